@@ -1,0 +1,273 @@
+//! The tokens file: who may call with which bearer token, and in which groups they are.
+//!
+//! A token is `cst_<id>_<secret>`. The file holds the id and the SHA-256 of the secret, which has 256 random bits, so
+//! that neither the file nor a look-up by id gives the secret away. Deleting an entry revokes its token.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::Answer;
+use crate::domain::account::{Account, Group};
+use crate::domain::caller::{Caller, Principals};
+use crate::domain::error::Error;
+use crate::domain::id::AccountId;
+use crate::domain::moment::Moment;
+use crate::ports::Directory;
+
+/// A tokens file, read again when it has changed; it is looked at once a second at most.
+#[derive(Debug)]
+pub struct TokensFile {
+    path: PathBuf,
+    administrators: HashSet<AccountId>,
+    /// Written when the file has changed, read by every request.
+    loaded: RwLock<Loaded>,
+    /// When the file was last looked at, in ticks.
+    looked_at: AtomicI64,
+}
+
+impl TokensFile {
+    /// Reads the file; none is the same as an empty one. The accounts named are administrators.
+    pub fn open(path: &Path, administrators: &[Account], now: Moment) -> Result<Self, Error> {
+        let administrators = administrators.iter().map(|account| account.id).collect();
+        let loaded = Loaded::read(path, &administrators)?;
+        Ok(Self {
+            path: path.to_owned(),
+            administrators,
+            loaded: RwLock::new(loaded),
+            looked_at: AtomicI64::new(now.ticks()),
+        })
+    }
+
+    /// Whose token this is.
+    pub fn verify(&self, token: &str, now: Moment) -> Answer {
+        let Some((id, secret)) = split(token) else { return Answer::Failed("not a token of ours") };
+        let hash: [u8; 32] = Sha256::digest(secret).into();
+        let loaded = self.current(now);
+        // An unknown id is compared too, so that it takes as long as a wrong secret.
+        let entry = loaded.by_id.get(id);
+        let expected = entry.map_or([0; 32], |entry| entry.sha256);
+        let matches = bool::from(hash.ct_eq(&expected));
+        match entry {
+            Some(entry) if !matches || entry.expired(now) => Answer::Failed("a wrong or expired token"),
+            Some(entry) => Answer::Authenticated(entry.caller.clone()),
+            None => Answer::Failed("an unknown token"),
+        }
+    }
+
+    /// What the file holds, which is never more than a second older than the file.
+    fn current(&self, now: Moment) -> Arc<Entries> {
+        let before = self.looked_at.load(Ordering::Relaxed);
+        // The distance either way, because a clock may go back.
+        if before.abs_diff(now.ticks()) >= LOOK_EVERY {
+            let turn =
+                self.looked_at.compare_exchange(before, now.ticks(), Ordering::Relaxed, Ordering::Relaxed);
+            if turn.is_ok() {
+                self.refresh();
+            }
+        }
+        self.loaded.read().unwrap_or_else(PoisonError::into_inner).entries.clone()
+    }
+
+    /// Reads the file again if it has changed. What cannot be read leaves things as they were, and says so in the log,
+    /// so that a slip of an editor locks nobody out.
+    fn refresh(&self) {
+        let stamp = Stamp::of(&self.path);
+        if self.loaded.read().unwrap_or_else(PoisonError::into_inner).stamp == stamp {
+            return;
+        }
+        match Loaded::read(&self.path, &self.administrators) {
+            Ok(loaded) => {
+                tracing::info!(tokens = loaded.entries.by_id.len(), "the tokens file was read again");
+                *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
+            }
+            Err(error) => {
+                tracing::error!(
+                    cause = error.cause,
+                    "the tokens file cannot be read; the tokens stay as they were"
+                );
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Directory for TokensFile {
+    async fn principals(&self, account: &Account, now: Moment) -> Result<Principals, Error> {
+        let loaded = self.current(now);
+        let entries = loaded.by_account.get(&account.id).map_or(&[][..], Vec::as_slice);
+        let groups: Vec<Group> = entries
+            .iter()
+            .filter_map(|id| loaded.by_id.get(id))
+            .filter(|entry| !entry.expired(now))
+            .flat_map(|entry| entry.caller.groups.iter().cloned())
+            .collect();
+        Ok(Principals::new(account, &groups))
+    }
+}
+
+/// The id and the secret of a token.
+fn split(token: &str) -> Option<(&str, &str)> {
+    let (id, secret) = token.strip_prefix(PREFIX)?.split_at_checked(ID_LENGTH)?;
+    Some((id, secret.strip_prefix('_')?))
+}
+
+/// Adds a token to the file, which is created when it is not there, and answers the token. It is told this once only.
+pub fn add(
+    path: &Path,
+    account: &Account,
+    groups: &[Group],
+    created: Moment,
+    expires: Option<Moment>,
+) -> Result<String, Error> {
+    let mut random = [0_u8; 40];
+    fill(&mut random)?;
+    let (id, secret) = random.split_at(8);
+    let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let secret = URL_SAFE_NO_PAD.encode(secret);
+    let entry = Entry {
+        id: id.clone(),
+        sha256: URL_SAFE_NO_PAD.encode(Sha256::digest(&secret)),
+        account: account.name.clone(),
+        groups: groups.iter().map(|group| group.name.clone()).collect(),
+        created: created.to_string(),
+        expires: expires.map(|expires| expires.to_string()),
+    };
+    let text = toml::to_string(&Contents { token: vec![entry] }).map_err(Error::internal)?;
+    let mut file =
+        OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(Error::internal)?;
+    file.write_all(format!("{text}\n").as_bytes()).and_then(|()| file.sync_all()).map_err(Error::internal)?;
+    Ok(format!("{PREFIX}{id}_{secret}"))
+}
+
+/// Randomness that nobody can guess, or an error.
+#[expect(clippy::disallowed_methods, reason = "a secret comes from the operating system, also in tests")]
+fn fill(random: &mut [u8]) -> Result<(), Error> {
+    getrandom::fill(random).map_err(Error::internal)
+}
+
+/// The file as it is written.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Contents {
+    #[serde(default)]
+    token: Vec<Entry>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    /// 16 hexadecimal digits.
+    id: String,
+    /// The hash of the secret, in base64url.
+    sha256: String,
+    account: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<String>,
+    created: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires: Option<String>,
+}
+
+/// The file as it was when it was last read.
+#[derive(Debug)]
+struct Loaded {
+    entries: Arc<Entries>,
+    stamp: Option<Stamp>,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    by_id: HashMap<String, Token>,
+    by_account: HashMap<AccountId, Vec<String>>,
+}
+
+#[derive(Debug)]
+struct Token {
+    sha256: [u8; 32],
+    caller: Arc<Caller>,
+    expires: Option<Moment>,
+}
+
+impl Token {
+    fn expired(&self, now: Moment) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
+}
+
+/// What changes when the file does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Stamp {
+    modified: (i64, i64),
+    length: u64,
+    inode: u64,
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = fs::metadata(path).ok()?;
+        let modified = (metadata.mtime(), metadata.mtime_nsec());
+        Some(Self { modified, length: metadata.len(), inode: metadata.ino() })
+    }
+}
+
+impl Loaded {
+    fn read(path: &Path, administrators: &HashSet<AccountId>) -> Result<Self, Error> {
+        // Before the text, so that a change in between is seen the next time.
+        let stamp = Stamp::of(path);
+        let text = match fs::read_to_string(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            text => text.map_err(Error::internal)?,
+        };
+        // The parser's message quotes the line, so only its place is kept.
+        let contents: Contents = toml::from_str(&text).map_err(|error| {
+            let line = error.span().map(|span| text[..span.start].lines().count().max(1));
+            Error::internal(format!("the tokens file is malformed near line {}", line.unwrap_or(1)))
+        })?;
+        let mut entries = Entries::default();
+        for entry in contents.token {
+            entries.insert(entry, administrators)?;
+        }
+        Ok(Self { entries: Arc::new(entries), stamp })
+    }
+}
+
+impl Entries {
+    fn insert(&mut self, entry: Entry, administrators: &HashSet<AccountId>) -> Result<(), Error> {
+        let account = Account::named(&entry.account).map_err(|_| malformed(&entry.id))?;
+        let groups: Result<_, _> = entry.groups.iter().map(|group| Group::named(group)).collect();
+        let hash = URL_SAFE_NO_PAD.decode(&entry.sha256).map_err(|_| malformed(&entry.id))?;
+        let expires: Option<jiff::Timestamp> =
+            entry.expires.map(|expires| expires.parse()).transpose().map_err(|_| malformed(&entry.id))?;
+        let administrator = administrators.contains(&account.id);
+        self.by_account.entry(account.id).or_default().push(entry.id.clone());
+        let token = Token {
+            sha256: hash.try_into().map_err(|_| malformed(&entry.id))?,
+            caller: Arc::new(Caller::new(account, groups.map_err(|_| malformed(&entry.id))?, administrator)),
+            expires: expires.map(Moment::from),
+        };
+        match self.by_id.insert(entry.id.clone(), token) {
+            None => Ok(()),
+            Some(_) => Err(malformed(&entry.id)),
+        }
+    }
+}
+
+fn malformed(id: &str) -> Error {
+    Error::internal(format!("the entry {id:?} of the tokens file is malformed"))
+}
+
+const ID_LENGTH: usize = 16;
+const LOOK_EVERY: u64 = 10_000_000;
+const PREFIX: &str = "cst_";

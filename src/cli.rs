@@ -1,0 +1,31 @@
+//! The commands: each is a thin call of what does the work.
+
+mod dev;
+mod serve;
+mod token;
+
+use std::fs::DirBuilder;
+use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+
+use crate::config::{Command, Token};
+use crate::domain::error::Error;
+
+/// Does what the command line asks for.
+pub async fn run(command: Command) -> Result<(), Error> {
+    match command {
+        Command::Serve(serve) if serve.dev => dev::run(*serve).await,
+        Command::Serve(serve) => serve::run(*serve).await,
+        Command::Token(Token::New(new)) => token::new(&new),
+    }
+}
+
+/// Makes the folder of the data, for this user's eyes only.
+fn create_data_dir(path: &Path) -> Result<(), Error> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(Error::internal)
+}
+
+fn print(text: &str) -> Result<(), Error> {
+    io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()).map_err(Error::internal)
+}

@@ -1,0 +1,120 @@
+//! `countersign serve --dev`: everything needed to try it out, and nothing that is kept.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use super::{print, serve};
+use crate::auth::tokens;
+use crate::config::Serve;
+use crate::domain::account::{Account, Principal};
+use crate::domain::caller::Caller;
+use crate::domain::elevation::Elevation;
+use crate::domain::error::Error;
+use crate::domain::moment::Life;
+use crate::domain::role::{Role, Stage};
+use crate::ports::Clock;
+use crate::server;
+use crate::service::{Request, Service};
+use crate::system::SystemClock;
+
+/// Serves a temporary store with one pending approval, and prints how to decide it.
+pub(super) async fn run(mut settings: Serve) -> Result<(), Error> {
+    let folder = tempfile::tempdir().map_err(Error::internal)?;
+    let people = People::new()?;
+    settings.administrators = vec![people.administrator.clone()];
+    let tokens = Tokens::new(&folder.path().join("tokens.toml"), &people)?;
+    let app =
+        serve::app(&settings, &folder.path().join("countersign.db"), &folder.path().join("tokens.toml"))?;
+    let listener = serve::bind(settings.listen).await?;
+    let address = listener.local_addr().map_err(Error::internal)?;
+    let pending = pending(&app.service, &people).await?;
+    tracing::warn!("--dev: NOT FOR PRODUCTION. The store is temporary and the tokens are printed.");
+    print(&welcome(address, &tokens, &pending))?;
+    server::run(listener, app, serve::interrupted()?).await
+}
+
+struct People {
+    administrator: Account,
+    approver: Account,
+    requester: Account,
+}
+
+impl People {
+    fn new() -> Result<Self, Error> {
+        Ok(Self {
+            administrator: Account::named("PRIV\\ann")?,
+            approver: Account::named("PRIV\\sam")?,
+            requester: Account::named("PRIV\\jen")?,
+        })
+    }
+}
+
+struct Tokens {
+    administrator: String,
+    approver: String,
+    requester: String,
+}
+
+impl Tokens {
+    fn new(path: &Path, people: &People) -> Result<Self, Error> {
+        let token = |account| tokens::add(path, account, &[], SystemClock.now(), None);
+        Ok(Self {
+            administrator: token(&people.administrator)?,
+            approver: token(&people.approver)?,
+            requester: token(&people.requester)?,
+        })
+    }
+}
+
+/// Files a request that waits for the approver, the way a caller would.
+async fn pending(service: &Service, people: &People) -> Result<Elevation, Error> {
+    let role = Role {
+        id: service.new_role_id(),
+        display_name: "SQL File Access".to_owned(),
+        description: "Read access to the files of the SQL servers.".to_owned(),
+        longest_life: Life::from_seconds(3_600)?,
+        candidates: vec![Principal::Account(people.requester.clone())],
+        stage: Some(Stage { approvers: vec![Principal::Account(people.approver.clone())], needed: 1 }),
+    };
+    let administrator = Caller::new(people.administrator.clone(), Vec::new(), true);
+    let role = service.create_role(&administrator, role, None).await?.value;
+    let requester = Caller::new(people.requester.clone(), Vec::new(), false);
+    let asked = Request { role: role.id, life: None, justification: Some("Ticket 4711".to_owned()) };
+    Ok(service.create_elevation(&requester, asked, None).await?.elevation.value)
+}
+
+fn welcome(address: SocketAddr, tokens: &Tokens, pending: &Elevation) -> String {
+    let approval = pending.approval.as_ref().map(|approval| approval.id.to_string()).unwrap_or_default();
+    let (role, elevation) = (pending.role, pending.id);
+    let Tokens { administrator, approver, requester } = tokens;
+    format!(
+        "\
+Countersign listens on http://{address}
+
+  !!!  --dev: NOT FOR PRODUCTION. The store is temporary, and these tokens are for everybody to read.  !!!
+
+  administrator  PRIV\\ann  {administrator}
+  approver       PRIV\\sam  {approver}
+  requester      PRIV\\jen  {requester}
+
+PRIV\\jen asks for the role \"SQL File Access\", and PRIV\\sam decides. Approve it over REST:
+
+  curl -i -X POST \"http://{address}/api/pamresources/pamrequeststoapprove(guid'{approval}')/Approve\" -H 'Authorization: Bearer {approver}'
+
+List what is pending, over REST and over gRPC:
+
+  curl -s 'http://{address}/api/pamresources/pamrequeststoapprove' -H 'Authorization: Bearer {approver}'
+  grpcurl -plaintext -H 'Authorization: Bearer {approver}' {address} pam.v1.ApprovalService/ListApprovals
+
+Approve it over gRPC; done twice it changes nothing and answers the same:
+
+  grpcurl -plaintext -H 'Authorization: Bearer {approver}' -d '{{\"approval_id\":\"{approval}\"}}' {address} pam.v1.ApprovalService/Approve
+
+See what became of it, and ask again:
+
+  grpcurl -plaintext -H 'Authorization: Bearer {requester}' -d '{{\"elevation_id\":\"{elevation}\"}}' {address} pam.v1.ElevationService/GetElevation
+  grpcurl -plaintext -H 'Authorization: Bearer {requester}' -d '{{\"role_id\":\"{role}\",\"life\":\"900s\"}}' {address} pam.v1.ElevationService/CreateElevation
+
+"
+    )
+}

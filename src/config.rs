@@ -1,0 +1,182 @@
+//! The command line. Every flag is an environment variable too, and text becomes types here.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use http::HeaderValue;
+use jiff::{Span, SpanRelativeTo};
+use tracing_subscriber::EnvFilter;
+
+use crate::domain::account::{Account, Group};
+use crate::domain::moment::Life;
+use crate::telemetry::LogFormat;
+
+/// Decides privileged-access requests: who may hold which role, who approves it, for how long.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How much to log: a level (error, warn, info, debug, trace), or levels per module.
+    #[arg(long, global = true, env = "COUNTERSIGN_LOG", default_value = "info")]
+    pub log: EnvFilter,
+    /// How log lines are written, on standard error.
+    #[arg(long, global = true, env = "COUNTERSIGN_LOG_FORMAT", value_enum, default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serves the gRPC services and the PAM REST API.
+    Serve(Box<Serve>),
+    /// Makes bearer tokens.
+    #[command(subcommand)]
+    Token(Token),
+}
+
+/// The settings of the server.
+#[derive(Args, Debug)]
+pub struct Serve {
+    /// Tries things out: a temporary store, three accounts, a role and a pending approval. Nothing is kept.
+    #[arg(long, conflicts_with_all = ["data_dir", "store", "tokens", "administrators"])]
+    pub dev: bool,
+    /// The address and port to listen on; loopback only, while there is no TLS.
+    #[arg(long, env = "COUNTERSIGN_LISTEN", default_value = "127.0.0.1:8086")]
+    pub listen: SocketAddr,
+    /// Where the data is.
+    #[command(flatten)]
+    pub data: Data,
+    /// An account, DOMAIN\user, that may create roles. May be given more than once.
+    #[arg(long = "administrator", env = "COUNTERSIGN_ADMINISTRATORS", value_delimiter = ',', value_parser = account)]
+    pub administrators: Vec<Account>,
+    /// An origin whose pages may call the REST API, as browsers send it: http://pamsrv:8090. May be given more than once.
+    #[arg(long = "allowed-origin", env = "COUNTERSIGN_ALLOWED_ORIGINS", value_delimiter = ',')]
+    pub allowed_origins: Vec<HeaderValue>,
+    /// Whether anybody may read the gRPC contract by reflection; always on with --dev.
+    #[arg(long, env = "COUNTERSIGN_REFLECTION")]
+    pub reflection: bool,
+    /// How long an approval waits before it expires.
+    #[arg(long, env = "COUNTERSIGN_PENDING_TIMEOUT", default_value = "7d", value_parser = life)]
+    pub pending_timeout: Life,
+    /// How long a request may take.
+    #[arg(long, env = "COUNTERSIGN_REQUEST_TIMEOUT", default_value = "30s", value_parser = duration)]
+    pub request_timeout: Duration,
+    /// How long a client may take to send the headers of a request.
+    #[arg(long, env = "COUNTERSIGN_HEADER_TIMEOUT", default_value = "5s", value_parser = duration)]
+    pub header_timeout: Duration,
+    /// How long an idle HTTP/1.1 connection is kept.
+    #[arg(long, env = "COUNTERSIGN_IDLE_TIMEOUT", default_value = "75s", value_parser = duration)]
+    pub idle_timeout: Duration,
+    /// How long open requests may take to finish after SIGTERM or SIGINT.
+    #[arg(long, env = "COUNTERSIGN_DRAIN_TIMEOUT", default_value = "10s", value_parser = duration)]
+    pub drain_timeout: Duration,
+    /// How many connections at once; more wait to be accepted.
+    #[arg(long, env = "COUNTERSIGN_MAX_CONNECTIONS", default_value_t = 4096)]
+    pub max_connections: usize,
+    /// How many requests at once; more are answered 503 or UNAVAILABLE.
+    #[arg(long, env = "COUNTERSIGN_MAX_REQUESTS", default_value_t = 1024)]
+    pub max_requests: usize,
+}
+
+/// Where the data is.
+#[derive(Args, Clone, Debug)]
+pub struct Data {
+    /// The folder of the store and the tokens file; created when it is not there.
+    #[arg(long, env = "COUNTERSIGN_DATA_DIR", default_value = "countersign-data")]
+    pub data_dir: PathBuf,
+    /// The SQLite file of the store [default: countersign.db in the data folder].
+    #[arg(long, env = "COUNTERSIGN_STORE")]
+    pub store: Option<PathBuf>,
+    /// The tokens file; read again when it changes [default: tokens.toml in the data folder].
+    #[arg(long, env = "COUNTERSIGN_TOKENS")]
+    pub tokens: Option<PathBuf>,
+}
+
+impl Data {
+    /// The SQLite file of the store.
+    pub fn store(&self) -> PathBuf {
+        self.store.clone().unwrap_or_else(|| self.data_dir.join("countersign.db"))
+    }
+
+    /// The tokens file.
+    pub fn tokens(&self) -> PathBuf {
+        self.tokens.clone().unwrap_or_else(|| self.data_dir.join("tokens.toml"))
+    }
+}
+
+/// What to do with tokens.
+#[derive(Debug, Subcommand)]
+pub enum Token {
+    /// Makes a bearer token and prints it, this once; the file keeps only its hash. A running server takes it up by itself.
+    New(NewToken),
+}
+
+/// The token to make.
+#[derive(Args, Debug)]
+pub struct NewToken {
+    /// The account that the token stands for, DOMAIN\user.
+    #[arg(long, value_parser = account)]
+    pub account: Account,
+    /// A group that the account is in. May be given more than once.
+    #[arg(long = "group", value_parser = group)]
+    pub groups: Vec<Group>,
+    /// How long the token is valid, such as 90d or 12h; for ever when it is not given.
+    #[arg(long, value_parser = life)]
+    pub expires: Option<Life>,
+    /// Where the data is.
+    #[command(flatten)]
+    pub data: Data,
+}
+
+fn account(text: &str) -> Result<Account, String> {
+    Account::named(text).map_err(|error| error.to_string())
+}
+
+fn group(text: &str) -> Result<Group, String> {
+    Group::named(text).map_err(|error| error.to_string())
+}
+
+fn life(text: &str) -> Result<Life, String> {
+    let seconds = i64::try_from(duration(text)?.as_secs()).map_err(|error| error.to_string())?;
+    Life::from_seconds(seconds).map_err(|error| error.to_string())
+}
+
+/// A length of time such as `90d`, `12h` or `1m 30s`; a day has 24 hours.
+fn duration(text: &str) -> Result<Duration, String> {
+    let span: Span = text.parse().map_err(|_| "a length of time such as 90d, 12h or 30s is needed")?;
+    let duration =
+        span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|error| error.to_string())?;
+    duration.try_into().map_err(|_| "a length of time is not negative".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn lengths_of_time() {
+        for (text, seconds) in [("90d", 90 * 86_400), ("12h", 43_200), ("1m 30s", 90), ("0s", 0)] {
+            assert_eq!(duration(text).unwrap().as_secs(), seconds, "{text}");
+        }
+        for bad in ["", "90", "-5s", "soon", "1 month"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+        assert!(life("0s").is_err(), "a life has at least a second");
+    }
+
+    #[test]
+    fn dev_keeps_away_from_real_data() {
+        assert!(Cli::try_parse_from(["countersign", "serve", "--dev", "--store", "real.db"]).is_err());
+    }
+}

@@ -1,0 +1,52 @@
+//! Who calls, as every rule sees it.
+
+use std::collections::HashSet;
+
+use super::account::{Account, Group, Principal};
+use super::id::PrincipalId;
+
+/// An authenticated caller.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The account.
+    pub account: Account,
+    /// The groups that the credentials or the directory vouch for.
+    pub groups: Vec<Group>,
+    /// Whether the configuration names the account as an administrator. It never helps to approve anything.
+    pub administrator: bool,
+    principals: Principals,
+}
+
+impl Caller {
+    /// The caller with that account and those groups.
+    pub fn new(account: Account, groups: Vec<Group>, administrator: bool) -> Self {
+        let principals = Principals::new(&account, &groups);
+        Self { account, groups, administrator, principals }
+    }
+
+    /// Everything that the caller counts as.
+    pub fn principals(&self) -> &Principals {
+        &self.principals
+    }
+}
+
+/// Everything that an account counts as: itself and its groups.
+#[derive(Clone, Debug)]
+pub struct Principals(HashSet<PrincipalId>);
+
+impl Principals {
+    /// What an account with those groups counts as.
+    pub fn new(account: &Account, groups: &[Group]) -> Self {
+        Self(groups.iter().map(|group| group.id).chain([account.id.into()]).collect())
+    }
+
+    /// Whether any of those named is among them.
+    pub fn any_of(&self, named: &[Principal]) -> bool {
+        named.iter().any(|principal| self.0.contains(&principal.id()))
+    }
+
+    /// The ids, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = PrincipalId> {
+        self.0.iter().copied()
+    }
+}

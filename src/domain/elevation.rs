@@ -1,0 +1,378 @@
+//! Elevations: one request to hold a role, and its whole life.
+
+use super::account::Account;
+use super::error::Error;
+use super::event::{Decided, Event, Fact, Filed, Subject};
+use super::id::{ApprovalId, ElevationId, RoleId};
+use super::moment::{Life, Moment};
+
+/// One request to hold a role, and what became of it: the fold of its events.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Elevation {
+    /// Names the elevation for ever.
+    pub id: ElevationId,
+    /// Who asked.
+    pub requester: Account,
+    /// The role that was asked for.
+    pub role: RoleId,
+    /// The role's display name when the elevation was filed.
+    pub role_display_name: String,
+    /// Why, where it was said.
+    pub justification: Option<String>,
+    /// How long the requester asked to hold the role.
+    pub requested_life: Life,
+    /// How long the role is held from activation: what was asked, or the role's longest when that is shorter.
+    pub life: Life,
+    /// The start that was asked for.
+    pub requested_start: Moment,
+    /// When it was filed.
+    pub filed_at: Moment,
+    /// When it became active: the time of that event; `None` until then.
+    pub activated_at: Option<Moment>,
+    /// When it ends, or ended: activation plus life; `None` until activation.
+    pub expires_at: Option<Moment>,
+    /// Where it stood after its last event; [`Elevation::status`] adds what time has done since.
+    pub state: State,
+    /// The approval that it waits for, or waited for; `None` when the role needed none.
+    pub approval: Option<Approval>,
+}
+
+/// What approvers decide.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Approval {
+    /// Names the approval for ever.
+    pub id: ApprovalId,
+    /// When it expires unless it is decided before.
+    pub pending_until: Moment,
+    /// How it was decided as a whole; `None` while it is open, and for ever when it expired.
+    pub outcome: Option<Verdict>,
+    /// The decisions so far, oldest first, at most one of each approver.
+    pub decisions: Vec<Decision>,
+}
+
+/// One approver's decision.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Decision {
+    /// Who decided.
+    pub approver: Account,
+    /// Which way.
+    pub verdict: Verdict,
+    /// Why, where a reason was given.
+    pub reason: Option<String>,
+    /// When.
+    pub decided_at: Moment,
+}
+
+/// Which way a decision goes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// For the elevation.
+    Approve,
+    /// Against it.
+    Reject,
+}
+
+/// Where an elevation stood after its last event. What time does to it since is not stored.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum State {
+    /// Activated; its life counts down.
+    Active,
+    /// Waits for approval.
+    PendingApproval,
+    /// Rejected.
+    Rejected,
+    /// Nothing is missing but the start. Where the start is now, the activation follows in the same commit.
+    Scheduled,
+}
+
+/// Where an elevation stands at a moment.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Status {
+    /// The role is held.
+    Active,
+    /// Its life has passed, or nobody decided in time.
+    Expired,
+    /// Waits for approval.
+    PendingApproval,
+    /// Rejected.
+    Rejected,
+    /// Waits for its start.
+    Scheduled,
+}
+
+/// Where an approval stands at a moment.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ApprovalStatus {
+    /// Approved by as many as were needed.
+    Approved,
+    /// Nobody decided in time.
+    Expired,
+    /// Waits for decisions.
+    Pending,
+    /// Rejected.
+    Rejected,
+}
+
+/// A stored time that ends a state by itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Deadline {
+    /// [`Elevation::expires_at`].
+    ExpiresAt,
+    /// [`Approval::pending_until`].
+    PendingUntil,
+}
+
+impl State {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::Active, Self::PendingApproval, Self::Rejected, Self::Scheduled];
+
+    /// The state in one word, which is also what the store holds.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "Active",
+            Self::PendingApproval => "PendingApproval",
+            Self::Rejected => "Rejected",
+            Self::Scheduled => "Scheduled",
+        }
+    }
+
+    /// How a state reads: its status, and the deadline at which that turns into [`Status::Expired`].
+    ///
+    /// This is the one rule of expiry. [`Elevation::status`] follows it for one elevation, a store's predicate for many.
+    pub const fn reads(self) -> (Status, Option<Deadline>) {
+        match self {
+            Self::Active => (Status::Active, Some(Deadline::ExpiresAt)),
+            Self::PendingApproval => (Status::PendingApproval, Some(Deadline::PendingUntil)),
+            Self::Rejected => (Status::Rejected, None),
+            Self::Scheduled => (Status::Scheduled, None),
+        }
+    }
+}
+
+impl Elevation {
+    /// What is true after `event`. `before` is what was true, `None` before the first event. A fact that cannot follow
+    /// is refused with the names of both; that is a defect or a forged record, never something a caller did.
+    pub fn apply(before: Option<Self>, event: &Event) -> Result<Self, Error> {
+        let Subject::Elevation(id) = event.subject else {
+            return Err(Error::internal("an event of another subject was applied to an elevation"));
+        };
+        match (before, &event.fact) {
+            (None, Fact::Filed(filed)) => Ok(Self::filed(id, event.time, filed)),
+            (Some(elevation), fact) if elevation.id == id => match (elevation.state, fact) {
+                (State::PendingApproval, Fact::Approved(decided)) => {
+                    Ok(elevation.decided(Verdict::Approve, event.time, decided))
+                }
+                (State::PendingApproval, Fact::Rejected(decided)) => {
+                    let decided = elevation.decided(Verdict::Reject, event.time, decided);
+                    Ok(decided.closed(Verdict::Reject, State::Rejected))
+                }
+                (State::PendingApproval, Fact::Activated { expires_at }) => {
+                    let approved = elevation.closed(Verdict::Approve, State::Scheduled);
+                    Ok(approved.activated(event.time, *expires_at))
+                }
+                (State::Scheduled, Fact::Activated { expires_at }) => {
+                    Ok(elevation.activated(event.time, *expires_at))
+                }
+                (state, fact) => Err(illegal(state.name(), fact)),
+            },
+            (Some(_), fact) => Err(illegal("another elevation", fact)),
+            (None, fact) => Err(illegal("nothing", fact)),
+        }
+    }
+
+    /// Where the elevation stands at `now`.
+    pub fn status(&self, now: Moment) -> Status {
+        let (status, deadline) = self.state.reads();
+        let deadline = deadline.and_then(|deadline| match deadline {
+            Deadline::ExpiresAt => self.expires_at,
+            Deadline::PendingUntil => self.approval.as_ref().map(|approval| approval.pending_until),
+        });
+        if deadline.is_some_and(|deadline| deadline <= now) { Status::Expired } else { status }
+    }
+
+    /// Where the approval stands at `now`; `None` when there is none.
+    pub fn approval_status(&self, now: Moment) -> Option<ApprovalStatus> {
+        Some(match self.approval.as_ref()?.outcome {
+            Some(Verdict::Approve) => ApprovalStatus::Approved,
+            Some(Verdict::Reject) => ApprovalStatus::Rejected,
+            None if self.status(now) == Status::PendingApproval => ApprovalStatus::Pending,
+            None => ApprovalStatus::Expired,
+        })
+    }
+
+    fn filed(id: ElevationId, time: Moment, filed: &Filed) -> Self {
+        let approval = filed.approval.map(|opened| Approval {
+            id: opened.id,
+            pending_until: opened.pending_until,
+            outcome: None,
+            decisions: Vec::new(),
+        });
+        Self {
+            id,
+            requester: filed.requester.clone(),
+            role: filed.role,
+            role_display_name: filed.role_display_name.clone(),
+            justification: filed.justification.clone(),
+            requested_life: filed.requested_life,
+            life: filed.life,
+            requested_start: filed.requested_start,
+            filed_at: time,
+            activated_at: None,
+            expires_at: None,
+            state: if approval.is_some() { State::PendingApproval } else { State::Scheduled },
+            approval,
+        }
+    }
+
+    fn decided(mut self, verdict: Verdict, time: Moment, decided: &Decided) -> Self {
+        if let Some(approval) = &mut self.approval {
+            approval.decisions.push(Decision {
+                approver: decided.approver.clone(),
+                verdict,
+                reason: decided.reason.clone(),
+                decided_at: time,
+            });
+        }
+        self
+    }
+
+    fn closed(mut self, outcome: Verdict, state: State) -> Self {
+        if let Some(approval) = &mut self.approval {
+            approval.outcome = Some(outcome);
+        }
+        Self { state, ..self }
+    }
+
+    fn activated(self, time: Moment, expires_at: Moment) -> Self {
+        Self { state: State::Active, activated_at: Some(time), expires_at: Some(expires_at), ..self }
+    }
+}
+
+fn illegal(before: &str, fact: &Fact) -> Error {
+    Error::internal(format!("{} cannot follow {before}", fact.name()))
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::event::Opened;
+
+    const ID: ElevationId = ElevationId(Uuid::from_u128(1));
+
+    fn event(seconds: i64, fact: Fact) -> Event {
+        Event { time: at(seconds), subject: Subject::Elevation(ID), fact }
+    }
+
+    fn at(seconds: i64) -> Moment {
+        Moment::from_ticks(seconds * Moment::TICKS_PER_SECOND)
+    }
+
+    fn filed(approval: bool) -> Fact {
+        Fact::Filed(Box::new(Filed {
+            requester: Account::named("PRIV\\jen").unwrap(),
+            role: RoleId(Uuid::from_u128(2)),
+            role_revision: 1,
+            role_display_name: "SQL".into(),
+            justification: None,
+            requested_life: Life::from_seconds(60).unwrap(),
+            life: Life::from_seconds(60).unwrap(),
+            requested_start: at(0),
+            approval: approval.then(|| Opened { id: ApprovalId(Uuid::from_u128(3)), pending_until: at(100) }),
+        }))
+    }
+
+    fn decided() -> Decided {
+        Decided { approver: Account::named("PRIV\\sam").unwrap(), reason: None, role_revision: 1 }
+    }
+
+    fn facts() -> [Fact; 5] {
+        [
+            filed(true),
+            filed(false),
+            Fact::Approved(decided()),
+            Fact::Rejected(decided()),
+            Fact::Activated { expires_at: at(70) },
+        ]
+    }
+
+    fn fold(facts: &[Fact]) -> Result<Elevation, Error> {
+        let mut elevation = None;
+        for (seconds, fact) in (0..).zip(facts) {
+            elevation = Some(Elevation::apply(elevation, &event(seconds, fact.clone()))?);
+        }
+        elevation.ok_or_else(|| Error::internal("no facts"))
+    }
+
+    /// What follows from each of [`facts`] after a history; `None` is refused.
+    struct Row {
+        before: &'static str,
+        history: Vec<Fact>,
+        after: [Option<State>; 5],
+    }
+
+    fn every_state() -> [Row; 5] {
+        use State::{Active, PendingApproval, Rejected, Scheduled};
+        let [pending, scheduled, _, rejected, activated] = facts();
+        let row = |before, history, after| Row { before, history, after };
+        [
+            row("nothing", vec![], [Some(PendingApproval), Some(Scheduled), None, None, None]),
+            row(
+                "PendingApproval",
+                vec![pending.clone()],
+                [None, None, Some(PendingApproval), Some(Rejected), Some(Active)],
+            ),
+            row("Scheduled", vec![scheduled.clone()], [None, None, None, None, Some(Active)]),
+            row("Active", vec![scheduled, activated], [None; 5]),
+            row("Rejected", vec![pending, rejected], [None; 5]),
+        ]
+    }
+
+    #[test]
+    fn every_state_meets_every_fact() {
+        for Row { before, history, after } in every_state() {
+            for (fact, expected) in facts().into_iter().zip(after) {
+                let applied = Elevation::apply(fold(&history).ok(), &event(9, fact.clone()));
+                match (applied, expected) {
+                    (Ok(elevation), Some(state)) => assert_eq!(elevation.state, state, "{before}"),
+                    (Err(error), None) => {
+                        let cause = error.cause.expect("a cause for the log").to_string();
+                        assert_eq!(cause, format!("{} cannot follow {before}", fact.name()));
+                    }
+                    (applied, _) => panic!("{before} + {}: {applied:?}", fact.name()),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_fact_of_another_subject_is_refused() {
+        let stranger = ElevationId(Uuid::from_u128(9));
+        let event = Event { time: at(1), subject: Subject::Elevation(stranger), fact: facts()[2].clone() };
+        assert!(Elevation::apply(Some(fold(&[filed(true)]).unwrap()), &event).is_err());
+    }
+
+    #[test]
+    fn time_alone_expires() {
+        let [pending, _, approved, rejected, activated] = facts();
+        let table = [
+            (vec![pending.clone()], 99, Status::PendingApproval, ApprovalStatus::Pending),
+            (vec![pending.clone()], 100, Status::Expired, ApprovalStatus::Expired),
+            (
+                vec![pending.clone(), approved.clone(), activated.clone()],
+                69,
+                Status::Active,
+                ApprovalStatus::Approved,
+            ),
+            (vec![pending.clone(), approved, activated], 70, Status::Expired, ApprovalStatus::Approved),
+            (vec![pending, rejected], 100, Status::Rejected, ApprovalStatus::Rejected),
+        ];
+        for (history, seconds, status, approval) in table {
+            let elevation = fold(&history).unwrap();
+            assert_eq!(elevation.status(at(seconds)), status, "{seconds}");
+            assert_eq!(elevation.approval_status(at(seconds)), Some(approval), "{seconds}");
+        }
+        assert_eq!(fold(&[filed(false)]).unwrap().approval_status(at(0)), None);
+    }
+}

@@ -1,0 +1,133 @@
+//! Why something did not happen.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+
+/// What went wrong, by what the caller does next. `status.rs` gives each kind its code in both dialects.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Kind {
+    /// Nothing to do: the caller may not do this, or the thing does not exist; which of the two is not told.
+    AccessDenied,
+    /// Live with it: the caller has decided the other way before.
+    AlreadyDecided,
+    /// Live with it: the approval is decided or expired.
+    ApprovalNotPending,
+    /// Send less.
+    BodyTooLarge,
+    /// Repeat: it is not known whether it happened, and repeating is safe.
+    DeadlineExceeded,
+    /// Call the operator: a defect or a broken machine.
+    Internal,
+    /// Correct the request.
+    InvalidArgument,
+    /// Use another method.
+    MethodNotAllowed,
+    /// Use another path.
+    NoSuchOperation,
+    /// Wait, then repeat: too much is going on.
+    Overloaded,
+    /// List from the start.
+    PageTokenExpired,
+    /// Live with it: the requester may not hold the role any more.
+    RequesterNotCandidate,
+    /// Choose another id.
+    RoleExists,
+    /// Present valid credentials.
+    Unauthenticated,
+    /// Wait, then repeat: the store cannot be reached, or others kept winning.
+    Unavailable,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 15] = [
+        Self::AccessDenied,
+        Self::AlreadyDecided,
+        Self::ApprovalNotPending,
+        Self::BodyTooLarge,
+        Self::DeadlineExceeded,
+        Self::Internal,
+        Self::InvalidArgument,
+        Self::MethodNotAllowed,
+        Self::NoSuchOperation,
+        Self::Overloaded,
+        Self::PageTokenExpired,
+        Self::RequesterNotCandidate,
+        Self::RoleExists,
+        Self::Unauthenticated,
+        Self::Unavailable,
+    ];
+}
+
+/// An error: a kind and a message for the caller, and a cause for the log.
+///
+/// The message never repeats what the caller sent; legacy clients render it as HTML.
+#[derive(Debug)]
+pub struct Error {
+    /// What the caller does next.
+    pub kind: Kind,
+    /// What the caller is told.
+    pub message: Cow<'static, str>,
+    /// The field of the request that is at fault, where it is one.
+    pub field: Option<&'static str>,
+    /// The state that stands in the way, where that is what is wrong; a value of the field `status`.
+    pub status: Option<&'static str>,
+    /// What the log is told, and nobody else.
+    pub cause: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of that kind, with what the caller is told.
+    pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, message: message.into(), field: None, status: None, cause: None }
+    }
+
+    /// The request cannot be understood.
+    pub fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::InvalidArgument, message)
+    }
+
+    /// A defect or a broken machine.
+    pub fn internal(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(Kind::Internal, "Something went wrong inside the server.").because(cause)
+    }
+
+    /// The store does not answer, or not in time.
+    pub fn unavailable(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(Kind::Unavailable, "The service cannot answer right now. Repeating the request is safe.")
+            .because(cause)
+    }
+
+    /// Time ran out before the outcome was known.
+    pub fn deadline_exceeded() -> Self {
+        Self::new(
+            Kind::DeadlineExceeded,
+            "The request took too long. Its outcome is not known; repeating it is safe.",
+        )
+    }
+
+    /// The same error, with a cause for the log.
+    #[must_use]
+    pub fn because(self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { cause: Some(cause.into()), ..self }
+    }
+
+    /// The same error, naming the field of the request that is at fault.
+    #[must_use]
+    pub fn in_field(self, field: &'static str) -> Self {
+        Self { field: Some(field), ..self }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.cause.as_ref().map(|cause| &**cause as _)
+    }
+}

@@ -1,0 +1,117 @@
+//! Events: the facts that the record is made of.
+
+use uuid::Uuid;
+
+use super::account::Account;
+use super::id::{ApprovalId, ElevationId, RoleId};
+use super::moment::{Life, Moment};
+use super::role::Role;
+
+/// One fact about a subject.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Event {
+    /// When it happened.
+    pub time: Moment,
+    /// What it is a fact about.
+    pub subject: Subject,
+    /// What happened.
+    pub fact: Fact,
+}
+
+/// What an event is a fact about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Subject {
+    /// An elevation.
+    Elevation(ElevationId),
+    /// A role.
+    Role(RoleId),
+}
+
+impl Subject {
+    /// The id of the subject, whatever it is.
+    pub fn id(self) -> Uuid {
+        match self {
+            Self::Elevation(id) => id.0,
+            Self::Role(id) => id.0,
+        }
+    }
+}
+
+/// What happened.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Fact {
+    /// The elevation became active, until `expires_at`.
+    Activated {
+        /// When it ends by itself.
+        expires_at: Moment,
+    },
+    /// An approver approved.
+    Approved(Decided),
+    /// Somebody asked to hold a role.
+    Filed(Box<Filed>),
+    /// An approver rejected.
+    Rejected(Decided),
+    /// A role was created.
+    RoleCreated {
+        /// Who created it.
+        by: Account,
+        /// The role as created.
+        role: Box<Role>,
+    },
+}
+
+impl Fact {
+    /// The fact in one word, for refusals and logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Activated { .. } => "Activated",
+            Self::Approved(_) => "Approved",
+            Self::Filed(_) => "Filed",
+            Self::Rejected(_) => "Rejected",
+            Self::RoleCreated { .. } => "RoleCreated",
+        }
+    }
+}
+
+/// One approver's decision.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Decided {
+    /// Who decided.
+    pub approver: Account,
+    /// Why, where a reason was given.
+    pub reason: Option<String>,
+    /// The revision of the role that the approver's rights were checked against.
+    pub role_revision: u64,
+}
+
+/// What somebody asked for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Filed {
+    /// Who asked.
+    pub requester: Account,
+    /// The role.
+    pub role: RoleId,
+    /// The revision of the role that the request was checked against.
+    pub role_revision: u64,
+    /// The role's display name at that revision.
+    pub role_display_name: String,
+    /// Why, where it was said.
+    pub justification: Option<String>,
+    /// How long the requester asked to hold the role.
+    pub requested_life: Life,
+    /// How long the role is held from activation.
+    pub life: Life,
+    /// The start that was asked for.
+    pub requested_start: Moment,
+    /// What the elevation waits for; `None` when the role needs no approval.
+    pub approval: Option<Opened>,
+}
+
+/// The approval that comes with an elevation.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Opened {
+    /// The id of the approval.
+    pub id: ApprovalId,
+    /// When it expires unless it is decided before.
+    pub pending_until: Moment,
+}

@@ -1,0 +1,109 @@
+//! Points in time and lengths of time.
+
+use std::fmt;
+
+use super::error::Error;
+
+/// A point in time: a count of 100 ns since 1970-01-01T00:00:00Z, the resolution of the original's own clock.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Moment(i64);
+
+impl Moment {
+    /// How many ticks make a millisecond.
+    pub const TICKS_PER_MILLISECOND: i64 = 10_000;
+    /// How many ticks make a second.
+    pub const TICKS_PER_SECOND: i64 = 10_000_000;
+
+    /// The moment `ticks` of 100 ns after the epoch, or before it when negative.
+    pub const fn from_ticks(ticks: i64) -> Self {
+        Self(ticks)
+    }
+
+    /// The ticks of 100 ns since the epoch.
+    pub const fn ticks(self) -> i64 {
+        self.0
+    }
+
+    /// The moment `life` later; the end of time when that is past what can be counted.
+    #[must_use]
+    pub const fn after(self, life: Life) -> Self {
+        Self(self.0.saturating_add(life.0 * Self::TICKS_PER_SECOND))
+    }
+
+    /// The start of the millisecond that this moment falls into, which is what lists print and filters compare.
+    #[must_use]
+    pub const fn millisecond(self) -> Self {
+        Self(self.0 - self.0.rem_euclid(Self::TICKS_PER_MILLISECOND))
+    }
+}
+
+impl From<jiff::Timestamp> for Moment {
+    fn from(time: jiff::Timestamp) -> Self {
+        // jiff's range is years -9999 to 9999, which 64 bits of ticks hold many times over.
+        Self(time.as_second() * Self::TICKS_PER_SECOND + i64::from(time.subsec_nanosecond() / 100))
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_nanosecond(i128::from(self.0) * 100) {
+            Ok(time) => time.fmt(f),
+            Err(_) => write!(f, "{} ticks", self.0),
+        }
+    }
+}
+
+/// How long a role is held, in whole seconds: 1 second to 3,660 days.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Life(i64);
+
+impl Life {
+    /// The longest life there is: ten years.
+    pub const LONGEST: Self = Self(3_660 * 86_400);
+
+    /// A life of so many seconds, when that is within the bounds.
+    pub fn from_seconds(seconds: i64) -> Result<Self, Error> {
+        match seconds {
+            1.. if seconds <= Self::LONGEST.0 => Ok(Self(seconds)),
+            _ => Err(Error::invalid("A life is 1 second to 3,660 days.")),
+        }
+    }
+
+    /// The life in seconds.
+    pub const fn seconds(self) -> i64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_falls_into_a_millisecond_before_the_epoch_too() {
+        for (ticks, millisecond) in [(0, 0), (9_999, 0), (10_000, 10_000), (-1, -10_000), (-10_000, -10_000)]
+        {
+            assert_eq!(Moment::from_ticks(ticks).millisecond().ticks(), millisecond);
+        }
+    }
+
+    #[test]
+    fn a_life_has_bounds() {
+        for (seconds, valid) in
+            [(0, false), (1, true), (316_224_000, true), (316_224_001, false), (-1, false)]
+        {
+            assert_eq!(Life::from_seconds(seconds).is_ok(), valid, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn a_moment_never_wraps_around() {
+        assert_eq!(Moment::from_ticks(i64::MAX).after(Life::LONGEST).ticks(), i64::MAX);
+    }
+
+    #[test]
+    fn year_one_is_a_moment() {
+        let min: jiff::Timestamp = "0001-01-01T00:00:00Z".parse().expect("a valid time");
+        assert_eq!(Moment::from(min).ticks(), -621_355_968_000_000_000);
+    }
+}

@@ -1,0 +1,25 @@
+//! Versions: what a decision relied on, and what a commit expects.
+
+/// How often a record has been written: 1 after its creation. Callers know it as the revision.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Version(pub u64);
+
+impl Version {
+    /// The version of what is not there.
+    pub const ABSENT: Self = Self(0);
+
+    /// The version after the next write.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// A value at the version at which it was read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Versioned<T> {
+    /// The version.
+    pub version: Version,
+    /// The value.
+    pub value: T,
+}

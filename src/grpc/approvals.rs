@@ -1,0 +1,77 @@
+//! `pam.v1.ApprovalService`.
+
+use tonic::{Request, Response, Status, async_trait};
+
+use super::convert::{approval, in_field, remark, uuid};
+use super::{Grpc, caller, deadline, list};
+use crate::domain::elevation::Verdict;
+use crate::domain::id::ApprovalId;
+use crate::proto::pam::v1::approval_service_server::ApprovalService;
+use crate::proto::pam::v1::{
+    Approval, ApproveRequest, ApproveResponse, GetApprovalRequest, GetApprovalResponse, ListApprovalsRequest,
+    ListApprovalsResponse, RejectRequest, RejectResponse,
+};
+use crate::service::ApprovalDecision;
+
+#[async_trait]
+impl ApprovalService for Grpc {
+    async fn list_approvals(
+        &self,
+        request: Request<ListApprovalsRequest>,
+    ) -> Result<Response<ListApprovalsResponse>, Status> {
+        let (_, extensions, message) = request.into_parts();
+        let caller = caller(&extensions)?;
+        let (query, listing) = list::approvals(message, &caller)?;
+        let page = self.service.pending_approvals(&caller, query.clone()).await?;
+        let next_page_token = listing.next_page_token(&query, &page);
+        let now = page.snapshot.now;
+        let approvals = page.items.into_iter().map(|elevation| approval(elevation, now));
+        Ok(Response::new(ListApprovalsResponse {
+            approvals: approvals.collect::<Result<_, _>>()?,
+            next_page_token,
+            total_size: page.total.map(u64::cast_signed),
+        }))
+    }
+
+    async fn get_approval(
+        &self,
+        request: Request<GetApprovalRequest>,
+    ) -> Result<Response<GetApprovalResponse>, Status> {
+        let (_, extensions, message) = request.into_parts();
+        let id = approval_id(&message.approval_id)?;
+        let shown = self.service.approval(&*caller(&extensions)?, id).await?;
+        let approval = approval(shown.elevation.value, shown.now)?;
+        Ok(Response::new(GetApprovalResponse { approval: Some(approval) }))
+    }
+
+    async fn approve(&self, request: Request<ApproveRequest>) -> Result<Response<ApproveResponse>, Status> {
+        let request = request.map(|message| (message.approval_id, message.reason));
+        let approval = self.decide_approval(request, Verdict::Approve).await?;
+        Ok(Response::new(ApproveResponse { approval: Some(approval) }))
+    }
+
+    async fn reject(&self, request: Request<RejectRequest>) -> Result<Response<RejectResponse>, Status> {
+        let request = request.map(|message| (message.approval_id, message.reason));
+        let approval = self.decide_approval(request, Verdict::Reject).await?;
+        Ok(Response::new(RejectResponse { approval: Some(approval) }))
+    }
+}
+
+impl Grpc {
+    async fn decide_approval(
+        &self,
+        request: Request<(String, Option<String>)>,
+        verdict: Verdict,
+    ) -> Result<Approval, Status> {
+        let (_, extensions, (id, reason)) = request.into_parts();
+        let asked =
+            ApprovalDecision { approval: approval_id(&id)?, verdict, reason: remark(reason, "reason")? };
+        let caller = caller(&extensions)?;
+        let shown = self.service.decide_approval(&caller, asked, deadline(&extensions)).await?;
+        Ok(approval(shown.elevation.value, shown.now)?)
+    }
+}
+
+fn approval_id(id: &str) -> Result<ApprovalId, Status> {
+    Ok(ApprovalId(uuid(id).map_err(in_field("approval_id"))?))
+}

@@ -1,0 +1,309 @@
+//! Messages from domain types, and domain types from messages, which is the validation.
+
+use prost_types::{Duration, Timestamp};
+use uuid::Uuid;
+
+use crate::domain::account::{self, Group};
+use crate::domain::caller::Caller;
+use crate::domain::elevation::{self, ApprovalStatus, Elevation, Status, Verdict};
+use crate::domain::error::Error;
+use crate::domain::id::RoleId;
+use crate::domain::moment::{Life, Moment};
+use crate::domain::role::{self, Role};
+use crate::domain::text;
+use crate::domain::version::Versioned;
+use crate::proto::pam::v1;
+use crate::service::Shown;
+
+/// The approval of an elevation, as it stands at `now`. Only elevations with an approval are ever asked for theirs.
+pub(super) fn approval(elevation: Elevation, now: Moment) -> Result<v1::Approval, Error> {
+    let status = elevation.approval_status(now);
+    let (Some(approval), Some(status)) = (elevation.approval, status) else {
+        return Err(Error::internal("an elevation without approval was listed as one"));
+    };
+    Ok(v1::Approval {
+        id: approval.id.to_string(),
+        elevation_id: elevation.id.to_string(),
+        role_id: elevation.role.to_string(),
+        role_display_name: elevation.role_display_name,
+        requester: Some(elevation.requester.into()),
+        justification: elevation.justification,
+        requested_life: Some(elevation.requested_life.into()),
+        requested_start: Some(elevation.requested_start.into()),
+        filed_at: Some(elevation.filed_at.into()),
+        pending_until: Some(approval.pending_until.into()),
+        status: v1::ApprovalStatus::from(status).into(),
+        decisions: approval.decisions.into_iter().map(v1::Decision::from).collect(),
+        fim_request_id: elevation.id.fim_request_id().to_string(),
+    })
+}
+
+impl From<Shown> for v1::Elevation {
+    fn from(shown: Shown) -> Self {
+        let Versioned { version, value: elevation } = shown.elevation;
+        Self {
+            id: elevation.id.to_string(),
+            status: v1::ElevationStatus::from(elevation.status(shown.now)).into(),
+            requester: Some(elevation.requester.into()),
+            role_id: elevation.role.to_string(),
+            role_display_name: elevation.role_display_name,
+            justification: elevation.justification,
+            requested_life: Some(elevation.requested_life.into()),
+            life: Some(elevation.life.into()),
+            requested_start: Some(elevation.requested_start.into()),
+            filed_at: Some(elevation.filed_at.into()),
+            activated_at: elevation.activated_at.map(Timestamp::from),
+            expires_at: elevation.expires_at.map(Timestamp::from),
+            approval_id: elevation.approval.map(|approval| approval.id.to_string()).unwrap_or_default(),
+            revision: version.0,
+        }
+    }
+}
+
+impl From<Versioned<Role>> for v1::Role {
+    fn from(Versioned { version, value: role }: Versioned<Role>) -> Self {
+        Self {
+            id: role.id.to_string(),
+            display_name: role.display_name,
+            description: role.description,
+            longest_life: Some(role.longest_life.into()),
+            candidates: role.candidates.into_iter().map(v1::Principal::from).collect(),
+            approval_required: role.stage.is_some(),
+            stages: role.stage.into_iter().map(v1::Stage::from).collect(),
+            revision: version.0,
+        }
+    }
+}
+
+/// The role of a message; `id` is what it gets when it has none of its own.
+pub(super) fn role(role: Option<v1::Role>, id: RoleId) -> Result<Role, Error> {
+    let role = role.ok_or_else(|| Error::invalid("A role is needed.").in_field("role"))?;
+    let life = role.longest_life.ok_or_else(|| Error::invalid("A longest life is needed."));
+    let stage = match (role.approval_required, <[v1::Stage; 1]>::try_from(role.stages)) {
+        (true, Ok([stage])) => Some(stage.try_into().map_err(in_field("role.stages"))?),
+        (false, Err(stages)) if stages.is_empty() => None,
+        _ => {
+            let message = "A role has exactly one stage when approval is required, and none otherwise.";
+            return Err(Error::invalid(message).in_field("role.stages"));
+        }
+    };
+    Role {
+        id: if role.id.is_empty() { id } else { RoleId(uuid(&role.id).map_err(in_field("role.id"))?) },
+        display_name: role.display_name,
+        description: role.description,
+        longest_life: life.and_then(Life::try_from).map_err(in_field("role.longest_life"))?,
+        candidates: principals(role.candidates).map_err(in_field("role.candidates"))?,
+        stage,
+    }
+    .checked()
+    .map_err(in_field("role"))
+}
+
+impl From<&Caller> for v1::Session {
+    fn from(caller: &Caller) -> Self {
+        Self {
+            account: Some(caller.account.clone().into()),
+            groups: caller.groups.iter().map(|group| group.name.clone()).collect(),
+            administrator: caller.administrator,
+        }
+    }
+}
+
+impl From<account::Account> for v1::Account {
+    fn from(account: account::Account) -> Self {
+        Self { id: account.id.to_string(), name: account.name }
+    }
+}
+
+impl From<account::Principal> for v1::Principal {
+    fn from(principal: account::Principal) -> Self {
+        let kind = match principal {
+            account::Principal::Account(account) => v1::principal::Kind::Account(account.name),
+            account::Principal::Group(group) => v1::principal::Kind::Group(group.name),
+        };
+        Self { kind: Some(kind) }
+    }
+}
+
+impl TryFrom<v1::Principal> for account::Principal {
+    type Error = Error;
+
+    fn try_from(principal: v1::Principal) -> Result<Self, Error> {
+        match principal.kind {
+            Some(v1::principal::Kind::Account(name)) => Ok(Self::Account(account::Account::named(&name)?)),
+            Some(v1::principal::Kind::Group(name)) => Ok(Self::Group(Group::named(&name)?)),
+            None => Err(Error::invalid("Every candidate and approver is an account or a group.")),
+        }
+    }
+}
+
+impl From<role::Stage> for v1::Stage {
+    fn from(stage: role::Stage) -> Self {
+        Self {
+            approvers: stage.approvers.into_iter().map(v1::Principal::from).collect(),
+            needed: stage.needed,
+        }
+    }
+}
+
+impl TryFrom<v1::Stage> for role::Stage {
+    type Error = Error;
+
+    fn try_from(stage: v1::Stage) -> Result<Self, Error> {
+        Ok(Self { approvers: principals(stage.approvers)?, needed: stage.needed })
+    }
+}
+
+impl From<elevation::Decision> for v1::Decision {
+    fn from(decision: elevation::Decision) -> Self {
+        Self {
+            approver: Some(decision.approver.into()),
+            verdict: v1::Verdict::from(decision.verdict).into(),
+            reason: decision.reason,
+            decided_at: Some(decision.decided_at.into()),
+        }
+    }
+}
+
+impl From<Verdict> for v1::Verdict {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Approve => Self::Approve,
+            Verdict::Reject => Self::Reject,
+        }
+    }
+}
+
+impl From<ApprovalStatus> for v1::ApprovalStatus {
+    fn from(status: ApprovalStatus) -> Self {
+        match status {
+            ApprovalStatus::Approved => Self::Approved,
+            ApprovalStatus::Expired => Self::Expired,
+            ApprovalStatus::Pending => Self::Pending,
+            ApprovalStatus::Rejected => Self::Rejected,
+        }
+    }
+}
+
+impl From<Status> for v1::ElevationStatus {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Active => Self::Active,
+            Status::Expired => Self::Expired,
+            Status::PendingApproval => Self::PendingApproval,
+            Status::Rejected => Self::Rejected,
+            Status::Scheduled => Self::Scheduled,
+        }
+    }
+}
+
+impl From<Life> for Duration {
+    fn from(life: Life) -> Self {
+        Self { seconds: life.seconds(), nanos: 0 }
+    }
+}
+
+impl TryFrom<Duration> for Life {
+    type Error = Error;
+
+    fn try_from(duration: Duration) -> Result<Self, Error> {
+        match duration.nanos {
+            0 => Self::from_seconds(duration.seconds),
+            _ => Err(Error::invalid("A life is a number of whole seconds.")),
+        }
+    }
+}
+
+impl From<Moment> for Timestamp {
+    fn from(moment: Moment) -> Self {
+        let ticks = moment.ticks();
+        let subsecond = ticks.rem_euclid(Moment::TICKS_PER_SECOND);
+        let nanos = i32::try_from(subsecond * 100).expect("less than a second of nanoseconds fits 32 bits");
+        Self { seconds: ticks.div_euclid(Moment::TICKS_PER_SECOND), nanos }
+    }
+}
+
+impl TryFrom<Timestamp> for Moment {
+    type Error = Error;
+
+    fn try_from(time: Timestamp) -> Result<Self, Error> {
+        let time = jiff::Timestamp::new(time.seconds, time.nanos);
+        let time = time.map_err(|_| Error::invalid("A moment is in the years 1 to 9999."))?;
+        Ok(time.into())
+    }
+}
+
+/// A GUID in its hyphenated form, in any case.
+pub(super) fn uuid(text: &str) -> Result<Uuid, Error> {
+    let id = Some(text).filter(|text| text.len() == 36).and_then(|text| Uuid::try_parse(text).ok());
+    id.ok_or_else(|| Error::invalid("An id is a GUID in its hyphenated form."))
+}
+
+/// A justification or a reason.
+pub(super) fn remark(text: Option<String>, field: &'static str) -> Result<Option<String>, Error> {
+    text::remark(text).map_err(in_field(field))
+}
+
+/// Names the field that an error is about.
+pub(super) fn in_field(field: &'static str) -> impl Fn(Error) -> Error {
+    move |error| error.in_field(field)
+}
+
+fn principals(principals: Vec<v1::Principal>) -> Result<Vec<account::Principal>, Error> {
+    principals.into_iter().map(account::Principal::try_from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_has_one_form() {
+        assert!(uuid("5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143").is_ok());
+        assert!(uuid("5DBD9D0C-0A9D-4F75-8CBD-FF6FFDC00143").is_ok());
+        for bad in [
+            "",
+            "undefined",
+            "5dbd9d0c0a9d4f758cbdff6ffdc00143",
+            "{5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143}",
+            "urn:uuid:5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143",
+        ] {
+            assert!(uuid(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn moments_survive_the_way_there_and_back() {
+        for ticks in [0, 1, -1, 16_413_312_000_000_001, -621_355_968_000_000_000] {
+            let moment = Moment::from_ticks(ticks);
+            assert_eq!(Moment::try_from(Timestamp::from(moment)).unwrap(), moment);
+        }
+    }
+
+    #[test]
+    fn a_life_is_whole_seconds() {
+        assert!(Life::try_from(Duration { seconds: 60, nanos: 0 }).is_ok());
+        assert!(Life::try_from(Duration { seconds: 60, nanos: 1 }).is_err());
+        assert!(Life::try_from(Duration { seconds: -60, nanos: 0 }).is_err());
+    }
+
+    #[test]
+    fn a_role_honours_exactly_one_stage() {
+        let named = |name: &str| v1::Principal { kind: Some(v1::principal::Kind::Account(name.into())) };
+        let stage = v1::Stage { approvers: vec![named("PRIV\\sam")], needed: 1 };
+        let table =
+            [(true, 0, false), (true, 1, true), (true, 2, false), (false, 0, true), (false, 1, false)];
+        for (approval_required, stages, valid) in table {
+            let message = v1::Role {
+                display_name: "SQL".into(),
+                longest_life: Some(Duration { seconds: 60, nanos: 0 }),
+                candidates: vec![named("PRIV\\jen")],
+                approval_required,
+                stages: vec![stage.clone(); stages],
+                ..v1::Role::default()
+            };
+            let role = role(Some(message), RoleId(Uuid::nil()));
+            assert_eq!(role.is_ok(), valid, "{approval_required}, {stages} stages");
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Lists: filters, orders and page tokens of messages.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use prost::Message;
+use sha2::{Digest, Sha256};
+
+use super::convert::uuid;
+use crate::domain::caller::Caller;
+use crate::domain::error::Error;
+use crate::domain::moment::{Life, Moment};
+use crate::domain::query::{Comparison, Field, Operator, Order, Page, Query, Snapshot, Value};
+use crate::proto::pam::v1::{self, ListApprovalsRequest, value::Kind};
+
+/// What all pages of one list have in common.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Listing {
+    /// Tells a list from every other: of the caller and of all that was asked, but for the page.
+    fingerprint: [u8; 8],
+}
+
+/// The query of a list of approvals.
+pub(super) fn approvals(
+    mut message: ListApprovalsRequest,
+    caller: &Caller,
+) -> Result<(Query, Listing), Error> {
+    let (token, page_size) =
+        (std::mem::take(&mut message.page_token), std::mem::take(&mut message.page_size));
+    let listing = Listing::of(&message, caller);
+    let (offset, snapshot) = match &*token {
+        "" => (skipped(message.skip)?, None),
+        token => {
+            let position = Position::parse(token).filter(|position| position.listing == listing);
+            let position = position.ok_or_else(|| {
+                Error::invalid("The page token is not one of this list.").in_field("page_token")
+            })?;
+            (position.offset, Some(position.snapshot))
+        }
+    };
+    let query = Query {
+        filter: filter(message.filter)?,
+        order: order(message.order_by)?,
+        offset,
+        limit: limit(page_size)?,
+        count: message.include_total_size,
+        snapshot,
+    };
+    Ok((query, listing))
+}
+
+impl Listing {
+    fn of(message: &ListApprovalsRequest, caller: &Caller) -> Self {
+        let mut bytes = caller.account.id.0.into_bytes().to_vec();
+        message.encode(&mut bytes).expect("a vector grows to what is written");
+        let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(Sha256::digest(&bytes));
+        Self { fingerprint: [a, b, c, d, e, f, g, h] }
+    }
+
+    /// The token of the page after this one; empty when there is none.
+    pub(super) fn next_page_token<T>(self, query: &Query, page: &Page<T>) -> String {
+        if !page.more {
+            return String::new();
+        }
+        let offset = query.offset + page.items.len() as u64;
+        Position { listing: self, offset, snapshot: page.snapshot }.print()
+    }
+}
+
+/// Where a page begins. It is opaque, not secret: rights are checked for every page.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Position {
+    listing: Listing,
+    offset: u64,
+    snapshot: Snapshot,
+}
+
+impl Position {
+    fn print(self) -> String {
+        let mut bytes = self.listing.fingerprint.to_vec();
+        bytes.extend(self.offset.to_be_bytes());
+        bytes.extend(self.snapshot.sequence.to_be_bytes());
+        bytes.extend(self.snapshot.now.ticks().to_be_bytes());
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    fn parse(token: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
+        let (fingerprint, rest) = bytes.split_first_chunk()?;
+        let (offset, rest) = rest.split_first_chunk()?;
+        let (sequence, rest) = rest.split_first_chunk()?;
+        let position = Self {
+            listing: Listing { fingerprint: *fingerprint },
+            offset: u64::from_be_bytes(*offset),
+            snapshot: Snapshot {
+                now: Moment::from_ticks(i64::from_be_bytes(rest.try_into().ok()?)),
+                sequence: u64::from_be_bytes(*sequence),
+            },
+        };
+        (position.offset <= i64::MAX.cast_unsigned()).then_some(position)
+    }
+}
+
+fn limit(page_size: i32) -> Result<u32, Error> {
+    match u32::try_from(page_size) {
+        Ok(0) => Ok(DEFAULT_PAGE_SIZE),
+        Ok(size) => Ok(size.min(LARGEST_PAGE_SIZE)),
+        Err(_) => Err(Error::invalid("A page size is not negative.").in_field("page_size")),
+    }
+}
+
+fn skipped(skip: i32) -> Result<u64, Error> {
+    let skip = u64::try_from(skip).ok().filter(|skip| *skip <= MOST_SKIPPED);
+    skip.ok_or_else(|| Error::invalid("What is skipped is 0 to 1,000,000.").in_field("skip"))
+}
+
+fn order(keys: Vec<v1::OrderBy>) -> Result<Vec<Order>, Error> {
+    if keys.len() > MOST_KEYS {
+        return Err(Error::invalid("An order has at most 4 keys.").in_field("order_by"));
+    }
+    let order = |key: v1::OrderBy| {
+        Ok(Order {
+            field: field(&key.field).map_err(|error| error.in_field("order_by"))?,
+            descending: key.descending,
+        })
+    };
+    keys.into_iter().map(order).collect()
+}
+
+fn filter(comparisons: Vec<v1::Comparison>) -> Result<Vec<Comparison>, Error> {
+    if comparisons.len() > MOST_COMPARISONS {
+        return Err(Error::invalid("A filter has at most 16 comparisons.").in_field("filter"));
+    }
+    let comparisons = comparisons.into_iter().map(comparison).collect::<Result<_, _>>();
+    comparisons.map_err(|error: Error| error.in_field("filter"))
+}
+
+fn comparison(comparison: v1::Comparison) -> Result<Comparison, Error> {
+    let operator = match comparison.operator() {
+        v1::Operator::Eq => Operator::Eq,
+        v1::Operator::Ge => Operator::Ge,
+        v1::Operator::Gt => Operator::Gt,
+        v1::Operator::Le => Operator::Le,
+        v1::Operator::Lt => Operator::Lt,
+        v1::Operator::Ne => Operator::Ne,
+        v1::Operator::Unspecified => return Err(Error::invalid("A comparison needs an operator.")),
+    };
+    let value = match comparison.value.and_then(|value| value.kind) {
+        Some(Kind::DurationValue(value)) => Value::Life(Life::try_from(value)?),
+        Some(Kind::IdValue(value)) => Value::Id(uuid(&value)?),
+        Some(Kind::NullValue(_)) => Value::Null,
+        Some(Kind::StringValue(value)) => Value::Text(value),
+        Some(Kind::TimestampValue(value)) => Value::Moment(value.try_into()?),
+        None => return Err(Error::invalid("A comparison needs a value.")),
+    };
+    Comparison::new(field(&comparison.field)?, operator, value)
+}
+
+fn field(name: &str) -> Result<Field, Error> {
+    let field = APPROVAL_FIELDS.iter().find(|(known, _)| *known == name);
+    field.map(|(_, field)| *field).ok_or_else(|| Error::invalid("There is no such field to list by."))
+}
+
+/// The fields of an approval that lists can be filtered and ordered by.
+const APPROVAL_FIELDS: [(&str, Field); 12] = [
+    ("elevation_id", Field::ElevationId),
+    ("filed_at", Field::FiledAt),
+    ("fim_request_id", Field::FimRequestId),
+    ("id", Field::ApprovalId),
+    ("justification", Field::Justification),
+    ("pending_until", Field::PendingUntil),
+    ("requested_life", Field::RequestedLife),
+    ("requested_start", Field::RequestedStart),
+    ("requester.id", Field::RequesterId),
+    ("requester.name", Field::RequesterName),
+    ("role_display_name", Field::RoleDisplayName),
+    ("role_id", Field::RoleId),
+];
+const DEFAULT_PAGE_SIZE: u32 = 100;
+const LARGEST_PAGE_SIZE: u32 = 1_000;
+const MOST_COMPARISONS: usize = 16;
+const MOST_KEYS: usize = 4;
+const MOST_SKIPPED: u64 = 1_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_survives_its_token() {
+        let position = Position {
+            listing: Listing { fingerprint: *b"12345678" },
+            offset: 1_000,
+            snapshot: Snapshot { now: Moment::from_ticks(-5), sequence: 7 },
+        };
+        assert_eq!(Position::parse(&position.print()), Some(position));
+        for bad in ["x", "AAAA", &position.print()[1..], &format!("{}AAAA", position.print())] {
+            assert_eq!(Position::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn page_sizes_have_a_default_and_a_top() {
+        for (asked, limit) in [(0, 100), (1, 1), (1_000, 1_000), (1_001, 1_000)] {
+            assert_eq!(super::limit(asked).unwrap(), limit);
+        }
+        assert!(limit(-1).is_err());
+    }
+}

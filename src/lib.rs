@@ -1,0 +1,28 @@
+//! Countersign decides privileged-access requests. One contract, in protobuf, is served two ways: gRPC for internal
+//! callers and exploration, and the PAM REST API that clients of Microsoft Identity Manager 2016 already speak.
+//!
+//! A request comes in through [`server`], which assembles everything else. [`auth`] finds out who calls. [`grpc`]
+//! implements the services of [`proto`] and calls [`service`]; [`rest`] speaks OData on one side and those same services
+//! on the other. [`service`] has one method per operation: it loads facts from [`store`], lets [`domain`] decide, and
+//! commits the outcome. What happened goes into the [`record`], an append-only list of events chained by hashes.
+//! [`status`] says each error in both dialects.
+//!
+//! This is not a library for others: the crate is split from its program so that tests can start a server of their own.
+//! Imports point down only, and a test holds them to it.
+
+pub mod auth;
+pub mod cli;
+pub mod config;
+pub mod domain;
+pub mod grpc;
+pub mod ports;
+pub mod proto;
+pub mod record;
+pub mod rest;
+pub mod server;
+pub mod service;
+pub mod status;
+pub mod steady;
+pub mod store;
+pub mod system;
+pub mod telemetry;

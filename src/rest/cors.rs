@@ -1,0 +1,49 @@
+//! Cross-origin requests: a portal on another origin may call, if the configuration names its origin (`wire.md` 19, 98).
+
+use axum::body::Body;
+use axum::response::Response;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ORIGIN, VARY,
+};
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+/// The origins that may call with credentials.
+#[derive(Clone, Debug, Default)]
+pub struct Cors {
+    /// Each exactly as browsers send it: `http://pamsrv:8090`.
+    pub allowed_origins: Vec<HeaderValue>,
+}
+
+impl Cors {
+    /// Answers a preflight, without asking who calls: browsers send none of the caller's credentials with it.
+    pub fn preflight(&self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        let headers = response.headers_mut();
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD, POST, OPTIONS"));
+        headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+        response
+    }
+
+    /// The origin of a request, when it may call.
+    pub fn allowed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        headers.get(ORIGIN).filter(|origin| self.allowed_origins.contains(origin)).cloned()
+    }
+
+    /// Marks an answer for the browser; an answer without the marks is hidden from the page, errors too.
+    pub fn mark(&self, origin: Option<HeaderValue>, headers: &mut HeaderMap) {
+        if self.allowed_origins.is_empty() {
+            return;
+        }
+        headers.append(VARY, HeaderValue::from_static("Origin"));
+        if let Some(origin) = origin {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(ALLOWED_HEADERS));
+        }
+    }
+}
+
+const ALLOWED_HEADERS: &str =
+    "content-type, authorization, dataserviceversion, maxdataserviceversion, prefer, x-request-id";

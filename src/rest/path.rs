@@ -1,0 +1,200 @@
+//! Paths: one pure parser over the raw path.
+//!
+//! The raw path is split at `/` first and each segment is percent-decoded once, so that an encoded slash never makes a
+//! new segment and `%2527` never becomes a quote. Empty segments are dropped, and names are taken in any case
+//! (`wire.md` 6, 11, 13 to 16, A12).
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+use uuid::Uuid;
+
+use crate::status::{Error, Kind};
+
+/// What a path names.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Target {
+    /// An action on an approval.
+    ApprovalAction(Uuid, Action),
+    /// The list of pending approvals.
+    PendingApprovals,
+}
+
+/// What can be done to an approval.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Action {
+    /// `/Approve`.
+    Approve,
+    /// `/Reject`.
+    Reject,
+}
+
+impl Target {
+    /// The operation in one word, for the log.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::ApprovalAction(_, Action::Approve) => "rest:Approve",
+            Self::ApprovalAction(_, Action::Reject) => "rest:Reject",
+            Self::PendingApprovals => "rest:pamrequeststoapprove",
+        }
+    }
+
+    /// The methods that the target knows, as in an `Allow` header.
+    pub(super) fn methods(self) -> &'static str {
+        match self {
+            Self::ApprovalAction(..) => "POST, OPTIONS",
+            Self::PendingApprovals => "GET, HEAD, OPTIONS",
+        }
+    }
+}
+
+/// What the raw path names.
+pub(super) fn parse(path: &str) -> Result<Target, Error> {
+    let segments: Vec<Cow<'_, str>> =
+        path.split('/').filter(|segment| !segment.is_empty()).map(decode).collect::<Result<_, _>>()?;
+    let [api, service, set, rest @ ..] = &*segments else { return Err(not_found()) };
+    if !api.eq_ignore_ascii_case("api") || !service.eq_ignore_ascii_case("pamresources") {
+        return Err(not_found());
+    }
+    let (name, key) = split_key(set)?;
+    if !name.eq_ignore_ascii_case("pamrequeststoapprove") {
+        return Err(not_found());
+    }
+    match (key, rest) {
+        (None | Some(""), []) => Ok(Target::PendingApprovals),
+        (Some(key), [name]) => Ok(Target::ApprovalAction(guid(key)?, action(name)?)),
+        _ => Err(not_found()),
+    }
+}
+
+fn decode(segment: &str) -> Result<Cow<'_, str>, Error> {
+    percent_decode_str(segment).decode_utf8().map_err(|_| Error::invalid("The path is not UTF-8."))
+}
+
+/// The name of a set and what stands in parentheses behind it.
+fn split_key(segment: &str) -> Result<(&str, Option<&str>), Error> {
+    match segment.split_once('(') {
+        None => Ok((segment, None)),
+        Some((name, key)) => match key.strip_suffix(')') {
+            Some(key) => Ok((name, Some(key))),
+            None => Err(malformed_key()),
+        },
+    }
+}
+
+/// An OData v3 literal of a GUID: `guid'..'`, prefix and digits in any case.
+fn guid(literal: &str) -> Result<Uuid, Error> {
+    let text = literal
+        .split_at_checked(5)
+        .filter(|(prefix, _)| prefix.eq_ignore_ascii_case("guid'"))
+        .and_then(|(_, rest)| rest.strip_suffix('\''))
+        .filter(|text| text.len() == 36);
+    text.and_then(|text| Uuid::try_parse(text).ok()).ok_or_else(malformed_key)
+}
+
+fn action(name: &str) -> Result<Action, Error> {
+    if name.eq_ignore_ascii_case("approve") {
+        Ok(Action::Approve)
+    } else if name.eq_ignore_ascii_case("reject") {
+        Ok(Action::Reject)
+    } else {
+        Err(not_found())
+    }
+}
+
+fn malformed_key() -> Error {
+    Error::invalid("The key in the URL has the form guid'xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx'.")
+}
+
+fn not_found() -> Error {
+    Error::new(Kind::NoSuchOperation, "No HTTP resource was found that matches the request URI.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: Uuid = uuid::uuid!("5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143");
+
+    #[test]
+    fn paths_that_name_an_action() {
+        let approve = Target::ApprovalAction(ID, Action::Approve);
+        let reject = Target::ApprovalAction(ID, Action::Reject);
+        #[rustfmt::skip]
+        let table = [
+            ("/api/pamresources/pamrequeststoapprove(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')/Approve", approve),
+            ("/api/pamresources/pamrequeststoapprove(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')/Reject", reject),
+            ("/api/pamresources/pamrequeststoapprove(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')/Approve/", approve),
+            ("/api/pamresources//pamrequeststoapprove(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')//Approve", approve),
+            ("//api/pamresources/pamrequeststoapprove(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')/Approve", approve),
+            ("/api/pamresources/pamrequeststoapprove%28guid%275dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143%27%29/Approve", approve),
+            ("/api/pamresources/pamrequeststoapprove(guid%275dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143%27)/Appro%76e", approve),
+            ("/%61pi/pamresources/pamrequeststoapprove(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')/Reject", reject),
+            ("/API/PamResources/PAMRequestsToApprove(GUID'5DBD9D0C-0A9D-4F75-8CBD-FF6FFDC00143')/approve", approve),
+            ("/api/pamresources/pamrequeststoapprove(Guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')/REJECT", reject),
+        ];
+        for (path, target) in table {
+            assert_eq!(parse(path).unwrap(), target, "{path}");
+        }
+    }
+
+    #[test]
+    fn paths_that_name_the_list() {
+        for path in [
+            "/api/pamresources/pamrequeststoapprove",
+            "/api/pamresources/pamrequeststoapprove/",
+            "/api/pamresources/pamrequeststoapprove()",
+            "/api/pamresources/pamrequeststoapprove%28%29/",
+            "/API//pamresources/PAMREQUESTSTOAPPROVE",
+        ] {
+            assert_eq!(parse(path).unwrap(), Target::PendingApprovals, "{path}");
+        }
+    }
+
+    #[test]
+    fn paths_whose_key_is_malformed() {
+        for key in [
+            "({approvalId)",
+            "({approvalId})",
+            "(guid'undefined')",
+            "(guid'garbage')",
+            "()",
+            "(5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143)",
+            "('5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')",
+            "(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143)",
+            "(guid5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')",
+            "(guid'5dbd9d0c0a9d4f758cbdff6ffdc00143')",
+            "(guid'{5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143}')",
+            "(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc0014g')",
+            "(guid%25275dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143%2527)",
+            "(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143'",
+            "(éguid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')",
+            "(gui",
+        ] {
+            let path = format!("/api/pamresources/pamrequeststoapprove{key}/Approve");
+            assert_eq!(parse(&path).unwrap_err().kind, Kind::InvalidArgument, "{path}");
+        }
+        assert_eq!(parse("/api/pamresources/%ff").unwrap_err().kind, Kind::InvalidArgument);
+    }
+
+    #[test]
+    fn paths_that_name_nothing() {
+        let key = "(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')";
+        for path in [
+            "/".to_owned(),
+            "/api".to_owned(),
+            "/api/pamresources".to_owned(),
+            "/api/pamresources/nosuchset".to_owned(),
+            "/api%2Fpamresources/pamrequeststoapprove".to_owned(),
+            "/api/pamresources/pamrequeststoapprove/Approve".to_owned(),
+            format!("/api/pamresources/pamrequeststoapprove{key}"),
+            format!("/api/pamresources/pamrequeststoapprove{key}/Delete"),
+            format!("/api/pamresources/pamrequeststoapprove{key}/Approve/more"),
+            format!("/api/pamresources/pamrequeststoapprove{key}%2FApprove"),
+            format!("/other/pamresources/pamrequeststoapprove{key}/Approve"),
+        ] {
+            let kind = parse(&path).unwrap_err().kind;
+            assert!(matches!(kind, Kind::NoSuchOperation | Kind::InvalidArgument), "{path}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The server: a function of a listener, what it serves, and a shutdown.
+//!
+//! One port carries REST and gRPC over HTTP/1.1 and HTTP/2. From outside in, a request passes the connection
+//! (`connections`), the edge, which knows both dialects (`edge`), the limits (`limits`), the authentication, and the
+//! router.
+
+mod connections;
+mod edge;
+mod guard;
+mod limits;
+mod probes;
+mod streams;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::Response;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use tonic::service::Routes;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::auth::{Authenticator, require_caller};
+use crate::domain::error::{Error, Kind};
+use crate::grpc::Grpc;
+use crate::proto::pam::v1::approval_service_server::ApprovalServiceServer;
+use crate::proto::pam::v1::elevation_service_server::ElevationServiceServer;
+use crate::proto::pam::v1::role_service_server::RoleServiceServer;
+use crate::proto::pam::v1::session_service_server::SessionServiceServer;
+use crate::rest::Rest;
+use crate::rest::cors::Cors;
+use crate::service::Service;
+use crate::store::Store;
+use limits::Gate;
+
+/// What is served.
+pub struct App {
+    /// Who may call.
+    pub authenticator: Authenticator,
+    /// Which pages of other origins may call.
+    pub cors: Cors,
+    /// How much at once, and for how long.
+    pub limits: Limits,
+    /// Whether anybody may ask for the contract by reflection.
+    pub reflection: bool,
+    /// The operations.
+    pub service: Arc<Service>,
+    /// What the operations write to; its failure ends the server.
+    pub store: Arc<dyn Store>,
+}
+
+/// How much at once, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How many connections at once; more wait to be accepted.
+    pub connections: usize,
+    /// How long open requests may take to finish after the shutdown signal.
+    pub drain: Duration,
+    /// How long a client may take from the first byte of a request to the end of its headers.
+    pub headers: Duration,
+    /// How long an idle HTTP/1.1 connection is kept.
+    pub idle: Duration,
+    /// How many requests at once; more are refused as overload.
+    pub requests: usize,
+    /// How long a request may take; a shorter `grpc-timeout` counts instead.
+    pub request_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 4_096,
+            drain: Duration::from_secs(10),
+            headers: Duration::from_secs(5),
+            idle: Duration::from_secs(75),
+            requests: 1_024,
+            request_time: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Serves until `shutdown` completes and what is open has ended, or until the store has failed.
+pub async fn run(
+    listener: TcpListener,
+    app: App,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), Error> {
+    let stop = CancellationToken::new();
+    let (store, limits) = (app.store.clone(), app.limits);
+    let router = router(app, &stop)?;
+    let serving = connections::serve(listener, router, limits, stop.clone());
+    tokio::pin!(serving);
+    tokio::select! {
+        () = &mut serving => {}
+        () = shutdown => tracing::info!("shutting down"),
+        () = store.failed() => tracing::error!("the store has failed; shutting down"),
+    }
+    stop.cancel();
+    serving.await;
+    tokio::select! {
+        biased;
+        () = store.failed() => Err(Error::unavailable("the store has failed")),
+        () = std::future::ready(()) => Ok(()),
+    }
+}
+
+fn router(app: App, stop: &CancellationToken) -> Result<Router, Error> {
+    let grpc = Arc::new(Grpc::new(app.service));
+    let rest = Rest { approvals: grpc.clone() };
+    let gate = Arc::new(Gate::new(app.limits));
+    let private = services(&grpc)
+        .into_axum_router()
+        .reset_fallback()
+        .fallback(move |request| unrouted(rest.clone(), request))
+        .layer(from_fn_with_state(Arc::new(app.authenticator), require_caller))
+        .layer(from_fn_with_state(gate, limits::admit));
+    let router = private
+        .merge(probes::http(&*app.store))
+        .merge(streams::end_on(probes::grpc(&*app.store, stop)?, stop))
+        .merge(streams::end_on(probes::reflection(app.reflection)?, stop));
+    Ok(router
+        .layer(CatchPanicLayer::custom(edge::panicked))
+        .layer(from_fn_with_state(Arc::new(app.cors), edge::pass))
+        .layer(from_fn(edge::observe)))
+}
+
+/// What is no method of a gRPC service is the REST API's, unless it is a gRPC call all the same.
+async fn unrouted(rest: Rest, request: Request) -> Response {
+    if edge::speaks_grpc(request.headers()) {
+        let error = Error::new(Kind::NoSuchOperation, "There is no such method.");
+        return Status::from(error).into_http();
+    }
+    rest.answer(request).await
+}
+
+fn services(grpc: &Arc<Grpc>) -> Routes {
+    Routes::new(ApprovalServiceServer::from_arc(grpc.clone()).max_decoding_message_size(LONGEST_MESSAGE))
+        .add_service(
+            ElevationServiceServer::from_arc(grpc.clone()).max_decoding_message_size(LONGEST_MESSAGE),
+        )
+        .add_service(RoleServiceServer::from_arc(grpc.clone()).max_decoding_message_size(LONGEST_MESSAGE))
+        .add_service(SessionServiceServer::from_arc(grpc.clone()).max_decoding_message_size(LONGEST_MESSAGE))
+}
+
+/// Room for a role with all the principals it can name.
+const LONGEST_MESSAGE: usize = 4 * 1024 * 1024;

@@ -1,0 +1,160 @@
+//! Connections: accepting them, telling HTTP/1.1 from HTTP/2, and ending them.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Limits;
+use super::guard::{Guarded, Serving};
+
+/// Accepts and serves connections until `stop`, then waits for the open ones, for as long as the drain may take.
+pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
+    let room = Arc::new(Semaphore::new(limits.connections));
+    let (open, cut) = (TaskTracker::new(), CancellationToken::new());
+    loop {
+        let (stream, permit) = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = accept(&listener, &room) => accepted,
+        };
+        let connection = connection(stream, router.clone(), limits, stop.clone());
+        let cut = cut.clone();
+        open.spawn(async move {
+            let _permit = permit;
+            cut.run_until_cancelled(connection).await;
+        });
+    }
+    drop(listener);
+    open.close();
+    if timeout(limits.drain, open.wait()).await.is_err() {
+        tracing::warn!(connections = open.len(), "the drain took too long; the connections are cut");
+        cut.cancel();
+        open.wait().await;
+    }
+}
+
+/// The next connection, once there is room for it.
+async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
+    let permit = room.clone().acquire_owned().await.expect("nobody closes this semaphore");
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return (stream, permit),
+            // Out of files, most likely: what is open has to end first.
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, router: Router, limits: Limits, stop: CancellationToken) {
+    // Answers are small and complete; waiting for more to send only delays them.
+    let _ = stream.set_nodelay(true);
+    let Ok(Ok(protocol)) = timeout(limits.idle, protocol(&stream, limits.headers)).await else { return };
+    let ended = match protocol {
+        Protocol::Http1 => http1(stream, router, limits, stop).await,
+        Protocol::Http2 => http2(stream, router, stop).await,
+    };
+    if let Err(error) = ended {
+        // What a client did to its connection; the request it belongs to is logged where it is known.
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+async fn http1(
+    stream: TcpStream,
+    router: Router,
+    limits: Limits,
+    stop: CancellationToken,
+) -> hyper::Result<()> {
+    let serving = Serving::default();
+    let stream = Guarded::new(stream, serving.clone(), limits.headers);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |request: Request<Incoming>| {
+        serving.set(true);
+        let (serving, answer) = (serving.clone(), router.call(request));
+        async move {
+            let answer = answer.await;
+            serving.set(false);
+            answer
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.idle)
+        .max_headers(MOST_HEADERS)
+        .max_buf_size(LONGEST_HEAD)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    tokio::select! {
+        ended = &mut connection => return ended,
+        () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
+}
+
+async fn http2(stream: TcpStream, router: Router, stop: CancellationToken) -> hyper::Result<()> {
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE)
+        .max_concurrent_streams(MOST_STREAMS)
+        .max_header_list_size(LONGEST_HEADER_LIST)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    tokio::pin!(connection);
+    tokio::select! {
+        ended = &mut connection => return ended,
+        () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
+}
+
+enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// Which protocol the client speaks, by its first bytes, which stay unread. The first byte may take as long as an idle
+/// connection is kept, the rest of the preface no longer than headers may.
+async fn protocol(stream: &TcpStream, patience: Duration) -> io::Result<Protocol> {
+    let mut bytes = [0; PREFACE.len()];
+    stream.peek(&mut bytes[..1]).await?;
+    let rest = async {
+        loop {
+            let read = stream.peek(&mut bytes).await?;
+            if read == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            if bytes[..read] != PREFACE[..read] {
+                return Ok(Protocol::Http1);
+            }
+            if read == PREFACE.len() {
+                return Ok(Protocol::Http2);
+            }
+            // Peeking again answers at once with the same bytes, so the rest is given time to arrive.
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(patience, rest).await?
+}
+
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+const LONGEST_HEAD: usize = 64 * 1024;
+const LONGEST_HEADER_LIST: u32 = 64 * 1024;
+const MOST_HEADERS: usize = 100;
+const MOST_STREAMS: u32 = 256;
+/// RFC 9113, section 3.4.
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

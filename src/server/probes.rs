@@ -1,0 +1,68 @@
+//! What anybody may ask without credentials: whether the server lives, whether it can decide, and, by setting, the
+//! contract.
+
+use axum::Router;
+use axum::routing::get;
+use http::StatusCode;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tonic_health::ServingStatus;
+use tonic_health::server::{HealthReporter, health_reporter};
+
+use crate::domain::error::Error;
+use crate::proto::pam::v1;
+use crate::store::Store;
+
+/// `/healthz`: the process lives. `/readyz`: the last commit went through.
+pub(super) fn http(store: &dyn Store) -> Router {
+    let ready = store.ready();
+    let readyz = async move || if *ready.borrow() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    Router::new().route("/healthz", get(async || StatusCode::OK)).route("/readyz", get(readyz))
+}
+
+/// `grpc.health.v1.Health`, for the server as a whole and for each service.
+pub(super) fn grpc(store: &dyn Store, stop: &CancellationToken) -> Result<Router, Error> {
+    let (reporter, service) = health_reporter();
+    tokio::spawn(report(reporter, store.ready(), stop.clone()));
+    Ok(Routes::new(service).into_axum_router().reset_fallback())
+}
+
+/// Reflection, version 1 and the alpha version that older clients ask for.
+pub(super) fn reflection(on: bool) -> Result<Router, Error> {
+    if !on {
+        return Ok(Router::new());
+    }
+    let builder = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(v1::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let v1 = builder().build_v1().map_err(Error::internal)?;
+    let v1alpha = builder().build_v1alpha().map_err(Error::internal)?;
+    Ok(Routes::new(v1).add_service(v1alpha).into_axum_router().reset_fallback())
+}
+
+/// Keeps the health service in step with the store, until the server stops.
+async fn report(reporter: HealthReporter, mut ready: watch::Receiver<bool>, stop: CancellationToken) {
+    loop {
+        let status =
+            if *ready.borrow_and_update() { ServingStatus::Serving } else { ServingStatus::NotServing };
+        for service in SERVICES {
+            reporter.set_service_status(service, status).await;
+        }
+        tokio::select! {
+            Ok(()) = ready.changed() => {}
+            () = stop.cancelled() => break,
+            else => break,
+        }
+    }
+    for service in SERVICES {
+        reporter.set_service_status(service, ServingStatus::NotServing).await;
+    }
+}
+
+/// The server as a whole has the empty name.
+const SERVICES: [&str; 5] =
+    ["", "pam.v1.ApprovalService", "pam.v1.ElevationService", "pam.v1.RoleService", "pam.v1.SessionService"];

@@ -1,0 +1,85 @@
+//! The operations on approvals.
+
+use super::{MOST_ATTEMPTS, Service, Shown, contended};
+use crate::domain::caller::Caller;
+use crate::domain::decide::{Command, Facts, Refusal, decide};
+use crate::domain::elevation::{Elevation, Verdict};
+use crate::domain::error::{Error, Kind};
+use crate::domain::id::ApprovalId;
+use crate::domain::query::{Page, Query, Snapshot};
+use crate::domain::rights;
+use crate::domain::version::Version;
+use crate::steady::Deadline;
+use crate::store::{Approver, ElevationKey, Key};
+
+/// One approver's decision, as it is asked for.
+#[derive(Clone, Debug)]
+pub struct ApprovalDecision {
+    /// What is decided.
+    pub approval: ApprovalId,
+    /// Which way.
+    pub verdict: Verdict,
+    /// Why, where a reason is given.
+    pub reason: Option<String>,
+}
+
+impl Service {
+    /// Decides an approval; answers it as decided. See the rpcs Approve and Reject.
+    pub async fn decide_approval(
+        &self,
+        caller: &Caller,
+        asked: ApprovalDecision,
+        deadline: Option<Deadline>,
+    ) -> Result<Shown, Error> {
+        for _ in 0..MOST_ATTEMPTS {
+            let read = self.store.elevation(ElevationKey::Approval(asked.approval)).await?;
+            let read = read.ok_or(Refusal::AccessDenied)?;
+            let now = self.clock.now();
+            let requester = self.directory.principals(&read.elevation.value.requester, now).await?;
+            let facts = Facts {
+                caller,
+                elevation: Some(&read.elevation.value),
+                pending_timeout: self.settings.pending_timeout,
+                requester: &requester,
+                role: read.role.as_ref(),
+            };
+            let command = Command::Decide { verdict: asked.verdict, reason: asked.reason.clone() };
+            let events = decide(&facts, command, now)?;
+            if events.is_empty() {
+                return Ok(Shown { elevation: read.elevation, now });
+            }
+            let role_version = read.role.map_or(Version::ABSENT, |role| role.version);
+            let relied_on = (Key::Role(read.elevation.value.role), role_version);
+            let committed = self.commit_elevation(Some(read.elevation), relied_on, events, deadline).await?;
+            if let Some(elevation) = committed {
+                return Ok(Shown { elevation, now });
+            }
+        }
+        Err(contended())
+    }
+
+    /// Reads one approval, with its elevation.
+    pub async fn approval(&self, caller: &Caller, id: ApprovalId) -> Result<Shown, Error> {
+        self.shown(caller, ElevationKey::Approval(id)).await
+    }
+
+    /// Lists the pending approvals that the caller may decide.
+    pub async fn pending_approvals(&self, caller: &Caller, query: Query) -> Result<Page<Elevation>, Error> {
+        let now = self.clock.now();
+        let expired = |snapshot: Snapshot| now.ticks().saturating_sub(snapshot.now.ticks()) > Snapshot::LIFE;
+        if query.snapshot.is_some_and(expired) {
+            let message = "The page token is older than an hour. List from the start.";
+            return Err(Error::new(Kind::PageTokenExpired, message).in_field("page_token"));
+        }
+        let approver =
+            Approver { account: caller.account.id, principals: caller.principals().iter().collect() };
+        self.store.pending_approvals(approver, query, now).await
+    }
+
+    /// Reads an elevation for somebody who may.
+    pub(super) async fn shown(&self, caller: &Caller, key: ElevationKey) -> Result<Shown, Error> {
+        let read = self.store.elevation(key).await?.ok_or(Refusal::AccessDenied)?;
+        rights::reads_elevation(caller, &read.elevation.value, read.role.as_ref().map(|role| &role.value))?;
+        Ok(Shown { elevation: read.elevation, now: self.clock.now() })
+    }
+}

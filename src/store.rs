@@ -1,0 +1,144 @@
+//! Where elevations, roles and the record are kept: a trait, its law, and the backends that keep it.
+
+mod columns;
+pub mod sqlite;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use crate::domain::elevation::Elevation;
+use crate::domain::error::Error;
+use crate::domain::event::Event;
+use crate::domain::id::{AccountId, ApprovalId, ElevationId, PrincipalId, RoleId};
+use crate::domain::moment::Moment;
+use crate::domain::query::{Page, Query};
+use crate::domain::role::Role;
+use crate::domain::version::{Version, Versioned};
+use crate::record::Envelope;
+use crate::steady::Deadline;
+
+/// A store. One method is one transaction; none is left open when it returns.
+///
+/// The law, which one suite proves of every backend:
+///
+/// 1. Acknowledged means durable: after [`commit`](Store::commit) answers, neither kill -9 nor a power loss undoes it.
+/// 2. All or nothing: the records and events of a change appear together or not at all.
+/// 3. A change happens only if every expectation held at that moment. Events have one total order, the sequence, without
+///    a gap, and it agrees with that.
+/// 4. A commit reads the present: what it relied on is checked inside its transaction. A read that starts after an
+///    acknowledgement sees it on the node that acknowledged, and on every node that talks to the same primary.
+/// 5. A reader never blocks a writer.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Writes a change, or nothing.
+    ///
+    /// Changes that arrive together are written in one transaction and share one sync. A change whose deadline passed
+    /// while it waited is dropped, and is `DeadlineExceeded`; once begun it finishes. `Unavailable` leaves the outcome
+    /// unknown.
+    async fn commit(&self, change: Change) -> Result<Commit, Error>;
+
+    /// Reads an elevation together with its role, as of one moment.
+    async fn elevation(&self, key: ElevationKey) -> Result<Option<ElevationRead>, Error>;
+
+    /// Reads a role.
+    async fn role(&self, id: RoleId) -> Result<Option<Versioned<Role>>, Error>;
+
+    /// Lists the elevations whose approval is pending and `approver` may decide: of other people, of roles that name the
+    /// approver now, without a decision of the approver's. `now` is the moment that a first page shows.
+    async fn pending_approvals(
+        &self,
+        approver: Approver,
+        query: Query,
+        now: Moment,
+    ) -> Result<Page<Elevation>, Error>;
+
+    /// Reads at most `limit` events of the record, from the one behind `after`.
+    async fn events(&self, after: u64, limit: u32) -> Result<Vec<Envelope>, Error>;
+
+    /// Whether the last commit went through, and when that changes.
+    fn ready(&self) -> watch::Receiver<bool>;
+
+    /// Completes when the store has failed for good, which is when the process must end: what a failed sync left behind
+    /// cannot be known.
+    async fn failed(&self);
+}
+
+/// What one decision writes.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Every record that the decision relied on, at the version at which it was read.
+    pub expects: Vec<(Key, Version)>,
+    /// The records after the decision, each of which is expected too.
+    pub puts: Vec<Record>,
+    /// What happened, in order.
+    pub events: Vec<Event>,
+    /// Until when somebody waits for it.
+    pub deadline: Option<Deadline>,
+}
+
+/// Names a record.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Key {
+    /// An elevation, with its approval.
+    Elevation(ElevationId),
+    /// A role.
+    Role(RoleId),
+}
+
+/// A record to write.
+#[derive(Clone, Debug)]
+pub enum Record {
+    /// An elevation, with its approval.
+    Elevation(Box<Elevation>),
+    /// A role.
+    Role(Box<Role>),
+}
+
+impl Record {
+    /// The name of the record.
+    pub fn key(&self) -> Key {
+        match self {
+            Self::Elevation(elevation) => Key::Elevation(elevation.id),
+            Self::Role(role) => Key::Role(role.id),
+        }
+    }
+}
+
+/// What became of a change.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Commit {
+    /// It is durable.
+    Committed {
+        /// The sequence of its last event.
+        sequence: u64,
+    },
+    /// An expectation did not hold; nothing was written.
+    Conflict,
+}
+
+/// How an elevation is looked up.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ElevationKey {
+    /// By the id of its approval.
+    Approval(ApprovalId),
+    /// By its own id.
+    Elevation(ElevationId),
+}
+
+/// An elevation and its role.
+#[derive(Clone, Debug)]
+pub struct ElevationRead {
+    /// The elevation.
+    pub elevation: Versioned<Elevation>,
+    /// Its role, when there still is one.
+    pub role: Option<Versioned<Role>>,
+}
+
+/// Whose pending approvals to list.
+#[derive(Clone, Debug)]
+pub struct Approver {
+    /// The account.
+    pub account: AccountId,
+    /// Everything that the account counts as.
+    pub principals: Vec<PrincipalId>,
+}

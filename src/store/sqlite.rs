@@ -1,0 +1,213 @@
+//! The embedded store: one SQLite file, one writer thread, a few readers.
+//!
+//! The writer owns its connection, drains the queue of changes into one transaction and answers everybody after the one
+//! sync. Readers have connections of their own; in WAL mode neither side waits for the other.
+
+mod list;
+mod row;
+mod writer;
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, params};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::spawn_blocking;
+
+use super::{Approver, Change, Commit, ElevationKey, ElevationRead, Store};
+use crate::domain::elevation::Elevation;
+use crate::domain::error::Error;
+use crate::domain::id::RoleId;
+use crate::domain::moment::Moment;
+use crate::domain::query::{Page, Query};
+use crate::domain::role::Role;
+use crate::domain::version::Versioned;
+use crate::record::Envelope;
+use writer::Writer;
+
+/// A store in one SQLite file, which this process alone uses.
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: Writer,
+    readers: Arc<Readers>,
+    _lock: File,
+}
+
+impl SqliteStore {
+    /// Opens the store in `path`, creates it or brings it up to date. Fails when another process has it open, when it was
+    /// written by a newer version, or when SQLite is not what the law needs.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        if rusqlite::version_number() < OLDEST_SQLITE {
+            return Err(Error::internal("SQLite before 3.51.3 can lose a commit when its log is reset"));
+        }
+        let lock = lock(path)?;
+        let mut connection = connect(path)?;
+        verify(&connection)?;
+        migrate(&mut connection)?;
+        let writer = Writer::start(connection)?;
+        let readers = Readers {
+            path: path.to_owned(),
+            idle: Mutex::new(Vec::new()),
+            permits: Semaphore::new(MOST_READERS),
+        };
+        Ok(Self { writer, readers: readers.into(), _lock: lock })
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let _permit = self.readers.permits.acquire().await.map_err(Error::internal)?;
+        let readers = self.readers.clone();
+        spawn_blocking(move || {
+            let mut connection = readers.take()?;
+            // One transaction, so that all statements of the query see one moment; read only, so its end writes nothing.
+            let transaction = connection.transaction().map_err(failed)?;
+            let answer = query(&transaction);
+            transaction.finish().map_err(failed)?;
+            readers.put_back(connection);
+            answer
+        })
+        .await
+        .map_err(Error::internal)?
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn commit(&self, change: Change) -> Result<Commit, Error> {
+        self.writer.commit(change).await
+    }
+
+    async fn elevation(&self, key: ElevationKey) -> Result<Option<ElevationRead>, Error> {
+        self.read(move |connection| {
+            let Some(elevation) = row::elevation(connection, key)? else { return Ok(None) };
+            let role = row::role(connection, elevation.value.role)?;
+            Ok(Some(ElevationRead { elevation, role }))
+        })
+        .await
+    }
+
+    async fn role(&self, id: RoleId) -> Result<Option<Versioned<Role>>, Error> {
+        self.read(move |connection| row::role(connection, id)).await
+    }
+
+    async fn pending_approvals(
+        &self,
+        approver: Approver,
+        query: Query,
+        now: Moment,
+    ) -> Result<Page<Elevation>, Error> {
+        self.read(move |connection| list::pending_approvals(connection, &approver, &query, now)).await
+    }
+
+    async fn events(&self, after: u64, limit: u32) -> Result<Vec<Envelope>, Error> {
+        self.read(move |connection| {
+            let mut statement = connection
+                .prepare_cached(
+                    "SELECT sequence, header, payload FROM event WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
+                )
+                .map_err(failed)?;
+            let events = statement.query_map(params![after, limit], |row| {
+                Ok(Envelope { sequence: row.get(0)?, header: row.get(1)?, payload: row.get(2)? })
+            });
+            events.and_then(Iterator::collect).map_err(failed)
+        })
+        .await
+    }
+
+    fn ready(&self) -> watch::Receiver<bool> {
+        self.writer.ready()
+    }
+
+    async fn failed(&self) {
+        self.writer.failed().await;
+    }
+}
+
+/// Connections that only read, opened when they are needed.
+#[derive(Debug)]
+struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    permits: Semaphore,
+}
+
+impl Readers {
+    fn take(&self) -> Result<Connection, Error> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        if let Some(connection) = idle {
+            return Ok(connection);
+        }
+        let connection = connect(&self.path)?;
+        connection.pragma_update(None, "query_only", true).map_err(failed)?;
+        Ok(connection)
+    }
+
+    fn put_back(&self, connection: Connection) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, Error> {
+    let connection = Connection::open(path).map_err(failed)?;
+    connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    for (pragma, value) in [("journal_mode", "WAL"), ("synchronous", "FULL"), ("foreign_keys", "ON")] {
+        connection.pragma_update_and_check(None, pragma, value, |_| Ok(())).optional().map_err(failed)?;
+    }
+    Ok(connection)
+}
+
+/// Reads back what durability hangs on; a pragma that does not take effect says nothing.
+fn verify(connection: &Connection) -> Result<(), Error> {
+    let journal: String =
+        connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).map_err(failed)?;
+    let synchronous: i64 =
+        connection.pragma_query_value(None, "synchronous", |row| row.get(0)).map_err(failed)?;
+    if journal != "wal" || synchronous != SYNCHRONOUS_FULL {
+        return Err(Error::internal("the store cannot be set to WAL with synchronous=FULL"));
+    }
+    Ok(())
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), Error> {
+    let done: usize =
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
+    let Some(missing) = MIGRATIONS.get(done..) else {
+        return Err(Error::internal("the store was written by a newer version of Countersign"));
+    };
+    for (number, migration) in (done + 1..).zip(missing) {
+        let transaction = connection.transaction().map_err(failed)?;
+        transaction.execute_batch(migration).map_err(failed)?;
+        transaction.pragma_update(None, "user_version", number).map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Takes the store for this process alone; the lock goes with the process, however that ends.
+fn lock(path: &Path) -> Result<File, Error> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let file =
+        OpenOptions::new().create(true).truncate(false).write(true).open(name).map_err(Error::internal)?;
+    file.try_lock().map_err(|error| {
+        Error::internal(format!("another process has the store open, or it cannot be locked: {error}"))
+    })?;
+    Ok(file)
+}
+
+/// What a caller learns of an SQLite error: nothing.
+fn failed(error: rusqlite::Error) -> Error {
+    Error::unavailable(error)
+}
+
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/sqlite/0001_spine.sql")];
+const MOST_READERS: usize = 4;
+/// 3.51.3.
+const OLDEST_SQLITE: i32 = 3_051_003;
+const SYNCHRONOUS_FULL: i64 = 2;

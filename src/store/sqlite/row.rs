@@ -1,0 +1,220 @@
+//! Records as rows, and back.
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use uuid::Uuid;
+
+use super::failed;
+use crate::domain::account::Account;
+use crate::domain::elevation::{Approval, Elevation, State};
+use crate::domain::error::Error;
+use crate::domain::id::{AccountId, ApprovalId, ElevationId, RoleId};
+use crate::domain::moment::{Life, Moment};
+use crate::domain::role::{Role, Stage};
+use crate::domain::version::{Version, Versioned};
+use crate::store::columns::{
+    decisions_from_json, decisions_to_json, principals_from_json, principals_to_json, verdict_name,
+    verdict_named,
+};
+use crate::store::{ElevationKey, Key};
+
+/// The columns of `elevation` in the order in which [`read_elevation`] reads them.
+pub(super) const ELEVATION_COLUMNS: &str = "id, version, requester_id, requester_name, role, role_display_name, \
+     justification, requested_life, life, requested_start, filed_at, activated_at, expires_at, state, approval, \
+     pending_until, outcome, decisions";
+
+/// Reads one elevation.
+pub(super) fn elevation(
+    connection: &Connection,
+    key: ElevationKey,
+) -> Result<Option<Versioned<Elevation>>, Error> {
+    let (column, id) = match key {
+        ElevationKey::Approval(id) => ("approval", id.0),
+        ElevationKey::Elevation(id) => ("id", id.0),
+    };
+    let mut statement = connection
+        .prepare_cached(&format!("SELECT {ELEVATION_COLUMNS} FROM elevation WHERE {column} = ?1"))
+        .map_err(failed)?;
+    statement.query_row([id.as_bytes()], read_elevation).optional().map_err(failed)
+}
+
+/// Reads one role.
+pub(super) fn role(connection: &Connection, id: RoleId) -> Result<Option<Versioned<Role>>, Error> {
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT id, version, display_name, description, longest_life, candidates, approvers, needed \
+             FROM role WHERE id = ?1",
+        )
+        .map_err(failed)?;
+    statement.query_row([id.0.as_bytes()], read_role).optional().map_err(failed)
+}
+
+/// The version of a record, as the connection sees it now.
+pub(super) fn version(connection: &Connection, key: Key) -> rusqlite::Result<Version> {
+    let (sql, id) = match key {
+        Key::Elevation(id) => ("SELECT version FROM elevation WHERE id = ?1", id.0),
+        Key::Role(id) => ("SELECT version FROM role WHERE id = ?1", id.0),
+    };
+    let version = connection.prepare_cached(sql)?.query_row([id.as_bytes()], |row| row.get(0)).optional()?;
+    Ok(version.map_or(Version::ABSENT, Version))
+}
+
+/// Writes an elevation over what was there, whose last moment is kept for lists that show it.
+pub(super) fn put_elevation(
+    connection: &Connection,
+    elevation: &Elevation,
+    version: Version,
+    since: u64,
+    time: Moment,
+) -> rusqlite::Result<()> {
+    let id = elevation.id.0;
+    if version != Version::ABSENT.next() {
+        connection
+            .prepare_cached("INSERT INTO elevation_past SELECT ?1, ?2, * FROM elevation WHERE id = ?3")?
+            .execute(params![time.ticks(), since, id.as_bytes()])?;
+    }
+    let approval = elevation.approval.as_ref();
+    connection
+        .prepare_cached(
+            "INSERT INTO elevation (id, version, since, requester_id, requester_name, role, \
+             role_display_name, justification, requested_life, life, requested_start, filed_at, activated_at, \
+             expires_at, state, fim_request_id, approval, pending_until, outcome, decisions) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) \
+             ON CONFLICT (id) DO UPDATE SET version = excluded.version, since = excluded.since, \
+             activated_at = excluded.activated_at, expires_at = excluded.expires_at, state = excluded.state, \
+             outcome = excluded.outcome, decisions = excluded.decisions",
+        )?
+        .execute(params![
+            id.as_bytes(),
+            version.0,
+            since,
+            elevation.requester.id.0.as_bytes(),
+            elevation.requester.name,
+            elevation.role.0.as_bytes(),
+            elevation.role_display_name,
+            elevation.justification,
+            elevation.requested_life.seconds(),
+            elevation.life.seconds(),
+            elevation.requested_start.ticks(),
+            elevation.filed_at.ticks(),
+            elevation.activated_at.map(Moment::ticks),
+            elevation.expires_at.map(Moment::ticks),
+            elevation.state.name(),
+            elevation.id.fim_request_id().as_bytes(),
+            approval.map(|approval| approval.id.0.into_bytes()),
+            approval.map(|approval| approval.pending_until.ticks()),
+            approval.and_then(|approval| approval.outcome).map(verdict_name),
+            decisions_to_json(approval.map_or(&[], |approval| &approval.decisions)),
+        ])?;
+    Ok(())
+}
+
+/// Writes a role over what was there, with the index of whom it names.
+pub(super) fn put_role(
+    connection: &Connection,
+    role: &Role,
+    version: Version,
+    since: u64,
+) -> rusqlite::Result<()> {
+    let id = role.id.0;
+    connection.prepare_cached("DELETE FROM role_principal WHERE role = ?1")?.execute([id.as_bytes()])?;
+    connection
+        .prepare_cached(
+            "INSERT INTO role (id, version, since, display_name, description, longest_life, candidates, approvers, \
+             needed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO UPDATE SET \
+             version = excluded.version, since = excluded.since, display_name = excluded.display_name, \
+             description = excluded.description, longest_life = excluded.longest_life, \
+             candidates = excluded.candidates, approvers = excluded.approvers, needed = excluded.needed",
+        )?
+        .execute(params![
+            id.as_bytes(),
+            version.0,
+            since,
+            role.display_name,
+            role.description,
+            role.longest_life.seconds(),
+            principals_to_json(&role.candidates),
+            role.stage.as_ref().map(|stage| principals_to_json(&stage.approvers)),
+            role.stage.as_ref().map(|stage| stage.needed),
+        ])?;
+    let approvers = role.stage.as_ref().map_or(&[][..], |stage| &stage.approvers);
+    for (part, principals) in [("candidate", &role.candidates[..]), ("approver", approvers)] {
+        // Somebody may be named twice, in different letters.
+        let mut insert = connection.prepare_cached(
+            "INSERT OR IGNORE INTO role_principal (principal, part, role) VALUES (?1, ?2, ?3)",
+        )?;
+        for principal in principals {
+            insert.execute(params![principal.id().0.as_bytes(), part, id.as_bytes()])?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads an elevation from a row of [`ELEVATION_COLUMNS`].
+pub(super) fn read_elevation(row: &Row<'_>) -> rusqlite::Result<Versioned<Elevation>> {
+    let approval = match row.get::<_, Option<[u8; 16]>>(14)? {
+        None => None,
+        Some(id) => Some(Approval {
+            id: ApprovalId(Uuid::from_bytes(id)),
+            pending_until: Moment::from_ticks(row.get(15)?),
+            outcome: text(row, 16)?.map(verdict_named).transpose().map_err(unreadable(16))?,
+            decisions: decisions_from_json(text(row, 17)?.unwrap_or("[]")).map_err(unreadable(17))?,
+        }),
+    };
+    let value = Elevation {
+        id: ElevationId(uuid(row, 0)?),
+        requester: Account { id: AccountId(uuid(row, 2)?), name: row.get(3)? },
+        role: RoleId(uuid(row, 4)?),
+        role_display_name: row.get(5)?,
+        justification: row.get(6)?,
+        requested_life: life(row, 7)?,
+        life: life(row, 8)?,
+        requested_start: Moment::from_ticks(row.get(9)?),
+        filed_at: Moment::from_ticks(row.get(10)?),
+        activated_at: row.get::<_, Option<i64>>(11)?.map(Moment::from_ticks),
+        expires_at: row.get::<_, Option<i64>>(12)?.map(Moment::from_ticks),
+        state: state_named(text(row, 13)?.unwrap_or_default()).map_err(unreadable(13))?,
+        approval,
+    };
+    Ok(Versioned { version: Version(row.get(1)?), value })
+}
+
+fn read_role(row: &Row<'_>) -> rusqlite::Result<Versioned<Role>> {
+    let stage = match text(row, 6)? {
+        None => None,
+        Some(approvers) => Some(Stage {
+            approvers: principals_from_json(approvers).map_err(unreadable(6))?,
+            needed: row.get(7)?,
+        }),
+    };
+    let value = Role {
+        id: RoleId(uuid(row, 0)?),
+        display_name: row.get(2)?,
+        description: row.get(3)?,
+        longest_life: life(row, 4)?,
+        candidates: principals_from_json(text(row, 5)?.unwrap_or("[]")).map_err(unreadable(5))?,
+        stage,
+    };
+    Ok(Versioned { version: Version(row.get(1)?), value })
+}
+
+fn state_named(name: &str) -> Result<State, Error> {
+    let state = State::ALL.into_iter().find(|state| state.name() == name);
+    state.ok_or_else(|| Error::internal("the store holds an unknown state"))
+}
+
+fn text<'a>(row: &'a Row<'_>, column: usize) -> rusqlite::Result<Option<&'a str>> {
+    Ok(row.get_ref(column)?.as_str_or_null()?)
+}
+
+fn life(row: &Row<'_>, column: usize) -> rusqlite::Result<Life> {
+    Life::from_seconds(row.get(column)?).map_err(unreadable(column))
+}
+
+fn uuid(row: &Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
+    row.get(column).map(Uuid::from_bytes)
+}
+
+fn unreadable(column: usize) -> impl Fn(Error) -> rusqlite::Error {
+    move |error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+}

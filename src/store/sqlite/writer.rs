@@ -1,0 +1,248 @@
+//! The one thread that writes.
+
+use std::thread;
+
+use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{failed, row};
+use crate::domain::error::{Error, Kind};
+use crate::domain::moment::Moment;
+use crate::domain::query::Snapshot;
+use crate::domain::version::Version;
+use crate::record::{Draft, Hash, Head};
+use crate::steady::Deadline;
+use crate::store::{Change, Commit, Key, Record};
+
+/// The way to the writer thread, which ends when this is dropped and the queue is empty.
+#[derive(Debug)]
+pub(super) struct Writer {
+    queue: mpsc::Sender<Queued>,
+    ready: watch::Receiver<bool>,
+    failed: watch::Receiver<bool>,
+}
+
+impl Writer {
+    /// Starts the thread on `connection`, behind the record that it holds.
+    pub(super) fn start(connection: Connection) -> Result<Self, Error> {
+        let head = connection
+            .query_row("SELECT sequence, hash FROM head", [], |row| {
+                Ok(Head { sequence: row.get(0)?, hash: Hash(row.get(1)?) })
+            })
+            .map_err(failed)?;
+        let (queue, changes) = mpsc::channel(LONGEST_QUEUE);
+        let (set_ready, ready) = watch::channel(true);
+        let (fail, failed) = watch::channel(false);
+        let thread = Thread { connection, head, ready: set_ready };
+        thread::Builder::new()
+            .name("sqlite-writer".to_owned())
+            .spawn(move || thread.run(changes, &fail))
+            .map_err(Error::internal)?;
+        Ok(Self { queue, ready, failed })
+    }
+
+    /// Queues the change and waits until it is durable or refused.
+    pub(super) async fn commit(&self, change: Change) -> Result<Commit, Error> {
+        let (answer, answered) = oneshot::channel();
+        self.queue.try_send(Queued { prepared: Prepared::try_from(change)?, answer }).map_err(|error| {
+            match error {
+                mpsc::error::TrySendError::Full(_) => {
+                    Error::new(Kind::Overloaded, "Too many decisions wait to be written. Repeat in a moment.")
+                }
+                mpsc::error::TrySendError::Closed(_) => Error::unavailable("the writer has stopped"),
+            }
+        })?;
+        answered.await.map_err(|_| Error::unavailable("the writer stopped before it answered"))?
+    }
+
+    /// Whether the last group went through.
+    pub(super) fn ready(&self) -> watch::Receiver<bool> {
+        self.ready.clone()
+    }
+
+    /// Completes when the writer has given up, or is gone.
+    pub(super) async fn failed(&self) {
+        let mut failed = self.failed.clone();
+        // An error means that the thread is gone, which is the same.
+        let _ = failed.wait_for(|failed| *failed).await;
+    }
+}
+
+/// A change with its events already encoded, which is done before the queue so that the writer need not.
+#[derive(Clone)]
+struct Prepared {
+    expects: Vec<(Key, Version)>,
+    /// Each with the version that it gets.
+    puts: Vec<(Record, Version)>,
+    events: Vec<Draft>,
+    deadline: Option<Deadline>,
+}
+
+impl TryFrom<Change> for Prepared {
+    type Error = Error;
+
+    fn try_from(change: Change) -> Result<Self, Error> {
+        let put = |record: Record| {
+            let expected = change.expects.iter().find(|(key, _)| *key == record.key());
+            let (_, version) =
+                expected.ok_or_else(|| Error::internal("a change writes what it does not expect"))?;
+            Ok((record, version.next()))
+        };
+        Ok(Self {
+            puts: change.puts.into_iter().map(put).collect::<Result<_, Error>>()?,
+            events: change.events.into_iter().map(Draft::of).collect(),
+            expects: change.expects,
+            deadline: change.deadline,
+        })
+    }
+}
+
+struct Queued {
+    prepared: Prepared,
+    answer: oneshot::Sender<Result<Commit, Error>>,
+}
+
+struct Thread {
+    connection: Connection,
+    head: Head,
+    ready: watch::Sender<bool>,
+}
+
+/// What became of one change inside a group.
+enum Written {
+    Commit(Commit),
+    TooLate,
+}
+
+impl Thread {
+    fn run(mut self, mut changes: mpsc::Receiver<Queued>, fail: &watch::Sender<bool>) {
+        while let Some(first) = changes.blocking_recv() {
+            let mut group = vec![first];
+            while group.len() < LARGEST_GROUP
+                && let Ok(next) = changes.try_recv()
+            {
+                group.push(next);
+            }
+            if let Err(error) = self.commit_and_answer(group) {
+                tracing::error!(%error, "the store failed; nothing more is written");
+                self.set_ready(false);
+                fail.send_replace(true);
+                return;
+            }
+        }
+    }
+
+    /// Commits a group, one by one when the group as a whole cannot be. An error means that nothing is known any more
+    /// about what the file holds.
+    fn commit_and_answer(&mut self, group: Vec<Queued>) -> rusqlite::Result<()> {
+        let (prepared, answers): (Vec<_>, Vec<_>) =
+            group.into_iter().map(|queued| (queued.prepared, queued.answer)).unzip();
+        match self.commit(&prepared) {
+            Ok(written) => {
+                self.set_ready(true);
+                for (answer, written) in answers.into_iter().zip(written) {
+                    // Whoever asked may be gone; what is written stays written.
+                    let _ = answer.send(written.into());
+                }
+                Ok(())
+            }
+            Err(error) if is_fatal(&error) => Err(error),
+            Err(error) if prepared.len() == 1 => {
+                self.set_ready(false);
+                for answer in answers {
+                    let _ = answer.send(Err(Error::unavailable(error.to_string())));
+                }
+                Ok(())
+            }
+            Err(_) => prepared
+                .into_iter()
+                .zip(answers)
+                .try_for_each(|(prepared, answer)| self.commit_and_answer(vec![Queued { prepared, answer }])),
+        }
+    }
+
+    fn set_ready(&self, ready: bool) {
+        self.ready.send_if_modified(|before| std::mem::replace(before, ready) != ready);
+    }
+
+    /// Writes a group in one transaction; the head moves only when that is committed.
+    fn commit(&mut self, group: &[Prepared]) -> rusqlite::Result<Vec<Written>> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut head = self.head;
+        let mut written = Vec::with_capacity(group.len());
+        for change in group {
+            written.push(write(&transaction, &mut head, change)?);
+        }
+        if head != self.head {
+            transaction
+                .prepare_cached("UPDATE head SET sequence = ?1, hash = ?2")?
+                .execute(params![head.sequence, head.hash.0])?;
+            forget_past(&transaction, group)?;
+            transaction.commit()?;
+            self.head = head;
+        }
+        Ok(written)
+    }
+}
+
+fn write(connection: &Connection, head: &mut Head, change: &Prepared) -> rusqlite::Result<Written> {
+    if change.deadline.is_some_and(Deadline::passed) {
+        return Ok(Written::TooLate);
+    }
+    for (key, expected) in &change.expects {
+        if row::version(connection, *key)? != *expected {
+            return Ok(Written::Commit(Commit::Conflict));
+        }
+    }
+    let mut time = Moment::from_ticks(0);
+    for draft in change.events.iter().cloned() {
+        let subject = draft.event().subject.id();
+        time = draft.event().time;
+        let envelope = draft.seal(head);
+        connection
+            .prepare_cached("INSERT INTO event (sequence, subject, header, payload) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![envelope.sequence, subject.as_bytes(), envelope.header, envelope.payload])?;
+    }
+    for (record, version) in &change.puts {
+        match record {
+            Record::Elevation(elevation) => {
+                row::put_elevation(connection, elevation, *version, head.sequence, time)?;
+            }
+            Record::Role(role) => row::put_role(connection, role, *version, head.sequence)?,
+        }
+    }
+    Ok(Written::Commit(Commit::Committed { sequence: head.sequence }))
+}
+
+/// Drops a little of what no page token can ask for any more, so that it never has to be much.
+fn forget_past(connection: &Connection, group: &[Prepared]) -> rusqlite::Result<()> {
+    let times = group.iter().flat_map(|change| &change.events).map(|draft| draft.event().time.ticks());
+    let Some(now) = times.max() else { return Ok(()) };
+    connection
+        .prepare_cached(
+            "DELETE FROM elevation_past WHERE (until_time, until, id) IN (SELECT until_time, until, id \
+             FROM elevation_past WHERE until_time < ?1 ORDER BY until_time LIMIT ?2)",
+        )?
+        .execute(params![now - 2 * Snapshot::LIFE, 2 * LARGEST_GROUP])?;
+    Ok(())
+}
+
+/// Whether what the file holds is unknown after this error: a write or a sync failed.
+fn is_fatal(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    )
+}
+
+impl From<Written> for Result<Commit, Error> {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Commit(commit) => Ok(commit),
+            Written::TooLate => Err(Error::deadline_exceeded()),
+        }
+    }
+}
+
+const LARGEST_GROUP: usize = 256;
+const LONGEST_QUEUE: usize = 4_096;
