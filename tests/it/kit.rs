@@ -1,0 +1,431 @@
+//! A real server on port 0, with a temporary store, a clock that is turned by hand, and a cast of accounts.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use countersign::auth::Authenticator;
+use countersign::auth::bearer::Bearer;
+use countersign::auth::tokens::{self, TokensFile};
+use countersign::domain::account::{Account, Group};
+use countersign::domain::moment::{Life, Moment};
+use countersign::ports::{Clock, Ids};
+use countersign::proto::pam::v1::approval_service_client::ApprovalServiceClient;
+use countersign::proto::pam::v1::elevation_service_client::ElevationServiceClient;
+use countersign::proto::pam::v1::principal::Kind;
+use countersign::proto::pam::v1::role_service_client::RoleServiceClient;
+use countersign::proto::pam::v1::session_service_client::SessionServiceClient;
+use countersign::proto::pam::v1::{
+    Approval, ApproveRequest, CreateElevationRequest, CreateRoleRequest, Elevation, GetApprovalRequest,
+    GetElevationRequest, ListApprovalsRequest, Principal, RejectRequest, Role, Stage,
+};
+use countersign::rest::cors::Cors;
+use countersign::server::{self, App, Limits};
+use countersign::service::{Service, Settings};
+use countersign::store::Store;
+use countersign::store::sqlite::SqliteStore;
+use countersign::system::SystemIds;
+use prost_types::Duration;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tonic::metadata::MetadataValue;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
+use tonic::{Request, Status};
+use tonic_types::StatusExt;
+use uuid::Uuid;
+
+/// The administrator.
+pub const ANN: &str = "PRIV\\ann";
+/// A candidate of the kit's roles.
+pub const JEN: &str = "PRIV\\jen";
+/// A candidate through the group `SQL Users`.
+pub const GIL: &str = "PRIV\\gil";
+/// An approver of the kit's roles.
+pub const SAM: &str = "PRIV\\sam";
+/// An approver through the group `SQL Owners`.
+pub const KIM: &str = "PRIV\\kim";
+/// Nobody in particular.
+pub const EVE: &str = "PRIV\\eve";
+
+const CAST: [(&str, &[&str]); 6] =
+    [(ANN, &[]), (JEN, &[]), (GIL, &["SQL Users"]), (SAM, &[]), (KIM, &["SQL Owners"]), (EVE, &[])];
+
+/// 2015-06-12T04:49:37.58Z, when every test begins.
+pub const START: Moment = Moment::from_ticks(14_340_845_775_800_000);
+
+/// How a kit differs from the usual one.
+pub struct Options {
+    pub limits: Limits,
+    pub allowed_origins: Vec<&'static str>,
+    pub reflection: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { limits: Limits::default(), allowed_origins: vec!["http://pamsrv:8090"], reflection: true }
+    }
+}
+
+/// A server, and what a test may turn.
+pub struct Kit {
+    pub address: SocketAddr,
+    pub clock: Arc<HandClock>,
+    pub ids: Arc<BrittleIds>,
+    pub store: Arc<dyn Store>,
+    folder: Arc<TempDir>,
+    tokens: HashMap<String, String>,
+    stop: CancellationToken,
+    running: JoinHandle<()>,
+}
+
+impl Kit {
+    /// The usual server.
+    pub async fn start() -> Self {
+        Self::with(Options::default()).await
+    }
+
+    /// A server that differs.
+    pub async fn with(options: Options) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let tokens = CAST.into_iter().map(|(name, groups)| {
+            (name.to_owned(), add_token(&folder.path().join("tokens.toml"), name, groups, None))
+        });
+        let tokens = tokens.collect();
+        Self::on(folder, tokens, Arc::new(HandClock::new(START)), options).await
+    }
+
+    async fn on(
+        folder: Arc<TempDir>,
+        tokens: HashMap<String, String>,
+        clock: Arc<HandClock>,
+        options: Options,
+    ) -> Self {
+        let ids = Arc::new(BrittleIds::default());
+        let store: Arc<dyn Store> =
+            Arc::new(SqliteStore::open(&folder.path().join("countersign.db")).unwrap());
+        let app = app(&folder.path().join("tokens.toml"), &store, &clock, &ids, options);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let stopped = stop.clone().cancelled_owned();
+        let running = tokio::spawn(async move { server::run(listener, app, stopped).await.unwrap() });
+        Self { address, clock, ids, store, folder, tokens, stop, running }
+    }
+
+    /// Stops the server the way an operator does, and waits for it.
+    pub async fn stop(self) -> (Arc<TempDir>, HashMap<String, String>, Arc<HandClock>) {
+        self.stop.cancel();
+        self.running.await.unwrap();
+        (self.folder, self.tokens, self.clock)
+    }
+
+    /// Stops the server and starts another on the same data.
+    pub async fn restart(self) -> Self {
+        let (folder, tokens, clock) = self.stop().await;
+        Self::on(folder, tokens, clock, Options::default()).await
+    }
+
+    /// Signals the server to stop, without waiting for it.
+    pub fn signal(&self) {
+        self.stop.cancel();
+    }
+
+    /// Waits until the server has ended.
+    pub async fn ended(self) {
+        self.running.await.unwrap();
+    }
+
+    pub fn tokens_file(&self) -> PathBuf {
+        self.folder.path().join("tokens.toml")
+    }
+
+    /// One of the cast.
+    pub fn as_(&self, name: &str) -> Person {
+        self.bearer(&self.tokens[name])
+    }
+
+    /// Whoever has this token.
+    pub fn bearer(&self, token: &str) -> Person {
+        Person { address: self.address, token: Some(token.to_owned()) }
+    }
+
+    /// Somebody without credentials.
+    pub fn anonymous(&self) -> Person {
+        Person { address: self.address, token: None }
+    }
+
+    /// Somebody new, whose token the server has taken up.
+    pub fn newcomer(&self, name: &str, groups: &[&str], expires: Option<Moment>) -> Person {
+        let token = add_token(&self.tokens_file(), name, groups, expires);
+        self.clock.advance(1);
+        self.bearer(&token)
+    }
+
+    /// Sends bytes, and reads the answer until the server closes the connection.
+    pub async fn raw(&self, request: &str) -> Answer {
+        exchange(self.address, request.as_bytes()).await
+    }
+
+    /// A role with jen and `SQL Users` as candidates and `approvers`, of whom `needed` must approve.
+    pub async fn role_with(&self, approvers: &[&str], needed: u32) -> Role {
+        self.as_(ANN).create_role(role("SQL File Access", approvers, needed)).await.unwrap()
+    }
+
+    /// A role with jen and `SQL Users` as candidates, and sam and `SQL Owners` as approvers.
+    pub async fn role(&self) -> Role {
+        self.role_with(&[SAM, "group:SQL Owners"], 1).await
+    }
+
+    /// A pending approval: jen has asked for [`Kit::role`].
+    pub async fn pending(&self) -> Elevation {
+        let role = self.role().await;
+        self.as_(JEN).file(&role.id).await.unwrap()
+    }
+}
+
+/// A role whose longest life is an hour.
+pub fn role(display_name: &str, approvers: &[&str], needed: u32) -> Role {
+    let stage = Stage { approvers: approvers.iter().map(|approver| principal(approver)).collect(), needed };
+    Role {
+        display_name: display_name.to_owned(),
+        description: "Read access to the files of the SQL servers.".to_owned(),
+        longest_life: Some(Duration { seconds: 3_600, nanos: 0 }),
+        candidates: vec![principal(JEN), principal("group:SQL Users")],
+        approval_required: needed > 0,
+        stages: if needed > 0 { vec![stage] } else { vec![] },
+        ..Role::default()
+    }
+}
+
+/// An account, or a group when the name begins with `group:`.
+pub fn principal(name: &str) -> Principal {
+    let kind = match name.strip_prefix("group:") {
+        Some(group) => Kind::Group(group.to_owned()),
+        None => Kind::Account(name.to_owned()),
+    };
+    Principal { kind: Some(kind) }
+}
+
+fn app(
+    tokens: &std::path::Path,
+    store: &Arc<dyn Store>,
+    clock: &Arc<HandClock>,
+    ids: &Arc<BrittleIds>,
+    options: Options,
+) -> App {
+    let administrators = [Account::named(ANN).unwrap()];
+    let tokens = Arc::new(TokensFile::open(tokens, &administrators, clock.now()).unwrap());
+    let pending_timeout = Life::from_seconds(7 * 86_400).unwrap();
+    let service =
+        Service::new(store.clone(), tokens.clone(), clock.clone(), ids.clone(), Settings { pending_timeout });
+    let allowed_origins = options.allowed_origins.iter().map(|origin| origin.parse().unwrap()).collect();
+    App {
+        authenticator: Authenticator::new(vec![Box::new(Bearer(tokens))], clock.clone()),
+        cors: Cors { allowed_origins },
+        limits: options.limits,
+        reflection: options.reflection,
+        service: Arc::new(service),
+        store: store.clone(),
+    }
+}
+
+fn add_token(path: &std::path::Path, name: &str, groups: &[&str], expires: Option<Moment>) -> String {
+    let groups: Vec<Group> = groups.iter().map(|group| Group::named(group).unwrap()).collect();
+    tokens::add(path, &Account::named(name).unwrap(), &groups, START, expires).unwrap()
+}
+
+/// A clock that stands still until it is turned.
+pub struct HandClock(AtomicI64);
+
+impl HandClock {
+    fn new(now: Moment) -> Self {
+        Self(AtomicI64::new(now.ticks()))
+    }
+
+    /// Turns the clock, backwards when negative.
+    pub fn advance(&self, seconds: i64) {
+        self.0.fetch_add(seconds * Moment::TICKS_PER_SECOND, Ordering::SeqCst);
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Moment {
+        Moment::from_ticks(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Ids that panic when they are told to, to see how the server takes a defect.
+#[derive(Default)]
+pub struct BrittleIds(AtomicBool);
+
+impl BrittleIds {
+    pub fn break_once(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Ids for BrittleIds {
+    fn next(&self) -> Uuid {
+        assert!(!self.0.swap(false, Ordering::SeqCst), "the ids are broken");
+        SystemIds.next()
+    }
+}
+
+/// A caller, in both dialects.
+#[derive(Clone)]
+pub struct Person {
+    address: SocketAddr,
+    token: Option<String>,
+}
+
+type Authorized = InterceptedService<Channel, AddToken>;
+
+/// Adds the bearer token of a person to every call.
+#[derive(Clone)]
+pub struct AddToken(Option<String>);
+
+impl tonic::service::Interceptor for AddToken {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(token) = &self.0 {
+            let value = MetadataValue::try_from(format!("Bearer {token}")).unwrap();
+            request.metadata_mut().insert("authorization", value);
+        }
+        Ok(request)
+    }
+}
+
+impl Person {
+    fn channel(&self) -> Channel {
+        Channel::from_shared(format!("http://{}", self.address)).unwrap().connect_lazy()
+    }
+
+    pub fn approvals(&self) -> ApprovalServiceClient<Authorized> {
+        ApprovalServiceClient::with_interceptor(self.channel(), AddToken(self.token.clone()))
+    }
+
+    pub fn elevations(&self) -> ElevationServiceClient<Authorized> {
+        ElevationServiceClient::with_interceptor(self.channel(), AddToken(self.token.clone()))
+    }
+
+    pub fn roles(&self) -> RoleServiceClient<Authorized> {
+        RoleServiceClient::with_interceptor(self.channel(), AddToken(self.token.clone()))
+    }
+
+    pub fn sessions(&self) -> SessionServiceClient<Authorized> {
+        SessionServiceClient::with_interceptor(self.channel(), AddToken(self.token.clone()))
+    }
+
+    pub async fn create_role(&self, role: Role) -> Result<Role, Status> {
+        let answer = self.roles().create_role(CreateRoleRequest { role: Some(role) }).await?;
+        Ok(answer.into_inner().role.unwrap())
+    }
+
+    /// Asks to hold a role for as long as it allows.
+    pub async fn file(&self, role: &str) -> Result<Elevation, Status> {
+        let request = CreateElevationRequest {
+            role_id: role.to_owned(),
+            justification: Some("Ticket 4711".into()),
+            life: None,
+        };
+        Ok(self.elevations().create_elevation(request).await?.into_inner().elevation.unwrap())
+    }
+
+    pub async fn elevation(&self, id: &str) -> Result<Elevation, Status> {
+        let request = GetElevationRequest { elevation_id: id.to_owned() };
+        Ok(self.elevations().get_elevation(request).await?.into_inner().elevation.unwrap())
+    }
+
+    pub async fn approval(&self, id: &str) -> Result<Approval, Status> {
+        let request = GetApprovalRequest { approval_id: id.to_owned() };
+        Ok(self.approvals().get_approval(request).await?.into_inner().approval.unwrap())
+    }
+
+    pub async fn approve(&self, id: &str) -> Result<Approval, Status> {
+        let request = ApproveRequest { approval_id: id.to_owned(), reason: None };
+        Ok(self.approvals().approve(request).await?.into_inner().approval.unwrap())
+    }
+
+    pub async fn reject(&self, id: &str) -> Result<Approval, Status> {
+        let request = RejectRequest { approval_id: id.to_owned(), reason: None };
+        Ok(self.approvals().reject(request).await?.into_inner().approval.unwrap())
+    }
+
+    /// The ids of the approvals that the person may decide.
+    pub async fn pending(&self) -> Vec<String> {
+        let answer = self.approvals().list_approvals(ListApprovalsRequest::default()).await.unwrap();
+        answer.into_inner().approvals.into_iter().map(|approval| approval.id).collect()
+    }
+
+    /// `POST pamrequeststoapprove(guid'..')/Approve` or `/Reject`.
+    pub async fn act(&self, approval: &str, action: &str) -> Answer {
+        self.post(&format!("/api/pamresources/pamrequeststoapprove(guid'{approval}')/{action}")).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.rest("GET", path, "", "").await
+    }
+
+    pub async fn post(&self, path: &str) -> Answer {
+        self.rest("POST", path, "Content-Length: 0\r\n", "").await
+    }
+
+    /// A request over HTTP/1.1, its path and headers as written.
+    pub async fn rest(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
+        let authorization =
+            self.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: pam.test:8086\r\nConnection: close\r\n{authorization}{headers}\r\n{body}"
+        );
+        exchange(self.address, request.as_bytes()).await
+    }
+}
+
+async fn exchange(address: SocketAddr, request: &[u8]) -> Answer {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request).await.unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await.unwrap();
+    Answer::parse(&String::from_utf8(bytes).unwrap())
+}
+
+/// An HTTP answer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Answer {
+    fn parse(text: &str) -> Self {
+        let (head, body) = text.split_once("\r\n\r\n").expect("an HTTP answer");
+        let mut lines = head.split("\r\n");
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let headers = lines.map(|line| {
+            let (name, value) = line.split_once(": ").unwrap();
+            (name.to_ascii_lowercase(), value.to_owned())
+        });
+        Self { status, headers: headers.collect(), body: body.to_owned() }
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
+    }
+
+    /// The `code` of an `odata.error`.
+    pub fn code(&self) -> String {
+        let body: serde_json::Value = serde_json::from_str(&self.body).unwrap();
+        body["odata.error"]["code"].as_str().unwrap().to_owned()
+    }
+}
+
+/// The reason of a refusal.
+pub fn reason(status: &Status) -> String {
+    status.get_error_details().error_info().expect("an ErrorInfo").reason.clone()
+}
