@@ -21,12 +21,11 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
 use tonic::service::Routes;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::auth::{Authenticator, require_caller};
-use crate::domain::error::{Error, Kind};
+use crate::domain::error::Error;
 use crate::grpc::Grpc;
 use crate::proto::pam::v1::approval_service_server::ApprovalServiceServer;
 use crate::proto::pam::v1::elevation_service_server::ElevationServiceServer;
@@ -113,29 +112,28 @@ fn router(app: App, stop: &CancellationToken) -> Result<Router, Error> {
     let grpc = Arc::new(Grpc::new(app.service));
     let rest = Rest { approvals: grpc.clone() };
     let gate = Arc::new(Gate::new(app.limits));
-    let private = services(&grpc)
-        .into_axum_router()
-        .reset_fallback()
+    let private = grpc_routes(services(&grpc))
         .fallback(move |request| unrouted(rest.clone(), request))
         .layer(from_fn_with_state(Arc::new(app.authenticator), require_caller))
         .layer(from_fn_with_state(gate, limits::admit));
     let router = private
         .merge(probes::http(&*app.store))
-        .merge(streams::end_on(probes::grpc(&*app.store, stop)?, stop))
-        .merge(streams::end_on(probes::reflection(app.reflection)?, stop));
+        .merge(streams::end_on(grpc_routes(probes::grpc(&*app.store, stop)), stop))
+        .merge(streams::end_on(grpc_routes(probes::reflection(app.reflection)?), stop));
     Ok(router
         .layer(CatchPanicLayer::custom(edge::panicked))
         .layer(from_fn_with_state(Arc::new(app.cors), edge::pass))
         .layer(from_fn(edge::observe)))
 }
 
+/// The routes of gRPC services, which nothing but a gRPC call may reach.
+fn grpc_routes(services: Routes) -> Router {
+    services.into_axum_router().reset_fallback().layer(from_fn(edge::only_grpc))
+}
+
 /// What is no method of a gRPC service is the REST API's, unless it is a gRPC call all the same.
 async fn unrouted(rest: Rest, request: Request) -> Response {
-    if edge::speaks_grpc(request.headers()) {
-        let error = Error::new(Kind::NoSuchOperation, "There is no such method.");
-        return Status::from(error).into_http();
-    }
-    rest.answer(request).await
+    if edge::speaks_grpc(request.headers()) { edge::no_such_operation() } else { rest.answer(request).await }
 }
 
 fn services(grpc: &Arc<Grpc>) -> Routes {

@@ -63,7 +63,8 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, Ow
 async fn connection(stream: TcpStream, router: Router, limits: Limits, stop: CancellationToken) {
     // Answers are small and complete; waiting for more to send only delays them.
     let _ = stream.set_nodelay(true);
-    let Ok(Ok(protocol)) = timeout(limits.idle, protocol(&stream, limits.headers)).await else { return };
+    let protocol = timeout(limits.idle, protocol(&stream, limits.headers));
+    let Some(Ok(Ok(protocol))) = stop.run_until_cancelled(protocol).await else { return };
     let ended = match protocol {
         Protocol::Http1 => http1(stream, router, limits, stop).await,
         Protocol::Http2 => http2(stream, router, stop).await,

@@ -78,6 +78,17 @@ pub(super) fn speaks_grpc(headers: &HeaderMap) -> bool {
         .is_some_and(|content_type| content_type.as_bytes().starts_with(b"application/grpc"))
 }
 
+/// Lets gRPC calls pass, and nothing else.
+pub(super) async fn only_grpc(request: Request, next: Next) -> Response {
+    if speaks_grpc(request.headers()) { next.run(request).await } else { no_such_operation() }
+}
+
+/// Answers for what is neither a method of a service nor a resource of the REST API.
+pub(super) fn no_such_operation() -> Response {
+    let error = Error::new(Kind::NoSuchOperation, "There is no such operation.");
+    Status::from(error).into_http()
+}
+
 /// Answers for a handler that panicked. The panic itself has been logged by the hook of `telemetry`.
 pub(super) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
     Status::from(Error::internal("a handler panicked")).into_http::<Body>()

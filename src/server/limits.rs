@@ -39,6 +39,10 @@ pub(super) async fn admit(State(gate): State<Arc<Gate>>, mut request: Request, n
         Err(error) => return Status::from(error).into_http(),
     };
     let deadline = Deadline::after(asked.min(gate.request_time));
+    // The runtime's timer is coarser than a deadline may be.
+    if deadline.passed() {
+        return Status::from(Error::deadline_exceeded()).into_http();
+    }
     request.extensions_mut().insert(deadline);
     match timeout_at(deadline.instant().into(), next.run(request)).await {
         Ok(response) => response,

@@ -22,16 +22,16 @@ pub(super) fn http(store: &dyn Store) -> Router {
 }
 
 /// `grpc.health.v1.Health`, for the server as a whole and for each service.
-pub(super) fn grpc(store: &dyn Store, stop: &CancellationToken) -> Result<Router, Error> {
+pub(super) fn grpc(store: &dyn Store, stop: &CancellationToken) -> Routes {
     let (reporter, service) = health_reporter();
     tokio::spawn(report(reporter, store.ready(), stop.clone()));
-    Ok(Routes::new(service).into_axum_router().reset_fallback())
+    Routes::new(service)
 }
 
 /// Reflection, version 1 and the alpha version that older clients ask for.
-pub(super) fn reflection(on: bool) -> Result<Router, Error> {
+pub(super) fn reflection(on: bool) -> Result<Routes, Error> {
     if !on {
-        return Ok(Router::new());
+        return Ok(Routes::default());
     }
     let builder = || {
         tonic_reflection::server::Builder::configure()
@@ -41,7 +41,7 @@ pub(super) fn reflection(on: bool) -> Result<Router, Error> {
     };
     let v1 = builder().build_v1().map_err(Error::internal)?;
     let v1alpha = builder().build_v1alpha().map_err(Error::internal)?;
-    Ok(Routes::new(v1).add_service(v1alpha).into_axum_router().reset_fallback())
+    Ok(Routes::new(v1).add_service(v1alpha))
 }
 
 /// Keeps the health service in step with the store, until the server stops.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use countersign::auth::Authenticator;
 use countersign::auth::bearer::Bearer;
@@ -26,7 +26,6 @@ use countersign::server::{self, App, Limits};
 use countersign::service::{Service, Settings};
 use countersign::store::Store;
 use countersign::store::sqlite::SqliteStore;
-use countersign::system::SystemIds;
 use prost_types::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -72,6 +71,14 @@ impl Default for Options {
     }
 }
 
+/// What outlives a server.
+struct Machine {
+    folder: Arc<TempDir>,
+    tokens: HashMap<String, String>,
+    clock: Arc<HandClock>,
+    ids: Arc<BrittleIds>,
+}
+
 /// A server, and what a test may turn.
 pub struct Kit {
     pub address: SocketAddr,
@@ -97,16 +104,12 @@ impl Kit {
             (name.to_owned(), add_token(&folder.path().join("tokens.toml"), name, groups, None))
         });
         let tokens = tokens.collect();
-        Self::on(folder, tokens, Arc::new(HandClock::new(START)), options).await
+        let machine = Machine { folder, tokens, clock: Arc::new(HandClock::new(START)), ids: Arc::default() };
+        Self::on(machine, options).await
     }
 
-    async fn on(
-        folder: Arc<TempDir>,
-        tokens: HashMap<String, String>,
-        clock: Arc<HandClock>,
-        options: Options,
-    ) -> Self {
-        let ids = Arc::new(BrittleIds::default());
+    async fn on(machine: Machine, options: Options) -> Self {
+        let Machine { folder, tokens, clock, ids } = machine;
         let store: Arc<dyn Store> =
             Arc::new(SqliteStore::open(&folder.path().join("countersign.db")).unwrap());
         let app = app(&folder.path().join("tokens.toml"), &store, &clock, &ids, options);
@@ -118,17 +121,13 @@ impl Kit {
         Self { address, clock, ids, store, folder, tokens, stop, running }
     }
 
-    /// Stops the server the way an operator does, and waits for it.
-    pub async fn stop(self) -> (Arc<TempDir>, HashMap<String, String>, Arc<HandClock>) {
+    /// Stops the server the way an operator does, waits for it, and starts another on the same data.
+    pub async fn restart(self) -> Self {
         self.stop.cancel();
         self.running.await.unwrap();
-        (self.folder, self.tokens, self.clock)
-    }
-
-    /// Stops the server and starts another on the same data.
-    pub async fn restart(self) -> Self {
-        let (folder, tokens, clock) = self.stop().await;
-        Self::on(folder, tokens, clock, Options::default()).await
+        let Self { folder, tokens, clock, ids, store, .. } = self;
+        drop(store);
+        Self::on(Machine { folder, tokens, clock, ids }, Options::default()).await
     }
 
     /// Signals the server to stop, without waiting for it.
@@ -150,9 +149,14 @@ impl Kit {
         self.bearer(&self.tokens[name])
     }
 
+    /// The token of one of the cast.
+    pub fn token(&self, name: &str) -> &str {
+        &self.tokens[name]
+    }
+
     /// Whoever has this token.
     pub fn bearer(&self, token: &str) -> Person {
-        Person { address: self.address, token: Some(token.to_owned()) }
+        Person::at(self.address, token)
     }
 
     /// Somebody without credentials.
@@ -260,20 +264,25 @@ impl Clock for HandClock {
     }
 }
 
-/// Ids that panic when they are told to, to see how the server takes a defect.
+/// Ids that count, and panic when they are told to, to see how the server takes a defect.
 #[derive(Default)]
-pub struct BrittleIds(AtomicBool);
+pub struct BrittleIds {
+    count: AtomicU64,
+    broken: AtomicBool,
+}
 
 impl BrittleIds {
     pub fn break_once(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.broken.store(true, Ordering::SeqCst);
     }
 }
 
 impl Ids for BrittleIds {
     fn next(&self) -> Uuid {
-        assert!(!self.0.swap(false, Ordering::SeqCst), "the ids are broken");
-        SystemIds.next()
+        assert!(!self.broken.swap(false, Ordering::SeqCst), "the ids are broken");
+        Uuid::from_u128(
+            0x7000_8000_0000_0000_0000 + u128::from(1 + self.count.fetch_add(1, Ordering::SeqCst)),
+        )
     }
 }
 
@@ -301,6 +310,11 @@ impl tonic::service::Interceptor for AddToken {
 }
 
 impl Person {
+    /// Whoever has this token, at a server of any kind.
+    pub fn at(address: SocketAddr, token: &str) -> Self {
+        Self { address, token: Some(token.to_owned()) }
+    }
+
     fn channel(&self) -> Channel {
         Channel::from_shared(format!("http://{}", self.address)).unwrap().connect_lazy()
     }

@@ -1,1 +1,299 @@
-//! .
+//! The REST dialect: the rows of the wire contract, with expected bytes written by hand.
+
+use crate::kit::{Answer, EVE, GIL, JEN, KIM, Kit, SAM, role};
+
+const NO_BODY: &str = "Content-Length: 0\r\n";
+
+/// Rows 1 to 13 and A12: every form in which clients send an approval or a rejection.
+#[tokio::test]
+async fn every_form_of_an_action_is_understood() {
+    let kit = Kit::start().await;
+    let sql = kit.role().await;
+    let form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 0\r\n";
+    let json = "Content-Type: application/json\r\nContent-Length: 2\r\n";
+    let wcf = "Content-Length: 0\r\nAccept: application/atom+xml,application/xml\r\nAccept-Charset: UTF-8\r\n\
+               MaxDataServiceVersion: 3.0;NetFx\r\nDataServiceVersion: 1.0;NetFx\r\n\
+               User-Agent: Microsoft ADO.NET Data Services\r\n";
+    let portal = "Content-Length: 0\r\nAccept: */*\r\nOrigin: http://pamsrv:8090\r\nCookie: a=b\r\n";
+    let set = "/api/pamresources/pamrequeststoapprove";
+    #[rustfmt::skip]
+    let table = [
+        ("1, the portal",            format!("{set}(guid'@')/Approve"), portal, ""),
+        ("2, the portal",            format!("{set}(guid'@')/Reject"), portal, ""),
+        ("6, everything encoded",    format!("{set}%28guid%27@%27%29/Approve"), NO_BODY, ""),
+        ("7, no length, no body",    format!("{set}(guid'@')/Approve"), "", ""),
+        ("8, PowerShell",            format!("{set}(guid'@')/Reject"), form, ""),
+        ("9, WCF",                   format!("{set}(guid'@')/Approve"), wcf, ""),
+        ("10, a body",               format!("{set}(guid'@')/Approve"), json, "{}"),
+        ("11, a slash at the end",   format!("{set}(guid'@')/Approve/"), NO_BODY, ""),
+        ("11, doubled slashes",      "/api//pamresources//pamrequeststoapprove(guid'@')//Reject".into(), NO_BODY, ""),
+        ("12, v",                    format!("{set}(guid'@')/Approve?v=1"), NO_BODY, ""),
+        ("12, an empty v",           format!("{set}(guid'@')/Approve?v="), NO_BODY, ""),
+        ("13, upper case",           format!("{set}(GUID'@')/Approve"), NO_BODY, ""),
+        ("14, any case",             format!("{set}(guid'@')/rejECT"), NO_BODY, ""),
+        ("15, any case",             "/API/PamResources/PAMrequestsToApprove(guid'@')/Approve".into(), NO_BODY, ""),
+        ("84, OData 4 headers",      format!("{set}(guid'@')/Approve"), "Content-Length: 0\r\nOData-Version: 4.0\r\n", ""),
+        ("81, chunked",              format!("{set}(guid'@')/Approve"), "Transfer-Encoding: chunked\r\n", "2\r\n{}\r\n0\r\n\r\n"),
+        ("unknown option",           format!("{set}(guid'@')/Approve?_=1448274"), NO_BODY, ""),
+    ];
+    for (row, path, headers, body) in table {
+        let filed = kit.as_(JEN).file(&sql.id).await.unwrap();
+        let id =
+            if row.contains("upper") { filed.approval_id.to_uppercase() } else { filed.approval_id.clone() };
+        let answer = kit.as_(SAM).rest("POST", &path.replace('@', &id), headers, body).await;
+        assert_eq!((answer.status, &*answer.body), (200, ""), "{row}: {answer:?}");
+        assert_eq!(answer.header("content-type"), None, "{row}");
+        assert_eq!(answer.header("content-length"), Some("0"), "{row}");
+        let status = kit.as_(SAM).approval(&filed.approval_id).await.unwrap().status().as_str_name();
+        let rejected = path.to_lowercase().contains("reject");
+        assert_eq!(
+            status,
+            if rejected { "APPROVAL_STATUS_REJECTED" } else { "APPROVAL_STATUS_APPROVED" },
+            "{row}"
+        );
+    }
+}
+
+/// Row 1 to the byte, as the portal gets it.
+#[tokio::test]
+async fn an_approval_to_the_byte() {
+    let kit = Kit::start().await;
+    let filed = kit.pending().await;
+    let headers = "Content-Length: 0\r\nOrigin: http://pamsrv:8090\r\nx-request-id: portal-1\r\n";
+    let path = format!("/api/pamresources/pamrequeststoapprove(guid'{}')/Approve", filed.approval_id);
+    let mut answer = kit.as_(SAM).rest("POST", &path, headers, "").await;
+    answer.headers.retain(|(name, _)| name != "date" && name != "connection");
+    answer.headers.sort();
+    let expected = [
+        ("access-control-allow-credentials", "true"),
+        (
+            "access-control-allow-headers",
+            "content-type, authorization, dataserviceversion, maxdataserviceversion, prefer, x-request-id",
+        ),
+        ("access-control-allow-origin", "http://pamsrv:8090"),
+        ("content-length", "0"),
+        ("vary", "Origin"),
+        ("x-request-id", "portal-1"),
+    ];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(answer, Answer { status: 200, headers: expected.to_vec(), body: String::new() });
+}
+
+/// Rows 16 and 17, and the seed's own literal.
+#[tokio::test]
+async fn a_malformed_key_is_a_clear_error() {
+    let kit = Kit::start().await;
+    let golden = r#"{"odata.error":{"code":"INVALID_ARGUMENT","message":{"lang":"en-US","value":"The key in the URL has the form guid'xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx'."}}}"#;
+    for key in [
+        "({approvalId)",
+        "(guid'undefined')",
+        "(guid'garbage')",
+        "()",
+        "(5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143)",
+        "('5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')",
+        "(guid%25275dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143%2527)",
+    ] {
+        for action in ["Approve", "Reject"] {
+            let answer =
+                kit.as_(SAM).post(&format!("/api/pamresources/pamrequeststoapprove{key}/{action}")).await;
+            assert_eq!((answer.status, &*answer.body), (400, golden), "{key}");
+            let content_type = "application/json; odata=minimalmetadata; streaming=true; charset=utf-8";
+            assert_eq!(answer.header("content-type"), Some(content_type));
+            assert_eq!(answer.header("dataserviceversion"), Some("3.0"));
+        }
+    }
+}
+
+/// Rows 18, 36 and 37, A13.
+#[tokio::test]
+async fn what_is_not_there_says_so() {
+    let kit = Kit::start().await;
+    let filed = kit.pending().await;
+    let list = "/api/pamresources/pamrequeststoapprove".to_owned();
+    let action = format!("{list}(guid'{}')/Approve", filed.approval_id);
+    for (method, path, status, code) in [
+        ("GET", action.clone(), 405, "METHOD_NOT_ALLOWED"),
+        ("PUT", action.clone(), 405, "METHOD_NOT_ALLOWED"),
+        ("DELETE", action.clone(), 405, "METHOD_NOT_ALLOWED"),
+        ("POST", list.clone(), 405, "METHOD_NOT_ALLOWED"),
+        ("POST", format!("{action}?v=2"), 400, "INVALID_ARGUMENT"),
+        ("POST", format!("{action}/more"), 404, "NO_SUCH_OPERATION"),
+        ("POST", action.replace("Approve", "Delete"), 404, "NO_SUCH_OPERATION"),
+        ("GET", "/api/pamresources/nosuchset".into(), 404, "NO_SUCH_OPERATION"),
+        ("GET", "/".into(), 404, "NO_SUCH_OPERATION"),
+        ("GET", "/pam.v1.ApprovalService/Nothing".into(), 404, "NO_SUCH_OPERATION"),
+        ("POST", "/pam.v1.ApprovalService/Approve".into(), 404, "NO_SUCH_OPERATION"),
+        ("POST", "/grpc.health.v1.Health/Check".into(), 404, "NO_SUCH_OPERATION"),
+    ] {
+        let answer = kit.as_(SAM).rest(method, &path, NO_BODY, "").await;
+        assert_eq!((answer.status, answer.code()), (status, code.to_owned()), "{method} {path}");
+    }
+    let refused = kit.as_(SAM).rest("GET", &action, "", "").await;
+    assert_eq!(refused.header("allow"), Some("POST, OPTIONS"));
+    assert_eq!(kit.as_(SAM).pending().await, [filed.approval_id], "nothing was decided");
+}
+
+/// Row 19: a preflight is answered without credentials, and only to the origins that the operator named.
+#[tokio::test]
+async fn a_preflight_needs_no_credentials() {
+    let kit = Kit::start().await;
+    let path = "/api/pamresources/pamrequeststoapprove(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')/Approve";
+    let asks = |origin| format!("Origin: {origin}\r\nAccess-Control-Request-Method: POST\r\n");
+    let answer = kit.anonymous().rest("OPTIONS", path, &asks("http://pamsrv:8090"), "").await;
+    assert_eq!(answer.status, 204);
+    assert_eq!(answer.header("access-control-allow-origin"), Some("http://pamsrv:8090"));
+    assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
+    assert_eq!(answer.header("access-control-allow-methods"), Some("GET, HEAD, POST, OPTIONS"));
+    assert!(answer.header("access-control-allow-headers").unwrap().starts_with("content-type"));
+    for stranger in ["http://evil.test", "null", "http://pamsrv:8090.evil.test", "HTTP://PAMSRV:8090"] {
+        let answer = kit.anonymous().rest("OPTIONS", path, &asks(stranger), "").await;
+        assert_eq!(answer.header("access-control-allow-origin"), None, "{stranger}");
+    }
+}
+
+/// Row 98: without the marks a page cannot read the error.
+#[tokio::test]
+async fn errors_are_marked_for_the_portal_too() {
+    let kit = Kit::start().await;
+    let origin = "Origin: http://pamsrv:8090\r\nContent-Length: 0\r\n";
+    for (person, path, status) in [
+        (kit.anonymous(), "/api/pamresources/pamrequeststoapprove", 401),
+        (kit.as_(SAM), "/api/pamresources/nosuchset", 404),
+        (kit.as_(SAM), "/api/pamresources/pamrequeststoapprove?$filter=x", 400),
+    ] {
+        let answer = person.rest("GET", path, origin, "").await;
+        assert_eq!(answer.status, status, "{path}");
+        assert_eq!(answer.header("access-control-allow-origin"), Some("http://pamsrv:8090"), "{path}");
+        assert_eq!(answer.header("vary"), Some("Origin"), "{path}");
+    }
+}
+
+/// Rows 20 (the frame) and 24 to the byte; 21 and 22 on this set.
+#[tokio::test]
+async fn the_pending_list_to_the_byte() {
+    let kit = Kit::start().await;
+    let asked = role("Zürich \"SQL\" <b>", &[SAM], 1);
+    let role = kit.as_(crate::kit::ANN).create_role(asked).await.unwrap();
+    kit.as_(JEN).file(&role.id).await.unwrap();
+    let golden = concat!(
+        r#"{"odata.metadata":"http://pam.test:8086/api/pamresources/%24metadata#pamrequeststoapprove","#,
+        r#""value":[{"RoleName":"Z\u00fcrich \"SQL\" <b>","Requestor":"jen","Justification":"Ticket 4711","#,
+        r#""RequestedTTL":"3600","RequestedTime":"2015-06-12T04:49:37.58Z","CreationTime":"2015-06-12T04:49:37.58Z","#,
+        r#""FIMRequestID":{"Value":"874e345a-404e-5935-a20f-aecb6cc05547"},"#,
+        r#""RequestorID":{"Value":"e9010058-c10c-542f-b64c-39d40597ca35"},"#,
+        r#""ApprovalObjectID":{"Value":"00000000-0000-7000-8000-000000000003"}}]}"#,
+    );
+    for path in [
+        "/api/pamresources/pamrequeststoapprove",
+        "/api/pamresources/pamrequeststoapprove/",
+        "/api/pamresources/pamrequeststoapprove()",
+        "/API/pamresources//PAMREQUESTSTOAPPROVE?v=1",
+    ] {
+        let answer = kit.as_(SAM).get(path).await;
+        assert_eq!((answer.status, &*answer.body), (200, golden), "{path}");
+        let content_type = "application/json; odata=minimalmetadata; streaming=true; charset=utf-8";
+        assert_eq!(answer.header("content-type"), Some(content_type));
+        assert_eq!(answer.header("dataserviceversion"), Some("3.0"));
+    }
+    let head = kit.as_(SAM).rest("HEAD", "/api/pamresources/pamrequeststoapprove", "", "").await;
+    assert_eq!((head.status, &*head.body), (200, ""));
+}
+
+/// Row 27.
+#[tokio::test]
+async fn a_list_with_nothing_to_show_is_empty() {
+    let kit = Kit::start().await;
+    kit.pending().await;
+    let golden = r#"{"odata.metadata":"http://pam.test:8086/api/pamresources/%24metadata#pamrequeststoapprove","value":[]}"#;
+    for person in [EVE, JEN, GIL] {
+        let answer = kit.as_(person).get("/api/pamresources/pamrequeststoapprove").await;
+        assert_eq!((answer.status, &*answer.body), (200, golden), "{person}");
+    }
+}
+
+#[tokio::test]
+async fn a_filter_is_refused_and_never_ignored() {
+    let kit = Kit::start().await;
+    kit.pending().await;
+    for query in
+        ["$filter=Requestor%20eq%20'nobody'", "%24filter=Requestor+eq+%27nobody%27", "$top=1", "$Filter=x"]
+    {
+        let answer = kit.as_(SAM).get(&format!("/api/pamresources/pamrequeststoapprove?{query}")).await;
+        assert_eq!((answer.status, &*answer.code()), (400, "INVALID_ARGUMENT"), "{query}");
+        assert!(!answer.body.contains("nobody"), "what the caller sent never comes back");
+    }
+}
+
+/// B41: the portal reads the list again at once.
+#[tokio::test]
+async fn what_was_decided_is_gone_from_the_very_next_list() {
+    let kit = Kit::start().await;
+    let filed = kit.pending().await;
+    let list = "/api/pamresources/pamrequeststoapprove";
+    assert!(kit.as_(KIM).get(list).await.body.contains(&filed.approval_id));
+    assert_eq!(kit.as_(SAM).act(&filed.approval_id, "Approve").await.status, 200);
+    for person in [SAM, KIM] {
+        assert!(!kit.as_(person).get(list).await.body.contains(&filed.approval_id), "{person}");
+    }
+}
+
+/// Rows 91 to 95, A15, A16: what a refusal looks like.
+#[tokio::test]
+async fn refusals_to_the_byte() {
+    let kit = Kit::start().await;
+    let filed = kit.pending().await;
+    let denied = r#"{"odata.error":{"code":"ACCESS_DENIED","message":{"lang":"en-US","value":"You may not do this, or there is no such object."}}}"#;
+    for (person, id) in
+        [(EVE, &*filed.approval_id), (JEN, &filed.approval_id), (SAM, "5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143")]
+    {
+        let answer = kit.as_(person).act(id, "Approve").await;
+        assert_eq!((answer.status, &*answer.body), (403, denied), "{person}");
+    }
+    kit.as_(SAM).act(&filed.approval_id, "Approve").await;
+    assert_eq!(kit.as_(SAM).act(&filed.approval_id, "Approve").await.status, 200, "a double click");
+    let late = r#"{"odata.error":{"code":"APPROVAL_NOT_PENDING","message":{"lang":"en-US","value":"The approval is no longer pending: it was approved."}}}"#;
+    for (person, action) in [(SAM, "Reject"), (KIM, "Reject"), (KIM, "Approve")] {
+        let answer = kit.as_(person).act(&filed.approval_id, action).await;
+        assert_eq!((answer.status, &*answer.body), (403, late), "{person} {action}");
+    }
+}
+
+/// Row 96.
+#[tokio::test]
+async fn without_credentials_the_answer_says_which_are_asked_for() {
+    let kit = Kit::start().await;
+    let golden = r#"{"odata.error":{"code":"UNAUTHENTICATED","message":{"lang":"en-US","value":"Present valid credentials."}}}"#;
+    for path in ["/api/pamresources/pamrequeststoapprove", "/api/pamresources/nosuchset", "/", "/metrics"] {
+        let answer = kit.anonymous().get(path).await;
+        assert_eq!((answer.status, &*answer.body), (401, golden), "{path}");
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"countersign\""), "{path}");
+    }
+}
+
+/// Past the cap the list says where it goes on, and the pages are of one moment.
+#[tokio::test]
+async fn a_page_token_is_the_skiptoken_of_the_next_link() {
+    let kit = Kit::start().await;
+    let list = "/api/pamresources/pamrequeststoapprove";
+    let answer = kit.as_(SAM).get(&format!("{list}?$skiptoken=garbage")).await;
+    assert_eq!((answer.status, &*answer.code()), (400, "INVALID_ARGUMENT"));
+}
+
+#[tokio::test]
+async fn a_host_that_is_none_is_refused() {
+    let kit = Kit::start().await;
+    let token = "Authorization: Bearer x\r\n";
+    let answer = kit
+        .raw(&format!("GET /api/pamresources/pamrequeststoapprove HTTP/1.1\r\nHost: <b>\r\nConnection: close\r\n{token}\r\n"))
+        .await;
+    assert_eq!(answer.status, 401, "credentials first");
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_long_is_refused() {
+    let kit = Kit::start().await;
+    let filed = kit.pending().await;
+    let path = format!("/api/pamresources/pamrequeststoapprove(guid'{}')/Approve", filed.approval_id);
+    let answer = kit.as_(SAM).rest("POST", &path, "Content-Length: 70000\r\n", "").await;
+    assert_eq!((answer.status, &*answer.code()), (413, "BODY_TOO_LARGE"));
+}

@@ -1,1 +1,284 @@
-//! .
+//! The server itself: limits, deadlines, defects, streams, probes, and the program around it.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use countersign::server::Limits;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_stream::StreamExt;
+use tonic::{Code, Request};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+
+use crate::kit::{JEN, Kit, Options, SAM, reason};
+
+const LIST: &str = "/api/pamresources/pamrequeststoapprove";
+
+#[tokio::test]
+async fn a_request_out_of_time_is_told_so_in_both_dialects() {
+    let kit = Kit::with(with(Limits { request_time: Duration::ZERO, ..Limits::default() })).await;
+    let answer = kit.as_(SAM).get(LIST).await;
+    assert_eq!((answer.status, &*answer.code()), (408, "DEADLINE_EXCEEDED"));
+    let refused = kit.as_(SAM).approve("5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143").await.unwrap_err();
+    assert_eq!((refused.code(), &*reason(&refused)), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"));
+}
+
+#[tokio::test]
+async fn a_decision_out_of_time_is_not_written() {
+    let kit = Kit::start().await;
+    let filed = kit.pending().await;
+    // By hand, because a client that is told a timeout gives up by itself.
+    let headers =
+        "Content-Type: application/grpc\r\nTE: trailers\r\ngrpc-timeout: 1n\r\nContent-Length: 43\r\n";
+    let body = format!("\0\0\0\0\x26\x0a\x24{}", filed.approval_id);
+    let answer = kit.as_(SAM).rest("POST", "/pam.v1.ApprovalService/Approve", headers, &body).await;
+    assert_eq!((answer.status, answer.header("grpc-status")), (200, Some("4")));
+    assert_eq!(kit.as_(SAM).pending().await, [filed.approval_id]);
+}
+
+#[tokio::test]
+async fn overload_is_told_so_in_both_dialects() {
+    let kit = Kit::with(with(Limits { requests: 0, ..Limits::default() })).await;
+    let answer = kit.as_(SAM).get(LIST).await;
+    assert_eq!((answer.status, &*answer.code()), (503, "OVERLOADED"));
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    let refused = kit.as_(SAM).approve("5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143").await.unwrap_err();
+    assert_eq!((refused.code(), &*reason(&refused)), (Code::Unavailable, "OVERLOADED"));
+    assert_eq!(kit.anonymous().get("/healthz").await.status, 200, "probes are not turned away");
+}
+
+#[tokio::test]
+async fn a_panic_is_an_error_and_the_server_lives() {
+    let kit = Kit::start().await;
+    let role = kit.role().await;
+    kit.ids.break_once();
+    let refused = kit.as_(JEN).file(&role.id).await.unwrap_err();
+    assert_eq!((refused.code(), &*reason(&refused)), (Code::Internal, "INTERNAL"));
+    assert!(!refused.message().contains("broken"), "the cause stays inside");
+    assert!(kit.as_(JEN).file(&role.id).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_request_has_an_id() {
+    let kit = Kit::start().await;
+    let given = |id: &str| format!("x-request-id: {id}\r\n");
+    let answer = kit.as_(SAM).rest("GET", LIST, &given("portal-4711.a_b"), "").await;
+    assert_eq!(answer.header("x-request-id"), Some("portal-4711.a_b"));
+    for bad in ["<script>", "a b", &"x".repeat(65), "é"] {
+        let answer = kit.as_(SAM).rest("GET", LIST, &given(bad), "").await;
+        assert_eq!(answer.header("x-request-id").unwrap().len(), 36, "{bad}");
+    }
+    assert!(kit.anonymous().get(LIST).await.header("x-request-id").is_some(), "refusals too");
+    let grpc = kit.as_(SAM).approvals().list_approvals(Request::new(Default::default())).await.unwrap();
+    assert!(grpc.metadata().get("x-request-id").is_some());
+}
+
+#[tokio::test]
+async fn probes_need_no_credentials() {
+    let kit = Kit::start().await;
+    assert_eq!(kit.anonymous().get("/healthz").await.status, 200);
+    assert_eq!(kit.anonymous().get("/readyz").await.status, 200);
+    for service in ["", "pam.v1.ApprovalService", "pam.v1.SessionService"] {
+        let request = HealthCheckRequest { service: service.to_owned() };
+        let answer = HealthClient::new(channel(&kit)).check(request).await.unwrap();
+        assert_eq!(answer.into_inner().status, 1, "{service}");
+    }
+}
+
+#[tokio::test]
+async fn reflection_tells_the_contract_with_its_comments() {
+    let kit = Kit::start().await;
+    let request = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::FileContainingSymbol("pam.v1.ApprovalService".into())),
+    };
+    let mut client = ServerReflectionClient::new(channel(&kit));
+    let mut answers = client.server_reflection_info(tokio_stream::once(request)).await.unwrap().into_inner();
+    let answer = answers.next().await.unwrap().unwrap();
+    let Some(MessageResponse::FileDescriptorResponse(files)) = answer.message_response else {
+        panic!("{answer:?}")
+    };
+    let text = String::from_utf8_lossy(&files.file_descriptor_proto[0]).into_owned();
+    assert!(text.contains("Approves exactly what was asked."));
+}
+
+#[tokio::test]
+async fn reflection_is_off_unless_it_is_set() {
+    let kit = Kit::with(Options { reflection: false, ..Options::default() }).await;
+    let request = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let mut client = ServerReflectionClient::new(channel(&kit));
+    let refused = client.server_reflection_info(tokio_stream::once(request)).await.err().unwrap();
+    assert_eq!(refused.code(), Code::Unauthenticated, "an unknown method, for somebody unknown");
+}
+
+#[tokio::test]
+async fn an_unknown_method_is_unimplemented() {
+    let kit = Kit::start().await;
+    let mut grpc = tonic::client::Grpc::new(channel(&kit));
+    for path in ["/pam.v1.ApprovalService/Nothing", "/pam.v1.Nothing/Approve", "/nothing"] {
+        grpc.ready().await.unwrap();
+        let mut request = Request::new(countersign::proto::pam::v1::GetSessionRequest {});
+        let token = kit.token(SAM);
+        request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        let codec = tonic_prost::ProstCodec::<_, countersign::proto::pam::v1::GetSessionResponse>::default();
+        let refused = grpc.unary(request, path.parse().unwrap(), codec).await.unwrap_err();
+        assert_eq!(refused.code(), Code::Unimplemented, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_health_watch_does_not_hold_up_the_shutdown() {
+    let kit = Kit::start().await;
+    let request = HealthCheckRequest { service: String::new() };
+    let mut watch = HealthClient::new(channel(&kit)).watch(request).await.unwrap().into_inner();
+    assert_eq!(watch.next().await.unwrap().unwrap().status, 1);
+    kit.signal();
+    kit.ended().await;
+    let last = loop {
+        match watch.next().await {
+            Some(Ok(_)) => {}
+            Some(Err(status)) => break status.code(),
+            None => panic!("a stream that ends early says why"),
+        }
+    };
+    assert_eq!(last, Code::Unavailable);
+}
+
+#[tokio::test]
+async fn an_idle_connection_does_not_hold_up_the_shutdown() {
+    let kit = Kit::start().await;
+    let mut silent = TcpStream::connect(kit.address).await.unwrap();
+    let mut begun = TcpStream::connect(kit.address).await.unwrap();
+    begun.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut answer = [0; 15];
+    begun.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+    kit.signal();
+    kit.ended().await;
+    assert_eq!(silent.read(&mut [0; 16]).await.unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn slow_headers_are_cut_and_an_idle_connection_is_not() {
+    let limits = Limits { headers: Duration::ZERO, ..Limits::default() };
+    let kit = Kit::with(with(limits)).await;
+    for begun in ["GET /healthz HTTP/1.1\r\nHost: x\r\n", "P", "PRI * HTTP/2.0\r\n"] {
+        let mut slow = TcpStream::connect(kit.address).await.unwrap();
+        slow.write_all(begun.as_bytes()).await.unwrap();
+        let mut rest = Vec::new();
+        let _ = slow.read_to_end(&mut rest).await;
+        assert!(!rest.starts_with(b"HTTP/1.1 200"), "{begun:?}");
+    }
+}
+
+#[tokio::test]
+async fn headers_without_end_are_refused() {
+    let kit = Kit::start().await;
+    let endless = format!("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n", "x".repeat(300_000));
+    assert_eq!(kit.raw(&endless).await.status, 431);
+}
+
+#[test]
+fn the_program_keeps_a_decision_through_kill_9() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap().to_owned();
+    let [ann, jen, sam] = ["PRIV\\ann", "PRIV\\jen", "PRIV\\sam"].map(|account| token(&data, account));
+    let mut first = Program::serve(&data);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let people =
+        |program: &Program| [&ann, &jen, &sam].map(|token| crate::kit::Person::at(program.address, token));
+    let filed = runtime.block_on(async {
+        let [ann, jen, sam] = people(&first);
+        let role = ann.create_role(crate::kit::role("SQL", &["PRIV\\sam"], 1)).await.unwrap();
+        let filed = jen.file(&role.id).await.unwrap();
+        assert_eq!(sam.act(&filed.approval_id, "Approve").await.status, 200);
+        filed
+    });
+    first.child.kill().unwrap();
+    first.child.wait().unwrap();
+    let second = Program::serve(&data);
+    runtime.block_on(async {
+        let [_, jen, sam] = people(&second);
+        assert_eq!(jen.elevation(&filed.id).await.unwrap().status().as_str_name(), "ELEVATION_STATUS_ACTIVE");
+        assert_eq!(sam.pending().await, [""; 0]);
+        assert_eq!(sam.act(&filed.approval_id, "Reject").await.status, 403);
+    });
+}
+
+#[test]
+fn the_program_refuses_what_it_must_not_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:8086"] {
+        let output = countersign(&["serve", "--data-dir", data, "--listen", address]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{address}");
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(error.contains("Without TLS the server listens on loopback only"), "{error}");
+    }
+    let _running = Program::serve(data);
+    let output = countersign(&["serve", "--data-dir", data, "--listen", "127.0.0.1:0"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "one process per file");
+}
+
+/// The program, serving on a port of its own choice; killed when it is dropped.
+struct Program {
+    child: Child,
+    address: std::net::SocketAddr,
+}
+
+impl Program {
+    fn serve(data: &str) -> Self {
+        let mut child = countersign(&["serve", "--data-dir", data, "--listen", "127.0.0.1:0"])
+            .args(["--administrator", "PRIV\\ann", "--log-format", "json"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let address = loop {
+            let line: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+            if let Some(address) = line["address"].as_str() {
+                break address.parse().unwrap();
+            }
+        };
+        // The log goes on; somebody has to read it.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, address }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn token(data: &str, account: &str) -> String {
+    let arguments = ["token", "new", "--data-dir", data, "--account", account, "--expires", "1h"];
+    let output = countersign(&arguments).output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn countersign(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+    command.args(arguments);
+    command
+}
+
+fn channel(kit: &Kit) -> tonic::transport::Channel {
+    tonic::transport::Channel::from_shared(format!("http://{}", kit.address)).unwrap().connect_lazy()
+}
+
+fn with(limits: Limits) -> Options {
+    Options { limits, ..Options::default() }
+}
