@@ -33,6 +33,7 @@ use writer::Writer;
 pub struct SqliteStore {
     writer: Writer,
     readers: Arc<Readers>,
+    // Behind the writer, since fields are dropped in this order and nobody else may open the file while it writes.
     _lock: File,
 }
 

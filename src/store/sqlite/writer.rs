@@ -1,6 +1,6 @@
 //! The one thread that writes.
 
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -14,12 +14,15 @@ use crate::record::{Draft, Hash, Head};
 use crate::steady::Deadline;
 use crate::store::{Change, Commit, Key, Record};
 
-/// The way to the writer thread, which ends when this is dropped and the queue is empty.
+/// The way to the writer thread. Dropping it waits until the queue is empty and the thread has ended, since whoever opens
+/// the file next reads the head once.
 #[derive(Debug)]
 pub(super) struct Writer {
     queue: mpsc::Sender<Queued>,
     ready: watch::Receiver<bool>,
     failed: watch::Receiver<bool>,
+    // Behind the queue, since fields are dropped in this order and the thread runs for as long as there is a sender.
+    _running: Running,
 }
 
 impl Writer {
@@ -34,11 +37,11 @@ impl Writer {
         let (set_ready, ready) = watch::channel(true);
         let (fail, failed) = watch::channel(false);
         let thread = Thread { connection, head, ready: set_ready };
-        thread::Builder::new()
+        let running = thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || thread.run(changes, &fail))
             .map_err(Error::internal)?;
-        Ok(Self { queue, ready, failed })
+        Ok(Self { queue, ready, failed, _running: Running(Some(running)) })
     }
 
     /// Queues the change and waits until it is durable or refused.
@@ -65,6 +68,19 @@ impl Writer {
         let mut failed = self.failed.clone();
         // An error means that the thread is gone, which is the same.
         let _ = failed.wait_for(|failed| *failed).await;
+    }
+}
+
+/// A thread that is waited for.
+#[derive(Debug)]
+struct Running(Option<JoinHandle<()>>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(thread) = self.0.take() {
+            // A panic has been reported by the thread itself.
+            let _ = thread.join();
+        }
     }
 }
 
