@@ -70,7 +70,7 @@ pub struct Change {
     pub expects: Vec<(Key, Version)>,
     /// The records after the decision, each of which is expected too.
     pub puts: Vec<Record>,
-    /// What happened, in order.
+    /// What happened, in order. No record is written without an event.
     pub events: Vec<Event>,
     /// Until when somebody waits for it.
     pub deadline: Option<Deadline>,

@@ -98,6 +98,9 @@ impl TryFrom<Change> for Prepared {
     type Error = Error;
 
     fn try_from(change: Change) -> Result<Self, Error> {
+        if change.events.is_empty() && !change.puts.is_empty() {
+            return Err(Error::internal("a change writes a record without an event"));
+        }
         let put = |record: Record| {
             let expected = change.expects.iter().find(|(key, _)| *key == record.key());
             let (_, version) =
