@@ -192,7 +192,9 @@ fn migrate(connection: &mut Connection) -> Result<(), Error> {
 
 /// Takes the store for this process alone; the lock goes with the process, however that ends.
 fn lock(path: &Path) -> Result<File, Error> {
-    let mut name = path.as_os_str().to_owned();
+    // A link is another name of the same file; what is not there yet has no other name.
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mut name = path.into_os_string();
     name.push(".lock");
     let file =
         OpenOptions::new().create(true).truncate(false).write(true).open(name).map_err(Error::internal)?;
