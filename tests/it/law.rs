@@ -1,1 +1,93 @@
-//! .
+//! The law of the store: every test proves a sentence in the doc of [`Store`], on every backend.
+//!
+//! A test is a function of a [`Backend`]. `law!` names them all, once; a new backend implements the trait and gets a
+//! module at the end of this file.
+
+mod commits;
+mod expiry;
+mod history;
+mod lists;
+mod oracle;
+mod reads;
+mod record;
+mod sqlite;
+
+use std::sync::Arc;
+
+use countersign::store::Store;
+
+/// Where stores are kept: empty when it is made, gone when it is dropped. The stores opened on it come and go.
+pub trait Backend {
+    fn empty() -> impl Future<Output = Self> + Send;
+
+    fn open(&self) -> impl Future<Output = Arc<dyn Store>> + Send;
+}
+
+/// The whole law as tests of one backend. A sentence that is missing here is reported as never used.
+macro_rules! law {
+    ($backend:ty) => {
+        sentences! { $backend, commits:
+            what_is_acknowledged_is_there_after_reopening
+            a_change_whose_caller_is_gone_is_written_before_the_store_opens_again
+            one_unmet_expectation_leaves_nothing_of_the_change
+            a_record_that_is_not_expected_is_not_written
+            a_record_is_never_written_without_an_event
+            a_change_that_cannot_be_written_takes_no_other_with_it
+            only_one_of_two_creates_a_record
+            a_stale_version_is_a_conflict
+            what_was_only_relied_on_must_still_hold
+            two_changes_that_rely_on_each_other_never_both_happen
+            changes_of_distinct_records_all_happen_in_one_order_without_a_gap
+            of_all_changes_of_one_version_exactly_one_wins
+            a_change_that_is_too_late_writes_nothing
+            the_last_commit_says_whether_the_store_is_ready
+        }
+        sentences! { $backend, expiry:
+            pending_in_a_list_is_pending_by_the_rule
+        }
+        sentences! { $backend, lists:
+            null_differs_from_every_value_and_is_never_greater_or_less
+            moments_compare_by_the_millisecond
+            every_comparison_selects_what_a_naive_one_does
+            all_comparisons_of_a_filter_must_hold
+            null_comes_first_and_in_a_descending_order_last
+            what_the_order_leaves_open_is_ordered_by_filing_then_id
+            every_order_is_the_naive_one
+            pages_put_together_are_the_list_and_the_total_counts_what_is_skipped
+            only_what_the_approver_may_still_decide_is_listed
+            an_approver_is_named_by_account_or_by_group_as_the_role_stands_now
+        }
+        sentences! { $backend, reads:
+            what_was_acknowledged_is_read_and_versions_count_up
+            what_is_not_there_reads_as_nothing
+            an_elevation_and_its_role_are_read_as_of_one_moment
+            a_list_never_shows_half_a_change
+            later_pages_show_the_moment_of_the_first
+            the_moment_of_the_first_page_lasts_as_long_as_its_token
+        }
+        sentences! { $backend, record:
+            every_header_carries_the_hash_of_the_one_before
+            the_chain_goes_on_after_reopening
+            a_header_names_the_time_and_the_subject_of_its_event
+            the_stored_elevation_is_the_fold_of_its_stored_events
+            events_are_read_from_behind_a_sequence_up_to_a_limit
+        }
+    };
+}
+
+macro_rules! sentences {
+    ($backend:ty, $part:ident: $($sentence:ident)*) => {
+        mod $part {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $sentence() {
+                    crate::law::$part::$sentence(<$backend as crate::law::Backend>::empty().await).await;
+                }
+            )*
+        }
+    };
+}
+
+mod on_sqlite {
+    law!(crate::law::sqlite::File);
+}

@@ -1,0 +1,111 @@
+//! The one rule of expiry, in Rust and in the language of the backend.
+
+use countersign::domain::elevation::Elevation;
+use countersign::domain::event::{Fact, Filed, Opened};
+use countersign::domain::id::RoleId;
+use countersign::domain::version::Version;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use tokio::runtime::Handle;
+use tokio::task::block_in_place;
+use uuid::Uuid;
+
+use super::Backend;
+use super::history::{
+    History, ROLE, account, approval_id, decided, filing, group, role, role_change, ticks, together,
+    was_committed,
+};
+use super::lists::{caller, everything, list};
+use super::oracle::listed;
+use crate::kit::{JEN, KIM, SAM};
+
+/// Holds `Elevation::status` and the predicate of the backend together.
+pub async fn pending_in_a_list_is_pending_by_the_rule<B: Backend>(_: B) {
+    let kim = caller(KIM, &["SQL Owners"]);
+    let roles = [role(ROLE, &[group("SQL Owners")]), role(OTHER_ROLE, &[group("Auditors")])];
+    let cases = (prop::collection::vec(drawn(), 1..16), MOMENTS);
+    let config = Config { cases: 48, failure_persistence: None, ..Config::default() };
+    let outcome = TestRunner::new(config).run(&cases, |(drawn, now)| {
+        let histories: Vec<History> = (1..).zip(drawn).map(|(number, drawn)| drawn.history(number)).collect();
+        let all: Vec<Elevation> = histories.iter().map(|history| history.elevation.clone()).collect();
+        let page = block_in_place(|| {
+            Handle::current().block_on(async {
+                let backend = B::empty().await;
+                let store = backend.open().await;
+                let roles = roles.iter().map(|role| role_change(role, Version::ABSENT));
+                let answers = together(&store, histories.iter().map(History::whole).chain(roles)).await;
+                assert!(answers.iter().all(was_committed));
+                list(&store, &kim, everything(), ticks(now)).await
+            })
+        });
+        prop_assert_eq!(page.items, listed(&all, &roles, &kim, &everything(), ticks(now)));
+        Ok(())
+    });
+    outcome.unwrap();
+}
+
+/// What chance decides about an elevation. Its deadlines are a few ticks around the moment of the list.
+#[derive(Clone, Debug)]
+struct Drawn {
+    fate: Fate,
+    requester: &'static str,
+    role: RoleId,
+    pending_until: i64,
+    expires_at: i64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Activated,
+    ActivatedAtOnce,
+    Approved(&'static str),
+    Pending,
+    Rejected,
+    Scheduled,
+}
+
+impl Drawn {
+    fn history(&self, number: u128) -> History {
+        let opened = Opened { id: approval_id(number), pending_until: ticks(self.pending_until) };
+        let approval = match self.fate {
+            Fate::ActivatedAtOnce | Fate::Scheduled => None,
+            _ => Some(opened),
+        };
+        let filed = Filed { approval, requester: account(self.requester), role: self.role, ..filing(number) };
+        let filed = History::of(number, ticks(-9), filed);
+        let activated = Fact::Activated { expires_at: ticks(self.expires_at) };
+        match self.fate {
+            Fate::Activated => filed.then(ticks(-8), [Fact::Approved(decided(SAM)), activated]),
+            Fate::ActivatedAtOnce => filed.then(ticks(-8), [activated]),
+            Fate::Approved(by) => filed.then(ticks(-8), [Fact::Approved(decided(by))]),
+            Fate::Pending | Fate::Scheduled => filed,
+            Fate::Rejected => filed.then(ticks(-8), [Fact::Rejected(decided(SAM))]),
+        }
+    }
+}
+
+fn drawn() -> impl Strategy<Value = Drawn> {
+    let fate = prop_oneof![
+        1 => Just(Fate::Activated),
+        1 => Just(Fate::ActivatedAtOnce),
+        1 => Just(Fate::Approved(KIM)),
+        1 => Just(Fate::Approved(SAM)),
+        4 => Just(Fate::Pending),
+        1 => Just(Fate::Rejected),
+        1 => Just(Fate::Scheduled),
+    ];
+    let requester = prop_oneof![4 => Just(JEN), 1 => Just(KIM)];
+    let role = prop_oneof![4 => Just(ROLE), 1 => Just(OTHER_ROLE)];
+    (fate, requester, role, MOMENTS, MOMENTS).prop_map(
+        |(fate, requester, role, pending_until, expires_at)| Drawn {
+            fate,
+            requester,
+            role,
+            pending_until,
+            expires_at,
+        },
+    )
+}
+
+const MOMENTS: std::ops::Range<i64> = 0..6;
+const OTHER_ROLE: RoleId = RoleId(Uuid::from_u128(0xB));

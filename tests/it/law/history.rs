@@ -1,0 +1,214 @@
+//! What the law is tried with: roles, and elevations together with the events that made them.
+
+use std::future::ready;
+use std::sync::Arc;
+
+use countersign::domain::account::{Account, Group, Principal};
+use countersign::domain::elevation::Elevation;
+use countersign::domain::error::Error;
+use countersign::domain::event::{Decided, Event, Fact, Filed, Opened, Subject};
+use countersign::domain::id::{ApprovalId, ElevationId, RoleId};
+use countersign::domain::moment::{Life, Moment};
+use countersign::domain::role::{Role, Stage};
+use countersign::domain::version::Version;
+use countersign::record::Envelope;
+use countersign::store::{Change, Commit, ElevationKey, ElevationRead, Key, Record, Store};
+use uuid::Uuid;
+
+use crate::kit::{ANN, JEN, SAM, START};
+
+/// The role of every elevation that names no other.
+pub const ROLE: RoleId = RoleId(Uuid::from_u128(0xA));
+
+pub fn at(seconds: i64) -> Moment {
+    ticks(seconds * Moment::TICKS_PER_SECOND)
+}
+
+pub fn ticks(ticks: i64) -> Moment {
+    Moment::from_ticks(START.ticks() + ticks)
+}
+
+pub fn life(seconds: i64) -> Life {
+    Life::from_seconds(seconds).unwrap()
+}
+
+pub fn account(name: &str) -> Account {
+    Account::named(name).unwrap()
+}
+
+pub fn group(name: &str) -> Principal {
+    Principal::Group(Group::named(name).unwrap())
+}
+
+/// A role whose stage needs two of `approvers`.
+pub fn role(id: RoleId, approvers: &[Principal]) -> Role {
+    Role {
+        id,
+        display_name: "SQL File Access".to_owned(),
+        description: "Read access to the files of the SQL servers.".to_owned(),
+        longest_life: life(3_600),
+        candidates: vec![Principal::Account(account(JEN)), group("SQL Users")],
+        stage: Some(Stage { approvers: approvers.to_vec(), needed: 2 }),
+    }
+}
+
+/// [`ROLE`], which sam approves.
+pub fn sams_role() -> Role {
+    role(ROLE, &[Principal::Account(account(SAM))])
+}
+
+/// Writes the role over what has the version `before`.
+pub fn role_change(role: &Role, before: Version) -> Change {
+    let fact = Fact::RoleCreated { by: account(ANN), role: Box::new(role.clone()) };
+    Change {
+        expects: vec![(Key::Role(role.id), before)],
+        puts: vec![Record::Role(Box::new(role.clone()))],
+        events: vec![Event { time: START, subject: Subject::Role(role.id), fact }],
+        deadline: None,
+    }
+}
+
+/// An elevation, and the events that made it.
+#[derive(Clone, Debug)]
+pub struct History {
+    pub elevation: Elevation,
+    pub events: Vec<Event>,
+    /// The version that the last step finds.
+    before: Version,
+    /// How many of the events belong to the last step.
+    step: usize,
+}
+
+impl History {
+    /// Jen asks for [`ROLE`] at [`START`] and has a week's time to get it.
+    pub fn filed(number: u128) -> Self {
+        Self::of(number, START, filing(number))
+    }
+
+    pub fn of(number: u128, time: Moment, filed: Filed) -> Self {
+        let subject = Subject::Elevation(elevation_id(number));
+        let event = Event { time, subject, fact: Fact::Filed(Box::new(filed)) };
+        let elevation = Elevation::apply(None, &event).unwrap();
+        Self { elevation, events: vec![event], before: Version::ABSENT, step: 1 }
+    }
+
+    /// The next step, which is one change.
+    pub fn then<const N: usize>(&self, time: Moment, facts: [Fact; N]) -> Self {
+        let mut next = Self { before: self.before.next(), step: N, ..self.clone() };
+        for fact in facts {
+            let event = Event { time, subject: Subject::Elevation(self.elevation.id), fact };
+            next.elevation = Elevation::apply(Some(next.elevation), &event).unwrap();
+            next.events.push(event);
+        }
+        next
+    }
+
+    /// The change of the last step.
+    pub fn change(&self) -> Change {
+        self.with(self.before, &self.events[self.events.len() - self.step..])
+    }
+
+    /// All steps as one change.
+    pub fn whole(&self) -> Change {
+        self.with(Version::ABSENT, &self.events)
+    }
+
+    pub fn key(&self) -> Key {
+        Key::Elevation(self.elevation.id)
+    }
+
+    fn with(&self, before: Version, events: &[Event]) -> Change {
+        Change {
+            expects: vec![(self.key(), before)],
+            puts: vec![Record::Elevation(Box::new(self.elevation.clone()))],
+            events: events.to_vec(),
+            deadline: None,
+        }
+    }
+}
+
+pub fn filing(number: u128) -> Filed {
+    Filed {
+        requester: account(JEN),
+        role: ROLE,
+        role_revision: 1,
+        role_display_name: "SQL File Access".to_owned(),
+        justification: Some("Ticket 4711".to_owned()),
+        requested_life: life(7_200),
+        life: life(3_600),
+        requested_start: START,
+        approval: Some(Opened { id: approval_id(number), pending_until: at(7 * 86_400) }),
+    }
+}
+
+pub fn elevation_id(number: u128) -> ElevationId {
+    ElevationId(Uuid::from_u128(number))
+}
+
+pub fn approval_id(number: u128) -> ApprovalId {
+    ApprovalId(Uuid::from_u128(number | 0xA << 64))
+}
+
+pub fn decided(by: &str) -> Decided {
+    Decided { approver: account(by), reason: Some("Seen it.".to_owned()), role_revision: 1 }
+}
+
+/// Several changes as one.
+pub fn both(one: Change, other: Change) -> Change {
+    Change {
+        expects: [one.expects, other.expects].concat(),
+        puts: [one.puts, other.puts].concat(),
+        events: [one.events, other.events].concat(),
+        deadline: None,
+    }
+}
+
+/// Commits what must go through; answers the sequence of its last event.
+pub async fn committed(store: &Arc<dyn Store>, change: Change) -> u64 {
+    match store.commit(change).await.unwrap() {
+        Commit::Committed { sequence } => sequence,
+        Commit::Conflict => panic!("nobody else was there"),
+    }
+}
+
+/// Commits all at the same time; answers in the order of the changes.
+pub async fn together(
+    store: &Arc<dyn Store>,
+    changes: impl IntoIterator<Item = Change>,
+) -> Vec<Result<Commit, Error>> {
+    let commit = |change| {
+        let store = store.clone();
+        tokio::spawn(async move { store.commit(change).await })
+    };
+    let running: Vec<_> = changes.into_iter().map(commit).collect();
+    let mut answers = Vec::new();
+    for commit in running {
+        answers.push(commit.await.unwrap());
+    }
+    answers
+}
+
+/// Hands a change over and goes away before it is answered.
+pub async fn abandon(store: &Arc<dyn Store>, change: Change) {
+    tokio::select! {
+        biased;
+        _ = store.commit(change) => {}
+        () = ready(()) => {}
+    }
+}
+
+pub async fn read(store: &Arc<dyn Store>, history: &History) -> Option<ElevationRead> {
+    store.elevation(ElevationKey::Elevation(history.elevation.id)).await.unwrap()
+}
+
+pub async fn record(store: &Arc<dyn Store>) -> Vec<Envelope> {
+    store.events(0, u32::MAX).await.unwrap()
+}
+
+pub fn was_committed(answer: &Result<Commit, Error>) -> bool {
+    matches!(answer, Ok(Commit::Committed { .. }))
+}
+
+pub fn was_conflict(answer: &Result<Commit, Error>) -> bool {
+    matches!(answer, Ok(Commit::Conflict))
+}

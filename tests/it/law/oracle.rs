@@ -1,0 +1,117 @@
+//! The naive list: what a store has to answer, computed in memory by the rules of the domain.
+
+use std::cmp::Ordering;
+
+use countersign::domain::caller::Caller;
+use countersign::domain::elevation::{Elevation, Status};
+use countersign::domain::moment::Moment;
+use countersign::domain::query::{Comparison, Field, Operator, Query, Value};
+use countersign::domain::rights;
+use countersign::domain::role::Role;
+
+pub const FIELDS: [Field; 12] = [
+    Field::ApprovalId,
+    Field::ElevationId,
+    Field::FiledAt,
+    Field::FimRequestId,
+    Field::Justification,
+    Field::PendingUntil,
+    Field::RequestedLife,
+    Field::RequestedStart,
+    Field::RequesterId,
+    Field::RequesterName,
+    Field::RoleDisplayName,
+    Field::RoleId,
+];
+
+pub const OPERATORS: [Operator; 6] =
+    [Operator::Eq, Operator::Ge, Operator::Gt, Operator::Le, Operator::Lt, Operator::Ne];
+
+/// All that `query` selects, in order, before the page is cut out.
+pub fn listed(
+    elevations: &[Elevation],
+    roles: &[Role],
+    caller: &Caller,
+    query: &Query,
+    now: Moment,
+) -> Vec<Elevation> {
+    let mut listed: Vec<Elevation> = elevations
+        .iter()
+        .filter(|elevation| is_decidable(elevation, roles, caller, now))
+        .filter(|elevation| query.filter.iter().all(|comparison| holds(comparison, elevation)))
+        .cloned()
+        .collect();
+    listed.sort_by(|one, other| order(query, one, other));
+    listed
+}
+
+/// The value of a field; [`Value::Null`] where there is none.
+pub fn value(field: Field, elevation: &Elevation) -> Value {
+    let approval = elevation.approval.as_ref();
+    match field {
+        Field::ApprovalId => approval.map_or(Value::Null, |approval| Value::Id(approval.id.0)),
+        Field::ElevationId => Value::Id(elevation.id.0),
+        Field::FiledAt => Value::Moment(elevation.filed_at),
+        Field::FimRequestId => Value::Id(elevation.id.fim_request_id()),
+        Field::Justification => elevation.justification.clone().map_or(Value::Null, Value::Text),
+        Field::PendingUntil => approval.map_or(Value::Null, |approval| Value::Moment(approval.pending_until)),
+        Field::RequestedLife => Value::Life(elevation.requested_life),
+        Field::RequestedStart => Value::Moment(elevation.requested_start),
+        Field::RequesterId => Value::Id(elevation.requester.id.0),
+        Field::RequesterName => Value::Text(elevation.requester.name.clone()),
+        Field::RoleDisplayName => Value::Text(elevation.role_display_name.clone()),
+        Field::RoleId => Value::Id(elevation.role.0),
+    }
+}
+
+fn is_decidable(elevation: &Elevation, roles: &[Role], caller: &Caller, now: Moment) -> bool {
+    let role = roles.iter().find(|role| role.id == elevation.role);
+    let decisions = elevation.approval.iter().flat_map(|approval| &approval.decisions);
+    elevation.status(now) == Status::PendingApproval
+        && rights::decides(caller, elevation, role).is_ok()
+        && decisions.into_iter().all(|decision| decision.approver.id != caller.account.id)
+}
+
+fn holds(comparison: &Comparison, elevation: &Elevation) -> bool {
+    let [left, right] = [&value(comparison.field(), elevation), comparison.value()].map(in_milliseconds);
+    let known = left != Value::Null && right != Value::Null;
+    let order = compare(&left, &right);
+    match comparison.operator() {
+        Operator::Eq => order.is_eq(),
+        Operator::Ge => known && order.is_ge(),
+        Operator::Gt => known && order.is_gt(),
+        Operator::Le => known && order.is_le(),
+        Operator::Lt => known && order.is_lt(),
+        Operator::Ne => order.is_ne(),
+    }
+}
+
+fn in_milliseconds(value: &Value) -> Value {
+    match value {
+        Value::Moment(moment) => Value::Moment(moment.millisecond()),
+        value => value.clone(),
+    }
+}
+
+/// Null before everything else.
+fn compare(one: &Value, other: &Value) -> Ordering {
+    match (one, other) {
+        (Value::Null, Value::Null) => Ordering::Equal,
+        (Value::Null, _) => Ordering::Less,
+        (_, Value::Null) => Ordering::Greater,
+        (Value::Id(one), Value::Id(other)) => one.as_bytes().cmp(other.as_bytes()),
+        (Value::Life(one), Value::Life(other)) => one.cmp(other),
+        (Value::Moment(one), Value::Moment(other)) => one.cmp(other),
+        (Value::Text(one), Value::Text(other)) => one.as_bytes().cmp(other.as_bytes()),
+        (one, other) => panic!("{one:?} and {other:?} are of different types"),
+    }
+}
+
+fn order(query: &Query, one: &Elevation, other: &Elevation) -> Ordering {
+    let keys = query.order.iter().map(|key| {
+        let order = compare(&value(key.field, one), &value(key.field, other));
+        if key.descending { order.reverse() } else { order }
+    });
+    let rest = (one.filed_at, one.id).cmp(&(other.filed_at, other.id));
+    keys.fold(Ordering::Equal, Ordering::then).then(rest)
+}

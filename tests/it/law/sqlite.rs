@@ -1,0 +1,158 @@
+//! SQLite as a backend, and what only it promises.
+
+use std::future::ready;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use countersign::domain::error::Kind;
+use countersign::domain::event::Fact;
+use countersign::domain::moment::Moment;
+use countersign::domain::query::Snapshot;
+use countersign::store::sqlite::SqliteStore;
+use countersign::store::{Commit, Store};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::Backend;
+use super::history::{History, at, committed, decided, filing, read, record};
+use crate::kit::SAM;
+
+/// A file in a folder of its own.
+pub struct File(TempDir);
+
+impl File {
+    fn path(&self) -> PathBuf {
+        self.0.path().join("countersign.db")
+    }
+
+    /// A connection past the store.
+    fn connect(&self) -> Connection {
+        Connection::open(self.path()).unwrap()
+    }
+}
+
+impl Backend for File {
+    async fn empty() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    async fn open(&self) -> Arc<dyn Store> {
+        Arc::new(SqliteStore::open(&self.path()).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn a_file_is_opened_once_at_a_time_by_whatever_name() {
+    let file = File::empty().await;
+    let store = file.open().await;
+    let link = file.0.path().join("link.db");
+    std::os::unix::fs::symlink(file.path(), &link).unwrap();
+    for path in [file.path(), link] {
+        let cause = SqliteStore::open(&path).unwrap_err().cause.unwrap().to_string();
+        assert!(cause.starts_with("another process has the store open"), "{cause}");
+    }
+    committed(&store, History::filed(1).change()).await;
+    drop(store);
+    file.open().await;
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_version_is_refused_and_left_alone() {
+    let file = File::empty().await;
+    let store = file.open().await;
+    committed(&store, History::filed(1).change()).await;
+    drop(store);
+    let newer: i64 = 99;
+    file.connect().pragma_update(None, "user_version", newer).unwrap();
+    let cause = SqliteStore::open(&file.path()).unwrap_err().cause.unwrap().to_string();
+    assert_eq!(cause, "the store was written by a newer version of Countersign");
+    let version: i64 = file.connect().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    assert_eq!(version, newer);
+}
+
+/// The writer is held up until all changes are queued, so that it finds them in one group.
+#[tokio::test]
+async fn a_group_with_a_change_that_cannot_be_written_is_written_one_by_one() {
+    let file = File::empty().await;
+    let store = file.open().await;
+    committed(&store, History::filed(1).change()).await;
+    let taken = History::of(4, at(0), filing(1));
+    let good = [2, 3, 5, 6].map(History::filed);
+    let changes = [&good[0], &good[1], &taken, &good[2], &good[3]].map(History::change);
+
+    let other = file.connect();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut commits = changes.map(|change| store.commit(change));
+    for commit in &mut commits {
+        tokio::select! {
+            biased;
+            answer = commit => panic!("somebody else is writing, yet: {answer:?}"),
+            () = ready(()) => {}
+        }
+    }
+    other.execute_batch("ROLLBACK").unwrap();
+
+    let mut sequences = Vec::new();
+    for commit in commits {
+        sequences.push(commit.await.ok());
+    }
+    let at = |sequence| Some(Commit::Committed { sequence });
+    assert_eq!(sequences, [at(2), at(3), None, at(4), at(5)]);
+    assert_eq!(record(&store).await.len(), 5);
+    assert!(read(&store, &taken).await.is_none());
+}
+
+/// The writer is held up, so that nothing leaves the queue but the group that it holds.
+#[tokio::test]
+async fn a_queue_that_is_full_refuses_at_once_and_loses_nothing_that_it_took() {
+    let file = File::empty().await;
+    let store = file.open().await;
+    let other = file.connect();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut taken = 0;
+    let refusal = loop {
+        tokio::select! {
+            biased;
+            answer = store.commit(History::filed(taken + 1).change()) => break answer.unwrap_err(),
+            () = ready(()) => taken += 1,
+        }
+        assert!(taken < 10_000, "the queue has no end");
+    };
+    assert_eq!(refusal.kind, Kind::Overloaded);
+    other.execute_batch("ROLLBACK").unwrap();
+    drop(store);
+    assert_eq!(record(&file.open().await).await.len() as u128, taken);
+}
+
+#[tokio::test]
+async fn readers_and_the_writer_do_not_wait_for_each_other() {
+    let file = File::empty().await;
+    let store = file.open().await;
+    let other = file.connect();
+    committed(&store, History::filed(1).change()).await;
+
+    other.execute_batch("BEGIN; SELECT * FROM elevation").unwrap();
+    committed(&store, History::filed(2).change()).await;
+    other.execute_batch("COMMIT; BEGIN IMMEDIATE; UPDATE elevation SET version = 9").unwrap();
+    assert_eq!(read(&store, &History::filed(2)).await.unwrap().elevation.version.0, 1);
+}
+
+#[tokio::test]
+async fn the_past_is_forgotten_when_no_page_token_can_ask_for_it() {
+    let file = File::empty().await;
+    let store = file.open().await;
+    let past = || -> i64 {
+        let connection = file.connect();
+        connection.query_row("SELECT count(*) FROM elevation_past", [], |row| row.get(0)).unwrap()
+    };
+    let pending = History::filed(1);
+    committed(&store, pending.change()).await;
+    committed(&store, pending.then(at(60), [Fact::Rejected(decided(SAM))]).change()).await;
+    assert_eq!(past(), 1);
+
+    let two_lives = 2 * Snapshot::LIFE / Moment::TICKS_PER_SECOND;
+    committed(&store, History::of(2, at(60 + two_lives), filing(2)).change()).await;
+    assert_eq!(past(), 1);
+    committed(&store, History::of(3, at(61 + two_lives), filing(3)).change()).await;
+    assert_eq!(past(), 0);
+}
