@@ -18,12 +18,13 @@ use countersign::auth::bearer::Bearer;
 use countersign::auth::tokens::{self, TokensFile};
 use countersign::domain::account::{Account, Principal};
 use countersign::domain::caller::Caller;
+use countersign::domain::event::{Channel, Origin};
 use countersign::domain::moment::Life;
 use countersign::domain::role::{Role, Stage};
 use countersign::ports::Clock;
 use countersign::rest::cors::Cors;
 use countersign::server::{self, App, Limits};
-use countersign::service::{Request, Service, Settings};
+use countersign::service::{Context, Request, Service, Settings};
 use countersign::steady::Stopwatch;
 use countersign::store::Store;
 use countersign::store::sqlite::SqliteStore;
@@ -80,7 +81,8 @@ impl Bench {
             candidates: vec![Principal::Account(jen.clone())],
             stage: Some(Stage { approvers: vec![Principal::Account(sam)], needed: 1 }),
         };
-        service.create_role(&Caller::new(ann, Vec::new(), true), role.clone(), None).await.unwrap();
+        let ann = Caller::new(ann, Vec::new(), true, "bench".to_owned());
+        service.create_role(&ann, role.clone(), &context()).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let app = App {
@@ -92,7 +94,7 @@ impl Bench {
             store,
         };
         tokio::spawn(server::run(listener, app, std::future::pending()));
-        let requester = Caller::new(jen, Vec::new(), false);
+        let requester = Caller::new(jen, Vec::new(), false, "bench".to_owned());
         Self { address, service, requester, role, token, _folder: folder }
     }
 
@@ -104,8 +106,11 @@ impl Bench {
             let mut filings = JoinSet::new();
             for _ in filed.len()..count.min(filed.len() + 1_000) {
                 let (service, requester) = (self.service.clone(), self.requester.clone());
-                let asked = Request { role: self.role.id, life: None, justification: None };
-                filings.spawn(async move { service.create_elevation(&requester, asked, None).await.unwrap() });
+                let asked =
+                    Request { role: self.role.id, life: None, justification: None, requested_start: None };
+                filings.spawn(async move {
+                    service.create_elevation(&requester, asked, &context()).await.unwrap()
+                });
             }
             filed.extend(filings.join_all().await);
         }
@@ -133,6 +138,10 @@ impl Bench {
         running.join_all().await;
         f64::from(u32::try_from(requests.len()).unwrap()) / watch.elapsed().as_secs_f64()
     }
+}
+
+fn context() -> Context {
+    Context { origin: Origin { channel: Channel::Grpc, request_id: "bench".to_owned() }, deadline: None }
 }
 
 /// Sends one request after the other, each after the answer to the one before.

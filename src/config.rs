@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::builder::FalseyValueParser;
+use clap::{Args, Parser, Subcommand, value_parser};
 use http::HeaderValue;
 use jiff::{Span, SpanRelativeTo};
 use tracing_subscriber::EnvFilter;
@@ -57,7 +58,7 @@ pub struct Serve {
     #[arg(long = "allowed-origin", env = "COUNTERSIGN_ALLOWED_ORIGINS", value_delimiter = ',')]
     pub allowed_origins: Vec<HeaderValue>,
     /// Whether anybody may read the gRPC contract by reflection; always on with --dev.
-    #[arg(long, env = "COUNTERSIGN_REFLECTION")]
+    #[arg(long, env = "COUNTERSIGN_REFLECTION", value_parser = FalseyValueParser::new())]
     pub reflection: bool,
     /// How long an approval waits before it expires.
     #[arg(long, env = "COUNTERSIGN_PENDING_TIMEOUT", default_value = "7d", value_parser = life)]
@@ -68,18 +69,18 @@ pub struct Serve {
     /// How long a client may take to send the headers of a request.
     #[arg(long, env = "COUNTERSIGN_HEADER_TIMEOUT", default_value = "5s", value_parser = duration)]
     pub header_timeout: Duration,
-    /// How long an idle HTTP/1.1 connection is kept.
+    /// How long an idle connection is kept.
     #[arg(long, env = "COUNTERSIGN_IDLE_TIMEOUT", default_value = "75s", value_parser = duration)]
     pub idle_timeout: Duration,
     /// How long open requests may take to finish after SIGTERM or SIGINT.
     #[arg(long, env = "COUNTERSIGN_DRAIN_TIMEOUT", default_value = "10s", value_parser = duration)]
     pub drain_timeout: Duration,
     /// How many connections at once; more wait to be accepted.
-    #[arg(long, env = "COUNTERSIGN_MAX_CONNECTIONS", default_value_t = 4096)]
-    pub max_connections: usize,
+    #[arg(long, env = "COUNTERSIGN_MAX_CONNECTIONS", default_value_t = 4096, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub max_connections: u32,
     /// How many requests at once; more are answered 503 or UNAVAILABLE.
-    #[arg(long, env = "COUNTERSIGN_MAX_REQUESTS", default_value_t = 1024)]
-    pub max_requests: usize,
+    #[arg(long, env = "COUNTERSIGN_MAX_REQUESTS", default_value_t = 1024, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub max_requests: u32,
 }
 
 /// Where the data is.
@@ -142,7 +143,10 @@ fn group(text: &str) -> Result<Group, String> {
 
 fn life(text: &str) -> Result<Life, String> {
     let seconds = i64::try_from(duration(text)?.as_secs()).map_err(|error| error.to_string())?;
-    Life::from_seconds(seconds).map_err(|error| error.to_string())
+    match Life::from_seconds(seconds) {
+        Ok(Life::ZERO) => Err("at least a second is needed".to_owned()),
+        life => life.map_err(|error| error.to_string()),
+    }
 }
 
 /// A length of time such as `90d`, `12h` or `1m 30s`; a day has 24 hours.

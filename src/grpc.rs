@@ -13,8 +13,8 @@ use tonic::{Extensions, Status};
 
 use crate::domain::caller::Caller;
 use crate::domain::error::Error;
-use crate::service::Service;
-use crate::steady::Deadline;
+use crate::domain::event::Origin;
+use crate::service::{Context, Service};
 
 /// All services of `pam.v1`.
 pub struct Grpc {
@@ -34,7 +34,9 @@ fn caller(extensions: &Extensions) -> Result<Arc<Caller>, Status> {
     caller.ok_or_else(|| Error::internal("a request came past the authentication").into())
 }
 
-/// Until when the caller waits.
-fn deadline(extensions: &Extensions) -> Option<Deadline> {
-    extensions.get().copied()
+/// What comes with every request that changes something; the edge has put it there.
+fn context(extensions: &Extensions) -> Result<Context, Status> {
+    let origin = extensions.get::<Origin>().cloned();
+    let origin = origin.ok_or_else(|| Error::internal("a request came past the edge"))?;
+    Ok(Context { origin, deadline: extensions.get().copied() })
 }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::error::Error;
 use crate::domain::event::{Event, Subject};
-use crate::proto::record::v1::{EventKind, Header, SubjectKind};
+use crate::proto::record::v1::{self, EventKind, SubjectKind};
 
 /// A SHA-256.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -29,13 +29,8 @@ impl Hash {
 pub struct Head {
     /// The sequence of the last event; 0 when there is none.
     pub sequence: u64,
-    /// The hash of its header; zeros when there is none.
+    /// The hash of its header; the random id of the record when there is none.
     pub hash: Hash,
-}
-
-impl Head {
-    /// The head of an empty record.
-    pub const EMPTY: Self = Self { sequence: 0, hash: Hash([0; 32]) };
 }
 
 /// An event as bytes, before its place in the record is known. Making one needs no lock, so that the writer does not
@@ -51,20 +46,20 @@ pub struct Draft {
 impl Draft {
     /// The event as bytes.
     pub fn of(event: Event) -> Self {
-        let (kind, payload) = payload::encode(&event.fact);
+        let (kind, payload) = payload::encode(&event);
         let payload_sha256 = Hash::of(&payload);
         Self { event, kind, payload, payload_sha256 }
     }
 
-    /// When the event happened.
+    /// The event itself.
     pub fn event(&self) -> &Event {
         &self.event
     }
 
     /// Puts the event behind `head`, and moves `head` to it.
-    pub fn seal(self, head: &mut Head) -> Envelope {
+    pub fn seal(&self, head: &mut Head) -> Header {
         let sequence = head.sequence + 1;
-        let header = Header {
+        let bytes = v1::Header {
             sequence,
             time: self.event.time.ticks(),
             subject_kind: subject_kind(self.event.subject).into(),
@@ -74,9 +69,23 @@ impl Draft {
             previous_hash: head.hash.0.to_vec(),
         }
         .encode_to_vec();
-        *head = Head { sequence, hash: Hash::of(&header) };
-        Envelope { sequence, header, payload: self.payload }
+        *head = Head { sequence, hash: Hash::of(&bytes) };
+        Header { sequence, bytes }
     }
+
+    /// The bytes of the payload.
+    pub fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+}
+
+/// The header of an event at its place in the record.
+#[derive(Clone, Debug)]
+pub struct Header {
+    /// The place.
+    pub sequence: u64,
+    /// The bytes.
+    pub bytes: Vec<u8>,
 }
 
 /// An event as it is stored, for ever.
@@ -97,8 +106,8 @@ impl Envelope {
     }
 
     /// The header, read.
-    pub fn header(&self) -> Result<Header, Error> {
-        Header::decode(&*self.header).map_err(Error::internal)
+    pub fn header(&self) -> Result<v1::Header, Error> {
+        v1::Header::decode(&*self.header).map_err(Error::internal)
     }
 
     /// The event that these bytes tell of.

@@ -28,6 +28,8 @@ use path::{Action, Target};
 pub struct Rest {
     /// Approvals.
     pub approvals: Arc<dyn ApprovalService>,
+    /// How many rows a list has at most.
+    pub longest_list: usize,
 }
 
 impl Rest {

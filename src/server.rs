@@ -62,8 +62,10 @@ pub struct Limits {
     pub drain: Duration,
     /// How long a client may take from the first byte of a request to the end of its headers.
     pub headers: Duration,
-    /// How long an idle HTTP/1.1 connection is kept.
+    /// How long an idle connection is kept.
     pub idle: Duration,
+    /// How many rows a list of the REST API has at most; what comes behind is behind its next link.
+    pub list: usize,
     /// How many requests at once; more are refused as overload.
     pub requests: usize,
     /// How long a request may take; a shorter `grpc-timeout` counts instead.
@@ -77,6 +79,7 @@ impl Default for Limits {
             drain: Duration::from_secs(10),
             headers: Duration::from_secs(5),
             idle: Duration::from_secs(75),
+            list: 10_000,
             requests: 1_024,
             request_time: Duration::from_secs(30),
         }
@@ -110,7 +113,7 @@ pub async fn run(
 
 fn router(app: App, stop: &CancellationToken) -> Result<Router, Error> {
     let grpc = Arc::new(Grpc::new(app.service));
-    let rest = Rest { approvals: grpc.clone() };
+    let rest = Rest { approvals: grpc.clone(), longest_list: app.limits.list };
     let gate = Arc::new(Gate::new(app.limits));
     let private = grpc_routes(services(&grpc))
         .fallback(move |request| unrouted(rest.clone(), request))
@@ -133,7 +136,7 @@ fn grpc_routes(services: Routes) -> Router {
 
 /// What is no method of a gRPC service is the REST API's, unless it is a gRPC call all the same.
 async fn unrouted(rest: Rest, request: Request) -> Response {
-    if edge::speaks_grpc(request.headers()) { edge::no_such_operation() } else { rest.answer(request).await }
+    if edge::speaks_grpc(&request) { edge::no_such_operation() } else { rest.answer(request).await }
 }
 
 fn services(grpc: &Arc<Grpc>) -> Routes {
@@ -141,9 +144,11 @@ fn services(grpc: &Arc<Grpc>) -> Routes {
         .add_service(
             ElevationServiceServer::from_arc(grpc.clone()).max_decoding_message_size(LONGEST_MESSAGE),
         )
-        .add_service(RoleServiceServer::from_arc(grpc.clone()).max_decoding_message_size(LONGEST_MESSAGE))
+        .add_service(RoleServiceServer::from_arc(grpc.clone()).max_decoding_message_size(LONGEST_ROLE))
         .add_service(SessionServiceServer::from_arc(grpc.clone()).max_decoding_message_size(LONGEST_MESSAGE))
 }
 
+/// Room for every text and comparison that a request may have.
+const LONGEST_MESSAGE: usize = 64 * 1024;
 /// Room for a role with all the principals it can name.
-const LONGEST_MESSAGE: usize = 4 * 1024 * 1024;
+const LONGEST_ROLE: usize = 4 * 1024 * 1024;

@@ -18,7 +18,7 @@ pub struct Row {
     pub http: StatusCode,
     /// The reason: `google.rpc.ErrorInfo.reason`, and the `code` of `odata.error`.
     pub reason: &'static str,
-    /// Whether the same request may succeed later, and is safe to repeat.
+    /// Whether nothing has happened, so that any request may be sent again in a moment.
     pub retryable: bool,
 }
 
@@ -30,7 +30,8 @@ pub fn row(kind: Kind) -> Row {
         Kind::AlreadyDecided        => (Code::FailedPrecondition, StatusCode::FORBIDDEN,             "ALREADY_DECIDED",         false),
         Kind::ApprovalNotPending    => (Code::FailedPrecondition, StatusCode::FORBIDDEN,             "APPROVAL_NOT_PENDING",    false),
         Kind::BodyTooLarge          => (Code::ResourceExhausted,  StatusCode::PAYLOAD_TOO_LARGE,     "BODY_TOO_LARGE",          false),
-        Kind::DeadlineExceeded      => (Code::DeadlineExceeded,   StatusCode::REQUEST_TIMEOUT,       "DEADLINE_EXCEEDED",       true),
+        Kind::DeadlineExceeded      => (Code::DeadlineExceeded,   StatusCode::REQUEST_TIMEOUT,       "DEADLINE_EXCEEDED",       false),
+        Kind::ElevationEnded        => (Code::FailedPrecondition, StatusCode::FORBIDDEN,             "ELEVATION_ENDED",         false),
         Kind::Internal              => (Code::Internal,           StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL",                false),
         Kind::InvalidArgument       => (Code::InvalidArgument,    StatusCode::BAD_REQUEST,           "INVALID_ARGUMENT",        false),
         Kind::MethodNotAllowed      => (Code::Unimplemented,      StatusCode::METHOD_NOT_ALLOWED,    "METHOD_NOT_ALLOWED",      false),
@@ -38,9 +39,11 @@ pub fn row(kind: Kind) -> Row {
         Kind::Overloaded            => (Code::Unavailable,        StatusCode::SERVICE_UNAVAILABLE,   "OVERLOADED",              true),
         Kind::PageTokenExpired      => (Code::InvalidArgument,    StatusCode::BAD_REQUEST,           "PAGE_TOKEN_EXPIRED",      false),
         Kind::RequesterNotCandidate => (Code::FailedPrecondition, StatusCode::FORBIDDEN,             "REQUESTER_NOT_CANDIDATE", false),
+        Kind::RoleChanged           => (Code::FailedPrecondition, StatusCode::FORBIDDEN,             "ROLE_CHANGED",            false),
         Kind::RoleExists            => (Code::AlreadyExists,      StatusCode::FORBIDDEN,             "ROLE_EXISTS",             false),
+        Kind::RoleInUse             => (Code::FailedPrecondition, StatusCode::FORBIDDEN,             "ROLE_IN_USE",             false),
         Kind::Unauthenticated       => (Code::Unauthenticated,    StatusCode::UNAUTHORIZED,          "UNAUTHENTICATED",         false),
-        Kind::Unavailable           => (Code::Unavailable,        StatusCode::SERVICE_UNAVAILABLE,   "UNAVAILABLE",             true),
+        Kind::Unavailable           => (Code::Unavailable,        StatusCode::SERVICE_UNAVAILABLE,   "UNAVAILABLE",             false),
     };
     Row { grpc, http, reason, retryable }
 }
@@ -81,11 +84,11 @@ pub fn kind_of(status: &Status) -> Kind {
         return error.kind;
     }
     match status.code() {
-        Code::InvalidArgument | Code::OutOfRange => Kind::InvalidArgument,
+        Code::InvalidArgument => Kind::InvalidArgument,
         Code::Unauthenticated => Kind::Unauthenticated,
         Code::PermissionDenied => Kind::AccessDenied,
         Code::DeadlineExceeded | Code::Cancelled => Kind::DeadlineExceeded,
-        Code::ResourceExhausted => Kind::BodyTooLarge,
+        Code::OutOfRange | Code::ResourceExhausted => Kind::BodyTooLarge,
         Code::Unavailable => Kind::Unavailable,
         Code::Unimplemented | Code::NotFound => Kind::NoSuchOperation,
         _ => Kind::Internal,

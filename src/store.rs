@@ -11,7 +11,7 @@ use crate::domain::error::Error;
 use crate::domain::event::Event;
 use crate::domain::id::{AccountId, ApprovalId, ElevationId, PrincipalId, RoleId};
 use crate::domain::moment::Moment;
-use crate::domain::query::{Page, Query};
+use crate::domain::query::{ElevationField, Page, Query, RoleField};
 use crate::domain::role::Role;
 use crate::domain::version::{Version, Versioned};
 use crate::record::Envelope;
@@ -43,14 +43,41 @@ pub trait Store: Send + Sync {
     /// Reads a role.
     async fn role(&self, id: RoleId) -> Result<Option<Versioned<Role>>, Error>;
 
+    /// Reads what somebody who files relies on, as of one moment: what is live at `now` only for who gives the role up.
+    async fn filing(
+        &self,
+        requester: AccountId,
+        role: RoleId,
+        live_at: Option<Moment>,
+    ) -> Result<FilingRead, Error>;
+
+    /// Reads what an administrator who creates, changes or deletes a role relies on, as of one moment.
+    async fn role_use(&self, id: RoleId, now: Moment) -> Result<RoleUse, Error>;
+
     /// Lists the elevations whose approval is pending and `approver` may decide: of other people, of roles that name the
     /// approver now, without a decision of the approver's. `now` is the moment that a first page shows.
     async fn pending_approvals(
         &self,
         approver: Approver,
-        query: Query,
+        query: Query<ElevationField>,
         now: Moment,
-    ) -> Result<Page<Elevation>, Error>;
+    ) -> Result<Page<Versioned<Elevation>>, Error>;
+
+    /// Lists the elevations that `requester` asked for, whatever became of them, in the order of their filing.
+    async fn elevations(
+        &self,
+        requester: AccountId,
+        query: Query<ElevationField>,
+        now: Moment,
+    ) -> Result<Page<Versioned<Elevation>>, Error>;
+
+    /// Lists the roles that one of `candidates` may ask to hold, or all of them, by their display names.
+    async fn roles(
+        &self,
+        candidates: Option<Vec<PrincipalId>>,
+        query: Query<RoleField>,
+        now: Moment,
+    ) -> Result<Page<Versioned<Role>>, Error>;
 
     /// Reads at most `limit` events of the record, from the one behind `after`.
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<Envelope>, Error>;
@@ -81,7 +108,10 @@ pub struct Change {
 pub enum Key {
     /// An elevation, with its approval.
     Elevation(ElevationId),
-    /// A role.
+    /// The elevations of a role that are pending or active, taken together; of one requester, or of all. Nothing writes
+    /// it by itself: its version is the sequence of the last event of any of them.
+    Live(RoleId, Option<AccountId>),
+    /// A role, deleted or not.
     Role(RoleId),
 }
 
@@ -92,6 +122,8 @@ pub enum Record {
     Elevation(Box<Elevation>),
     /// A role.
     Role(Box<Role>),
+    /// The end of a role. Its id is never free again.
+    RoleDeleted(RoleId),
 }
 
 impl Record {
@@ -100,6 +132,7 @@ impl Record {
         match self {
             Self::Elevation(elevation) => Key::Elevation(elevation.id),
             Self::Role(role) => Key::Role(role.id),
+            Self::RoleDeleted(id) => Key::Role(*id),
         }
     }
 }
@@ -132,6 +165,30 @@ pub struct ElevationRead {
     pub elevation: Versioned<Elevation>,
     /// Its role, when there still is one.
     pub role: Option<Versioned<Role>>,
+}
+
+/// What somebody who files relies on.
+#[derive(Clone, Debug)]
+pub struct FilingRead {
+    /// The role, when there is one.
+    pub role: Option<Versioned<Role>>,
+    /// The elevations of the role that the requester holds or waits for.
+    pub live: Vec<Versioned<Elevation>>,
+    /// The version of those, see [`Key::Live`].
+    pub live_version: Version,
+}
+
+/// What somebody who changes a role relies on.
+#[derive(Clone, Debug)]
+pub struct RoleUse {
+    /// The role, when there is one.
+    pub role: Option<Versioned<Role>>,
+    /// The version of the role's record, also after its end.
+    pub version: Version,
+    /// The version of its live elevations, see [`Key::Live`].
+    pub live: Version,
+    /// Whether any of them is pending or active at this moment.
+    pub in_use: bool,
 }
 
 /// Whose pending approvals to list.

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use base64::Engine;
@@ -35,6 +35,8 @@ pub struct TokensFile {
     loaded: RwLock<Loaded>,
     /// When the file was last looked at, in ticks.
     looked_at: AtomicI64,
+    /// Held by whoever looks at it.
+    looking: Mutex<()>,
 }
 
 impl TokensFile {
@@ -47,6 +49,7 @@ impl TokensFile {
             administrators,
             loaded: RwLock::new(loaded),
             looked_at: AtomicI64::new(now.ticks()),
+            looking: Mutex::new(()),
         })
     }
 
@@ -66,18 +69,22 @@ impl TokensFile {
         }
     }
 
-    /// What the file holds, which is never more than a second older than the file.
+    /// What the file holds, which is never more than a second older than the file. Whoever comes when it is time to look
+    /// waits until somebody has.
     fn current(&self, now: Moment) -> Arc<Entries> {
-        let before = self.looked_at.load(Ordering::Relaxed);
-        // The distance either way, because a clock may go back.
-        if before.abs_diff(now.ticks()) >= LOOK_EVERY {
-            let turn =
-                self.looked_at.compare_exchange(before, now.ticks(), Ordering::Relaxed, Ordering::Relaxed);
-            if turn.is_ok() {
+        if self.is_due(now) {
+            let _turn = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.is_due(now) {
                 self.refresh();
+                self.looked_at.store(now.ticks(), Ordering::Release);
             }
         }
         self.loaded.read().unwrap_or_else(PoisonError::into_inner).entries.clone()
+    }
+
+    /// Whether it is time to look at the file; by the distance either way, because a clock may go back.
+    fn is_due(&self, now: Moment) -> bool {
+        self.looked_at.load(Ordering::Acquire).abs_diff(now.ticks()) >= LOOK_EVERY
     }
 
     /// Reads the file again if it has changed. What cannot be read leaves things as they were, and says so in the log,
@@ -144,11 +151,30 @@ pub fn add(
         created: created.to_string(),
         expires: expires.map(|expires| expires.to_string()),
     };
-    let text = toml::to_string(&Contents { token: vec![entry] }).map_err(Error::internal)?;
+    append(path, &toml::to_string(&Contents { token: vec![entry] }).map_err(Error::internal)?)?;
+    Ok(format!("{PREFIX}{id}_{secret}"))
+}
+
+/// Appends an entry to the file, which must be in order before and stays so.
+fn append(path: &Path, entry: &str) -> Result<(), Error> {
+    let before = match fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        text => text.map_err(Error::internal)?,
+    };
+    parse(&before)?;
+    let separator = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
     let mut file =
         OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(Error::internal)?;
-    file.write_all(format!("{text}\n").as_bytes()).and_then(|()| file.sync_all()).map_err(Error::internal)?;
-    Ok(format!("{PREFIX}{id}_{secret}"))
+    let written = file.write_all(format!("{separator}{entry}\n").as_bytes());
+    written.and_then(|()| file.sync_all()).map_err(Error::internal)
+}
+
+/// Reads the text of a tokens file. The parser's own message quotes the line, so only its place is told.
+fn parse(text: &str) -> Result<Contents, Error> {
+    toml::from_str(text).map_err(|error| {
+        let line = error.span().map(|span| text[..span.start].lines().count().max(1));
+        Error::internal(format!("the tokens file is malformed near line {}", line.unwrap_or(1)))
+    })
 }
 
 /// Randomness that nobody can guess, or an error.
@@ -230,11 +256,7 @@ impl Loaded {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             text => text.map_err(Error::internal)?,
         };
-        // The parser's message quotes the line, so only its place is kept.
-        let contents: Contents = toml::from_str(&text).map_err(|error| {
-            let line = error.span().map(|span| text[..span.start].lines().count().max(1));
-            Error::internal(format!("the tokens file is malformed near line {}", line.unwrap_or(1)))
-        })?;
+        let contents = parse(&text)?;
         let mut entries = Entries::default();
         for entry in contents.token {
             entries.insert(entry, administrators)?;
@@ -252,9 +274,11 @@ impl Entries {
             entry.expires.map(|expires| expires.parse()).transpose().map_err(|_| malformed(&entry.id))?;
         let administrator = administrators.contains(&account.id);
         self.by_account.entry(account.id).or_default().push(entry.id.clone());
+        let groups = groups.map_err(|_| malformed(&entry.id))?;
+        let caller = Caller::new(account, groups, administrator, format!("bearer:{}", entry.id));
         let token = Token {
             sha256: hash.try_into().map_err(|_| malformed(&entry.id))?,
-            caller: Arc::new(Caller::new(account, groups.map_err(|_| malformed(&entry.id))?, administrator)),
+            caller: Arc::new(caller),
             expires: expires.map(Moment::from),
         };
         match self.by_id.insert(entry.id.clone(), token) {

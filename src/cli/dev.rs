@@ -10,11 +10,12 @@ use crate::domain::account::{Account, Principal};
 use crate::domain::caller::Caller;
 use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
+use crate::domain::event::{Channel, Origin};
 use crate::domain::moment::Life;
 use crate::domain::role::{Role, Stage};
 use crate::ports::Clock;
 use crate::server;
-use crate::service::{Request, Service};
+use crate::service::{Context, Request, Service};
 use crate::system::SystemClock;
 
 /// Serves a temporary store with one pending approval, and prints how to decide it.
@@ -76,11 +77,20 @@ async fn pending(service: &Service, people: &People) -> Result<Elevation, Error>
         candidates: vec![Principal::Account(people.requester.clone())],
         stage: Some(Stage { approvers: vec![Principal::Account(people.approver.clone())], needed: 1 }),
     };
-    let administrator = Caller::new(people.administrator.clone(), Vec::new(), true);
-    let role = service.create_role(&administrator, role, None).await?.value;
-    let requester = Caller::new(people.requester.clone(), Vec::new(), false);
-    let asked = Request { role: role.id, life: None, justification: Some("Ticket 4711".to_owned()) };
-    Ok(service.create_elevation(&requester, asked, None).await?.elevation.value)
+    let caller = |account: &Account, administrator| {
+        Caller::new(account.clone(), Vec::new(), administrator, "dev".to_owned())
+    };
+    let origin = Origin { channel: Channel::Grpc, request_id: "dev".to_owned() };
+    let context = Context { origin, deadline: None };
+    let role = service.create_role(&caller(&people.administrator, true), role, &context).await?.value;
+    let asked = Request {
+        role: role.id,
+        life: None,
+        justification: Some("Ticket 4711".to_owned()),
+        requested_start: None,
+    };
+    let requester = caller(&people.requester, false);
+    Ok(service.create_elevation(&requester, asked, &context).await?.elevation.value)
 }
 
 fn welcome(address: SocketAddr, tokens: &Tokens, pending: &Elevation) -> String {

@@ -76,11 +76,12 @@ pub(super) fn interrupted() -> Result<impl Future<Output = ()> + Send, Error> {
 
 fn limits(settings: &Serve) -> Limits {
     Limits {
-        connections: settings.max_connections,
+        connections: settings.max_connections as usize,
         drain: settings.drain_timeout,
         headers: settings.header_timeout,
         idle: settings.idle_timeout,
-        requests: settings.max_requests,
+        list: Limits::default().list,
+        requests: settings.max_requests as usize,
         request_time: settings.request_timeout,
     }
 }

@@ -65,9 +65,11 @@ impl Principal {
     }
 }
 
-/// The one form in which names compare: Unicode NFKC, then full case folding.
+/// The one form in which names compare: Unicode NFKC, then full case folding, and NFKC again, since folding can leave
+/// letters and their accents apart.
 fn normalised(name: &str) -> String {
-    unicase::UniCase::unicode(name.nfkc().collect::<String>()).to_folded_case()
+    let composed: String = name.nfkc().collect();
+    unicase::UniCase::unicode(composed).to_folded_case().nfkc().collect()
 }
 
 fn named_id(namespace: &Uuid, name: &str) -> Uuid {
@@ -94,6 +96,16 @@ mod tests {
             Account::named("priv\\straße").unwrap().id,
             "full folding, not lower case"
         );
+    }
+
+    #[test]
+    fn accents_may_stand_beside_their_letters() {
+        for (one, other) in
+            [("\u{390}", "\u{3aa}\u{301}"), ("\u{1f0}\u{323}", "J\u{323}\u{30c}"), ("é", "E\u{301}")]
+        {
+            let [one, other] = [one, other].map(|name| Account::named(&format!("PRIV\\{name}")).unwrap());
+            assert_eq!(one.id, other.id, "{}", one.name);
+        }
     }
 
     #[test]

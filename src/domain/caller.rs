@@ -14,14 +14,16 @@ pub struct Caller {
     pub groups: Vec<Group>,
     /// Whether the configuration names the account as an administrator. It never helps to approve anything.
     pub administrator: bool,
+    /// The credentials, by a name that gives nothing away, for the record.
+    pub credential: String,
     principals: Principals,
 }
 
 impl Caller {
     /// The caller with that account and those groups.
-    pub fn new(account: Account, groups: Vec<Group>, administrator: bool) -> Self {
+    pub fn new(account: Account, groups: Vec<Group>, administrator: bool, credential: String) -> Self {
         let principals = Principals::new(&account, &groups);
-        Self { account, groups, administrator, principals }
+        Self { account, groups, administrator, credential, principals }
     }
 
     /// Everything that the caller counts as.
@@ -40,9 +42,9 @@ impl Principals {
         Self(groups.iter().map(|group| group.id).chain([account.id.into()]).collect())
     }
 
-    /// Whether any of those named is among them.
-    pub fn any_of(&self, named: &[Principal]) -> bool {
-        named.iter().any(|principal| self.0.contains(&principal.id()))
+    /// The first of those named that is among them.
+    pub fn any_of<'a>(&self, named: &'a [Principal]) -> Option<&'a Principal> {
+        named.iter().find(|principal| self.0.contains(&principal.id()))
     }
 
     /// The ids, in no order.

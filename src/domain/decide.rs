@@ -1,34 +1,75 @@
 //! The rules: may this happen, and what happened?
 
-use super::account::Account;
+use super::account::{Account, Principal};
 use super::caller::{Caller, Principals};
-use super::elevation::{Approval, ApprovalStatus, Elevation, Verdict};
+use super::elevation::{Approval, ApprovalStatus, Elevation, Status, Verdict};
 use super::error::{Error, Kind};
-use super::event::{Decided, Event, Fact, Filed, Opened, Subject};
-use super::id::{ApprovalId, ElevationId};
+use super::event::{Actor, Decided, Event, Fact, Filed, Opened, Origin, Subject};
+use super::id::{ApprovalId, ElevationId, RoleId};
 use super::moment::{Life, Moment};
 use super::rights;
 use super::role::{Role, Stage};
-use super::version::Versioned;
+use super::version::{Version, Versioned};
 
 /// What a decision may rely on. The service loaded it; the commit expects that it still holds.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
     /// Who calls.
     pub caller: &'a Caller,
+    /// Where the request came from.
+    pub origin: &'a Origin,
     /// The elevation that the command is about; `None` when there is none, or not yet.
     pub elevation: Option<&'a Elevation>,
     /// How long an approval waits before it expires.
     pub pending_timeout: Life,
     /// Everything that the requester of the elevation counts as, by the directory, now.
     pub requester: &'a Principals,
+    /// The elevations of the role that the caller holds or waits for; only loaded for who files.
+    pub live: &'a [Versioned<Elevation>],
     /// The role that the command is about, as it is now; `None` when there is none.
     pub role: Option<&'a Versioned<Role>>,
+    /// Whether the id of the role is taken, if only by a role that was deleted.
+    pub role_id_taken: bool,
+    /// Whether elevations of the role are pending or active; only loaded for who deletes it.
+    pub role_in_use: bool,
+}
+
+impl<'a> Facts<'a> {
+    /// What is known of every command: who calls.
+    pub fn of(caller: &'a Caller, origin: &'a Origin, pending_timeout: Life) -> Self {
+        Self {
+            caller,
+            origin,
+            elevation: None,
+            pending_timeout,
+            requester: caller.principals(),
+            live: &[],
+            role: None,
+            role_id_taken: false,
+            role_in_use: false,
+        }
+    }
+
+    /// The caller as the record knows who acted, by the right of being named by the role as `via`.
+    fn actor(&self, via: Option<&Principal>) -> Actor {
+        Actor {
+            account: self.caller.account.clone(),
+            via: via.cloned(),
+            credential: self.caller.credential.clone(),
+            origin: self.origin.clone(),
+        }
+    }
+
+    fn role_revision(&self) -> u64 {
+        self.role.map_or(0, |role| role.version.0)
+    }
 }
 
 /// What somebody wants to happen.
 #[derive(Clone, Debug)]
 pub enum Command {
+    /// Give an elevation up.
+    Close,
     /// Create a role.
     CreateRole(Role),
     /// Approve or reject what was asked.
@@ -38,8 +79,12 @@ pub enum Command {
         /// Why, where a reason is given.
         reason: Option<String>,
     },
-    /// Ask to hold the role.
+    /// Delete a role.
+    DeleteRole,
+    /// Ask to hold the role, or, with a life of zero, give it up.
     File(Filing),
+    /// Put a role in the place of the one at that version.
+    UpdateRole(Role, Version),
 }
 
 /// What somebody asks for, with the ids that it gets if it is accepted.
@@ -53,6 +98,8 @@ pub struct Filing {
     pub life: Option<Life>,
     /// Why, where it is said.
     pub justification: Option<String>,
+    /// The start that is asked for; `None` is now.
+    pub requested_start: Option<Moment>,
 }
 
 /// Why something may not happen: an expected outcome, to be told to the caller.
@@ -64,53 +111,115 @@ pub enum Refusal {
     AlreadyDecided,
     /// The approval is decided or expired.
     ApprovalNotPending(ApprovalStatus),
+    /// The elevation was rejected or has expired.
+    ElevationEnded(Status),
     /// The requester is not a candidate of the role any more.
     RequesterNotCandidate,
+    /// Somebody else changed the role.
+    RoleChanged,
     /// The id of the role is taken.
     RoleExists,
+    /// Elevations of the role are pending or active.
+    RoleInUse,
 }
 
 /// Decides `command` at `now`: the events that happened, in order, or why nothing did. No events means that the command
 /// repeats what is true already.
 pub fn decide(facts: &Facts<'_>, command: Command, now: Moment) -> Result<Vec<Event>, Refusal> {
     match command {
+        Command::Close => close(facts, now),
         Command::CreateRole(role) => create_role(facts, role, now),
         Command::Decide { verdict, reason } => decide_approval(facts, verdict, reason, now),
-        Command::File(filing) => file(facts, filing, now),
+        Command::DeleteRole => delete_role(facts, now),
+        Command::File(filing) if filing.life == Some(Life::ZERO) => give_up(facts, &filing, now),
+        Command::File(filing) => file(facts, &filing, now),
+        Command::UpdateRole(role, version) => update_role(facts, role, version, now),
     }
 }
 
 fn create_role(facts: &Facts<'_>, role: Role, now: Moment) -> Result<Vec<Event>, Refusal> {
     rights::administers(facts.caller)?;
-    if facts.role.is_some() {
+    if facts.role_id_taken {
         return Err(Refusal::RoleExists);
     }
-    let by = facts.caller.account.clone();
-    let subject = Subject::Role(role.id);
-    Ok(vec![Event { time: now, subject, fact: Fact::RoleCreated { by, role: Box::new(role) } }])
+    Ok(vec![role_event(facts, role.id, now, Fact::RoleCreated(Box::new(role)))])
 }
 
-fn file(facts: &Facts<'_>, filing: Filing, now: Moment) -> Result<Vec<Event>, Refusal> {
-    let role = rights::requests(facts.caller.principals(), facts.role.map(|role| &role.value))?;
-    let requested_life = filing.life.unwrap_or(role.longest_life);
-    let life = requested_life.min(role.longest_life);
+fn update_role(facts: &Facts<'_>, role: Role, version: Version, now: Moment) -> Result<Vec<Event>, Refusal> {
+    rights::administers(facts.caller)?;
+    let before = facts.role.ok_or(Refusal::AccessDenied)?;
+    if before.version != version {
+        return Err(Refusal::RoleChanged);
+    }
+    Ok(vec![role_event(facts, role.id, now, Fact::RoleUpdated(Box::new(role)))])
+}
+
+fn delete_role(facts: &Facts<'_>, now: Moment) -> Result<Vec<Event>, Refusal> {
+    rights::administers(facts.caller)?;
+    let role = facts.role.ok_or(Refusal::AccessDenied)?;
+    if facts.role_in_use {
+        return Err(Refusal::RoleInUse);
+    }
+    Ok(vec![role_event(facts, role.value.id, now, Fact::RoleDeleted)])
+}
+
+fn role_event(facts: &Facts<'_>, role: RoleId, time: Moment, fact: Fact) -> Event {
+    Event { time, subject: Subject::Role(role), by: facts.actor(None), fact }
+}
+
+fn close(facts: &Facts<'_>, now: Moment) -> Result<Vec<Event>, Refusal> {
+    let elevation = rights::closes(facts.caller, facts.elevation)?;
+    match elevation.status(now) {
+        Status::Closed => Ok(Vec::new()),
+        ended @ (Status::Expired | Status::Rejected) => Err(Refusal::ElevationEnded(ended)),
+        Status::Active | Status::PendingApproval | Status::Scheduled => {
+            Ok(events(elevation.id, now, &facts.actor(None), [Some(Fact::Closed), None]))
+        }
+    }
+}
+
+/// Closes what is live of the role, and files an elevation of no life that says so in the caller's history. Whoever holds
+/// a role may give it up, candidate or not.
+fn give_up(facts: &Facts<'_>, filing: &Filing, now: Moment) -> Result<Vec<Event>, Refusal> {
+    let role = facts.role.ok_or(Refusal::AccessDenied)?;
+    let candidate = rights::requests(facts.caller.principals(), Some(&role.value));
+    if facts.live.is_empty() {
+        candidate?;
+    }
+    let by = facts.actor(candidate.ok());
+    let filed = filed(facts, filing, &role.value, now, None);
+    let mut happened = events(filing.elevation, now, &by, [Some(filed), Some(Fact::Closed)]);
+    let closed =
+        facts.live.iter().flat_map(|live| events(live.value.id, now, &by, [Some(Fact::Closed), None]));
+    happened.extend(closed);
+    Ok(happened)
+}
+
+fn file(facts: &Facts<'_>, filing: &Filing, now: Moment) -> Result<Vec<Event>, Refusal> {
+    let role = &facts.role.ok_or(Refusal::AccessDenied)?.value;
+    let by = facts.actor(Some(rights::requests(facts.caller.principals(), Some(role))?));
     let approval = role
         .stage
         .as_ref()
         .map(|_| Opened { id: filing.approval, pending_until: now.after(facts.pending_timeout) });
-    let filed = Fact::Filed(Box::new(Filed {
-        requester: facts.caller.account.clone(),
+    let filed = filed(facts, filing, role, now, approval);
+    let life = filing.life.unwrap_or(role.longest_life).min(role.longest_life);
+    let activated = approval.is_none().then(|| Fact::Activated { expires_at: now.after(life) });
+    Ok(events(filing.elevation, now, &by, [Some(filed), activated]))
+}
+
+fn filed(facts: &Facts<'_>, filing: &Filing, role: &Role, now: Moment, approval: Option<Opened>) -> Fact {
+    let requested_life = filing.life.unwrap_or(role.longest_life);
+    Fact::Filed(Box::new(Filed {
         role: role.id,
         role_revision: facts.role_revision(),
         role_display_name: role.display_name.clone(),
-        justification: filing.justification,
+        justification: filing.justification.clone(),
         requested_life,
-        life,
-        requested_start: now,
+        life: requested_life.min(role.longest_life),
+        requested_start: filing.requested_start.unwrap_or(now),
         approval,
-    }));
-    let activated = approval.is_none().then(|| Fact::Activated { expires_at: now.after(life) });
-    Ok(events(filing.elevation, now, [Some(filed), activated]))
+    }))
 }
 
 fn decide_approval(
@@ -121,7 +230,7 @@ fn decide_approval(
 ) -> Result<Vec<Event>, Refusal> {
     let elevation = facts.elevation.ok_or(Refusal::AccessDenied)?;
     let role = facts.role.map(|role| &role.value);
-    rights::decides(facts.caller, elevation, role)?;
+    let by = facts.actor(Some(rights::decides(facts.caller, elevation, role)?));
     let (Some(approval), Some(stage)) = (&elevation.approval, role.and_then(|role| role.stage.as_ref()))
     else {
         return Err(Refusal::AccessDenied);
@@ -136,18 +245,18 @@ fn decide_approval(
         Some(status) => return Err(Refusal::ApprovalNotPending(status)),
         None => return Err(Refusal::AccessDenied),
     }
-    let decided =
-        Decided { approver: facts.caller.account.clone(), reason, role_revision: facts.role_revision() };
-    let facts = match verdict {
-        Verdict::Reject => [Some(Fact::Rejected(decided)), None],
+    let decided = |requester_via| Decided { reason, role_revision: facts.role_revision(), requester_via };
+    let happened = match verdict {
+        Verdict::Reject => [Some(Fact::Rejected(decided(None))), None],
         Verdict::Approve => {
-            rights::requests(facts.requester, role).map_err(|_| Refusal::RequesterNotCandidate)?;
+            let candidate =
+                rights::requests(facts.requester, role).map_err(|_| Refusal::RequesterNotCandidate)?;
             let activated =
                 completes(approval, stage).then(|| Fact::Activated { expires_at: now.after(elevation.life) });
-            [Some(Fact::Approved(decided)), activated]
+            [Some(Fact::Approved(decided(Some(candidate.clone())))), activated]
         }
     };
-    Ok(events(elevation.id, now, facts))
+    Ok(events(elevation.id, now, &by, happened))
 }
 
 fn own_decision(approval: &Approval, caller: &Account) -> Option<Verdict> {
@@ -161,15 +270,9 @@ fn completes(approval: &Approval, stage: &Stage) -> bool {
     approval.decisions.len() + 1 >= usize::try_from(stage.needed).unwrap_or(usize::MAX)
 }
 
-fn events(subject: ElevationId, time: Moment, facts: [Option<Fact>; 2]) -> Vec<Event> {
-    let event = |fact| Event { time, subject: Subject::Elevation(subject), fact };
+fn events(subject: ElevationId, time: Moment, by: &Actor, facts: [Option<Fact>; 2]) -> Vec<Event> {
+    let event = |fact| Event { time, subject: Subject::Elevation(subject), by: by.clone(), fact };
     facts.into_iter().flatten().map(event).collect()
-}
-
-impl Facts<'_> {
-    fn role_revision(&self) -> u64 {
-        self.role.map_or(0, |role| role.version.0)
-    }
 }
 
 impl ApprovalStatus {
@@ -177,6 +280,7 @@ impl ApprovalStatus {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Approved => "APPROVED",
+            Self::Closed => "CLOSED",
             Self::Expired => "EXPIRED",
             Self::Pending => "PENDING",
             Self::Rejected => "REJECTED",
@@ -196,6 +300,7 @@ impl From<Refusal> for Error {
             Refusal::ApprovalNotPending(status) => {
                 let message = match status {
                     ApprovalStatus::Approved => "The approval is no longer pending: it was approved.",
+                    ApprovalStatus::Closed => "The approval is no longer pending: the request was closed.",
                     ApprovalStatus::Expired => "The approval is no longer pending: it expired.",
                     ApprovalStatus::Pending => "The approval is pending.",
                     ApprovalStatus::Rejected => "The approval is no longer pending: it was rejected.",
@@ -206,7 +311,21 @@ impl From<Refusal> for Error {
                 Kind::RequesterNotCandidate,
                 "The requester may not hold this role any more; the request can only be rejected.",
             ),
-            Refusal::RoleExists => Self::new(Kind::RoleExists, "There is a role with this id already."),
+            Refusal::ElevationEnded(status) => {
+                let (name, message) = match status {
+                    Status::Rejected => ("REJECTED", "The request has ended: it was rejected."),
+                    _ => ("EXPIRED", "The request has ended: it expired."),
+                };
+                Self { status: Some(name), ..Self::new(Kind::ElevationEnded, message) }
+            }
+            Refusal::RoleChanged => {
+                Self::new(Kind::RoleChanged, "The role was changed since it was read. Read it again.")
+            }
+            Refusal::RoleInUse => Self::new(
+                Kind::RoleInUse,
+                "Elevations of the role are pending or active; they have to end first.",
+            ),
+            Refusal::RoleExists => Self::new(Kind::RoleExists, "There is, or was, a role with this id."),
         }
     }
 }

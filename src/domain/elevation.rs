@@ -2,7 +2,7 @@
 
 use super::account::Account;
 use super::error::Error;
-use super::event::{Decided, Event, Fact, Filed, Subject};
+use super::event::{Channel, Decided, Event, Fact, Filed, Subject};
 use super::id::{ApprovalId, ElevationId, RoleId};
 use super::moment::{Life, Moment};
 
@@ -27,9 +27,11 @@ pub struct Elevation {
     pub requested_start: Moment,
     /// When it was filed.
     pub filed_at: Moment,
+    /// The way by which it was filed.
+    pub channel: Channel,
     /// When it became active: the time of that event; `None` until then.
     pub activated_at: Option<Moment>,
-    /// When it ends, or ended: activation plus life; `None` until activation.
+    /// When it ends, or ended: activation plus life, or the moment it was closed; `None` until activation.
     pub expires_at: Option<Moment>,
     /// Where it stood after its last event; [`Elevation::status`] adds what time has done since.
     pub state: State,
@@ -77,6 +79,8 @@ pub enum Verdict {
 pub enum State {
     /// Activated; its life counts down.
     Active,
+    /// Given up by its requester.
+    Closed,
     /// Waits for approval.
     PendingApproval,
     /// Rejected.
@@ -90,6 +94,8 @@ pub enum State {
 pub enum Status {
     /// The role is held.
     Active,
+    /// Given up by its requester.
+    Closed,
     /// Its life has passed, or nobody decided in time.
     Expired,
     /// Waits for approval.
@@ -105,6 +111,8 @@ pub enum Status {
 pub enum ApprovalStatus {
     /// Approved by as many as were needed.
     Approved,
+    /// The requester gave up before it was decided.
+    Closed,
     /// Nobody decided in time.
     Expired,
     /// Waits for decisions.
@@ -124,12 +132,14 @@ pub enum Deadline {
 
 impl State {
     /// Every state.
-    pub const ALL: [Self; 4] = [Self::Active, Self::PendingApproval, Self::Rejected, Self::Scheduled];
+    pub const ALL: [Self; 5] =
+        [Self::Active, Self::Closed, Self::PendingApproval, Self::Rejected, Self::Scheduled];
 
     /// The state in one word, which is also what the store holds.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Active => "Active",
+            Self::Closed => "Closed",
             Self::PendingApproval => "PendingApproval",
             Self::Rejected => "Rejected",
             Self::Scheduled => "Scheduled",
@@ -142,6 +152,7 @@ impl State {
     pub const fn reads(self) -> (Status, Option<Deadline>) {
         match self {
             Self::Active => (Status::Active, Some(Deadline::ExpiresAt)),
+            Self::Closed => (Status::Closed, None),
             Self::PendingApproval => (Status::PendingApproval, Some(Deadline::PendingUntil)),
             Self::Rejected => (Status::Rejected, None),
             Self::Scheduled => (Status::Scheduled, None),
@@ -157,13 +168,13 @@ impl Elevation {
             return Err(Error::internal("an event of another subject was applied to an elevation"));
         };
         match (before, &event.fact) {
-            (None, Fact::Filed(filed)) => Ok(Self::filed(id, event.time, filed)),
+            (None, Fact::Filed(filed)) => Ok(Self::filed(id, event, filed)),
             (Some(elevation), fact) if elevation.id == id => match (elevation.state, fact) {
                 (State::PendingApproval, Fact::Approved(decided)) => {
-                    Ok(elevation.decided(Verdict::Approve, event.time, decided))
+                    Ok(elevation.decided(Verdict::Approve, event, decided))
                 }
                 (State::PendingApproval, Fact::Rejected(decided)) => {
-                    let decided = elevation.decided(Verdict::Reject, event.time, decided);
+                    let decided = elevation.decided(Verdict::Reject, event, decided);
                     Ok(decided.closed(Verdict::Reject, State::Rejected))
                 }
                 (State::PendingApproval, Fact::Activated { expires_at }) => {
@@ -172,6 +183,9 @@ impl Elevation {
                 }
                 (State::Scheduled, Fact::Activated { expires_at }) => {
                     Ok(elevation.activated(event.time, *expires_at))
+                }
+                (State::Active | State::PendingApproval | State::Scheduled, Fact::Closed) => {
+                    Ok(elevation.given_up(event.time))
                 }
                 (state, fact) => Err(illegal(state.name(), fact)),
             },
@@ -195,12 +209,15 @@ impl Elevation {
         Some(match self.approval.as_ref()?.outcome {
             Some(Verdict::Approve) => ApprovalStatus::Approved,
             Some(Verdict::Reject) => ApprovalStatus::Rejected,
-            None if self.status(now) == Status::PendingApproval => ApprovalStatus::Pending,
-            None => ApprovalStatus::Expired,
+            None => match self.status(now) {
+                Status::PendingApproval => ApprovalStatus::Pending,
+                Status::Closed => ApprovalStatus::Closed,
+                _ => ApprovalStatus::Expired,
+            },
         })
     }
 
-    fn filed(id: ElevationId, time: Moment, filed: &Filed) -> Self {
+    fn filed(id: ElevationId, Event { time, by, .. }: &Event, filed: &Filed) -> Self {
         let approval = filed.approval.map(|opened| Approval {
             id: opened.id,
             pending_until: opened.pending_until,
@@ -209,14 +226,15 @@ impl Elevation {
         });
         Self {
             id,
-            requester: filed.requester.clone(),
+            requester: by.account.clone(),
             role: filed.role,
             role_display_name: filed.role_display_name.clone(),
             justification: filed.justification.clone(),
             requested_life: filed.requested_life,
             life: filed.life,
             requested_start: filed.requested_start,
-            filed_at: time,
+            filed_at: *time,
+            channel: by.origin.channel,
             activated_at: None,
             expires_at: None,
             state: if approval.is_some() { State::PendingApproval } else { State::Scheduled },
@@ -224,13 +242,13 @@ impl Elevation {
         }
     }
 
-    fn decided(mut self, verdict: Verdict, time: Moment, decided: &Decided) -> Self {
+    fn decided(mut self, verdict: Verdict, event: &Event, decided: &Decided) -> Self {
         if let Some(approval) = &mut self.approval {
             approval.decisions.push(Decision {
-                approver: decided.approver.clone(),
+                approver: event.by.account.clone(),
                 verdict,
                 reason: decided.reason.clone(),
-                decided_at: time,
+                decided_at: event.time,
             });
         }
         self
@@ -241,6 +259,11 @@ impl Elevation {
             approval.outcome = Some(outcome);
         }
         Self { state, ..self }
+    }
+
+    /// What was active ends now; what never was has no end.
+    fn given_up(self, time: Moment) -> Self {
+        Self { state: State::Closed, expires_at: self.expires_at.map(|_| time), ..self }
     }
 
     fn activated(self, time: Moment, expires_at: Moment) -> Self {
@@ -257,12 +280,18 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::event::Opened;
+    use crate::domain::event::{Actor, Opened, Origin};
 
     const ID: ElevationId = ElevationId(Uuid::from_u128(1));
 
     fn event(seconds: i64, fact: Fact) -> Event {
-        Event { time: at(seconds), subject: Subject::Elevation(ID), fact }
+        Event { time: at(seconds), subject: Subject::Elevation(ID), by: by(), fact }
+    }
+
+    fn by() -> Actor {
+        let origin = Origin { channel: Channel::Grpc, request_id: "1".into() };
+        let account = Account::named("PRIV\\jen").unwrap();
+        Actor { account, via: None, credential: "bearer:1".into(), origin }
     }
 
     fn at(seconds: i64) -> Moment {
@@ -271,7 +300,6 @@ mod tests {
 
     fn filed(approval: bool) -> Fact {
         Fact::Filed(Box::new(Filed {
-            requester: Account::named("PRIV\\jen").unwrap(),
             role: RoleId(Uuid::from_u128(2)),
             role_revision: 1,
             role_display_name: "SQL".into(),
@@ -284,16 +312,17 @@ mod tests {
     }
 
     fn decided() -> Decided {
-        Decided { approver: Account::named("PRIV\\sam").unwrap(), reason: None, role_revision: 1 }
+        Decided { reason: None, role_revision: 1, requester_via: None }
     }
 
-    fn facts() -> [Fact; 5] {
+    fn facts() -> [Fact; 6] {
         [
             filed(true),
             filed(false),
             Fact::Approved(decided()),
             Fact::Rejected(decided()),
             Fact::Activated { expires_at: at(70) },
+            Fact::Closed,
         ]
     }
 
@@ -309,23 +338,24 @@ mod tests {
     struct Row {
         before: &'static str,
         history: Vec<Fact>,
-        after: [Option<State>; 5],
+        after: [Option<State>; 6],
     }
 
-    fn every_state() -> [Row; 5] {
-        use State::{Active, PendingApproval, Rejected, Scheduled};
-        let [pending, scheduled, _, rejected, activated] = facts();
+    fn every_state() -> [Row; 6] {
+        use State::{Active, Closed, PendingApproval, Rejected, Scheduled};
+        let [pending, scheduled, _, rejected, activated, closed] = facts();
         let row = |before, history, after| Row { before, history, after };
         [
-            row("nothing", vec![], [Some(PendingApproval), Some(Scheduled), None, None, None]),
+            row("nothing", vec![], [Some(PendingApproval), Some(Scheduled), None, None, None, None]),
             row(
                 "PendingApproval",
                 vec![pending.clone()],
-                [None, None, Some(PendingApproval), Some(Rejected), Some(Active)],
+                [None, None, Some(PendingApproval), Some(Rejected), Some(Active), Some(Closed)],
             ),
-            row("Scheduled", vec![scheduled.clone()], [None, None, None, None, Some(Active)]),
-            row("Active", vec![scheduled, activated], [None; 5]),
-            row("Rejected", vec![pending, rejected], [None; 5]),
+            row("Scheduled", vec![scheduled.clone()], [None, None, None, None, Some(Active), Some(Closed)]),
+            row("Active", vec![scheduled, activated], [None, None, None, None, None, Some(Closed)]),
+            row("Closed", vec![pending.clone(), closed], [None; 6]),
+            row("Rejected", vec![pending, rejected], [None; 6]),
         ]
     }
 
@@ -349,13 +379,14 @@ mod tests {
     #[test]
     fn a_fact_of_another_subject_is_refused() {
         let stranger = ElevationId(Uuid::from_u128(9));
-        let event = Event { time: at(1), subject: Subject::Elevation(stranger), fact: facts()[2].clone() };
+        let event =
+            Event { time: at(1), subject: Subject::Elevation(stranger), ..event(1, facts()[2].clone()) };
         assert!(Elevation::apply(Some(fold(&[filed(true)]).unwrap()), &event).is_err());
     }
 
     #[test]
     fn time_alone_expires() {
-        let [pending, _, approved, rejected, activated] = facts();
+        let [pending, _, approved, rejected, activated, closed] = facts();
         let table = [
             (vec![pending.clone()], 99, Status::PendingApproval, ApprovalStatus::Pending),
             (vec![pending.clone()], 100, Status::Expired, ApprovalStatus::Expired),
@@ -365,7 +396,19 @@ mod tests {
                 Status::Active,
                 ApprovalStatus::Approved,
             ),
-            (vec![pending.clone(), approved, activated], 70, Status::Expired, ApprovalStatus::Approved),
+            (
+                vec![pending.clone(), approved.clone(), activated.clone()],
+                70,
+                Status::Expired,
+                ApprovalStatus::Approved,
+            ),
+            (vec![pending.clone(), closed.clone()], 100, Status::Closed, ApprovalStatus::Closed),
+            (
+                vec![pending.clone(), approved, activated, closed],
+                100,
+                Status::Closed,
+                ApprovalStatus::Approved,
+            ),
             (vec![pending, rejected], 100, Status::Rejected, ApprovalStatus::Rejected),
         ];
         for (history, seconds, status, approval) in table {

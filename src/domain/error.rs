@@ -15,7 +15,9 @@ pub enum Kind {
     ApprovalNotPending,
     /// Send less.
     BodyTooLarge,
-    /// Repeat: it is not known whether it happened, and repeating is safe.
+    /// Live with it: the elevation was rejected or has expired.
+    ElevationEnded,
+    /// Look what became of it, or repeat what may be repeated: it is not known whether it happened.
     DeadlineExceeded,
     /// Call the operator: a defect or a broken machine.
     Internal,
@@ -31,22 +33,27 @@ pub enum Kind {
     PageTokenExpired,
     /// Live with it: the requester may not hold the role any more.
     RequesterNotCandidate,
+    /// Read the role, and decide anew: somebody else changed it.
+    RoleChanged,
     /// Choose another id.
     RoleExists,
+    /// Wait until its elevations have ended, or have them closed.
+    RoleInUse,
     /// Present valid credentials.
     Unauthenticated,
-    /// Wait, then repeat: the store cannot be reached, or others kept winning.
+    /// Wait, look what became of it, and repeat what may be repeated: the store cannot be reached, or others kept winning.
     Unavailable,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::AccessDenied,
         Self::AlreadyDecided,
         Self::ApprovalNotPending,
         Self::BodyTooLarge,
         Self::DeadlineExceeded,
+        Self::ElevationEnded,
         Self::Internal,
         Self::InvalidArgument,
         Self::MethodNotAllowed,
@@ -54,7 +61,9 @@ impl Kind {
         Self::Overloaded,
         Self::PageTokenExpired,
         Self::RequesterNotCandidate,
+        Self::RoleChanged,
         Self::RoleExists,
+        Self::RoleInUse,
         Self::Unauthenticated,
         Self::Unavailable,
     ];
@@ -95,15 +104,18 @@ impl Error {
 
     /// The store does not answer, or not in time.
     pub fn unavailable(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self::new(Kind::Unavailable, "The service cannot answer right now. Repeating the request is safe.")
-            .because(cause)
+        Self::new(
+            Kind::Unavailable,
+            "The service cannot answer right now. It is not known whether the request was carried out.",
+        )
+        .because(cause)
     }
 
     /// Time ran out before the outcome was known.
     pub fn deadline_exceeded() -> Self {
         Self::new(
             Kind::DeadlineExceeded,
-            "The request took too long. Its outcome is not known; repeating it is safe.",
+            "The request took too long. It is not known whether it was carried out.",
         )
     }
 

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::account::Account;
+use super::account::{Account, Principal};
 use super::id::{ApprovalId, ElevationId, RoleId};
 use super::moment::{Life, Moment};
 use super::role::Role;
@@ -14,8 +14,41 @@ pub struct Event {
     pub time: Moment,
     /// What it is a fact about.
     pub subject: Subject,
+    /// Who made it happen.
+    pub by: Actor,
     /// What happened.
     pub fact: Fact,
+}
+
+/// Who made an event happen, and by what right.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Actor {
+    /// The account.
+    pub account: Account,
+    /// Whom the role names that the account is, or belongs to; `None` where the right is another.
+    pub via: Option<Principal>,
+    /// The credentials, by a name that gives nothing away.
+    pub credential: String,
+    /// Where the request came from.
+    pub origin: Origin,
+}
+
+/// Where a request came from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Origin {
+    /// The way by which it came.
+    pub channel: Channel,
+    /// Its id, which the log has too.
+    pub request_id: String,
+}
+
+/// The way by which a request came.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Channel {
+    /// A gRPC call.
+    Grpc,
+    /// The PAM REST API.
+    PamWebApi,
 }
 
 /// What an event is a fact about.
@@ -47,17 +80,18 @@ pub enum Fact {
     },
     /// An approver approved.
     Approved(Decided),
+    /// The requester gave the elevation up.
+    Closed,
     /// Somebody asked to hold a role.
     Filed(Box<Filed>),
     /// An approver rejected.
     Rejected(Decided),
     /// A role was created.
-    RoleCreated {
-        /// Who created it.
-        by: Account,
-        /// The role as created.
-        role: Box<Role>,
-    },
+    RoleCreated(Box<Role>),
+    /// A role was deleted.
+    RoleDeleted,
+    /// A role was replaced.
+    RoleUpdated(Box<Role>),
 }
 
 impl Fact {
@@ -66,9 +100,12 @@ impl Fact {
         match self {
             Self::Activated { .. } => "Activated",
             Self::Approved(_) => "Approved",
+            Self::Closed => "Closed",
             Self::Filed(_) => "Filed",
             Self::Rejected(_) => "Rejected",
-            Self::RoleCreated { .. } => "RoleCreated",
+            Self::RoleCreated(_) => "RoleCreated",
+            Self::RoleDeleted => "RoleDeleted",
+            Self::RoleUpdated(_) => "RoleUpdated",
         }
     }
 }
@@ -76,19 +113,17 @@ impl Fact {
 /// One approver's decision.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Decided {
-    /// Who decided.
-    pub approver: Account,
     /// Why, where a reason was given.
     pub reason: Option<String>,
     /// The revision of the role that the approver's rights were checked against.
     pub role_revision: u64,
+    /// Whom the role names that the requester is, or belongs to; `None` for a rejection, which does not ask.
+    pub requester_via: Option<Principal>,
 }
 
 /// What somebody asked for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Filed {
-    /// Who asked.
-    pub requester: Account,
     /// The role.
     pub role: RoleId,
     /// The revision of the role that the request was checked against.

@@ -53,7 +53,7 @@ impl fmt::Display for Moment {
     }
 }
 
-/// How long a role is held, in whole seconds: 1 second to 3,660 days.
+/// How long a role is held, in whole seconds up to 3,660 days. Zero is what somebody asks for who gives a role up.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Life(i64);
 
@@ -61,11 +61,14 @@ impl Life {
     /// The longest life there is: ten years.
     pub const LONGEST: Self = Self(3_660 * 86_400);
 
+    /// No life at all.
+    pub const ZERO: Self = Self(0);
+
     /// A life of so many seconds, when that is within the bounds.
     pub fn from_seconds(seconds: i64) -> Result<Self, Error> {
         match seconds {
-            1.. if seconds <= Self::LONGEST.0 => Ok(Self(seconds)),
-            _ => Err(Error::invalid("A life is 1 second to 3,660 days.")),
+            0.. if seconds <= Self::LONGEST.0 => Ok(Self(seconds)),
+            _ => Err(Error::invalid("A life is at most 3,660 days, and never negative.")),
         }
     }
 
@@ -89,8 +92,7 @@ mod tests {
 
     #[test]
     fn a_life_has_bounds() {
-        for (seconds, valid) in
-            [(0, false), (1, true), (316_224_000, true), (316_224_001, false), (-1, false)]
+        for (seconds, valid) in [(0, true), (1, true), (316_224_000, true), (316_224_001, false), (-1, false)]
         {
             assert_eq!(Life::from_seconds(seconds).is_ok(), valid, "{seconds}");
         }

@@ -7,11 +7,11 @@ use super::moment::{Life, Moment};
 
 /// A page of a list.
 #[derive(Clone, Debug)]
-pub struct Query {
+pub struct Query<F> {
     /// Comparisons that must all hold.
-    pub filter: Vec<Comparison>,
-    /// The keys of the order, the first counts most. What they leave open is ordered by filing, then id.
-    pub order: Vec<Order>,
+    pub filter: Vec<Comparison<F>>,
+    /// The keys of the order, the first counts most. What they leave open is in the order of the list's own.
+    pub order: Vec<Order<F>>,
     /// How many matches come before the page.
     pub offset: u64,
     /// How many the page holds at most.
@@ -49,13 +49,38 @@ pub struct Page<T> {
     pub snapshot: Snapshot,
 }
 
+/// What a field holds, and so what it compares with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Type {
+    /// True or false.
+    Bool,
+    /// An id.
+    Id,
+    /// A length of time.
+    Life,
+    /// A moment.
+    Moment,
+    /// A text.
+    Text,
+}
+
+/// A field that a list can be filtered and ordered by.
+pub trait Field: Copy {
+    /// What it holds.
+    fn holds(self) -> Type;
+}
+
 /// A field of an elevation or of its approval.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Field {
+pub enum ElevationField {
+    /// When it became active; null until then.
+    ActivatedAt,
     /// The id of the approval.
     ApprovalId,
     /// The id of the elevation.
     ElevationId,
+    /// When it ends; null until it is active.
+    ExpiresAt,
     /// When it was filed.
     FiledAt,
     /// The id that legacy clients know.
@@ -78,10 +103,53 @@ pub enum Field {
     RoleId,
 }
 
+impl Field for ElevationField {
+    fn holds(self) -> Type {
+        match self {
+            Self::ActivatedAt
+            | Self::ExpiresAt
+            | Self::FiledAt
+            | Self::PendingUntil
+            | Self::RequestedStart => Type::Moment,
+            Self::ApprovalId | Self::ElevationId | Self::FimRequestId | Self::RequesterId | Self::RoleId => {
+                Type::Id
+            }
+            Self::Justification | Self::RequesterName | Self::RoleDisplayName => Type::Text,
+            Self::RequestedLife => Type::Life,
+        }
+    }
+}
+
+/// A field of a role.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RoleField {
+    /// Whether somebody must approve.
+    ApprovalRequired,
+    /// What it is for.
+    Description,
+    /// What people see.
+    DisplayName,
+    /// The id of the role.
+    Id,
+    /// The longest an elevation lives.
+    LongestLife,
+}
+
+impl Field for RoleField {
+    fn holds(self) -> Type {
+        match self {
+            Self::ApprovalRequired => Type::Bool,
+            Self::Description | Self::DisplayName => Type::Text,
+            Self::Id => Type::Id,
+            Self::LongestLife => Type::Life,
+        }
+    }
+}
+
 /// A field compared with a value of its type.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Comparison {
-    field: Field,
+pub struct Comparison<F> {
+    field: F,
     operator: Operator,
     value: Value,
 }
@@ -106,6 +174,8 @@ pub enum Operator {
 /// What a field is compared with.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Value {
+    /// True or false.
+    Bool(bool),
     /// An id.
     Id(Uuid),
     /// A length of time.
@@ -120,31 +190,23 @@ pub enum Value {
 
 /// One key of an order.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Order {
+pub struct Order<F> {
     /// The field.
-    pub field: Field,
+    pub field: F,
     /// Whether the largest come first.
     pub descending: bool,
 }
 
-impl Comparison {
+impl<F: Field> Comparison<F> {
     /// The comparison, when the types fit: null compares only by equality, everything else with its own kind.
-    pub fn new(field: Field, operator: Operator, value: Value) -> Result<Self, Error> {
+    pub fn new(field: F, operator: Operator, value: Value) -> Result<Self, Error> {
         let fits = match value {
-            Value::Id(_) => matches!(
-                field,
-                Field::ApprovalId
-                    | Field::ElevationId
-                    | Field::FimRequestId
-                    | Field::RequesterId
-                    | Field::RoleId
-            ),
-            Value::Life(_) => field == Field::RequestedLife,
-            Value::Moment(_) => matches!(field, Field::FiledAt | Field::PendingUntil | Field::RequestedStart),
+            Value::Bool(_) => field.holds() == Type::Bool,
+            Value::Id(_) => field.holds() == Type::Id,
+            Value::Life(_) => field.holds() == Type::Life,
+            Value::Moment(_) => field.holds() == Type::Moment,
             Value::Null => matches!(operator, Operator::Eq | Operator::Ne),
-            Value::Text(_) => {
-                matches!(field, Field::Justification | Field::RequesterName | Field::RoleDisplayName)
-            }
+            Value::Text(_) => field.holds() == Type::Text,
         };
         if fits {
             Ok(Self { field, operator, value })
@@ -154,7 +216,7 @@ impl Comparison {
     }
 
     /// The field.
-    pub fn field(&self) -> Field {
+    pub fn field(&self) -> F {
         self.field
     }
 

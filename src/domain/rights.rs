@@ -3,6 +3,7 @@
 //! Each function answers `AccessDenied` for what is forbidden and for what is not there, so that no answer tells the two
 //! apart.
 
+use super::account::Principal;
 use super::caller::{Caller, Principals};
 use super::decide::Refusal;
 use super::elevation::Elevation;
@@ -13,16 +14,25 @@ pub fn administers(caller: &Caller) -> Result<(), Refusal> {
     if caller.administrator { Ok(()) } else { Err(Refusal::AccessDenied) }
 }
 
-/// Candidates ask to hold a role.
-pub fn requests<'a>(principals: &Principals, role: Option<&'a Role>) -> Result<&'a Role, Refusal> {
-    role.filter(|role| role.has_candidate(principals)).ok_or(Refusal::AccessDenied)
+/// Candidates ask to hold a role; answers as whom.
+pub fn requests<'a>(principals: &Principals, role: Option<&'a Role>) -> Result<&'a Principal, Refusal> {
+    role.and_then(|role| role.candidate(principals)).ok_or(Refusal::AccessDenied)
 }
 
-/// Approvers of the role decide an elevation of it, unless they asked for it themselves. Being an administrator never
-/// helps.
-pub fn decides(caller: &Caller, elevation: &Elevation, role: Option<&Role>) -> Result<(), Refusal> {
-    let approver = role.is_some_and(|role| role.has_approver(caller.principals()));
-    if approver && caller.account.id != elevation.requester.id { Ok(()) } else { Err(Refusal::AccessDenied) }
+/// The requester, and nobody else, gives an elevation up.
+pub fn closes<'a>(caller: &Caller, elevation: Option<&'a Elevation>) -> Result<&'a Elevation, Refusal> {
+    elevation.filter(|elevation| elevation.requester.id == caller.account.id).ok_or(Refusal::AccessDenied)
+}
+
+/// Approvers of the role decide an elevation of it, unless they asked for it themselves; answers as whom. Being an
+/// administrator never helps.
+pub fn decides<'a>(
+    caller: &Caller,
+    elevation: &Elevation,
+    role: Option<&'a Role>,
+) -> Result<&'a Principal, Refusal> {
+    let approver = role.and_then(|role| role.approver(caller.principals()));
+    approver.filter(|_| caller.account.id != elevation.requester.id).ok_or(Refusal::AccessDenied)
 }
 
 /// The requester, the approvers of the role and administrators read an elevation and its approval.
@@ -30,11 +40,11 @@ pub fn reads_elevation(caller: &Caller, elevation: &Elevation, role: Option<&Rol
     if caller.account.id == elevation.requester.id || caller.administrator {
         return Ok(());
     }
-    decides(caller, elevation, role)
+    decides(caller, elevation, role).map(|_| ())
 }
 
 /// The candidates, the approvers and administrators read a role.
 pub fn reads_role(caller: &Caller, role: &Role) -> Result<(), Refusal> {
-    let named = role.has_candidate(caller.principals()) || role.has_approver(caller.principals());
-    if named || caller.administrator { Ok(()) } else { Err(Refusal::AccessDenied) }
+    let named = role.candidate(caller.principals()).or_else(|| role.approver(caller.principals()));
+    if named.is_some() || caller.administrator { Ok(()) } else { Err(Refusal::AccessDenied) }
 }

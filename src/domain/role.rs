@@ -30,6 +30,9 @@ impl Role {
         text::name(&self.display_name, 256)?;
         text::bounded(&self.description)?;
         bounded(&self.candidates)?;
+        if self.longest_life == Life::ZERO {
+            return Err(Error::invalid("The longest life of a role is at least a second."));
+        }
         if let Some(stage) = &self.stage {
             bounded(&stage.approvers)?;
             if !(1..=MOST_NEEDED).contains(&stage.needed) {
@@ -39,14 +42,14 @@ impl Role {
         Ok(self)
     }
 
-    /// Whether one of these may ask to hold the role.
-    pub fn has_candidate(&self, principals: &Principals) -> bool {
+    /// The candidate that one of these is, who may ask to hold the role.
+    pub fn candidate(&self, principals: &Principals) -> Option<&Principal> {
         principals.any_of(&self.candidates)
     }
 
-    /// Whether one of these approves requests for the role. That never includes one's own request.
-    pub fn has_approver(&self, principals: &Principals) -> bool {
-        self.stage.as_ref().is_some_and(|stage| principals.any_of(&stage.approvers))
+    /// The approver that one of these is, who decides requests for the role. That never includes one's own request.
+    pub fn approver(&self, principals: &Principals) -> Option<&Principal> {
+        principals.any_of(&self.stage.as_ref()?.approvers)
     }
 }
 

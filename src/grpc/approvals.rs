@@ -3,7 +3,7 @@
 use tonic::{Request, Response, Status, async_trait};
 
 use super::convert::{approval, in_field, remark, uuid};
-use super::{Grpc, caller, deadline, list};
+use super::{Grpc, caller, context, list};
 use crate::domain::elevation::Verdict;
 use crate::domain::id::ApprovalId;
 use crate::proto::pam::v1::approval_service_server::ApprovalService;
@@ -21,11 +21,12 @@ impl ApprovalService for Grpc {
     ) -> Result<Response<ListApprovalsResponse>, Status> {
         let (_, extensions, message) = request.into_parts();
         let caller = caller(&extensions)?;
-        let (query, listing) = list::approvals(message, &caller)?;
-        let page = self.service.pending_approvals(&caller, query.clone()).await?;
-        let next_page_token = listing.next_page_token(&query, &page);
+        let (query, listing) = list::query(message, &list::APPROVAL_FIELDS, &caller)?;
+        let offset = query.offset;
+        let page = self.service.pending_approvals(&caller, query).await?;
+        let next_page_token = listing.next_page_token(offset, &page);
         let now = page.snapshot.now;
-        let approvals = page.items.into_iter().map(|elevation| approval(elevation, now));
+        let approvals = page.items.into_iter().map(|elevation| approval(elevation.value, now));
         Ok(Response::new(ListApprovalsResponse {
             approvals: approvals.collect::<Result<_, _>>()?,
             next_page_token,
@@ -67,7 +68,7 @@ impl Grpc {
         let asked =
             ApprovalDecision { approval: approval_id(&id)?, verdict, reason: remark(reason, "reason")? };
         let caller = caller(&extensions)?;
-        let shown = self.service.decide_approval(&caller, asked, deadline(&extensions)).await?;
+        let shown = self.service.decide_approval(&caller, asked, &context(&extensions)?).await?;
         Ok(approval(shown.elevation.value, shown.now)?)
     }
 }

@@ -7,11 +7,12 @@ use crate::domain::account::{self, Group};
 use crate::domain::caller::Caller;
 use crate::domain::elevation::{self, ApprovalStatus, Elevation, Status, Verdict};
 use crate::domain::error::Error;
+use crate::domain::event::Channel;
 use crate::domain::id::RoleId;
 use crate::domain::moment::{Life, Moment};
 use crate::domain::role::{self, Role};
 use crate::domain::text;
-use crate::domain::version::Versioned;
+use crate::domain::version::{Version, Versioned};
 use crate::proto::pam::v1;
 use crate::service::Shown;
 
@@ -56,6 +57,16 @@ impl From<Shown> for v1::Elevation {
             expires_at: elevation.expires_at.map(Timestamp::from),
             approval_id: elevation.approval.map(|approval| approval.id.to_string()).unwrap_or_default(),
             revision: version.0,
+            creation_method: v1::CreationMethod::from(elevation.channel).into(),
+        }
+    }
+}
+
+impl From<Channel> for v1::CreationMethod {
+    fn from(channel: Channel) -> Self {
+        match channel {
+            Channel::Grpc => Self::Grpc,
+            Channel::PamWebApi => Self::PamWebApi,
         }
     }
 }
@@ -97,6 +108,14 @@ pub(super) fn role(role: Option<v1::Role>, id: RoleId) -> Result<Role, Error> {
     }
     .checked()
     .map_err(in_field("role"))
+}
+
+/// The role of a message that replaces one, with the version of that.
+pub(super) fn revised_role(message: Option<v1::Role>) -> Result<Versioned<Role>, Error> {
+    let message = message.ok_or_else(|| Error::invalid("A role is needed.").in_field("role"))?;
+    let version = Version(message.revision);
+    let id = RoleId(uuid(&message.id).map_err(in_field("role.id"))?);
+    Ok(Versioned { version, value: role(Some(message), id)? })
 }
 
 impl From<&Caller> for v1::Session {
@@ -178,6 +197,7 @@ impl From<ApprovalStatus> for v1::ApprovalStatus {
     fn from(status: ApprovalStatus) -> Self {
         match status {
             ApprovalStatus::Approved => Self::Approved,
+            ApprovalStatus::Closed => Self::Closed,
             ApprovalStatus::Expired => Self::Expired,
             ApprovalStatus::Pending => Self::Pending,
             ApprovalStatus::Rejected => Self::Rejected,
@@ -189,6 +209,7 @@ impl From<Status> for v1::ElevationStatus {
     fn from(status: Status) -> Self {
         match status {
             Status::Active => Self::Active,
+            Status::Closed => Self::Closed,
             Status::Expired => Self::Expired,
             Status::PendingApproval => Self::PendingApproval,
             Status::Rejected => Self::Rejected,

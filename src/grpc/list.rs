@@ -9,26 +9,58 @@ use super::convert::uuid;
 use crate::domain::caller::Caller;
 use crate::domain::error::Error;
 use crate::domain::moment::{Life, Moment};
-use crate::domain::query::{Comparison, Field, Operator, Order, Page, Query, Snapshot, Value};
-use crate::proto::pam::v1::{self, ListApprovalsRequest, value::Kind};
+use crate::domain::query::{
+    Comparison, ElevationField, Field, Operator, Order, Page, Query, RoleField, Snapshot, Value,
+};
+use crate::proto::pam::v1::{
+    self, ListAllRolesRequest, ListApprovalsRequest, ListElevationsRequest, ListRolesRequest, value::Kind,
+};
 
-/// What all pages of one list have in common.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Listing {
-    /// Tells a list from every other: of the caller and of all that was asked, but for the page.
-    fingerprint: [u8; 8],
+/// A request for a list.
+pub(super) trait ListRequest: Message {
+    /// What all of them have in common, taken out of the request.
+    fn take(&mut self) -> Parts;
 }
 
-/// The query of a list of approvals.
-pub(super) fn approvals(
-    mut message: ListApprovalsRequest,
+/// What all requests for lists have in common.
+pub(super) struct Parts {
+    page_size: i32,
+    page_token: String,
+    filter: Vec<v1::Comparison>,
+    order_by: Vec<v1::OrderBy>,
+    skip: i32,
+    include_total_size: bool,
+}
+
+macro_rules! list_requests {
+    ($($request:ident)*) => {$(
+        impl ListRequest for $request {
+            fn take(&mut self) -> Parts {
+                Parts {
+                    page_size: std::mem::take(&mut self.page_size),
+                    page_token: std::mem::take(&mut self.page_token),
+                    filter: self.filter.clone(),
+                    order_by: self.order_by.clone(),
+                    skip: self.skip,
+                    include_total_size: self.include_total_size,
+                }
+            }
+        }
+    )*};
+}
+
+list_requests! { ListAllRolesRequest ListApprovalsRequest ListElevationsRequest ListRolesRequest }
+
+/// The query of a request, whose list knows those fields.
+pub(super) fn query<R: ListRequest, F: Field>(
+    mut request: R,
+    fields: &[(&str, F)],
     caller: &Caller,
-) -> Result<(Query, Listing), Error> {
-    let (token, page_size) =
-        (std::mem::take(&mut message.page_token), std::mem::take(&mut message.page_size));
-    let listing = Listing::of(&message, caller);
-    let (offset, snapshot) = match &*token {
-        "" => (skipped(message.skip)?, None),
+) -> Result<(Query<F>, Listing), Error> {
+    let parts = request.take();
+    let listing = Listing::of(&request, caller);
+    let (offset, snapshot) = match &*parts.page_token {
+        "" => (skipped(parts.skip)?, None),
         token => {
             let position = Position::parse(token).filter(|position| position.listing == listing);
             let position = position.ok_or_else(|| {
@@ -38,30 +70,38 @@ pub(super) fn approvals(
         }
     };
     let query = Query {
-        filter: filter(message.filter)?,
-        order: order(message.order_by)?,
+        filter: filter(parts.filter, fields)?,
+        order: order(&parts.order_by, fields)?,
         offset,
-        limit: limit(page_size)?,
-        count: message.include_total_size,
+        limit: limit(parts.page_size)?,
+        count: parts.include_total_size,
         snapshot,
     };
     Ok((query, listing))
 }
 
+/// Tells a list from every other: of the caller and of all that was asked, but for the page.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Listing {
+    fingerprint: [u8; 8],
+}
+
 impl Listing {
-    fn of(message: &ListApprovalsRequest, caller: &Caller) -> Self {
+    /// The list that a request asks for, which has lost its page.
+    fn of<R: ListRequest>(request: &R, caller: &Caller) -> Self {
         let mut bytes = caller.account.id.0.into_bytes().to_vec();
-        message.encode(&mut bytes).expect("a vector grows to what is written");
+        bytes.extend(std::any::type_name::<R>().bytes());
+        request.encode(&mut bytes).expect("a vector grows to what is written");
         let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(Sha256::digest(&bytes));
         Self { fingerprint: [a, b, c, d, e, f, g, h] }
     }
 
     /// The token of the page after this one; empty when there is none.
-    pub(super) fn next_page_token<T>(self, query: &Query, page: &Page<T>) -> String {
+    pub(super) fn next_page_token<T>(self, offset: u64, page: &Page<T>) -> String {
         if !page.more {
             return String::new();
         }
-        let offset = query.offset + page.items.len() as u64;
+        let offset = offset + page.items.len() as u64;
         Position { listing: self, offset, snapshot: page.snapshot }.print()
     }
 }
@@ -113,28 +153,29 @@ fn skipped(skip: i32) -> Result<u64, Error> {
     skip.ok_or_else(|| Error::invalid("What is skipped is 0 to 1,000,000.").in_field("skip"))
 }
 
-fn order(keys: Vec<v1::OrderBy>) -> Result<Vec<Order>, Error> {
+fn order<F: Field>(keys: &[v1::OrderBy], fields: &[(&str, F)]) -> Result<Vec<Order<F>>, Error> {
     if keys.len() > MOST_KEYS {
         return Err(Error::invalid("An order has at most 4 keys.").in_field("order_by"));
     }
-    let order = |key: v1::OrderBy| {
-        Ok(Order {
-            field: field(&key.field).map_err(|error| error.in_field("order_by"))?,
-            descending: key.descending,
-        })
+    let order = |key: &v1::OrderBy| {
+        let field = field(&key.field, fields).map_err(|error| error.in_field("order_by"))?;
+        Ok(Order { field, descending: key.descending })
     };
-    keys.into_iter().map(order).collect()
+    keys.iter().map(order).collect()
 }
 
-fn filter(comparisons: Vec<v1::Comparison>) -> Result<Vec<Comparison>, Error> {
+fn filter<F: Field>(
+    comparisons: Vec<v1::Comparison>,
+    fields: &[(&str, F)],
+) -> Result<Vec<Comparison<F>>, Error> {
     if comparisons.len() > MOST_COMPARISONS {
         return Err(Error::invalid("A filter has at most 16 comparisons.").in_field("filter"));
     }
-    let comparisons = comparisons.into_iter().map(comparison).collect::<Result<_, _>>();
-    comparisons.map_err(|error: Error| error.in_field("filter"))
+    let comparisons = comparisons.into_iter().map(|compared| comparison(compared, fields));
+    comparisons.collect::<Result<_, _>>().map_err(|error: Error| error.in_field("filter"))
 }
 
-fn comparison(comparison: v1::Comparison) -> Result<Comparison, Error> {
+fn comparison<F: Field>(comparison: v1::Comparison, fields: &[(&str, F)]) -> Result<Comparison<F>, Error> {
     let operator = match comparison.operator() {
         v1::Operator::Eq => Operator::Eq,
         v1::Operator::Ge => Operator::Ge,
@@ -145,6 +186,7 @@ fn comparison(comparison: v1::Comparison) -> Result<Comparison, Error> {
         v1::Operator::Unspecified => return Err(Error::invalid("A comparison needs an operator.")),
     };
     let value = match comparison.value.and_then(|value| value.kind) {
+        Some(Kind::BoolValue(value)) => Value::Bool(value),
         Some(Kind::DurationValue(value)) => Value::Life(Life::try_from(value)?),
         Some(Kind::IdValue(value)) => Value::Id(uuid(&value)?),
         Some(Kind::NullValue(_)) => Value::Null,
@@ -152,28 +194,51 @@ fn comparison(comparison: v1::Comparison) -> Result<Comparison, Error> {
         Some(Kind::TimestampValue(value)) => Value::Moment(value.try_into()?),
         None => return Err(Error::invalid("A comparison needs a value.")),
     };
-    Comparison::new(field(&comparison.field)?, operator, value)
+    Comparison::new(field(&comparison.field, fields)?, operator, value)
 }
 
-fn field(name: &str) -> Result<Field, Error> {
-    let field = APPROVAL_FIELDS.iter().find(|(known, _)| *known == name);
+fn field<F: Field>(name: &str, fields: &[(&str, F)]) -> Result<F, Error> {
+    let field = fields.iter().find(|(known, _)| *known == name);
     field.map(|(_, field)| *field).ok_or_else(|| Error::invalid("There is no such field to list by."))
 }
 
 /// The fields of an approval that lists can be filtered and ordered by.
-const APPROVAL_FIELDS: [(&str, Field); 12] = [
-    ("elevation_id", Field::ElevationId),
-    ("filed_at", Field::FiledAt),
-    ("fim_request_id", Field::FimRequestId),
-    ("id", Field::ApprovalId),
-    ("justification", Field::Justification),
-    ("pending_until", Field::PendingUntil),
-    ("requested_life", Field::RequestedLife),
-    ("requested_start", Field::RequestedStart),
-    ("requester.id", Field::RequesterId),
-    ("requester.name", Field::RequesterName),
-    ("role_display_name", Field::RoleDisplayName),
-    ("role_id", Field::RoleId),
+pub(super) const APPROVAL_FIELDS: [(&str, ElevationField); 12] = [
+    ("elevation_id", ElevationField::ElevationId),
+    ("filed_at", ElevationField::FiledAt),
+    ("fim_request_id", ElevationField::FimRequestId),
+    ("id", ElevationField::ApprovalId),
+    ("justification", ElevationField::Justification),
+    ("pending_until", ElevationField::PendingUntil),
+    ("requested_life", ElevationField::RequestedLife),
+    ("requested_start", ElevationField::RequestedStart),
+    ("requester.id", ElevationField::RequesterId),
+    ("requester.name", ElevationField::RequesterName),
+    ("role_display_name", ElevationField::RoleDisplayName),
+    ("role_id", ElevationField::RoleId),
+];
+
+/// The fields of an elevation that lists can be filtered and ordered by.
+pub(super) const ELEVATION_FIELDS: [(&str, ElevationField); 10] = [
+    ("activated_at", ElevationField::ActivatedAt),
+    ("approval_id", ElevationField::ApprovalId),
+    ("expires_at", ElevationField::ExpiresAt),
+    ("filed_at", ElevationField::FiledAt),
+    ("id", ElevationField::ElevationId),
+    ("justification", ElevationField::Justification),
+    ("requested_life", ElevationField::RequestedLife),
+    ("requested_start", ElevationField::RequestedStart),
+    ("role_display_name", ElevationField::RoleDisplayName),
+    ("role_id", ElevationField::RoleId),
+];
+
+/// The fields of a role that lists can be filtered and ordered by.
+pub(super) const ROLE_FIELDS: [(&str, RoleField); 5] = [
+    ("approval_required", RoleField::ApprovalRequired),
+    ("description", RoleField::Description),
+    ("display_name", RoleField::DisplayName),
+    ("id", RoleField::Id),
+    ("longest_life", RoleField::LongestLife),
 ];
 const DEFAULT_PAGE_SIZE: u32 = 100;
 const LARGEST_PAGE_SIZE: u32 = 1_000;

@@ -3,10 +3,14 @@
 use tonic::{Request, Response, Status, async_trait};
 
 use super::convert::{self, in_field, uuid};
-use super::{Grpc, caller, deadline};
+use super::{Grpc, caller, context, list};
 use crate::domain::id::RoleId;
 use crate::proto::pam::v1::role_service_server::RoleService;
-use crate::proto::pam::v1::{CreateRoleRequest, CreateRoleResponse, GetRoleRequest, GetRoleResponse};
+use crate::proto::pam::v1::{
+    self, CreateRoleRequest, CreateRoleResponse, DeleteRoleRequest, DeleteRoleResponse, GetRoleRequest,
+    GetRoleResponse, ListAllRolesRequest, ListAllRolesResponse, ListRolesRequest, ListRolesResponse,
+    UpdateRoleRequest, UpdateRoleResponse,
+};
 
 #[async_trait]
 impl RoleService for Grpc {
@@ -16,7 +20,7 @@ impl RoleService for Grpc {
     ) -> Result<Response<CreateRoleResponse>, Status> {
         let (_, extensions, message) = request.into_parts();
         let role = convert::role(message.role, self.service.new_role_id())?;
-        let role = self.service.create_role(&*caller(&extensions)?, role, deadline(&extensions)).await?;
+        let role = self.service.create_role(&*caller(&extensions)?, role, &context(&extensions)?).await?;
         Ok(Response::new(CreateRoleResponse { role: Some(role.into()) }))
     }
 
@@ -25,5 +29,57 @@ impl RoleService for Grpc {
         let id = RoleId(uuid(&message.role_id).map_err(in_field("role_id"))?);
         let role = self.service.role(&*caller(&extensions)?, id).await?;
         Ok(Response::new(GetRoleResponse { role: Some(role.into()) }))
+    }
+
+    async fn list_roles(
+        &self,
+        request: Request<ListRolesRequest>,
+    ) -> Result<Response<ListRolesResponse>, Status> {
+        let (_, extensions, message) = request.into_parts();
+        let caller = caller(&extensions)?;
+        let (query, listing) = list::query(message, &list::ROLE_FIELDS, &caller)?;
+        let offset = query.offset;
+        let page = self.service.roles(&caller, query).await?;
+        Ok(Response::new(ListRolesResponse {
+            next_page_token: listing.next_page_token(offset, &page),
+            roles: page.items.into_iter().map(v1::Role::from).collect(),
+            total_size: page.total.map(u64::cast_signed),
+        }))
+    }
+
+    async fn list_all_roles(
+        &self,
+        request: Request<ListAllRolesRequest>,
+    ) -> Result<Response<ListAllRolesResponse>, Status> {
+        let (_, extensions, message) = request.into_parts();
+        let caller = caller(&extensions)?;
+        let (query, listing) = list::query(message, &list::ROLE_FIELDS, &caller)?;
+        let offset = query.offset;
+        let page = self.service.all_roles(&caller, query).await?;
+        Ok(Response::new(ListAllRolesResponse {
+            next_page_token: listing.next_page_token(offset, &page),
+            roles: page.items.into_iter().map(v1::Role::from).collect(),
+            total_size: page.total.map(u64::cast_signed),
+        }))
+    }
+
+    async fn update_role(
+        &self,
+        request: Request<UpdateRoleRequest>,
+    ) -> Result<Response<UpdateRoleResponse>, Status> {
+        let (_, extensions, message) = request.into_parts();
+        let role = convert::revised_role(message.role)?;
+        let role = self.service.update_role(&*caller(&extensions)?, role, &context(&extensions)?).await?;
+        Ok(Response::new(UpdateRoleResponse { role: Some(role.into()) }))
+    }
+
+    async fn delete_role(
+        &self,
+        request: Request<DeleteRoleRequest>,
+    ) -> Result<Response<DeleteRoleResponse>, Status> {
+        let (_, extensions, message) = request.into_parts();
+        let id = RoleId(uuid(&message.role_id).map_err(in_field("role_id"))?);
+        self.service.delete_role(&*caller(&extensions)?, id, &context(&extensions)?).await?;
+        Ok(Response::new(DeleteRoleResponse {}))
     }
 }

@@ -1,29 +1,33 @@
-//! Facts as bytes, and back.
+//! Events as payload bytes, and back.
 
 use prost::Message;
 use uuid::Uuid;
 
 use crate::domain::account::{self, Group};
 use crate::domain::error::Error;
-use crate::domain::event::{self, Event, Fact, Opened, Subject};
+use crate::domain::event::{self, Event, Fact, Opened, Origin, Subject};
 use crate::domain::id::{AccountId, ApprovalId, ElevationId, PrincipalId, RoleId};
 use crate::domain::moment::{Life, Moment};
 use crate::domain::role::{self, Role};
 use crate::proto::record::v1::{
-    Account, Activated, ApprovalOpened, Decided, EventKind, Filed, Header, Principal, RoleCreated, Stage,
-    SubjectKind,
+    Account, Activated, Actor, ApprovalOpened, Channel, Closed, Decided, EventKind, Filed, Header, Principal,
+    RoleDeleted, RoleSet, Stage, SubjectKind,
 };
 
-/// The kind of the fact, and its bytes.
-pub(super) fn encode(fact: &Fact) -> (EventKind, Vec<u8>) {
-    match fact {
+/// The kind of an event, and the bytes of its payload.
+pub(super) fn encode(event: &Event) -> (EventKind, Vec<u8>) {
+    let by = Some(Actor::from(&event.by));
+    match &event.fact {
         Fact::Activated { expires_at } => {
-            (EventKind::Activated, Activated { expires_at: expires_at.ticks() }.encode_to_vec())
+            (EventKind::Activated, Activated { by, expires_at: expires_at.ticks() }.encode_to_vec())
         }
-        Fact::Approved(decided) => (EventKind::Approved, Decided::from(decided).encode_to_vec()),
-        Fact::Filed(filed) => (EventKind::Filed, Filed::from(&**filed).encode_to_vec()),
-        Fact::Rejected(decided) => (EventKind::Rejected, Decided::from(decided).encode_to_vec()),
-        Fact::RoleCreated { by, role } => (EventKind::RoleCreated, role_created(by, role).encode_to_vec()),
+        Fact::Approved(fact) => (EventKind::Approved, decided(by, fact).encode_to_vec()),
+        Fact::Closed => (EventKind::Closed, Closed { by }.encode_to_vec()),
+        Fact::Filed(fact) => (EventKind::Filed, filed(by, fact).encode_to_vec()),
+        Fact::Rejected(fact) => (EventKind::Rejected, decided(by, fact).encode_to_vec()),
+        Fact::RoleCreated(role) => (EventKind::RoleCreated, role_set(by, role).encode_to_vec()),
+        Fact::RoleDeleted => (EventKind::RoleDeleted, RoleDeleted { by }.encode_to_vec()),
+        Fact::RoleUpdated(role) => (EventKind::RoleUpdated, role_set(by, role).encode_to_vec()),
     }
 }
 
@@ -34,22 +38,27 @@ pub(super) fn decode(header: &Header, payload: &[u8]) -> Result<Event, Error> {
         SubjectKind::Role => Subject::Role(RoleId(uuid(&header.subject)?)),
         SubjectKind::Unspecified => return Err(malformed()),
     };
-    let fact = match header.kind() {
+    let (by, fact) = match header.kind() {
         EventKind::Activated => {
-            Fact::Activated { expires_at: Moment::from_ticks(read::<Activated>(payload)?.expires_at) }
+            let Activated { by, expires_at } = read(payload)?;
+            (by, Fact::Activated { expires_at: Moment::from_ticks(expires_at) })
         }
-        EventKind::Approved => Fact::Approved(read::<Decided>(payload)?.try_into()?),
-        EventKind::Filed => Fact::Filed(Box::new(read::<Filed>(payload)?.try_into()?)),
-        EventKind::Rejected => Fact::Rejected(read::<Decided>(payload)?.try_into()?),
-        EventKind::RoleCreated => read_role_created(subject, read(payload)?)?,
+        EventKind::Approved => read_decided(payload, Fact::Approved)?,
+        EventKind::Closed => (read::<Closed>(payload)?.by, Fact::Closed),
+        EventKind::Filed => read_filed(payload)?,
+        EventKind::Rejected => read_decided(payload, Fact::Rejected)?,
+        EventKind::RoleCreated => read_role_set(subject, payload, Fact::RoleCreated)?,
+        EventKind::RoleDeleted => (read::<RoleDeleted>(payload)?.by, Fact::RoleDeleted),
+        EventKind::RoleUpdated => read_role_set(subject, payload, Fact::RoleUpdated)?,
         EventKind::Unspecified => return Err(malformed()),
     };
-    Ok(Event { time: Moment::from_ticks(header.time), subject, fact })
+    let by = by.ok_or_else(malformed)?.try_into()?;
+    Ok(Event { time: Moment::from_ticks(header.time), subject, by, fact })
 }
 
-fn role_created(by: &account::Account, role: &Role) -> RoleCreated {
-    RoleCreated {
-        by: Some(by.into()),
+fn role_set(by: Option<Actor>, role: &Role) -> RoleSet {
+    RoleSet {
+        by,
         display_name: role.display_name.clone(),
         description: role.description.clone(),
         longest_life: role.longest_life.seconds(),
@@ -58,30 +67,111 @@ fn role_created(by: &account::Account, role: &Role) -> RoleCreated {
     }
 }
 
-fn read_role_created(subject: Subject, created: RoleCreated) -> Result<Fact, Error> {
-    let stage = created.stages.into_iter().next().map(role::Stage::try_from).transpose()?;
+fn read_role_set(
+    subject: Subject,
+    payload: &[u8],
+    fact: fn(Box<Role>) -> Fact,
+) -> Result<(Option<Actor>, Fact), Error> {
+    let set: RoleSet = read(payload)?;
     let role = Role {
         id: RoleId(subject.id()),
-        display_name: created.display_name,
-        description: created.description,
-        longest_life: Life::from_seconds(created.longest_life)?,
-        candidates: all(created.candidates)?,
-        stage,
+        display_name: set.display_name,
+        description: set.description,
+        longest_life: Life::from_seconds(set.longest_life)?,
+        candidates: all(set.candidates)?,
+        stage: set.stages.into_iter().next().map(role::Stage::try_from).transpose()?,
     };
-    Ok(Fact::RoleCreated { by: created.by.ok_or_else(malformed)?.try_into()?, role: Box::new(role) })
+    Ok((set.by, fact(Box::new(role))))
 }
 
-impl From<&account::Account> for Account {
-    fn from(account: &account::Account) -> Self {
-        Self { id: account.id.0.into_bytes().to_vec(), name: account.name.clone() }
+fn decided(by: Option<Actor>, decided: &event::Decided) -> Decided {
+    Decided {
+        by,
+        reason: decided.reason.clone(),
+        role_revision: decided.role_revision,
+        requester_via: decided.requester_via.as_ref().map(Principal::from),
     }
 }
 
-impl TryFrom<Account> for account::Account {
+fn read_decided(payload: &[u8], fact: fn(event::Decided) -> Fact) -> Result<(Option<Actor>, Fact), Error> {
+    let decided: Decided = read(payload)?;
+    let read = event::Decided {
+        reason: decided.reason,
+        role_revision: decided.role_revision,
+        requester_via: decided.requester_via.map(account::Principal::try_from).transpose()?,
+    };
+    Ok((decided.by, fact(read)))
+}
+
+fn filed(by: Option<Actor>, filed: &event::Filed) -> Filed {
+    Filed {
+        by,
+        role: filed.role.0.into_bytes().to_vec(),
+        role_revision: filed.role_revision,
+        role_display_name: filed.role_display_name.clone(),
+        justification: filed.justification.clone(),
+        requested_life: filed.requested_life.seconds(),
+        life: filed.life.seconds(),
+        requested_start: filed.requested_start.ticks(),
+        approval: filed.approval.map(|opened| ApprovalOpened {
+            id: opened.id.0.into_bytes().to_vec(),
+            pending_until: opened.pending_until.ticks(),
+        }),
+    }
+}
+
+fn read_filed(payload: &[u8]) -> Result<(Option<Actor>, Fact), Error> {
+    let filed: Filed = read(payload)?;
+    let opened = |opened: ApprovalOpened| {
+        let pending_until = Moment::from_ticks(opened.pending_until);
+        Ok::<_, Error>(Opened { id: ApprovalId(uuid(&opened.id)?), pending_until })
+    };
+    let read = event::Filed {
+        role: RoleId(uuid(&filed.role)?),
+        role_revision: filed.role_revision,
+        role_display_name: filed.role_display_name,
+        justification: filed.justification,
+        requested_life: Life::from_seconds(filed.requested_life)?,
+        life: Life::from_seconds(filed.life)?,
+        requested_start: Moment::from_ticks(filed.requested_start),
+        approval: filed.approval.map(opened).transpose()?,
+    };
+    Ok((filed.by, Fact::Filed(Box::new(read))))
+}
+
+impl From<&event::Actor> for Actor {
+    fn from(actor: &event::Actor) -> Self {
+        let channel = match actor.origin.channel {
+            event::Channel::Grpc => Channel::Grpc,
+            event::Channel::PamWebApi => Channel::PamWebApi,
+        };
+        let account = &actor.account;
+        Self {
+            account: Some(Account { id: account.id.0.into_bytes().to_vec(), name: account.name.clone() }),
+            via: actor.via.as_ref().map(Principal::from),
+            credential: actor.credential.clone(),
+            channel: channel.into(),
+            request_id: actor.origin.request_id.clone(),
+        }
+    }
+}
+
+impl TryFrom<Actor> for event::Actor {
     type Error = Error;
 
-    fn try_from(account: Account) -> Result<Self, Error> {
-        Ok(Self { id: AccountId(uuid(&account.id)?), name: account.name })
+    fn try_from(actor: Actor) -> Result<Self, Error> {
+        let channel = match actor.channel() {
+            Channel::Grpc => event::Channel::Grpc,
+            Channel::PamWebApi => event::Channel::PamWebApi,
+            Channel::Unspecified => return Err(malformed()),
+        };
+        let account = actor.account.ok_or_else(malformed)?;
+        Ok(Self {
+            account: account::Account { id: AccountId(uuid(&account.id)?), name: account.name },
+            via: actor.via.map(account::Principal::try_from).transpose()?,
+            credential: actor.credential,
+            origin: Origin { channel, request_id: actor.request_id },
+        })
     }
 }
 
@@ -119,69 +209,6 @@ impl TryFrom<Stage> for role::Stage {
 
     fn try_from(stage: Stage) -> Result<Self, Error> {
         Ok(Self { approvers: all(stage.approvers)?, needed: stage.needed })
-    }
-}
-
-impl From<&event::Decided> for Decided {
-    fn from(decided: &event::Decided) -> Self {
-        Self {
-            approver: Some((&decided.approver).into()),
-            reason: decided.reason.clone(),
-            role_revision: decided.role_revision,
-        }
-    }
-}
-
-impl TryFrom<Decided> for event::Decided {
-    type Error = Error;
-
-    fn try_from(decided: Decided) -> Result<Self, Error> {
-        Ok(Self {
-            approver: decided.approver.ok_or_else(malformed)?.try_into()?,
-            reason: decided.reason,
-            role_revision: decided.role_revision,
-        })
-    }
-}
-
-impl From<&event::Filed> for Filed {
-    fn from(filed: &event::Filed) -> Self {
-        Self {
-            requester: Some((&filed.requester).into()),
-            role: filed.role.0.into_bytes().to_vec(),
-            role_revision: filed.role_revision,
-            role_display_name: filed.role_display_name.clone(),
-            justification: filed.justification.clone(),
-            requested_life: filed.requested_life.seconds(),
-            life: filed.life.seconds(),
-            requested_start: filed.requested_start.ticks(),
-            approval: filed.approval.map(|opened| ApprovalOpened {
-                id: opened.id.0.into_bytes().to_vec(),
-                pending_until: opened.pending_until.ticks(),
-            }),
-        }
-    }
-}
-
-impl TryFrom<Filed> for event::Filed {
-    type Error = Error;
-
-    fn try_from(filed: Filed) -> Result<Self, Error> {
-        let opened = |opened: ApprovalOpened| {
-            let pending_until = Moment::from_ticks(opened.pending_until);
-            Ok::<_, Error>(Opened { id: ApprovalId(uuid(&opened.id)?), pending_until })
-        };
-        Ok(Self {
-            requester: filed.requester.ok_or_else(malformed)?.try_into()?,
-            role: RoleId(uuid(&filed.role)?),
-            role_revision: filed.role_revision,
-            role_display_name: filed.role_display_name,
-            justification: filed.justification,
-            requested_life: Life::from_seconds(filed.requested_life)?,
-            life: Life::from_seconds(filed.life)?,
-            requested_start: Moment::from_ticks(filed.requested_start),
-            approval: filed.approval.map(opened).transpose()?,
-        })
     }
 }
 

@@ -32,7 +32,7 @@ impl Rest {
     }
 
     /// `GET pamrequeststoapprove`: all that the caller may decide, oldest first, since its clients follow no next link;
-    /// the link is there only past [`LONGEST_LIST`] rows.
+    /// the link is there only past [`Rest::longest_list`] rows.
     pub(super) async fn pending_approvals(&self, request: Request) -> Result<Response, Status> {
         let options = ListOptions::parse(request.uri().query())?;
         let base = entity::base_url(request.uri(), request.headers())?;
@@ -45,23 +45,31 @@ impl Rest {
         Ok(entity::json(StatusCode::OK, &list))
     }
 
+    /// How many to ask for when so many are there.
+    fn page_size(&self, there: usize) -> i32 {
+        let missing = self.longest_list.saturating_sub(there).clamp(1, LARGEST_PAGE);
+        i32::try_from(missing).unwrap_or(i32::MAX)
+    }
+
     /// Reads pages of one snapshot, from `page_token` on, up to the cap; answers the token of what comes behind it.
     async fn pages(&self, request: Request, page_token: String) -> Result<(Vec<Approval>, String), Status> {
         let (parts, _) = request.into_parts();
         let (mut approvals, mut page_token) = (Vec::new(), page_token);
         loop {
-            let message =
-                ListApprovalsRequest { page_size: PAGE_SIZE, page_token, ..ListApprovalsRequest::default() };
+            let message = ListApprovalsRequest {
+                page_size: self.page_size(approvals.len()),
+                page_token,
+                ..ListApprovalsRequest::default()
+            };
             let request = tonic::Request::from_parts(MetadataMap::new(), parts.extensions.clone(), message);
             let page = self.approvals.list_approvals(request).await?.into_inner();
             approvals.extend(page.approvals);
             page_token = page.next_page_token;
-            if page_token.is_empty() || approvals.len() >= LONGEST_LIST {
+            if page_token.is_empty() || approvals.len() >= self.longest_list {
                 return Ok((approvals, page_token));
             }
         }
     }
 }
 
-const LONGEST_LIST: usize = 10_000;
-const PAGE_SIZE: i32 = 1_000;
+const LARGEST_PAGE: usize = 1_000;

@@ -3,7 +3,7 @@
 use std::io;
 
 use axum::response::Response;
-use http::header::CONTENT_TYPE;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, uri::Authority};
 use prost_types::{Duration, Timestamp};
 use serde::Serialize;
@@ -69,7 +69,8 @@ impl From<Approval> for PendingRow {
 
 /// The address under which the client reaches the API, with what it must begin every link with.
 pub(super) fn base_url(uri: &Uri, headers: &HeaderMap) -> Result<String, Error> {
-    let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+    let mut hosts = headers.get_all(http::header::HOST).iter();
+    let host = hosts.next().filter(|_| hosts.next().is_none()).and_then(|host| host.to_str().ok());
     let authority = match (uri.authority(), host) {
         (Some(authority), _) => Some(authority.clone()),
         (None, Some(host)) => host.parse::<Authority>().ok(),
@@ -90,6 +91,8 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON_LIGHT));
+    // What was decided must be gone from the very next list, also for browsers that like to keep what they got.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(DATA_SERVICE_VERSION, HeaderValue::from_static("3.0"));
     response
 }

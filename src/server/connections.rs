@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -67,7 +68,7 @@ async fn connection(stream: TcpStream, router: Router, limits: Limits, stop: Can
     let Some(Ok(Ok(protocol))) = stop.run_until_cancelled(protocol).await else { return };
     let ended = match protocol {
         Protocol::Http1 => http1(stream, router, limits, stop).await,
-        Protocol::Http2 => http2(stream, router, stop).await,
+        Protocol::Http2 => http2(stream, router, limits, stop).await,
     };
     if let Err(error) = ended {
         // What a client did to its connection; the request it belongs to is logged where it is known.
@@ -107,20 +108,69 @@ async fn http1(
     connection.await
 }
 
-async fn http2(stream: TcpStream, router: Router, stop: CancellationToken) -> hyper::Result<()> {
+async fn http2(
+    stream: TcpStream,
+    router: Router,
+    limits: Limits,
+    stop: CancellationToken,
+) -> hyper::Result<()> {
+    let requests = Arc::new(Requests::default());
+    let (router, counted) = (TowerToHyperService::new(router), requests.clone());
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (open, answer) = (counted.begin(), router.call(request));
+        async move {
+            let _open = open;
+            answer.await
+        }
+    });
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE)
         .max_concurrent_streams(MOST_STREAMS)
         .max_header_list_size(LONGEST_HEADER_LIST)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
-    tokio::select! {
-        ended = &mut connection => return ended,
-        () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+    loop {
+        let before = requests.begun.load(Ordering::Relaxed);
+        tokio::select! {
+            ended = &mut connection => return ended,
+            () = stop.cancelled() => break,
+            () = sleep(limits.idle) => if requests.idle_since(before) { break },
+        }
     }
+    // Streams that are open may go on; without one the connection ends.
+    connection.as_mut().graceful_shutdown();
     connection.await
+}
+
+/// The requests of an HTTP/2 connection, by which it is known to be idle: a client's pings keep it alive for ever.
+#[derive(Debug, Default)]
+struct Requests {
+    begun: AtomicUsize,
+    ended: AtomicUsize,
+}
+
+/// A request that has not ended; dropped when it has, which may be because the client gave up.
+struct Open(Arc<Requests>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Requests {
+    fn begin(self: &Arc<Self>) -> Open {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        Open(self.clone())
+    }
+
+    /// Whether all have ended, and nothing has begun since `before` had.
+    fn idle_since(&self, before: usize) -> bool {
+        let begun = self.begun.load(Ordering::Relaxed);
+        begun == before && self.ended.load(Ordering::Relaxed) == begun
+    }
 }
 
 enum Protocol {

@@ -4,7 +4,8 @@
 //! printed in the caller's dialect, and its private cause is logged, once.
 
 use std::any::Any;
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, LazyLock};
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -12,11 +13,15 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use tonic::Status;
+use prost::Message;
+use prost_types::{FileDescriptorProto, FileDescriptorSet, ServiceDescriptorProto};
+use tonic::{Code, Status};
 use tracing::{Instrument, field};
 use uuid::Uuid;
 
+use crate::domain::event::{Channel, Origin};
 use crate::ports::Ids;
+use crate::proto::pam::v1;
 use crate::rest;
 use crate::rest::cors::Cors;
 use crate::status::{Error, Kind, error_of, kind_of};
@@ -27,7 +32,9 @@ use crate::system::SystemIds;
 pub(super) async fn observe(mut request: Request, next: Next) -> Response {
     let watch = Stopwatch::start();
     let id = request_id(request.headers());
-    request.headers_mut().insert(REQUEST_ID, id.clone());
+    let channel = if speaks_grpc(&request) { Channel::Grpc } else { Channel::PamWebApi };
+    let origin = Origin { channel, request_id: id.to_str().unwrap_or_default().to_owned() };
+    request.extensions_mut().insert(origin);
     let span = tracing::info_span!(
         "request",
         id = id.to_str().unwrap_or_default(),
@@ -52,13 +59,11 @@ pub(super) async fn observe(mut request: Request, next: Next) -> Response {
 
 /// Speaks the caller's dialect: prints errors, answers preflights, marks answers for pages of other origins.
 pub(super) async fn pass(State(cors): State<Arc<Cors>>, request: Request, next: Next) -> Response {
-    if speaks_grpc(request.headers()) {
-        let path = request.uri().path();
-        // Only paths of the contract; what else a caller may send has no place in the log.
-        let known =
-            path.len() <= LONGEST_OPERATION && ["/pam.v1.", "/grpc."].iter().any(|own| path.starts_with(own));
-        tracing::Span::current().record("operation", if known { path } else { "unknown" });
-        return next.run(request).await;
+    if speaks_grpc(&request) {
+        // What is no method of the contract is a caller's text, which has no place in the log.
+        let operation = OPERATIONS.get(request.uri().path()).map_or("unknown", String::as_str);
+        tracing::Span::current().record("operation", operation);
+        return explained(next.run(request).await);
     }
     let origin = cors.allowed(request.headers());
     let mut response =
@@ -71,16 +76,39 @@ pub(super) async fn pass(State(cors): State<Arc<Cors>>, request: Request, next: 
     response
 }
 
-/// Whether the request is a gRPC call, by its content type.
-pub(super) fn speaks_grpc(headers: &HeaderMap) -> bool {
-    headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|content_type| content_type.as_bytes().starts_with(b"application/grpc"))
+/// Whether the request is a gRPC call.
+pub(super) fn speaks_grpc(request: &Request) -> bool {
+    let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let rest = content_type.and_then(|content_type| content_type.strip_prefix(b"application/grpc"));
+    request.method() == Method::POST && matches!(rest, Some([] | [b'+' | b';' | b' ', ..]))
+}
+
+/// The answer, with a reason also where tonic refused the call by itself: it could not be decoded, or there is no such
+/// method. tonic calls what it cannot decode INTERNAL, which here is only what is not the caller's doing.
+fn explained(mut response: Response) -> Response {
+    let by_tonic = match response.extensions_mut().remove::<Status>() {
+        Some(status) if error_of(&status).is_some() => {
+            response.extensions_mut().insert(status);
+            return response;
+        }
+        None if response.headers().contains_key(Status::GRPC_STATUS) => {
+            Status::from_header_map(response.headers())
+        }
+        status => status,
+    };
+    let Some(status) = by_tonic.filter(|status| status.code() != Code::Ok) else { return response };
+    let error = match kind_of(&status) {
+        Kind::BodyTooLarge => Error::new(Kind::BodyTooLarge, "The message is too long."),
+        Kind::NoSuchOperation => Error::new(Kind::NoSuchOperation, "There is no such operation."),
+        Kind::Internal | Kind::InvalidArgument => Error::invalid("The message cannot be decoded."),
+        kind => Error::new(kind, "The call was refused."),
+    };
+    Status::from(error.because(status)).into_http()
 }
 
 /// Lets gRPC calls pass, and nothing else.
 pub(super) async fn only_grpc(request: Request, next: Next) -> Response {
-    if speaks_grpc(request.headers()) { next.run(request).await } else { no_such_operation() }
+    if speaks_grpc(&request) { next.run(request).await } else { no_such_operation() }
 }
 
 /// Answers for what is neither a method of a service nor a resource of the REST API.
@@ -119,6 +147,20 @@ fn id_value(id: Uuid) -> HeaderValue {
         .expect("a GUID is a valid header value")
 }
 
-const LONGEST_OPERATION: usize = 100;
+/// The paths of all methods of the contract, and of the services beside it.
+static OPERATIONS: LazyLock<HashSet<String>> = LazyLock::new(|| {
+    let sets = [v1::FILE_DESCRIPTOR_SET, tonic_health::pb::FILE_DESCRIPTOR_SET];
+    let files =
+        sets.into_iter().filter_map(|set| FileDescriptorSet::decode(set).ok()).flat_map(|set| set.file);
+    files
+        .flat_map(|file| file.service.iter().flat_map(|service| methods(&file, service)).collect::<Vec<_>>())
+        .collect()
+});
+
+fn methods(file: &FileDescriptorProto, service: &ServiceDescriptorProto) -> Vec<String> {
+    let path = |method: &str| format!("/{}.{}/{method}", file.package(), service.name());
+    service.method.iter().map(|method| path(method.name())).collect()
+}
+
 const LONGEST_REQUEST_ID: usize = 64;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 use tonic::Status;
 
-use super::Limits;
+use super::{Limits, edge};
 use crate::status::{Error, Kind};
 use crate::steady::Deadline;
 
@@ -34,7 +34,8 @@ pub(super) async fn admit(State(gate): State<Arc<Gate>>, mut request: Request, n
         let error = Error::new(Kind::Overloaded, "The service is busy. Repeat the request in a moment.");
         return Status::from(error).into_http();
     };
-    let asked = match grpc_timeout(request.headers()) {
+    let timeout = if edge::speaks_grpc(&request) { grpc_timeout(request.headers()) } else { Ok(None) };
+    let asked = match timeout {
         Ok(asked) => asked.unwrap_or(gate.request_time),
         Err(error) => return Status::from(error).into_http(),
     };

@@ -1,15 +1,14 @@
 //! The operations on approvals.
 
-use super::{MOST_ATTEMPTS, Service, Shown, contended};
+use super::{Context, MOST_ATTEMPTS, Outcome, Service, Shown, check_snapshot, contended};
 use crate::domain::caller::Caller;
 use crate::domain::decide::{Command, Facts, Refusal, decide};
 use crate::domain::elevation::{Elevation, Verdict};
-use crate::domain::error::{Error, Kind};
+use crate::domain::error::Error;
 use crate::domain::id::ApprovalId;
-use crate::domain::query::{Page, Query, Snapshot};
+use crate::domain::query::{ElevationField, Page, Query};
 use crate::domain::rights;
-use crate::domain::version::Version;
-use crate::steady::Deadline;
+use crate::domain::version::{Version, Versioned};
 use crate::store::{Approver, ElevationKey, Key};
 
 /// One approver's decision, as it is asked for.
@@ -29,7 +28,7 @@ impl Service {
         &self,
         caller: &Caller,
         asked: ApprovalDecision,
-        deadline: Option<Deadline>,
+        request: &Context,
     ) -> Result<Shown, Error> {
         for _ in 0..MOST_ATTEMPTS {
             let read = self.store.elevation(ElevationKey::Approval(asked.approval)).await?;
@@ -37,11 +36,10 @@ impl Service {
             let now = self.clock.now();
             let requester = self.directory.principals(&read.elevation.value.requester, now).await?;
             let facts = Facts {
-                caller,
                 elevation: Some(&read.elevation.value),
-                pending_timeout: self.settings.pending_timeout,
                 requester: &requester,
                 role: read.role.as_ref(),
+                ..self.facts(caller, request)
             };
             let command = Command::Decide { verdict: asked.verdict, reason: asked.reason.clone() };
             let events = decide(&facts, command, now)?;
@@ -50,8 +48,8 @@ impl Service {
             }
             let role_version = read.role.map_or(Version::ABSENT, |role| role.version);
             let relied_on = (Key::Role(read.elevation.value.role), role_version);
-            let committed = self.commit_elevation(Some(read.elevation), relied_on, events, deadline).await?;
-            if let Some(elevation) = committed {
+            let outcome = Outcome { before: vec![read.elevation], relied_on: vec![relied_on], events };
+            if let Some(elevation) = self.commit(outcome, request).await? {
                 return Ok(Shown { elevation, now });
             }
         }
@@ -64,13 +62,13 @@ impl Service {
     }
 
     /// Lists the pending approvals that the caller may decide.
-    pub async fn pending_approvals(&self, caller: &Caller, query: Query) -> Result<Page<Elevation>, Error> {
+    pub async fn pending_approvals(
+        &self,
+        caller: &Caller,
+        query: Query<ElevationField>,
+    ) -> Result<Page<Versioned<Elevation>>, Error> {
         let now = self.clock.now();
-        let expired = |snapshot: Snapshot| now.ticks().saturating_sub(snapshot.now.ticks()) > Snapshot::LIFE;
-        if query.snapshot.is_some_and(expired) {
-            let message = "The page token is older than an hour. List from the start.";
-            return Err(Error::new(Kind::PageTokenExpired, message).in_field("page_token"));
-        }
+        check_snapshot(&query, now)?;
         let approver =
             Approver { account: caller.account.id, principals: caller.principals().iter().collect() };
         self.store.pending_approvals(approver, query, now).await

@@ -1,12 +1,14 @@
 //! The operations on elevations.
 
-use super::{MOST_ATTEMPTS, Service, Shown, contended};
+use super::{Context, MOST_ATTEMPTS, Outcome, Service, Shown, check_snapshot, contended};
 use crate::domain::caller::Caller;
 use crate::domain::decide::{Command, Facts, Filing, Refusal, decide};
+use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
 use crate::domain::id::{ApprovalId, ElevationId, RoleId};
-use crate::domain::moment::Life;
-use crate::steady::Deadline;
+use crate::domain::moment::{Life, Moment};
+use crate::domain::query::{ElevationField, Page, Query};
+use crate::domain::version::{Version, Versioned};
 use crate::store::{ElevationKey, Key};
 
 /// What somebody asks for.
@@ -14,39 +16,46 @@ use crate::store::{ElevationKey, Key};
 pub struct Request {
     /// The role.
     pub role: RoleId,
-    /// How long to hold it; `None` is as long as the role allows.
+    /// How long to hold it; `None` is as long as the role allows, zero gives it up.
     pub life: Option<Life>,
     /// Why, where it is said.
     pub justification: Option<String>,
+    /// The start; `None` is now.
+    pub requested_start: Option<Moment>,
 }
 
 impl Service {
-    /// Files an elevation. See the rpc CreateElevation.
+    /// Files an elevation, or gives a role up. See the rpc CreateElevation.
     pub async fn create_elevation(
         &self,
         caller: &Caller,
         asked: Request,
-        deadline: Option<Deadline>,
+        request: &Context,
     ) -> Result<Shown, Error> {
         let filing = Filing {
             elevation: ElevationId(self.ids.next()),
             approval: ApprovalId(self.ids.next()),
             life: asked.life,
             justification: asked.justification,
+            requested_start: asked.requested_start,
         };
         for _ in 0..MOST_ATTEMPTS {
-            let role = self.store.role(asked.role).await?.ok_or(Refusal::AccessDenied)?;
             let now = self.clock.now();
-            let facts = Facts {
-                caller,
-                elevation: None,
-                pending_timeout: self.settings.pending_timeout,
-                requester: caller.principals(),
-                role: Some(&role),
-            };
+            if filing.requested_start.is_some_and(|start| start > now) {
+                return Err(Error::invalid("A start in the future cannot be asked for yet.")
+                    .in_field("requested_start"));
+            }
+            let live_at = (filing.life == Some(Life::ZERO)).then_some(now);
+            let read = self.store.filing(caller.account.id, asked.role, live_at).await?;
+            let facts = Facts { live: &read.live, role: read.role.as_ref(), ..self.facts(caller, request) };
             let events = decide(&facts, Command::File(filing.clone()), now)?;
-            let relied_on = (Key::Role(asked.role), role.version);
-            if let Some(elevation) = self.commit_elevation(None, relied_on, events, deadline).await? {
+            let role_version = read.role.map_or(Version::ABSENT, |role| role.version);
+            let mut relied_on = vec![(Key::Role(asked.role), role_version)];
+            if live_at.is_some() {
+                relied_on.push((Key::Live(asked.role, Some(caller.account.id)), read.live_version));
+            }
+            let outcome = Outcome { before: read.live, relied_on, events };
+            if let Some(elevation) = self.commit(outcome, request).await? {
                 return Ok(Shown { elevation, now });
             }
         }
@@ -56,5 +65,40 @@ impl Service {
     /// Reads one elevation.
     pub async fn elevation(&self, caller: &Caller, id: ElevationId) -> Result<Shown, Error> {
         self.shown(caller, ElevationKey::Elevation(id)).await
+    }
+
+    /// Gives one elevation up. See the rpc CloseElevation.
+    pub async fn close_elevation(
+        &self,
+        caller: &Caller,
+        id: ElevationId,
+        request: &Context,
+    ) -> Result<Shown, Error> {
+        for _ in 0..MOST_ATTEMPTS {
+            let read = self.store.elevation(ElevationKey::Elevation(id)).await?;
+            let elevation = read.ok_or(Refusal::AccessDenied)?.elevation;
+            let now = self.clock.now();
+            let facts = Facts { elevation: Some(&elevation.value), ..self.facts(caller, request) };
+            let events = decide(&facts, Command::Close, now)?;
+            if events.is_empty() {
+                return Ok(Shown { elevation, now });
+            }
+            let outcome = Outcome { before: vec![elevation], relied_on: Vec::new(), events };
+            if let Some(elevation) = self.commit(outcome, request).await? {
+                return Ok(Shown { elevation, now });
+            }
+        }
+        Err(contended())
+    }
+
+    /// Lists the caller's own elevations.
+    pub async fn elevations(
+        &self,
+        caller: &Caller,
+        query: Query<ElevationField>,
+    ) -> Result<Page<Versioned<Elevation>>, Error> {
+        let now = self.clock.now();
+        check_snapshot(&query, now)?;
+        self.store.elevations(caller.account.id, query, now).await
     }
 }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::domain::account::{Account, Group, Principal};
 use crate::domain::elevation::{Decision, Verdict};
 use crate::domain::error::Error;
+use crate::domain::event::Channel;
 use crate::domain::id::{AccountId, PrincipalId};
 use crate::domain::moment::Moment;
 
@@ -45,6 +46,23 @@ pub(super) fn verdict_named(name: &str) -> Result<Verdict, Error> {
         "approve" => Ok(Verdict::Approve),
         "reject" => Ok(Verdict::Reject),
         _ => Err(Error::internal("the store holds an unknown verdict")),
+    }
+}
+
+/// A channel as the store holds it.
+pub(super) fn channel_name(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Grpc => "grpc",
+        Channel::PamWebApi => "pam_web_api",
+    }
+}
+
+/// The channel of that name.
+pub(super) fn channel_named(name: &str) -> Result<Channel, Error> {
+    match name {
+        "grpc" => Ok(Channel::Grpc),
+        "pam_web_api" => Ok(Channel::PamWebApi),
+        _ => Err(Error::internal("the store holds an unknown channel")),
     }
 }
 

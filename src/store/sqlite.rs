@@ -3,11 +3,13 @@
 //! The writer owns its connection, drains the queue of changes into one transaction and answers everybody after the one
 //! sync. Readers have connections of their own; in WAL mode neither side waits for the other.
 
+mod checkpoint;
 mod list;
 mod row;
 mod writer;
 
 use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,12 +19,12 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 
-use super::{Approver, Change, Commit, ElevationKey, ElevationRead, Store};
+use super::{Approver, Change, Commit, ElevationKey, ElevationRead, FilingRead, Key, RoleUse, Store};
 use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
-use crate::domain::id::RoleId;
+use crate::domain::id::{AccountId, PrincipalId, RoleId};
 use crate::domain::moment::Moment;
-use crate::domain::query::{Page, Query};
+use crate::domain::query::{ElevationField, Page, Query, RoleField};
 use crate::domain::role::Role;
 use crate::domain::version::Versioned;
 use crate::record::Envelope;
@@ -48,11 +50,11 @@ impl SqliteStore {
         let mut connection = connect(path)?;
         verify(&connection)?;
         migrate(&mut connection)?;
-        let writer = Writer::start(connection)?;
+        let writer = Writer::start(path, connection)?;
         let readers = Readers {
             path: path.to_owned(),
             idle: Mutex::new(Vec::new()),
-            permits: Semaphore::new(MOST_READERS),
+            permits: Arc::new(Semaphore::new(MOST_READERS)),
         };
         Ok(Self { writer, readers: readers.into(), _lock: lock })
     }
@@ -61,9 +63,11 @@ impl SqliteStore {
         &self,
         query: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let _permit = self.readers.permits.acquire().await.map_err(Error::internal)?;
         let readers = self.readers.clone();
+        let permit = readers.permits.clone().acquire_owned().await.map_err(Error::internal)?;
         spawn_blocking(move || {
+            // Given back when the reading ends, though whoever asked may be gone before.
+            let _permit = permit;
             let mut connection = readers.take()?;
             // One transaction, so that all statements of the query see one moment; read only, so its end writes nothing.
             let transaction = connection.transaction().map_err(failed)?;
@@ -96,13 +100,60 @@ impl Store for SqliteStore {
         self.read(move |connection| row::role(connection, id)).await
     }
 
+    async fn filing(
+        &self,
+        requester: AccountId,
+        role: RoleId,
+        live_at: Option<Moment>,
+    ) -> Result<FilingRead, Error> {
+        self.read(move |connection| {
+            let live = live_at.map(|now| list::live(connection, requester, role, now));
+            Ok(FilingRead {
+                role: row::role(connection, role)?,
+                live: live.transpose()?.unwrap_or_default(),
+                live_version: row::version(connection, Key::Live(role, Some(requester))).map_err(failed)?,
+            })
+        })
+        .await
+    }
+
+    async fn role_use(&self, id: RoleId, now: Moment) -> Result<RoleUse, Error> {
+        self.read(move |connection| {
+            Ok(RoleUse {
+                role: row::role(connection, id)?,
+                version: row::version(connection, Key::Role(id)).map_err(failed)?,
+                live: row::version(connection, Key::Live(id, None)).map_err(failed)?,
+                in_use: list::in_use(connection, id, now)?,
+            })
+        })
+        .await
+    }
+
     async fn pending_approvals(
         &self,
         approver: Approver,
-        query: Query,
+        query: Query<ElevationField>,
         now: Moment,
-    ) -> Result<Page<Elevation>, Error> {
+    ) -> Result<Page<Versioned<Elevation>>, Error> {
         self.read(move |connection| list::pending_approvals(connection, &approver, &query, now)).await
+    }
+
+    async fn elevations(
+        &self,
+        requester: AccountId,
+        query: Query<ElevationField>,
+        now: Moment,
+    ) -> Result<Page<Versioned<Elevation>>, Error> {
+        self.read(move |connection| list::elevations(connection, requester, &query, now)).await
+    }
+
+    async fn roles(
+        &self,
+        candidates: Option<Vec<PrincipalId>>,
+        query: Query<RoleField>,
+        now: Moment,
+    ) -> Result<Page<Versioned<Role>>, Error> {
+        self.read(move |connection| list::roles(connection, candidates.as_deref(), &query, now)).await
     }
 
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<Envelope>, Error> {
@@ -134,7 +185,7 @@ impl Store for SqliteStore {
 struct Readers {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
 }
 
 impl Readers {
@@ -154,10 +205,18 @@ impl Readers {
 }
 
 fn connect(path: &Path) -> Result<Connection, Error> {
+    // Before SQLite does, which would let everybody read it; its other files take after this one.
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(Error::internal)?;
     let connection = Connection::open(path).map_err(failed)?;
     connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(64);
-    for (pragma, value) in [("journal_mode", "WAL"), ("synchronous", "FULL"), ("foreign_keys", "ON")] {
+    let pragmas = [
+        ("journal_mode", "WAL"),
+        ("synchronous", "FULL"),
+        ("foreign_keys", "ON"),
+        ("wal_autocheckpoint", "0"),
+    ];
+    for (pragma, value) in pragmas {
         connection.pragma_update_and_check(None, pragma, value, |_| Ok(())).optional().map_err(failed)?;
     }
     Ok(connection)

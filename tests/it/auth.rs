@@ -131,6 +131,43 @@ async fn a_token_is_revoked_by_deleting_its_entry() {
     assert!(!works(&kit.as_(JEN)).await, "no file, no tokens");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revoked_token_is_dead_for_everybody_at_once() {
+    let kit = Kit::start().await;
+    // A long file takes a while to read, in which others must not be let in.
+    let filler = "[[token]]\nid = \"@\"\nsha256 = \"AWWZW8yCSF6mQWrxYgoGVbyDdsoTIPxjdosjNmr2864\"\naccount = 'A\\b'\ncreated = \"\"\n";
+    let text = fs::read_to_string(kit.tokens_file()).unwrap();
+    let long: String = (0..3_000).map(|number| filler.replace('@', &format!("{number:016x}"))).collect();
+    fs::write(kit.tokens_file(), text.clone() + &long).unwrap();
+    let new = kit.newcomer("PRIV\\new", &[], None);
+    assert!(works(&new).await);
+    fs::write(kit.tokens_file(), text + &long).unwrap();
+    kit.clock.advance(1);
+    let attempts: Vec<_> = (0..8)
+        .map(|_| {
+            let new = new.clone();
+            tokio::spawn(async move { new.get("/api/pamresources/pamrequeststoapprove").await.status })
+        })
+        .collect();
+    for attempt in attempts {
+        assert_eq!(attempt.await.unwrap(), 401);
+    }
+}
+
+#[tokio::test]
+async fn a_token_can_be_added_behind_a_line_without_end() {
+    let kit = Kit::start().await;
+    let text = fs::read_to_string(kit.tokens_file()).unwrap();
+    fs::write(kit.tokens_file(), text.trim_end()).unwrap();
+    let new = kit.newcomer("PRIV\\new", &[], None);
+    assert!(works(&new).await);
+    assert!(works(&kit.as_(JEN)).await);
+    fs::write(kit.tokens_file(), "[[token").unwrap();
+    let account = countersign::domain::account::Account::named("PRIV\\new").unwrap();
+    let added = countersign::auth::tokens::add(&kit.tokens_file(), &account, &[], kit.clock.now(), None);
+    assert!(added.is_err(), "nothing is added to what cannot be read");
+}
+
 #[tokio::test]
 async fn a_slip_in_the_tokens_file_locks_nobody_out() {
     let kit = Kit::start().await;

@@ -345,7 +345,7 @@ impl Person {
         let request = CreateElevationRequest {
             role_id: role.to_owned(),
             justification: Some("Ticket 4711".into()),
-            life: None,
+            ..Default::default()
         };
         Ok(self.elevations().create_elevation(request).await?.into_inner().elevation.unwrap())
     }

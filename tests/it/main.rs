@@ -7,6 +7,7 @@ mod kit;
 
 mod auth;
 mod law;
+mod operations;
 mod parity;
 mod races;
 mod rest;

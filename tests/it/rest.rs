@@ -1,6 +1,8 @@
 //! The REST dialect: the rows of the wire contract, with expected bytes written by hand.
 
-use crate::kit::{Answer, EVE, GIL, JEN, KIM, Kit, SAM, role};
+use countersign::server::Limits;
+
+use crate::kit::{Answer, EVE, GIL, JEN, KIM, Kit, Options, SAM, role};
 
 const NO_BODY: &str = "Content-Length: 0\r\n";
 
@@ -194,6 +196,7 @@ async fn the_pending_list_to_the_byte() {
         let content_type = "application/json; odata=minimalmetadata; streaming=true; charset=utf-8";
         assert_eq!(answer.header("content-type"), Some(content_type));
         assert_eq!(answer.header("dataserviceversion"), Some("3.0"));
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
     }
     let head = kit.as_(SAM).rest("HEAD", "/api/pamresources/pamrequeststoapprove", "", "").await;
     assert_eq!((head.status, &*head.body), (200, ""));
@@ -272,9 +275,24 @@ async fn without_credentials_the_answer_says_which_are_asked_for() {
 
 /// Past the cap the list says where it goes on, and the pages are of one moment.
 #[tokio::test]
-async fn a_page_token_is_the_skiptoken_of_the_next_link() {
-    let kit = Kit::start().await;
+async fn a_list_that_is_too_long_goes_on_behind_its_next_link() {
+    let limits = Limits { list: 3, ..Limits::default() };
+    let kit = Kit::with(Options { limits, ..Options::default() }).await;
+    let role = kit.role().await;
+    let mut filed = Vec::new();
+    for _ in 0..4 {
+        kit.clock.advance(1);
+        filed.push(kit.as_(JEN).file(&role.id).await.unwrap().approval_id);
+    }
     let list = "/api/pamresources/pamrequeststoapprove";
+    let first = kit.as_(SAM).get(list).await;
+    let body: serde_json::Value = serde_json::from_str(&first.body).unwrap();
+    assert_eq!(body["value"].as_array().unwrap().len(), 3);
+    kit.as_(KIM).approve(&filed[3]).await.unwrap();
+    let next = body["odata.nextLink"].as_str().unwrap().strip_prefix("http://pam.test:8086").unwrap();
+    let second = kit.as_(SAM).get(next).await;
+    assert!(second.body.contains(&filed[3]), "the moment of the first answer");
+    assert!(!second.body.contains("odata.nextLink"));
     let answer = kit.as_(SAM).get(&format!("{list}?$skiptoken=garbage")).await;
     assert_eq!((answer.status, &*answer.code()), (400, "INVALID_ARGUMENT"));
 }
@@ -282,11 +300,20 @@ async fn a_page_token_is_the_skiptoken_of_the_next_link() {
 #[tokio::test]
 async fn a_host_that_is_none_is_refused() {
     let kit = Kit::start().await;
-    let token = "Authorization: Bearer x\r\n";
-    let answer = kit
-        .raw(&format!("GET /api/pamresources/pamrequeststoapprove HTTP/1.1\r\nHost: <b>\r\nConnection: close\r\n{token}\r\n"))
-        .await;
-    assert_eq!(answer.status, 401, "credentials first");
+    let token = kit.token(SAM);
+    for (hosts, status) in [
+        ("Host: pam.test\r\n", 200),
+        ("Host: <b>\r\n", 400),
+        ("Host: a@b\r\n", 400),
+        ("Host: a\r\nHost: b\r\n", 400),
+        ("", 400),
+    ] {
+        let head =
+            format!("GET /api/pamresources/pamrequeststoapprove HTTP/1.1\r\n{hosts}Connection: close\r\n");
+        let answer = kit.raw(&format!("{head}Authorization: Bearer {token}\r\n\r\n")).await;
+        assert_eq!(answer.status, status, "{hosts:?}");
+        assert!(!answer.body.contains("<b>"));
+    }
 }
 
 #[tokio::test]

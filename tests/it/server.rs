@@ -1,9 +1,11 @@
 //! The server itself: limits, deadlines, defects, streams, probes, and the program around it.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use base64::Engine;
 use countersign::server::Limits;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -18,6 +20,8 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
 use crate::kit::{JEN, Kit, Options, SAM, reason};
 
+/// RFC 9113, section 6.8.
+const GOAWAY: u8 = 7;
 const LIST: &str = "/api/pamresources/pamrequeststoapprove";
 
 #[tokio::test]
@@ -109,6 +113,23 @@ async fn reflection_tells_the_contract_with_its_comments() {
 }
 
 #[tokio::test]
+async fn reflection_speaks_the_older_version_too() {
+    use tonic_reflection::pb::v1alpha::server_reflection_client::ServerReflectionClient;
+    use tonic_reflection::pb::v1alpha::server_reflection_request::MessageRequest;
+    use tonic_reflection::pb::v1alpha::{ServerReflectionRequest, server_reflection_response};
+    let kit = Kit::start().await;
+    let message_request = Some(MessageRequest::ListServices(String::new()));
+    let request = ServerReflectionRequest { host: String::new(), message_request };
+    let mut client = ServerReflectionClient::new(channel(&kit));
+    let mut answers = client.server_reflection_info(tokio_stream::once(request)).await.unwrap().into_inner();
+    let answer = answers.next().await.unwrap().unwrap().message_response.unwrap();
+    let server_reflection_response::MessageResponse::ListServicesResponse(services) = answer else {
+        panic!("{answer:?}")
+    };
+    assert!(services.service.iter().any(|service| service.name == "pam.v1.ApprovalService"));
+}
+
+#[tokio::test]
 async fn reflection_is_off_unless_it_is_set() {
     let kit = Kit::with(Options { reflection: false, ..Options::default() }).await;
     let request = ServerReflectionRequest {
@@ -118,6 +139,30 @@ async fn reflection_is_off_unless_it_is_set() {
     let mut client = ServerReflectionClient::new(channel(&kit));
     let refused = client.server_reflection_info(tokio_stream::once(request)).await.err().unwrap();
     assert_eq!(refused.code(), Code::Unauthenticated, "an unknown method, for somebody unknown");
+}
+
+#[tokio::test]
+async fn what_tonic_refuses_by_itself_has_a_reason_too() {
+    let kit = Kit::start().await;
+    let frame = |length: usize, body: &str| {
+        let prefix: String = u32::try_from(length).unwrap().to_be_bytes().map(char::from).iter().collect();
+        format!("\0{prefix}{body}")
+    };
+    let path = "/pam.v1.ApprovalService/Approve";
+    for (path, body, code, reason) in [
+        (path, frame(3, "\x0a\x24x"), "3", "INVALID_ARGUMENT"),
+        (path, frame(70_000, ""), "8", "BODY_TOO_LARGE"),
+        ("/pam.v1.ApprovalService/Nothing", frame(0, ""), "12", "NO_SUCH_OPERATION"),
+    ] {
+        let length = body.len();
+        let headers =
+            format!("Content-Type: application/grpc\r\nTE: trailers\r\nContent-Length: {length}\r\n");
+        let answer = kit.as_(SAM).rest("POST", path, &headers, &body).await;
+        assert_eq!(answer.header("grpc-status"), Some(code), "{reason}: {answer:?}");
+        let details = answer.header("grpc-status-details-bin").unwrap();
+        let details = base64::engine::general_purpose::STANDARD_NO_PAD.decode(details).unwrap();
+        assert!(String::from_utf8_lossy(&details).contains(reason), "{reason}");
+    }
 }
 
 #[tokio::test]
@@ -181,6 +226,39 @@ async fn slow_headers_are_cut_and_an_idle_connection_is_not() {
 }
 
 #[tokio::test]
+async fn an_idle_connection_is_cut_in_either_protocol() {
+    let limits = Limits { idle: Duration::from_millis(1), ..Limits::default() };
+    let kit = Kit::with(with(limits)).await;
+    let mut idle = TcpStream::connect(kit.address).await.unwrap();
+    assert_eq!(idle.read(&mut [0; 16]).await.unwrap_or(0), 0);
+
+    let mut idle = TcpStream::connect(kit.address).await.unwrap();
+    idle.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    loop {
+        let mut header = [0; 9];
+        idle.read_exact(&mut header).await.unwrap();
+        let length = u32::from_be_bytes([0, header[0], header[1], header[2]]);
+        idle.read_exact(&mut vec![0; length as usize]).await.unwrap();
+        if header[3] == GOAWAY {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_kept_while_it_may_be() {
+    let limits = Limits { headers: Duration::from_secs(3_600), ..Limits::default() };
+    let kit = Kit::with(with(limits)).await;
+    let mut kept = TcpStream::connect(kit.address).await.unwrap();
+    for _ in 0..3 {
+        kept.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut answer = [0; 256];
+        let read = kept.read(&mut answer).await.unwrap();
+        assert!(answer[..read].starts_with(b"HTTP/1.1 200 OK"));
+    }
+}
+
+#[tokio::test]
 async fn headers_without_end_are_refused() {
     let kit = Kit::start().await;
     let endless = format!("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n", "x".repeat(300_000));
@@ -203,6 +281,8 @@ fn the_program_keeps_a_decision_through_kill_9() {
         assert_eq!(sam.act(&filed.approval_id, "Approve").await.status, 200);
         filed
     });
+    let mode = std::fs::metadata(folder.path().join("countersign.db")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "the store is for its owner");
     first.child.kill().unwrap();
     first.child.wait().unwrap();
     let second = Program::serve(&data);

@@ -1,5 +1,7 @@
 //! Stories told by named accounts.
 
+use countersign::domain::account::{Group, Principal};
+use countersign::domain::event::{Channel, Fact};
 use countersign::domain::moment::{Life, Moment};
 use countersign::ports::Clock;
 use countersign::proto::pam::v1::value::Kind;
@@ -8,6 +10,7 @@ use countersign::proto::pam::v1::{
     GetRoleRequest, ListApprovalsRequest, ListApprovalsResponse, Operator, OrderBy, RejectRequest, Value,
     Verdict,
 };
+use countersign::record::Envelope;
 use prost_types::{Duration, Timestamp};
 use tonic::Code;
 use tonic_types::StatusExt;
@@ -59,7 +62,12 @@ async fn sam_rejects_with_a_reason() {
 async fn a_role_without_approval_activates_at_once() {
     let kit = Kit::start().await;
     let open = kit.role_with(&[], 0).await;
-    let request = CreateElevationRequest { role_id: open.id, life: Some(seconds(900)), justification: None };
+    let request = CreateElevationRequest {
+        role_id: open.id,
+        life: Some(seconds(900)),
+        justification: None,
+        ..Default::default()
+    };
     let answer = kit.as_(JEN).elevations().create_elevation(request).await.unwrap();
     let active = answer.into_inner().elevation.unwrap();
     assert_eq!(active.status(), ElevationStatus::Active);
@@ -71,8 +79,12 @@ async fn a_role_without_approval_activates_at_once() {
 async fn asking_for_too_long_is_cut_to_what_the_role_allows() {
     let kit = Kit::start().await;
     let role = kit.role_with(&[], 0).await;
-    let request =
-        CreateElevationRequest { role_id: role.id, life: Some(seconds(3_612)), justification: None };
+    let request = CreateElevationRequest {
+        role_id: role.id,
+        life: Some(seconds(3_612)),
+        justification: None,
+        ..Default::default()
+    };
     let answer = kit.as_(JEN).elevations().create_elevation(request).await.unwrap();
     let active = answer.into_inner().elevation.unwrap();
     assert_eq!(active.requested_life.unwrap().seconds, 3_612);
@@ -336,6 +348,7 @@ async fn sam_filters_and_orders() {
             role_id: role.id.clone(),
             life: Some(seconds(60)),
             justification: justification.map(str::to_owned),
+            ..Default::default()
         };
         let answer = kit.as_(person).elevations().create_elevation(request).await.unwrap();
         filed.push(answer.into_inner().elevation.unwrap().approval_id);
@@ -393,6 +406,31 @@ async fn what_a_list_does_not_understand_it_refuses() {
         assert_eq!(reason(&refused), "INVALID_ARGUMENT", "{request:?}");
         assert_eq!(refused.get_error_details().bad_request().unwrap().field_violations.len(), 1);
     }
+}
+
+/// What an auditor will ask later: who, by what right, with which credentials, by which way, in which request.
+#[tokio::test]
+async fn the_record_says_by_what_right() {
+    let kit = Kit::start().await;
+    let role = kit.role().await;
+    let filed = kit.as_(GIL).file(&role.id).await.unwrap();
+    let path = format!("/api/pamresources/pamrequeststoapprove(guid'{}')/Approve", filed.approval_id);
+    kit.as_(KIM).rest("POST", &path, "Content-Length: 0\r\nx-request-id: portal-7\r\n", "").await;
+    let record = kit.store.events(0, 10).await.unwrap();
+    let [created, filed, approved, activated] =
+        <[Envelope; 4]>::try_from(record).unwrap().map(|envelope| envelope.event().unwrap());
+    let named = |name: &str| Some(Principal::Group(Group::named(name).unwrap()));
+
+    assert_eq!((&*created.by.account.name, created.by.via), (ANN, None));
+    assert_eq!((&*filed.by.account.name, filed.by.via), (GIL, named("SQL Users")));
+    assert_eq!(filed.by.origin.channel, Channel::Grpc);
+    assert_eq!((&*approved.by.account.name, &approved.by.via), (KIM, &named("SQL Owners")));
+    assert_eq!(approved.by.origin.channel, Channel::PamWebApi);
+    assert_eq!(approved.by.origin.request_id, "portal-7");
+    assert_eq!(approved.by.credential, format!("bearer:{}", &kit.token(KIM)[4..20]));
+    let Fact::Approved(decided) = approved.fact else { panic!("{approved:?}") };
+    assert_eq!(decided.requester_via, named("SQL Users"));
+    assert_eq!((activated.by, decided.role_revision), (approved.by, 1));
 }
 
 async fn status(person: &Person, elevation: &Elevation) -> ElevationStatus {

@@ -3,70 +3,197 @@
 //! The text of a statement is made of constants only; every value of a caller is a parameter.
 
 use rusqlite::types::Value as Parameter;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, Row, params_from_iter};
 
 use super::failed;
-use super::row::{ELEVATION_COLUMNS, read_elevation};
+use super::row::{ELEVATION_COLUMNS, ROLE_COLUMNS, read_elevation, read_role};
 use crate::domain::elevation::{Deadline, Elevation, State, Status};
 use crate::domain::error::Error;
+use crate::domain::id::{AccountId, PrincipalId, RoleId};
 use crate::domain::moment::Moment;
-use crate::domain::query::{Comparison, Field, Operator, Order, Page, Query, Snapshot, Value};
+use crate::domain::query::{
+    Comparison, ElevationField, Field, Operator, Order, Page, Query, RoleField, Snapshot, Value,
+};
+use crate::domain::role::Role;
+use crate::domain::version::Versioned;
 use crate::store::Approver;
 
 /// See [`Store::pending_approvals`](crate::store::Store::pending_approvals).
 pub(super) fn pending_approvals(
     connection: &Connection,
     approver: &Approver,
-    query: &Query,
+    query: &Query<ElevationField>,
     now: Moment,
-) -> Result<Page<Elevation>, Error> {
-    let head: u64 =
-        connection.query_row("SELECT sequence FROM head", [], |row| row.get(0)).map_err(failed)?;
-    let snapshot = query.snapshot.unwrap_or(Snapshot { now, sequence: head });
-    let mut list = List { condition: String::from("TRUE"), parameters: Vec::new() };
-    list.and_status(Status::PendingApproval, snapshot.now);
+) -> Result<Page<Versioned<Elevation>>, Error> {
+    let mut list = List::new(&ELEVATIONS);
+    list.and_status(Status::PendingApproval, query.snapshot.map_or(now, |snapshot| snapshot.now));
     list.and_decidable_by(approver);
-    for comparison in &query.filter {
-        list.and(comparison);
-    }
-    let source = list.source(snapshot.sequence, head);
-    let total = query.count.then(|| list.count(connection, &source)).transpose()?;
-    let (items, more) = list.page(connection, &source, query)?;
-    Ok(Page { items, more, total, snapshot })
+    list.read(connection, query, now, read_elevation)
 }
+
+/// See [`Store::elevations`](crate::store::Store::elevations).
+pub(super) fn elevations(
+    connection: &Connection,
+    requester: AccountId,
+    query: &Query<ElevationField>,
+    now: Moment,
+) -> Result<Page<Versioned<Elevation>>, Error> {
+    let mut list = List::new(&ELEVATIONS);
+    list.and_requester(requester);
+    list.read(connection, query, now, read_elevation)
+}
+
+/// See [`Store::roles`](crate::store::Store::roles).
+pub(super) fn roles(
+    connection: &Connection,
+    candidates: Option<&[PrincipalId]>,
+    query: &Query<RoleField>,
+    now: Moment,
+) -> Result<Page<Versioned<Role>>, Error> {
+    let mut list = List::new(&ROLES);
+    list.condition += " AND NOT deleted";
+    if let Some(candidates) = candidates {
+        list.and_names("id", "candidate", candidates);
+    }
+    list.read(connection, query, now, read_role)
+}
+
+/// The elevations of `role` that `requester` holds or waits for at `now`.
+pub(super) fn live(
+    connection: &Connection,
+    requester: AccountId,
+    role: RoleId,
+    now: Moment,
+) -> Result<Vec<Versioned<Elevation>>, Error> {
+    let mut list = List::new(&ELEVATIONS);
+    list.and_requester(requester);
+    list.and_live(role, now);
+    let sql = format!("SELECT {ELEVATION_COLUMNS} FROM elevation WHERE {}", list.condition);
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+    let rows = statement.query_map(params_from_iter(&list.parameters), read_elevation).map_err(failed)?;
+    rows.collect::<Result<_, _>>().map_err(failed)
+}
+
+/// Whether any elevation of `role` is pending or active at `now`.
+pub(super) fn in_use(connection: &Connection, role: RoleId, now: Moment) -> Result<bool, Error> {
+    let mut list = List::new(&ELEVATIONS);
+    list.and_live(role, now);
+    let sql = format!("SELECT EXISTS (SELECT 1 FROM elevation WHERE {})", list.condition);
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+    statement.query_row(params_from_iter(&list.parameters), |row| row.get(0)).map_err(failed)
+}
+
+/// What a list is a list of.
+struct Table {
+    name: &'static str,
+    past: &'static str,
+    columns: &'static str,
+    /// What a condition may ask for beside the columns.
+    more_columns: &'static str,
+    /// The order of what the keys of a query leave open.
+    order: &'static str,
+}
+
+const ELEVATIONS: Table = Table {
+    name: "elevation",
+    past: "elevation_past",
+    columns: ELEVATION_COLUMNS,
+    more_columns: "since, fim_request_id",
+    order: "filed_at, id",
+};
+
+const ROLES: Table = Table {
+    name: "role",
+    past: "role_past",
+    columns: ROLE_COLUMNS,
+    more_columns: "since, deleted",
+    order: "display_name, id",
+};
 
 /// The condition of a list, and the values it compares with.
 struct List {
+    table: &'static Table,
     condition: String,
     parameters: Vec<Parameter>,
 }
 
 impl List {
+    fn new(table: &'static Table) -> Self {
+        Self { table, condition: String::from("TRUE"), parameters: Vec::new() }
+    }
+
     /// Limits the list to what has `status` at `now`: [`Elevation::status`] for many.
     fn and_status(&mut self, status: Status, now: Moment) {
+        self.and_any_status(&[status], now);
+    }
+
+    /// Limits the list to what is pending or active of `role` at `now`.
+    fn and_live(&mut self, role: RoleId, now: Moment) {
+        let role = self.parameter(Parameter::Blob(role.0.into_bytes().to_vec()));
+        self.condition += &format!(" AND role = {role}");
+        self.and_any_status(&[Status::Active, Status::PendingApproval, Status::Scheduled], now);
+    }
+
+    fn and_any_status(&mut self, statuses: &[Status], now: Moment) {
         let now = self.parameter(Parameter::Integer(now.ticks()));
-        let alternatives: Vec<String> =
-            State::ALL.into_iter().filter_map(|state| shows(state, status, &now)).collect();
+        let alternatives: Vec<String> = State::ALL
+            .into_iter()
+            .flat_map(|state| {
+                statuses.iter().filter_map(|status| shows(state, *status, &now)).collect::<Vec<_>>()
+            })
+            .collect();
         self.condition += &format!(" AND ({})", alternatives.join(" OR "));
+    }
+
+    fn and_requester(&mut self, requester: AccountId) {
+        let requester = self.parameter(Parameter::Blob(requester.0.into_bytes().to_vec()));
+        self.condition += &format!(" AND requester_id = {requester}");
     }
 
     /// Limits the list to what `approver` may decide and has not decided.
     fn and_decidable_by(&mut self, approver: &Approver) {
-        let principals: Vec<String> =
-            approver.principals.iter().map(|principal| format!("\"{}\"", principal.0.simple())).collect();
-        let principals = self.parameter(Parameter::Text(format!("[{}]", principals.join(","))));
+        self.and_names("role", "approver", &approver.principals);
         let blob = self.parameter(Parameter::Blob(approver.account.0.into_bytes().to_vec()));
         let text = self.parameter(Parameter::Text(approver.account.to_string()));
         self.condition += &format!(
-            " AND role IN (SELECT role FROM role_principal WHERE part = 'approver' \
-             AND principal IN (SELECT unhex(value) FROM json_each({principals}))) \
-             AND requester_id <> {blob} \
+            " AND requester_id <> {blob} \
              AND NOT EXISTS (SELECT 1 FROM json_each(decisions) WHERE value ->> 'approver' = {text})"
         );
     }
 
-    fn and(&mut self, comparison: &Comparison) {
-        let column = column(comparison.field());
+    /// Limits the list to roles that name one of `principals` for `part`.
+    fn and_names(&mut self, role_column: &str, part: &str, principals: &[PrincipalId]) {
+        let principals: Vec<String> =
+            principals.iter().map(|principal| format!("\"{}\"", principal.0.simple())).collect();
+        let principals = self.parameter(Parameter::Text(format!("[{}]", principals.join(","))));
+        self.condition += &format!(
+            " AND {role_column} IN (SELECT role FROM role_principal WHERE part = '{part}' \
+             AND principal IN (SELECT unhex(value) FROM json_each({principals})))"
+        );
+    }
+
+    /// Reads the page that the query asks for, of the moment that it shows.
+    fn read<F: Column, T>(
+        mut self,
+        connection: &Connection,
+        query: &Query<F>,
+        now: Moment,
+        read: fn(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Page<T>, Error> {
+        let head: u64 =
+            connection.query_row("SELECT sequence FROM head", [], |row| row.get(0)).map_err(failed)?;
+        let snapshot = query.snapshot.unwrap_or(Snapshot { now, sequence: head });
+        for comparison in &query.filter {
+            self.and(comparison);
+        }
+        let source = self.source(snapshot.sequence, head);
+        let total = query.count.then(|| self.count(connection, &source)).transpose()?;
+        let (items, more) = self.page(connection, &source, query, read)?;
+        Ok(Page { items, more, total, snapshot })
+    }
+
+    fn and<F: Column>(&mut self, comparison: &Comparison<F>) {
+        let column = comparison.field().column();
         let sql = match comparison.value() {
             Value::Moment(moment) => self.in_milliseconds(column, comparison.operator(), *moment),
             value => {
@@ -97,14 +224,13 @@ impl List {
     /// What to read from: the present, or, when it has moved on, the present and the past as they were at `sequence`.
     fn source(&mut self, sequence: u64, head: u64) -> String {
         if sequence >= head {
-            return "elevation".to_owned();
+            return self.table.name.to_owned();
         }
         let sequence = self.parameter(Parameter::Integer(sequence.cast_signed()));
-        let columns = "fim_request_id, since";
+        let Table { name, past, columns, more_columns, .. } = self.table;
         format!(
-            "(SELECT {ELEVATION_COLUMNS}, {columns} FROM elevation WHERE since <= {sequence} UNION ALL \
-             SELECT {ELEVATION_COLUMNS}, {columns} FROM elevation_past \
-             WHERE since <= {sequence} AND until > {sequence})"
+            "(SELECT {columns}, {more_columns} FROM {name} WHERE since <= {sequence} UNION ALL \
+             SELECT {columns}, {more_columns} FROM {past} WHERE since <= {sequence} AND until > {sequence})"
         )
     }
 
@@ -114,26 +240,25 @@ impl List {
         statement.query_row(params_from_iter(&self.parameters), |row| row.get(0)).map_err(failed)
     }
 
-    fn page(
+    fn page<F: Column, T>(
         mut self,
         connection: &Connection,
         source: &str,
-        query: &Query,
-    ) -> Result<(Vec<Elevation>, bool), Error> {
+        query: &Query<F>,
+        read: fn(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<(Vec<T>, bool), Error> {
         // One more than asked for tells whether there is a next page.
         let limit = self.parameter(Parameter::Integer(i64::from(query.limit) + 1));
         let offset = self.parameter(Parameter::Integer(query.offset.cast_signed()));
+        let Table { columns, order, .. } = self.table;
         let sql = format!(
-            "SELECT {ELEVATION_COLUMNS} FROM {source} WHERE {} ORDER BY {} LIMIT {limit} OFFSET {offset}",
+            "SELECT {columns} FROM {source} WHERE {} ORDER BY {}{order} LIMIT {limit} OFFSET {offset}",
             self.condition,
-            order(&query.order),
+            keys(&query.order),
         );
         let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
-        let rows = statement.query_map(params_from_iter(&self.parameters), read_elevation).map_err(failed)?;
-        let mut items: Vec<Elevation> = rows
-            .map(|elevation| elevation.map(|elevation| elevation.value))
-            .collect::<Result<_, _>>()
-            .map_err(failed)?;
+        let rows = statement.query_map(params_from_iter(&self.parameters), read).map_err(failed)?;
+        let mut items: Vec<T> = rows.collect::<Result<_, _>>().map_err(failed)?;
         let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
         let more = items.len() > limit;
         items.truncate(limit);
@@ -168,29 +293,51 @@ fn deadline_column(deadline: Deadline) -> &'static str {
     }
 }
 
-fn order(keys: &[Order]) -> String {
+/// The keys of an order, each with a comma behind it.
+fn keys<F: Column>(keys: &[Order<F>]) -> String {
     let mut sql = String::new();
     for key in keys {
-        sql += column(key.field);
+        sql += key.field.column();
         sql += if key.descending { " DESC, " } else { ", " };
     }
-    sql + "filed_at, id"
+    sql
 }
 
-fn column(field: Field) -> &'static str {
-    match field {
-        Field::ApprovalId => "approval",
-        Field::ElevationId => "id",
-        Field::FiledAt => "filed_at",
-        Field::FimRequestId => "fim_request_id",
-        Field::Justification => "justification",
-        Field::PendingUntil => "pending_until",
-        Field::RequestedLife => "requested_life",
-        Field::RequestedStart => "requested_start",
-        Field::RequesterId => "requester_id",
-        Field::RequesterName => "requester_name",
-        Field::RoleDisplayName => "role_display_name",
-        Field::RoleId => "role",
+/// A field that is a column, or an expression over columns.
+trait Column: Field {
+    fn column(self) -> &'static str;
+}
+
+impl Column for ElevationField {
+    fn column(self) -> &'static str {
+        match self {
+            Self::ActivatedAt => "activated_at",
+            Self::ApprovalId => "approval",
+            Self::ElevationId => "id",
+            Self::ExpiresAt => "expires_at",
+            Self::FiledAt => "filed_at",
+            Self::FimRequestId => "fim_request_id",
+            Self::Justification => "justification",
+            Self::PendingUntil => "pending_until",
+            Self::RequestedLife => "requested_life",
+            Self::RequestedStart => "requested_start",
+            Self::RequesterId => "requester_id",
+            Self::RequesterName => "requester_name",
+            Self::RoleDisplayName => "role_display_name",
+            Self::RoleId => "role",
+        }
+    }
+}
+
+impl Column for RoleField {
+    fn column(self) -> &'static str {
+        match self {
+            Self::ApprovalRequired => "(approvers IS NOT NULL)",
+            Self::Description => "description",
+            Self::DisplayName => "display_name",
+            Self::Id => "id",
+            Self::LongestLife => "longest_life",
+        }
     }
 }
 
@@ -208,6 +355,7 @@ fn operator(operator: Operator) -> &'static str {
 
 fn parameter(value: &Value) -> Parameter {
     match value {
+        Value::Bool(value) => Parameter::Integer(i64::from(*value)),
         Value::Id(id) => Parameter::Blob(id.into_bytes().to_vec()),
         Value::Life(life) => Parameter::Integer(life.seconds()),
         Value::Moment(moment) => Parameter::Integer(moment.ticks()),

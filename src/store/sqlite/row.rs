@@ -1,7 +1,7 @@
 //! Records as rows, and back.
 
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use uuid::Uuid;
 
 use super::failed;
@@ -13,15 +13,19 @@ use crate::domain::moment::{Life, Moment};
 use crate::domain::role::{Role, Stage};
 use crate::domain::version::{Version, Versioned};
 use crate::store::columns::{
-    decisions_from_json, decisions_to_json, principals_from_json, principals_to_json, verdict_name,
-    verdict_named,
+    channel_name, channel_named, decisions_from_json, decisions_to_json, principals_from_json,
+    principals_to_json, verdict_name, verdict_named,
 };
 use crate::store::{ElevationKey, Key};
 
 /// The columns of `elevation` in the order in which [`read_elevation`] reads them.
 pub(super) const ELEVATION_COLUMNS: &str = "id, version, requester_id, requester_name, role, role_display_name, \
      justification, requested_life, life, requested_start, filed_at, activated_at, expires_at, state, approval, \
-     pending_until, outcome, decisions";
+     pending_until, outcome, decisions, channel";
+
+/// The columns of `role` in the order in which [`read_role`] reads them.
+pub(super) const ROLE_COLUMNS: &str =
+    "id, version, display_name, description, longest_life, candidates, approvers, needed";
 
 /// Reads one elevation.
 pub(super) fn elevation(
@@ -41,21 +45,24 @@ pub(super) fn elevation(
 /// Reads one role.
 pub(super) fn role(connection: &Connection, id: RoleId) -> Result<Option<Versioned<Role>>, Error> {
     let mut statement = connection
-        .prepare_cached(
-            "SELECT id, version, display_name, description, longest_life, candidates, approvers, needed \
-             FROM role WHERE id = ?1",
-        )
+        .prepare_cached(&format!("SELECT {ROLE_COLUMNS} FROM role WHERE id = ?1 AND NOT deleted"))
         .map_err(failed)?;
     statement.query_row([id.0.as_bytes()], read_role).optional().map_err(failed)
 }
 
 /// The version of a record, as the connection sees it now.
 pub(super) fn version(connection: &Connection, key: Key) -> rusqlite::Result<Version> {
-    let (sql, id) = match key {
-        Key::Elevation(id) => ("SELECT version FROM elevation WHERE id = ?1", id.0),
-        Key::Role(id) => ("SELECT version FROM role WHERE id = ?1", id.0),
+    let query = |sql: &str, ids: &[&[u8; 16]]| {
+        connection.prepare_cached(sql)?.query_row(params_from_iter(ids), |row| row.get(0)).optional()
     };
-    let version = connection.prepare_cached(sql)?.query_row([id.as_bytes()], |row| row.get(0)).optional()?;
+    let version = match key {
+        Key::Elevation(id) => query("SELECT version FROM elevation WHERE id = ?1", &[id.0.as_bytes()])?,
+        Key::Live(role, None) => query(LIVE_OF_ROLE, &[role.0.as_bytes()])?,
+        Key::Live(role, Some(requester)) => {
+            query(LIVE_OF_REQUESTER, &[role.0.as_bytes(), requester.0.as_bytes()])?
+        }
+        Key::Role(id) => query("SELECT version FROM role WHERE id = ?1", &[id.0.as_bytes()])?,
+    };
     Ok(version.map_or(Version::ABSENT, Version))
 }
 
@@ -67,25 +74,47 @@ pub(super) fn put_elevation(
     since: u64,
     time: Moment,
 ) -> rusqlite::Result<()> {
-    let id = elevation.id.0;
-    if version != Version::ABSENT.next() {
-        connection
-            .prepare_cached("INSERT INTO elevation_past SELECT ?1, ?2, * FROM elevation WHERE id = ?3")?
-            .execute(params![time.ticks(), since, id.as_bytes()])?;
+    if version == Version::ABSENT.next() {
+        return insert_elevation(connection, elevation, version, since);
     }
+    connection
+        .prepare_cached("INSERT INTO elevation_past SELECT ?1, ?2, * FROM elevation WHERE id = ?3")?
+        .execute(params![time.ticks(), since, elevation.id.0.as_bytes()])?;
     let approval = elevation.approval.as_ref();
     connection
         .prepare_cached(
-            "INSERT INTO elevation (id, version, since, requester_id, requester_name, role, \
-             role_display_name, justification, requested_life, life, requested_start, filed_at, activated_at, \
-             expires_at, state, fim_request_id, approval, pending_until, outcome, decisions) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) \
-             ON CONFLICT (id) DO UPDATE SET version = excluded.version, since = excluded.since, \
-             activated_at = excluded.activated_at, expires_at = excluded.expires_at, state = excluded.state, \
-             outcome = excluded.outcome, decisions = excluded.decisions",
+            "UPDATE elevation SET version = ?2, since = ?3, activated_at = ?4, expires_at = ?5, state = ?6, \
+             outcome = ?7, decisions = ?8 WHERE id = ?1",
         )?
         .execute(params![
-            id.as_bytes(),
+            elevation.id.0.as_bytes(),
+            version.0,
+            since,
+            elevation.activated_at.map(Moment::ticks),
+            elevation.expires_at.map(Moment::ticks),
+            elevation.state.name(),
+            approval.and_then(|approval| approval.outcome).map(verdict_name),
+            decisions_to_json(approval.map_or(&[], |approval| &approval.decisions)),
+        ])?;
+    Ok(())
+}
+
+fn insert_elevation(
+    connection: &Connection,
+    elevation: &Elevation,
+    version: Version,
+    since: u64,
+) -> rusqlite::Result<()> {
+    let approval = elevation.approval.as_ref();
+    connection
+        .prepare_cached(
+            "INSERT INTO elevation (id, version, since, requester_id, requester_name, role, role_display_name, \
+             justification, requested_life, life, requested_start, filed_at, activated_at, expires_at, state, \
+             fim_request_id, approval, pending_until, outcome, decisions, channel) VALUES (?1, ?2, ?3, ?4, ?5, ?6, \
+             ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+        )?
+        .execute(params![
+            elevation.id.0.as_bytes(),
             version.0,
             since,
             elevation.requester.id.0.as_bytes(),
@@ -105,6 +134,7 @@ pub(super) fn put_elevation(
             approval.map(|approval| approval.pending_until.ticks()),
             approval.and_then(|approval| approval.outcome).map(verdict_name),
             decisions_to_json(approval.map_or(&[], |approval| &approval.decisions)),
+            channel_name(elevation.channel),
         ])?;
     Ok(())
 }
@@ -115,9 +145,10 @@ pub(super) fn put_role(
     role: &Role,
     version: Version,
     since: u64,
+    time: Moment,
 ) -> rusqlite::Result<()> {
     let id = role.id.0;
-    connection.prepare_cached("DELETE FROM role_principal WHERE role = ?1")?.execute([id.as_bytes()])?;
+    keep_past_role(connection, role.id, since, time)?;
     connection
         .prepare_cached(
             "INSERT INTO role (id, version, since, display_name, description, longest_life, candidates, approvers, \
@@ -150,6 +181,30 @@ pub(super) fn put_role(
     Ok(())
 }
 
+/// Ends a role: nobody is named by it any more, and its id stays taken.
+pub(super) fn delete_role(
+    connection: &Connection,
+    id: RoleId,
+    version: Version,
+    since: u64,
+    time: Moment,
+) -> rusqlite::Result<()> {
+    keep_past_role(connection, id, since, time)?;
+    connection
+        .prepare_cached("UPDATE role SET deleted = 1, version = ?1, since = ?2 WHERE id = ?3")?
+        .execute(params![version.0, since, id.0.as_bytes()])?;
+    Ok(())
+}
+
+/// Keeps what the role was, if it was, for lists that show an earlier moment; and forgets whom it named.
+fn keep_past_role(connection: &Connection, id: RoleId, until: u64, time: Moment) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT INTO role_past SELECT ?1, ?2, * FROM role WHERE id = ?3")?
+        .execute(params![time.ticks(), until, id.0.as_bytes()])?;
+    connection.prepare_cached("DELETE FROM role_principal WHERE role = ?1")?.execute([id.0.as_bytes()])?;
+    Ok(())
+}
+
 /// Reads an elevation from a row of [`ELEVATION_COLUMNS`].
 pub(super) fn read_elevation(row: &Row<'_>) -> rusqlite::Result<Versioned<Elevation>> {
     let approval = match row.get::<_, Option<[u8; 16]>>(14)? {
@@ -171,6 +226,7 @@ pub(super) fn read_elevation(row: &Row<'_>) -> rusqlite::Result<Versioned<Elevat
         life: life(row, 8)?,
         requested_start: Moment::from_ticks(row.get(9)?),
         filed_at: Moment::from_ticks(row.get(10)?),
+        channel: channel_named(text(row, 18)?.unwrap_or_default()).map_err(unreadable(18))?,
         activated_at: row.get::<_, Option<i64>>(11)?.map(Moment::from_ticks),
         expires_at: row.get::<_, Option<i64>>(12)?.map(Moment::from_ticks),
         state: state_named(text(row, 13)?.unwrap_or_default()).map_err(unreadable(13))?,
@@ -179,7 +235,8 @@ pub(super) fn read_elevation(row: &Row<'_>) -> rusqlite::Result<Versioned<Elevat
     Ok(Versioned { version: Version(row.get(1)?), value })
 }
 
-fn read_role(row: &Row<'_>) -> rusqlite::Result<Versioned<Role>> {
+/// Reads a role from a row of [`ROLE_COLUMNS`].
+pub(super) fn read_role(row: &Row<'_>) -> rusqlite::Result<Versioned<Role>> {
     let stage = match text(row, 6)? {
         None => None,
         Some(approvers) => Some(Stage {
@@ -218,3 +275,8 @@ fn uuid(row: &Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
 fn unreadable(column: usize) -> impl Fn(Error) -> rusqlite::Error {
     move |error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
 }
+
+const LIVE_OF_REQUESTER: &str = "SELECT since FROM elevation WHERE role = ?1 AND requester_id = ?2 \
+     AND state IN ('Active', 'PendingApproval', 'Scheduled') ORDER BY since DESC LIMIT 1";
+const LIVE_OF_ROLE: &str = "SELECT since FROM elevation WHERE role = ?1 \
+     AND state IN ('Active', 'PendingApproval', 'Scheduled') ORDER BY since DESC LIMIT 1";

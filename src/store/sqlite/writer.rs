@@ -1,10 +1,13 @@
 //! The one thread that writes.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::checkpoint::Checkpointer;
 use super::{failed, row};
 use crate::domain::error::{Error, Kind};
 use crate::domain::moment::Moment;
@@ -27,7 +30,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread on `connection`, behind the record that it holds.
-    pub(super) fn start(connection: Connection) -> Result<Self, Error> {
+    pub(super) fn start(path: &Path, connection: Connection) -> Result<Self, Error> {
         let head = connection
             .query_row("SELECT sequence, hash FROM head", [], |row| {
                 Ok(Head { sequence: row.get(0)?, hash: Hash(row.get(1)?) })
@@ -36,12 +39,14 @@ impl Writer {
         let (queue, changes) = mpsc::channel(LONGEST_QUEUE);
         let (set_ready, ready) = watch::channel(true);
         let (fail, failed) = watch::channel(false);
-        let thread = Thread { connection, head, ready: set_ready };
+        let fail = Arc::new(fail);
+        let checkpointer = Checkpointer::start(path, fail.clone())?;
+        let thread = Thread { connection, checkpointer, head, ready: set_ready };
         let running = thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || thread.run(changes, &fail))
             .map_err(Error::internal)?;
-        Ok(Self { queue, ready, failed, _running: Running(Some(running)) })
+        Ok(Self { queue, ready, failed, _running: Running::new(running) })
     }
 
     /// Queues the change and waits until it is durable or refused.
@@ -73,7 +78,14 @@ impl Writer {
 
 /// A thread that is waited for.
 #[derive(Debug)]
-struct Running(Option<JoinHandle<()>>);
+pub(super) struct Running(Option<JoinHandle<()>>);
+
+impl Running {
+    /// Waits for the thread when this is dropped.
+    pub(super) fn new(thread: JoinHandle<()>) -> Self {
+        Self(Some(thread))
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -85,7 +97,6 @@ impl Drop for Running {
 }
 
 /// A change with its events already encoded, which is done before the queue so that the writer need not.
-#[derive(Clone)]
 struct Prepared {
     expects: Vec<(Key, Version)>,
     /// Each with the version that it gets.
@@ -123,6 +134,7 @@ struct Queued {
 
 struct Thread {
     connection: Connection,
+    checkpointer: Checkpointer,
     head: Head,
     ready: watch::Sender<bool>,
 }
@@ -156,14 +168,17 @@ impl Thread {
     fn commit_and_answer(&mut self, group: Vec<Queued>) -> rusqlite::Result<()> {
         let (prepared, answers): (Vec<_>, Vec<_>) =
             group.into_iter().map(|queued| (queued.prepared, queued.answer)).unzip();
+        let before = self.head;
         match self.commit(&prepared) {
             Ok(written) => {
-                self.set_ready(true);
+                if self.head != before {
+                    self.set_ready(true);
+                }
                 for (answer, written) in answers.into_iter().zip(written) {
                     // Whoever asked may be gone; what is written stays written.
                     let _ = answer.send(written.into());
                 }
-                Ok(())
+                self.checkpointer.committed(prepared.len(), &self.connection)
             }
             Err(error) if is_fatal(&error) => Err(error),
             Err(error) if prepared.len() == 1 => {
@@ -214,20 +229,21 @@ fn write(connection: &Connection, head: &mut Head, change: &Prepared) -> rusqlit
         }
     }
     let mut time = Moment::from_ticks(0);
-    for draft in change.events.iter().cloned() {
+    for draft in &change.events {
         let subject = draft.event().subject.id();
         time = draft.event().time;
-        let envelope = draft.seal(head);
+        let header = draft.seal(head);
         connection
             .prepare_cached("INSERT INTO event (sequence, subject, header, payload) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![envelope.sequence, subject.as_bytes(), envelope.header, envelope.payload])?;
+            .execute(params![header.sequence, subject.as_bytes(), header.bytes, draft.payload()])?;
     }
     for (record, version) in &change.puts {
         match record {
             Record::Elevation(elevation) => {
                 row::put_elevation(connection, elevation, *version, head.sequence, time)?;
             }
-            Record::Role(role) => row::put_role(connection, role, *version, head.sequence)?,
+            Record::Role(role) => row::put_role(connection, role, *version, head.sequence, time)?,
+            Record::RoleDeleted(id) => row::delete_role(connection, *id, *version, head.sequence, time)?,
         }
     }
     Ok(Written::Commit(Commit::Committed { sequence: head.sequence }))
@@ -237,17 +253,16 @@ fn write(connection: &Connection, head: &mut Head, change: &Prepared) -> rusqlit
 fn forget_past(connection: &Connection, group: &[Prepared]) -> rusqlite::Result<()> {
     let times = group.iter().flat_map(|change| &change.events).map(|draft| draft.event().time.ticks());
     let Some(now) = times.max() else { return Ok(()) };
-    connection
-        .prepare_cached(
-            "DELETE FROM elevation_past WHERE (until_time, until, id) IN (SELECT until_time, until, id \
-             FROM elevation_past WHERE until_time < ?1 ORDER BY until_time LIMIT ?2)",
-        )?
-        .execute(params![now - 2 * Snapshot::LIFE, 2 * LARGEST_GROUP])?;
+    for sql in [FORGET_ELEVATIONS, FORGET_ROLES] {
+        connection
+            .prepare_cached(sql)?
+            .execute(params![now.saturating_sub(2 * Snapshot::LIFE), 2 * LARGEST_GROUP])?;
+    }
     Ok(())
 }
 
 /// Whether what the file holds is unknown after this error: a write or a sync failed.
-fn is_fatal(error: &rusqlite::Error) -> bool {
+pub(super) fn is_fatal(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),
         Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
@@ -263,5 +278,9 @@ impl From<Written> for Result<Commit, Error> {
     }
 }
 
+const FORGET_ELEVATIONS: &str = "DELETE FROM elevation_past WHERE (until_time, until, id) IN \
+     (SELECT until_time, until, id FROM elevation_past WHERE until_time < ?1 ORDER BY until_time LIMIT ?2)";
+const FORGET_ROLES: &str = "DELETE FROM role_past WHERE (until_time, until, id) IN \
+     (SELECT until_time, until, id FROM role_past WHERE until_time < ?1 ORDER BY until_time LIMIT ?2)";
 const LARGEST_GROUP: usize = 256;
 const LONGEST_QUEUE: usize = 4_096;

@@ -4,21 +4,21 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use countersign::domain::error::Kind;
-use countersign::domain::event::{Event, Fact};
+use countersign::domain::event::Event;
 use countersign::domain::version::Version;
 use countersign::steady::Deadline;
 use countersign::store::{Change, Commit, ElevationKey, Key};
 
 use super::Backend;
 use super::history::{
-    History, ROLE, abandon, approval_id, at, both, committed, decided, filing, read, record, role_change,
-    sams_role, together, was_committed, was_conflict,
+    History, ROLE, abandon, approval_id, approved_by, at, both, committed, filing, read, record, rejected_by,
+    role_change, sams_role, together, was_committed, was_conflict,
 };
 use crate::kit::{ANN, KIM, SAM, START};
 
 pub async fn what_is_acknowledged_is_there_after_reopening(backend: impl Backend) {
     let store = backend.open().await;
-    let rejected = History::filed(1).then(at(60), [Fact::Rejected(decided(SAM))]);
+    let rejected = History::filed(1).then(at(60), [rejected_by(SAM)]);
     committed(&store, role_change(&sams_role(), Version::ABSENT)).await;
     committed(&store, rejected.whole()).await;
     let events = record(&store).await;
@@ -109,15 +109,15 @@ pub async fn only_one_of_two_creates_a_record(backend: impl Backend) {
 pub async fn a_stale_version_is_a_conflict(backend: impl Backend) {
     let store = backend.open().await;
     let filed = History::filed(1);
-    let rejected = filed.then(at(60), [Fact::Rejected(decided(SAM))]);
-    let approved = filed.then(at(61), [Fact::Approved(decided(SAM))]);
+    let rejected = filed.then(at(60), [rejected_by(SAM)]);
+    let approved = filed.then(at(61), [approved_by(SAM)]);
     committed(&store, filed.change()).await;
     committed(&store, rejected.change()).await;
     for stale in [filed.change(), approved.change()] {
         assert_eq!(store.commit(stale).await.unwrap(), Commit::Conflict);
     }
-    let ahead = approved.then(at(62), [Fact::Approved(decided(KIM))]);
-    let ahead = ahead.then(at(63), [Fact::Rejected(decided(ANN))]);
+    let ahead = approved.then(at(62), [approved_by(KIM)]);
+    let ahead = ahead.then(at(63), [rejected_by(ANN)]);
     assert_eq!(store.commit(ahead.change()).await.unwrap(), Commit::Conflict);
     assert_eq!(read(&store, &filed).await.unwrap().elevation.value, rejected.elevation);
     assert_eq!(record(&store).await.len(), 2);
@@ -160,7 +160,7 @@ pub async fn changes_of_distinct_records_all_happen_in_one_order_without_a_gap(b
     let changes: Vec<Change> = (1..=300)
         .map(|number| {
             let filed = History::filed(number);
-            let [approved, rejected] = [Fact::Approved, Fact::Rejected].map(|fact| fact(decided(SAM)));
+            let (approved, rejected) = (approved_by(SAM), rejected_by(SAM));
             match number % 3 {
                 0 => filed.whole(),
                 1 => filed.then(at(60), [rejected]).whole(),
@@ -190,9 +190,7 @@ pub async fn of_all_changes_of_one_version_exactly_one_wins(backend: impl Backen
     committed(&store, history.change()).await;
     for round in 2..=6 {
         let rivals: Vec<History> = (0..40)
-            .map(|rival| {
-                history.then(at(round), [Fact::Approved(decided(&format!("PRIV\\{round}-{rival}")))])
-            })
+            .map(|rival| history.then(at(round), [approved_by(&format!("PRIV\\{round}-{rival}"))]))
             .collect();
         let answers = together(&store, rivals.iter().map(History::change)).await;
         let winners: Vec<&History> = rivals

@@ -1,7 +1,7 @@
 //! The one rule of expiry, in Rust and in the language of the backend.
 
 use countersign::domain::elevation::Elevation;
-use countersign::domain::event::{Fact, Filed, Opened};
+use countersign::domain::event::{Filed, Opened};
 use countersign::domain::id::RoleId;
 use countersign::domain::version::Version;
 use proptest::prelude::*;
@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use super::Backend;
 use super::history::{
-    History, ROLE, account, approval_id, decided, filing, group, role, role_change, ticks, together,
-    was_committed,
+    History, ROLE, activated_until, approval_id, approved_by, filing, group, rejected_by, role, role_change,
+    ticks, together, was_committed,
 };
 use super::lists::{caller, everything, list};
 use super::oracle::listed;
@@ -71,15 +71,15 @@ impl Drawn {
             Fate::ActivatedAtOnce | Fate::Scheduled => None,
             _ => Some(opened),
         };
-        let filed = Filed { approval, requester: account(self.requester), role: self.role, ..filing(number) };
-        let filed = History::of(number, ticks(-9), filed);
-        let activated = Fact::Activated { expires_at: ticks(self.expires_at) };
+        let filed = Filed { approval, role: self.role, ..filing(number) };
+        let filed = History::by(self.requester, number, ticks(-9), filed);
+        let activated = activated_until(ticks(self.expires_at));
         match self.fate {
-            Fate::Activated => filed.then(ticks(-8), [Fact::Approved(decided(SAM)), activated]),
+            Fate::Activated => filed.then(ticks(-8), [approved_by(SAM), activated]),
             Fate::ActivatedAtOnce => filed.then(ticks(-8), [activated]),
-            Fate::Approved(by) => filed.then(ticks(-8), [Fact::Approved(decided(by))]),
+            Fate::Approved(by) => filed.then(ticks(-8), [approved_by(by)]),
             Fate::Pending | Fate::Scheduled => filed,
-            Fate::Rejected => filed.then(ticks(-8), [Fact::Rejected(decided(SAM))]),
+            Fate::Rejected => filed.then(ticks(-8), [rejected_by(SAM)]),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use countersign::domain::account::{Account, Group, Principal};
 use countersign::domain::elevation::Elevation;
 use countersign::domain::error::Error;
-use countersign::domain::event::{Decided, Event, Fact, Filed, Opened, Subject};
+use countersign::domain::event::{Actor, Channel, Decided, Event, Fact, Filed, Opened, Origin, Subject};
 use countersign::domain::id::{ApprovalId, ElevationId, RoleId};
 use countersign::domain::moment::{Life, Moment};
 use countersign::domain::role::{Role, Stage};
@@ -59,11 +59,11 @@ pub fn sams_role() -> Role {
 
 /// Writes the role over what has the version `before`.
 pub fn role_change(role: &Role, before: Version) -> Change {
-    let fact = Fact::RoleCreated { by: account(ANN), role: Box::new(role.clone()) };
+    let fact = Fact::RoleCreated(Box::new(role.clone()));
     Change {
         expects: vec![(Key::Role(role.id), before)],
         puts: vec![Record::Role(Box::new(role.clone()))],
-        events: vec![Event { time: START, subject: Subject::Role(role.id), fact }],
+        events: vec![Event { time: START, subject: Subject::Role(role.id), by: actor(ANN), fact }],
         deadline: None,
     }
 }
@@ -86,17 +86,21 @@ impl History {
     }
 
     pub fn of(number: u128, time: Moment, filed: Filed) -> Self {
+        Self::by(JEN, number, time, filed)
+    }
+
+    pub fn by(requester: &str, number: u128, time: Moment, filed: Filed) -> Self {
         let subject = Subject::Elevation(elevation_id(number));
-        let event = Event { time, subject, fact: Fact::Filed(Box::new(filed)) };
+        let event = Event { time, subject, by: actor(requester), fact: Fact::Filed(Box::new(filed)) };
         let elevation = Elevation::apply(None, &event).unwrap();
         Self { elevation, events: vec![event], before: Version::ABSENT, step: 1 }
     }
 
     /// The next step, which is one change.
-    pub fn then<const N: usize>(&self, time: Moment, facts: [Fact; N]) -> Self {
+    pub fn then<const N: usize>(&self, time: Moment, facts: [Told; N]) -> Self {
         let mut next = Self { before: self.before.next(), step: N, ..self.clone() };
-        for fact in facts {
-            let event = Event { time, subject: Subject::Elevation(self.elevation.id), fact };
+        for (by, fact) in facts {
+            let event = Event { time, subject: Subject::Elevation(self.elevation.id), by, fact };
             next.elevation = Elevation::apply(Some(next.elevation), &event).unwrap();
             next.events.push(event);
         }
@@ -129,7 +133,6 @@ impl History {
 
 pub fn filing(number: u128) -> Filed {
     Filed {
-        requester: account(JEN),
         role: ROLE,
         role_revision: 1,
         role_display_name: "SQL File Access".to_owned(),
@@ -149,8 +152,33 @@ pub fn approval_id(number: u128) -> ApprovalId {
     ApprovalId(Uuid::from_u128(number | 0xA << 64))
 }
 
-pub fn decided(by: &str) -> Decided {
-    Decided { approver: account(by), reason: Some("Seen it.".to_owned()), role_revision: 1 }
+/// A fact, and who made it so.
+pub type Told = (Actor, Fact);
+
+pub fn approved_by(name: &str) -> Told {
+    let requester_via = Some(group("SQL Users"));
+    (actor(name), Fact::Approved(Decided { requester_via, ..decided() }))
+}
+
+pub fn rejected_by(name: &str) -> Told {
+    (actor(name), Fact::Rejected(decided()))
+}
+
+pub fn activated_until(expires_at: Moment) -> Told {
+    (actor(SAM), Fact::Activated { expires_at })
+}
+
+fn decided() -> Decided {
+    Decided { reason: Some("Seen it.".to_owned()), role_revision: 1, requester_via: None }
+}
+
+fn actor(name: &str) -> Actor {
+    Actor {
+        account: account(name),
+        via: Some(Principal::Account(account(name))),
+        credential: "bearer:0123456789abcdef".to_owned(),
+        origin: Origin { channel: Channel::PamWebApi, request_id: "request-1".to_owned() },
+    }
 }
 
 /// Several changes as one.

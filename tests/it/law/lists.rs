@@ -5,10 +5,10 @@ use std::sync::Arc;
 use countersign::domain::account::{Group, Principal};
 use countersign::domain::caller::Caller;
 use countersign::domain::elevation::Elevation;
-use countersign::domain::event::{Fact, Filed, Opened};
+use countersign::domain::event::{Filed, Opened};
 use countersign::domain::id::RoleId;
 use countersign::domain::moment::Moment;
-use countersign::domain::query::{Comparison, Field, Operator, Order, Page, Query, Value};
+use countersign::domain::query::{Comparison, ElevationField, Operator, Order, Page, Query, Value};
 use countersign::domain::role::Role;
 use countersign::domain::version::Version;
 use countersign::store::{Approver, Store};
@@ -16,25 +16,41 @@ use uuid::Uuid;
 
 use super::Backend;
 use super::history::{
-    History, ROLE, account, approval_id, committed, decided, elevation_id, filing, group, life, role,
-    role_change, sams_role, ticks,
+    History, ROLE, account, approval_id, approved_by, committed, elevation_id, filing, group, life,
+    rejected_by, role, role_change, sams_role, ticks,
 };
 use super::oracle::{FIELDS, OPERATORS, listed, value};
 use crate::kit::{EVE, GIL, JEN, KIM, SAM, START};
 
 /// The whole list as of now, counted.
-pub fn everything() -> Query {
+pub fn everything() -> Query<ElevationField> {
     Query { filter: vec![], order: vec![], offset: 0, limit: 1_000, count: true, snapshot: None }
 }
 
 pub fn caller(name: &str, groups: &[&str]) -> Caller {
-    Caller::new(account(name), groups.iter().map(|name| Group::named(name).unwrap()).collect(), false)
+    Caller::new(
+        account(name),
+        groups.iter().map(|name| Group::named(name).unwrap()).collect(),
+        false,
+        String::new(),
+    )
 }
 
-pub async fn list(store: &Arc<dyn Store>, caller: &Caller, query: Query, now: Moment) -> Page<Elevation> {
+pub async fn list(
+    store: &Arc<dyn Store>,
+    caller: &Caller,
+    query: Query<ElevationField>,
+    now: Moment,
+) -> Page<Elevation> {
     let principals = caller.principals().iter().collect();
     let approver = Approver { account: caller.account.id, principals };
-    store.pending_approvals(approver, query, now).await.unwrap()
+    let page = store.pending_approvals(approver, query, now).await.unwrap();
+    Page {
+        items: page.items.into_iter().map(|elevation| elevation.value).collect(),
+        more: page.more,
+        total: page.total,
+        snapshot: page.snapshot,
+    }
 }
 
 pub async fn null_differs_from_every_value_and_is_never_greater_or_less(backend: impl Backend) {
@@ -55,7 +71,7 @@ pub async fn null_differs_from_every_value_and_is_never_greater_or_less(backend:
     ];
     for (operator, value, expected) in table {
         let label = format!("{operator:?} {value:?}");
-        let query = filtered(&[(Field::Justification, operator, value)]);
+        let query = filtered(&[(ElevationField::Justification, operator, value)]);
         let page = list(&store, &caller(SAM, &[]), query, START).await;
         assert_eq!(justifications(&page), expected, "{label}");
         assert_eq!(page.total, Some(expected.len() as u64), "{label}");
@@ -76,7 +92,7 @@ pub async fn moments_compare_by_the_millisecond(backend: impl Backend) {
     ];
     for (operator, expected) in table {
         for within in [0, 5_000, 9_999] {
-            let query = filtered(&[(Field::RequestedStart, operator, Value::Moment(ticks(within)))]);
+            let query = filtered(&[(ElevationField::RequestedStart, operator, Value::Moment(ticks(within)))]);
             let page = list(&store, &caller(SAM, &[]), query, START).await;
             let found = page.items.iter().map(|elevation| elevation.requested_start);
             let expected = expected.iter().map(|start| ticks(*start));
@@ -104,10 +120,10 @@ pub async fn all_comparisons_of_a_filter_must_hold(backend: impl Backend) {
     let store = backend.open().await;
     let all = varied(&store).await;
     let comparisons = [
-        (Field::RequestedLife, Operator::Gt, Value::Life(life(60))),
-        (Field::Justification, Operator::Ne, Value::Text("beta".to_owned())),
-        (Field::RequestedLife, Operator::Lt, Value::Life(life(300))),
-        (Field::RequestedStart, Operator::Ge, Value::Moment(START)),
+        (ElevationField::RequestedLife, Operator::Gt, Value::Life(life(60))),
+        (ElevationField::Justification, Operator::Ne, Value::Text("beta".to_owned())),
+        (ElevationField::RequestedLife, Operator::Lt, Value::Life(life(300))),
+        (ElevationField::RequestedStart, Operator::Ge, Value::Moment(START)),
     ];
     for (length, expected) in (0..=4).zip([7, 5, 4, 4, 3]) {
         let page = assert_as_naive(&store, &all, filtered(&comparisons[..length])).await;
@@ -121,7 +137,7 @@ pub async fn null_comes_first_and_in_a_descending_order_last(backend: impl Backe
     let table =
         [(false, [None, Some("B"), Some("a"), Some("b")]), (true, [Some("b"), Some("a"), Some("B"), None])];
     for (descending, expected) in table {
-        let order = vec![Order { field: Field::Justification, descending }];
+        let order = vec![Order { field: ElevationField::Justification, descending }];
         let page = list(&store, &caller(SAM, &[]), Query { order, ..everything() }, START).await;
         assert_eq!(justifications(&page), expected);
     }
@@ -133,7 +149,7 @@ pub async fn what_the_order_leaves_open_is_ordered_by_filing_then_id(backend: im
         [(3, 2), (1, 2), (2, 1)].map(|(number, time)| History::of(number, ticks(time), filing(number)));
     file(&store, filed).await;
     let oldest_first = [2, 1, 3].map(elevation_id);
-    let keys = [true, false].map(|descending| vec![Order { field: Field::RoleId, descending }]);
+    let keys = [true, false].map(|descending| vec![Order { field: ElevationField::RoleId, descending }]);
     for order in [vec![]].into_iter().chain(keys) {
         let page = list(&store, &caller(SAM, &[]), Query { order, ..everything() }, START).await;
         assert!(page.items.iter().map(|elevation| elevation.id).eq(oldest_first));
@@ -157,8 +173,10 @@ pub async fn every_order_is_the_naive_one(backend: impl Backend) {
 pub async fn pages_put_together_are_the_list_and_the_total_counts_what_is_skipped(backend: impl Backend) {
     let store = backend.open().await;
     let all = varied(&store).await;
-    let query =
-        Query { order: vec![Order { field: Field::Justification, descending: true }], ..everything() };
+    let query = Query {
+        order: vec![Order { field: ElevationField::Justification, descending: true }],
+        ..everything()
+    };
     let whole = assert_as_naive(&store, &all, query.clone()).await.items;
     for (limit, offset) in (1..=8).flat_map(|limit| (0..=8).map(move |offset| (limit, offset))) {
         let query = Query { offset, limit, ..query.clone() };
@@ -178,18 +196,16 @@ pub async fn only_what_the_approver_may_still_decide_is_listed(backend: impl Bac
     let [others, gone] = [0xB, 0xC].map(|id| RoleId(Uuid::from_u128(id)));
     let kims_role = role(others, &[Principal::Account(account(KIM))]);
     committed(&store, role_change(&kims_role, Version::ABSENT)).await;
-    let of = |number, requester, role| {
-        let requester = account(requester);
-        History::of(number, START, Filed { requester, role, ..filing(number) })
-    };
-    let approved = |by| [Fact::Approved(decided(by))];
+    let of =
+        |number, requester, role| History::by(requester, number, START, Filed { role, ..filing(number) });
+    let approved = |by| [approved_by(by)];
     let all = [
         of(1, SAM, ROLE),
         of(2, JEN, others),
         of(3, JEN, gone),
         of(4, JEN, ROLE).then(START, approved(SAM)),
         of(5, JEN, ROLE).then(START, approved(KIM)),
-        of(6, JEN, ROLE).then(START, [Fact::Rejected(decided(KIM))]),
+        of(6, JEN, ROLE).then(START, [rejected_by(KIM)]),
         of(7, JEN, ROLE),
     ];
     file(&store, all).await;
@@ -238,7 +254,6 @@ async fn varied(store: &Arc<dyn Store>) -> Vec<Elevation> {
     ];
     let histories = (1..).zip(contents).map(|(number, (name, justification, seconds, start, role))| {
         let filed = Filed {
-            requester: account(name),
             justification: justification.map(str::to_owned),
             requested_life: life(seconds),
             requested_start: ticks(start),
@@ -246,7 +261,7 @@ async fn varied(store: &Arc<dyn Store>) -> Vec<Elevation> {
             approval: Some(Opened { id: approval_id(9 - number), pending_until: ticks(30_000 - start) }),
             ..filing(number)
         };
-        History::of(number ^ 1, ticks(-start / 2), filed)
+        History::by(name, number ^ 1, ticks(-start / 2), filed)
     });
     file(store, histories).await
 }
@@ -275,8 +290,8 @@ async fn file(store: &Arc<dyn Store>, histories: impl IntoIterator<Item = Histor
     elevations
 }
 
-fn filtered(comparisons: &[(Field, Operator, Value)]) -> Query {
-    let comparison = |(field, operator, value): &(Field, Operator, Value)| {
+fn filtered(comparisons: &[(ElevationField, Operator, Value)]) -> Query<ElevationField> {
+    let comparison = |(field, operator, value): &(ElevationField, Operator, Value)| {
         Comparison::new(*field, *operator, value.clone()).unwrap()
     };
     Query { filter: comparisons.iter().map(comparison).collect(), ..everything() }
@@ -287,7 +302,11 @@ fn justifications(page: &Page<Elevation>) -> Vec<Option<&str>> {
 }
 
 /// Compares what sam is listed with the oracle.
-async fn assert_as_naive(store: &Arc<dyn Store>, all: &[Elevation], query: Query) -> Page<Elevation> {
+async fn assert_as_naive(
+    store: &Arc<dyn Store>,
+    all: &[Elevation],
+    query: Query<ElevationField>,
+) -> Page<Elevation> {
     let sam = caller(SAM, &[]);
     let expected = listed(all, &[sams_role()], &sam, &query, START);
     let page = list(store, &sam, query.clone(), START).await;

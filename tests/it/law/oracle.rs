@@ -5,23 +5,25 @@ use std::cmp::Ordering;
 use countersign::domain::caller::Caller;
 use countersign::domain::elevation::{Elevation, Status};
 use countersign::domain::moment::Moment;
-use countersign::domain::query::{Comparison, Field, Operator, Query, Value};
+use countersign::domain::query::{Comparison, ElevationField, Operator, Query, Value};
 use countersign::domain::rights;
 use countersign::domain::role::Role;
 
-pub const FIELDS: [Field; 12] = [
-    Field::ApprovalId,
-    Field::ElevationId,
-    Field::FiledAt,
-    Field::FimRequestId,
-    Field::Justification,
-    Field::PendingUntil,
-    Field::RequestedLife,
-    Field::RequestedStart,
-    Field::RequesterId,
-    Field::RequesterName,
-    Field::RoleDisplayName,
-    Field::RoleId,
+pub const FIELDS: [ElevationField; 14] = [
+    ElevationField::ActivatedAt,
+    ElevationField::ExpiresAt,
+    ElevationField::ApprovalId,
+    ElevationField::ElevationId,
+    ElevationField::FiledAt,
+    ElevationField::FimRequestId,
+    ElevationField::Justification,
+    ElevationField::PendingUntil,
+    ElevationField::RequestedLife,
+    ElevationField::RequestedStart,
+    ElevationField::RequesterId,
+    ElevationField::RequesterName,
+    ElevationField::RoleDisplayName,
+    ElevationField::RoleId,
 ];
 
 pub const OPERATORS: [Operator; 6] =
@@ -32,7 +34,7 @@ pub fn listed(
     elevations: &[Elevation],
     roles: &[Role],
     caller: &Caller,
-    query: &Query,
+    query: &Query<ElevationField>,
     now: Moment,
 ) -> Vec<Elevation> {
     let mut listed: Vec<Elevation> = elevations
@@ -46,21 +48,25 @@ pub fn listed(
 }
 
 /// The value of a field; [`Value::Null`] where there is none.
-pub fn value(field: Field, elevation: &Elevation) -> Value {
+pub fn value(field: ElevationField, elevation: &Elevation) -> Value {
     let approval = elevation.approval.as_ref();
     match field {
-        Field::ApprovalId => approval.map_or(Value::Null, |approval| Value::Id(approval.id.0)),
-        Field::ElevationId => Value::Id(elevation.id.0),
-        Field::FiledAt => Value::Moment(elevation.filed_at),
-        Field::FimRequestId => Value::Id(elevation.id.fim_request_id()),
-        Field::Justification => elevation.justification.clone().map_or(Value::Null, Value::Text),
-        Field::PendingUntil => approval.map_or(Value::Null, |approval| Value::Moment(approval.pending_until)),
-        Field::RequestedLife => Value::Life(elevation.requested_life),
-        Field::RequestedStart => Value::Moment(elevation.requested_start),
-        Field::RequesterId => Value::Id(elevation.requester.id.0),
-        Field::RequesterName => Value::Text(elevation.requester.name.clone()),
-        Field::RoleDisplayName => Value::Text(elevation.role_display_name.clone()),
-        Field::RoleId => Value::Id(elevation.role.0),
+        ElevationField::ActivatedAt => elevation.activated_at.map_or(Value::Null, Value::Moment),
+        ElevationField::ExpiresAt => elevation.expires_at.map_or(Value::Null, Value::Moment),
+        ElevationField::ApprovalId => approval.map_or(Value::Null, |approval| Value::Id(approval.id.0)),
+        ElevationField::ElevationId => Value::Id(elevation.id.0),
+        ElevationField::FiledAt => Value::Moment(elevation.filed_at),
+        ElevationField::FimRequestId => Value::Id(elevation.id.fim_request_id()),
+        ElevationField::Justification => elevation.justification.clone().map_or(Value::Null, Value::Text),
+        ElevationField::PendingUntil => {
+            approval.map_or(Value::Null, |approval| Value::Moment(approval.pending_until))
+        }
+        ElevationField::RequestedLife => Value::Life(elevation.requested_life),
+        ElevationField::RequestedStart => Value::Moment(elevation.requested_start),
+        ElevationField::RequesterId => Value::Id(elevation.requester.id.0),
+        ElevationField::RequesterName => Value::Text(elevation.requester.name.clone()),
+        ElevationField::RoleDisplayName => Value::Text(elevation.role_display_name.clone()),
+        ElevationField::RoleId => Value::Id(elevation.role.0),
     }
 }
 
@@ -72,7 +78,7 @@ fn is_decidable(elevation: &Elevation, roles: &[Role], caller: &Caller, now: Mom
         && decisions.into_iter().all(|decision| decision.approver.id != caller.account.id)
 }
 
-fn holds(comparison: &Comparison, elevation: &Elevation) -> bool {
+fn holds(comparison: &Comparison<ElevationField>, elevation: &Elevation) -> bool {
     let [left, right] = [&value(comparison.field(), elevation), comparison.value()].map(in_milliseconds);
     let known = left != Value::Null && right != Value::Null;
     let order = compare(&left, &right);
@@ -107,7 +113,7 @@ fn compare(one: &Value, other: &Value) -> Ordering {
     }
 }
 
-fn order(query: &Query, one: &Elevation, other: &Elevation) -> Ordering {
+fn order(query: &Query<ElevationField>, one: &Elevation, other: &Elevation) -> Ordering {
     let keys = query.order.iter().map(|key| {
         let order = compare(&value(key.field, one), &value(key.field, other));
         if key.descending { order.reverse() } else { order }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign::domain::event::{Fact, Filed, Opened};
+use countersign::domain::event::{Filed, Opened};
 use countersign::domain::id::{ApprovalId, RoleId};
 use countersign::domain::moment::Moment;
 use countersign::domain::query::{Query, Snapshot};
@@ -11,8 +11,8 @@ use countersign::store::{Change, ElevationKey, Store};
 
 use super::Backend;
 use super::history::{
-    History, ROLE, approval_id, at, both, committed, decided, elevation_id, filing, read, role_change,
-    sams_role,
+    History, ROLE, approval_id, approved_by, at, both, committed, elevation_id, filing, read, rejected_by,
+    role_change, sams_role,
 };
 use super::lists::{caller, everything, list};
 use crate::kit::{KIM, SAM, START};
@@ -20,8 +20,8 @@ use crate::kit::{KIM, SAM, START};
 pub async fn what_was_acknowledged_is_read_and_versions_count_up(backend: impl Backend) {
     let store = backend.open().await;
     let filed = History::filed(1);
-    let half = filed.then(at(60), [Fact::Approved(decided(KIM))]);
-    let rejected = half.then(at(61), [Fact::Rejected(decided(SAM))]);
+    let half = filed.then(at(60), [approved_by(KIM)]);
+    let rejected = half.then(at(61), [rejected_by(SAM)]);
     for (version, history) in (1..).zip([filed, half, rejected]) {
         let sequence =
             committed(&store, both(history.change(), role_change(&sams_role(), Version(version - 1))));
@@ -58,7 +58,7 @@ pub async fn an_elevation_and_its_role_are_read_as_of_one_moment(backend: impl B
     let mut history = History::filed(1);
     let mut changes = vec![both(history.change(), role_change(&sams_role(), Version::ABSENT))];
     for version in 1..=150 {
-        history = history.then(START, [Fact::Approved(decided(SAM))]);
+        history = history.then(START, [approved_by(SAM)]);
         changes.push(both(history.change(), role_change(&sams_role(), Version(version))));
     }
     let writing = tokio::spawn(write(store.clone(), changes));
@@ -100,10 +100,10 @@ pub async fn later_pages_show_the_moment_of_the_first(backend: impl Backend) {
     let page = |offset, snapshot| Query { offset, limit: 2, snapshot, ..everything() };
     let first = list(&store, &caller(SAM, &[]), page(0, None), at(100)).await;
 
-    let approved = |number: usize| filed[number - 1].then(at(101), [Fact::Approved(decided(KIM))]);
+    let approved = |number: usize| filed[number - 1].then(at(101), [approved_by(KIM)]);
     committed(&store, approved(2).change()).await;
     committed(&store, approved(3).change()).await;
-    committed(&store, approved(3).then(at(102), [Fact::Rejected(decided(SAM))]).change()).await;
+    committed(&store, approved(3).then(at(102), [rejected_by(SAM)]).change()).await;
     committed(&store, approved(4).change()).await;
     committed(&store, History::filed(7).change()).await;
 
@@ -131,7 +131,7 @@ pub async fn the_moment_of_the_first_page_lasts_as_long_as_its_token(backend: im
 
     let later = Moment::from_ticks(at(100).ticks() + Snapshot::LIFE);
     for (filed, time) in filed.iter().zip([at(100), later]) {
-        committed(&store, filed.then(time, [Fact::Rejected(decided(KIM))]).change()).await;
+        committed(&store, filed.then(time, [rejected_by(KIM)]).change()).await;
     }
     for number in 3..=20 {
         committed(&store, History::of(number, later, filing(number)).change()).await;

@@ -1,7 +1,7 @@
 //! The record, from the bytes as they are stored.
 
 use countersign::domain::elevation::Elevation;
-use countersign::domain::event::{Event, Fact, Filed, Subject};
+use countersign::domain::event::{Event, Filed, Subject};
 use countersign::domain::version::Version;
 use countersign::proto::record::v1::SubjectKind;
 use countersign::record::Envelope;
@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::Backend;
 use super::history::{
-    History, ROLE, at, committed, decided, elevation_id, filing, read, record, role_change, sams_role,
+    History, ROLE, activated_until, approved_by, at, committed, elevation_id, filing, read, record,
+    rejected_by, role_change, sams_role,
 };
 use crate::kit::{KIM, SAM, START};
 
@@ -33,7 +34,7 @@ pub async fn the_chain_goes_on_after_reopening(backend: impl Backend) {
 pub async fn a_header_names_the_time_and_the_subject_of_its_event(backend: impl Backend) {
     let store = backend.open().await;
     let filed = History::filed(1);
-    let rejected = filed.then(at(60), [Fact::Rejected(decided(SAM))]);
+    let rejected = filed.then(at(60), [rejected_by(SAM)]);
     committed(&store, role_change(&sams_role(), Version::ABSENT)).await;
     committed(&store, filed.change()).await;
     committed(&store, rejected.change()).await;
@@ -83,14 +84,12 @@ pub async fn events_are_read_from_behind_a_sequence_up_to_a_limit(backend: impl 
 /// One life after the other, each with its steps.
 fn lives() -> [Vec<History>; 5] {
     let [undecided, two, three, four] = [1, 2, 3, 4].map(History::filed);
-    let approved = |by| Fact::Approved(decided(by));
-    let rejected = |by| Fact::Rejected(decided(by));
-    let activated = |seconds| Fact::Activated { expires_at: at(seconds) };
-    let half = two.then(at(60), [approved(SAM)]);
-    let active = half.then(at(61), [approved(KIM), activated(3_661)]);
-    let ended = three.then(at(62), [rejected(SAM)]);
-    let split = four.then(at(63), [approved(SAM)]);
-    let split_ended = split.then(at(64), [rejected(KIM)]);
+    let activated = |seconds| activated_until(at(seconds));
+    let half = two.then(at(60), [approved_by(SAM)]);
+    let active = half.then(at(61), [approved_by(KIM), activated(3_661)]);
+    let ended = three.then(at(62), [rejected_by(SAM)]);
+    let split = four.then(at(63), [approved_by(SAM)]);
+    let split_ended = split.then(at(64), [rejected_by(KIM)]);
     let free = History::of(5, START, Filed { approval: None, justification: None, ..filing(5) });
     let free_active = free.then(START, [activated(3_600)]);
     [
@@ -104,7 +103,8 @@ fn lives() -> [Vec<History>; 5] {
 
 fn assert_chained(record: &[Envelope], length: usize) {
     assert_eq!(record.len(), length);
-    let mut previous = vec![0; 32];
+    let mut previous = record[0].header().unwrap().previous_hash;
+    assert_eq!(previous.len(), 32, "the random id of the record");
     for (sequence, envelope) in (1..).zip(record) {
         let header = envelope.header().unwrap();
         assert_eq!((envelope.sequence, header.sequence), (sequence, sequence));

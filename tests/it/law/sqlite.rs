@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use countersign::domain::error::Kind;
-use countersign::domain::event::Fact;
 use countersign::domain::moment::Moment;
 use countersign::domain::query::Snapshot;
 use countersign::store::sqlite::SqliteStore;
@@ -14,7 +13,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::Backend;
-use super::history::{History, at, committed, decided, filing, read, record};
+use super::history::{History, at, committed, filing, read, record, rejected_by};
 use crate::kit::SAM;
 
 /// A file in a folder of its own.
@@ -147,7 +146,7 @@ async fn the_past_is_forgotten_when_no_page_token_can_ask_for_it() {
     };
     let pending = History::filed(1);
     committed(&store, pending.change()).await;
-    committed(&store, pending.then(at(60), [Fact::Rejected(decided(SAM))]).change()).await;
+    committed(&store, pending.then(at(60), [rejected_by(SAM)]).change()).await;
     assert_eq!(past(), 1);
 
     let two_lives = 2 * Snapshot::LIFE / Moment::TICKS_PER_SECOND;

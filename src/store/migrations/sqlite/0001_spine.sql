@@ -1,13 +1,13 @@
 -- Moments are counts of 100 ns since 1970-01-01T00:00:00Z, lives are seconds, ids are the 16 bytes of a GUID.
 
--- The end of the record: one row.
+-- The end of the record: one row. Before the first event the hash is a random id, so that no record is like another.
 CREATE TABLE head (
     only     INTEGER PRIMARY KEY CHECK (only = 1),
     sequence INTEGER NOT NULL,
     hash     BLOB    NOT NULL CHECK (length(hash) = 32)
 ) STRICT;
 
-INSERT INTO head (only, sequence, hash) VALUES (1, 0, zeroblob(32));
+INSERT INTO head (only, sequence, hash) VALUES (1, 0, randomblob(32));
 
 -- The record. Rows are written once and never changed.
 CREATE TABLE event (
@@ -16,8 +16,6 @@ CREATE TABLE event (
     header   BLOB NOT NULL,
     payload  BLOB NOT NULL
 ) STRICT;
-
-CREATE INDEX event_subject ON event (subject, sequence);
 
 CREATE TABLE role (
     id           BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
@@ -29,6 +27,7 @@ CREATE TABLE role (
     candidates   TEXT    NOT NULL CHECK (json_valid(candidates)),
     approvers    TEXT             CHECK (json_valid(approvers)), -- null when no approval is required
     needed       INTEGER,
+    deleted      INTEGER NOT NULL DEFAULT 0, -- the row stays, so that the id is never used again
     CHECK ((approvers IS NULL) = (needed IS NULL))
 ) STRICT, WITHOUT ROWID;
 
@@ -41,6 +40,23 @@ CREATE TABLE role_principal (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX role_principal_role ON role_principal (role);
+
+-- What roles were before they changed, for lists that show an earlier moment; kept as elevation_past is.
+CREATE TABLE role_past (
+    until_time   INTEGER NOT NULL,
+    until        INTEGER NOT NULL,
+    id           BLOB    NOT NULL,
+    version      INTEGER NOT NULL,
+    since        INTEGER NOT NULL,
+    display_name TEXT    NOT NULL,
+    description  TEXT    NOT NULL,
+    longest_life INTEGER NOT NULL,
+    candidates   TEXT    NOT NULL,
+    approvers    TEXT,
+    needed       INTEGER,
+    deleted      INTEGER NOT NULL,
+    PRIMARY KEY (until_time, until, id)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE elevation (
     id                BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
@@ -63,12 +79,17 @@ CREATE TABLE elevation (
     pending_until     INTEGER,
     outcome           TEXT             CHECK (outcome IN ('approve', 'reject')), -- null while the approval is open
     decisions         TEXT    NOT NULL CHECK (json_valid(decisions)),
+    channel           TEXT    NOT NULL CHECK (channel IN ('grpc', 'pam_web_api')),
     CHECK ((activated_at IS NULL) = (expires_at IS NULL)),
     CHECK ((approval IS NULL) = (pending_until IS NULL))
 ) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX elevation_approval ON elevation (approval) WHERE approval IS NOT NULL;
 CREATE INDEX elevation_pending ON elevation (role, filed_at) WHERE state = 'PendingApproval';
+CREATE INDEX elevation_requester ON elevation (requester_id, filed_at);
+-- Those whose state is not an end, though their time may have passed.
+CREATE INDEX elevation_live ON elevation (role, requester_id, since)
+    WHERE state IN ('Active', 'PendingApproval', 'Scheduled');
 
 -- What elevations were before they changed, for lists that show an earlier moment. Kept for as long as a page token
 -- lives; the record, not this table, is the history.
@@ -95,6 +116,7 @@ CREATE TABLE elevation_past (
     pending_until     INTEGER,
     outcome           TEXT,
     decisions         TEXT    NOT NULL,
+    channel           TEXT    NOT NULL,
     PRIMARY KEY (until_time, until, id)
 ) STRICT, WITHOUT ROWID;
 

@@ -1,0 +1,80 @@
+//! Checkpoints: what was committed moves from the log into the file, on a thread of its own, so that no commit waits.
+//!
+//! SQLite's own automatic checkpoint would run inside a commit, and swallow its errors; here a failed sync ends the store.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use rusqlite::Connection;
+use tokio::sync::watch;
+
+use super::writer::{Running, is_fatal};
+use super::{connect, failed};
+use crate::domain::error::Error;
+
+/// The way to the checkpoint thread, which ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Checkpointer {
+    wake: SyncSender<()>,
+    /// Set by the thread when the log is too long, taken by the writer.
+    overgrown: Arc<AtomicBool>,
+    changes: usize,
+    // Behind the sender, since fields are dropped in this order and the thread runs for as long as there is one.
+    _running: Running,
+}
+
+impl Checkpointer {
+    /// Starts the thread, which says on `fail` when the file can be trusted no more.
+    pub(super) fn start(path: &Path, fail: Arc<watch::Sender<bool>>) -> Result<Self, Error> {
+        let connection = connect(path)?;
+        let (wake, woken) = sync_channel(1);
+        let overgrown = Arc::new(AtomicBool::new(false));
+        let thread_overgrown = overgrown.clone();
+        let running = thread::Builder::new()
+            .name("sqlite-checkpoint".to_owned())
+            .spawn(move || run(&connection, &woken, &thread_overgrown, &fail))
+            .map_err(Error::internal)?;
+        Ok(Self { wake, overgrown, changes: 0, _running: Running::new(running) })
+    }
+
+    /// Tells of so many committed changes. The writer calls this between two groups; when commits come so fast that the
+    /// log never gets to its end, it moves the rest itself, which lets the log begin anew.
+    pub(super) fn committed(&mut self, changes: usize, connection: &Connection) -> rusqlite::Result<()> {
+        self.changes += changes;
+        if self.changes >= CHANGES_BETWEEN {
+            self.changes = 0;
+            // A full channel means that the thread has been woken already.
+            let _ = self.wake.try_send(());
+        }
+        if self.overgrown.swap(false, Ordering::Relaxed) {
+            checkpoint(connection)?;
+        }
+        Ok(())
+    }
+}
+
+fn run(connection: &Connection, woken: &Receiver<()>, overgrown: &AtomicBool, fail: &watch::Sender<bool>) {
+    for () in woken {
+        match checkpoint(connection) {
+            Ok(pages) => overgrown.store(pages > LONGEST_LOG, Ordering::Relaxed),
+            Err(error) if is_fatal(&error) => {
+                tracing::error!(%error, "a checkpoint failed; nothing more is written");
+                fail.send_replace(true);
+                return;
+            }
+            Err(error) => tracing::warn!(cause = failed(error).cause, "a checkpoint has to wait"),
+        }
+    }
+}
+
+/// Moves what no reader needs any more; answers how many pages the log has.
+fn checkpoint(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?.query_row([], |row| row.get(1))
+}
+
+const CHANGES_BETWEEN: usize = 256;
+/// In pages of 4 KiB: 64 MiB.
+const LONGEST_LOG: i64 = 16_384;
