@@ -7,27 +7,45 @@ mod approvals;
 pub mod cors;
 mod entity;
 pub mod error;
+mod list;
 mod path;
 mod query;
+mod requests;
+mod roles;
+mod session;
 
 use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::response::Response;
 use http::header::ALLOW;
+use http::request::Parts;
 use http::{HeaderValue, Method};
 use tonic::Status;
 use tonic::metadata::MetadataMap;
 
 use crate::proto::pam::v1::approval_service_server::ApprovalService;
+use crate::proto::pam::v1::elevation_service_server::ElevationService;
+use crate::proto::pam::v1::role_service_server::RoleService;
+use crate::proto::pam::v1::session_service_server::SessionService;
 use crate::status::{Error, Kind};
+use approvals::PendingApprovals;
 use path::{Action, Target};
+use requests::Requests;
+use roles::Roles;
+use session::Session;
 
 /// The services that the REST dialect speaks to.
 #[derive(Clone)]
 pub struct Rest {
     /// Approvals.
     pub approvals: Arc<dyn ApprovalService>,
+    /// Elevations.
+    pub elevations: Arc<dyn ElevationService>,
+    /// Roles.
+    pub roles: Arc<dyn RoleService>,
+    /// Sessions.
+    pub sessions: Arc<dyn SessionService>,
     /// How many rows a list has at most.
     pub longest_list: usize,
 }
@@ -48,21 +66,27 @@ impl Rest {
         if declared_length(&request) > LONGEST_BODY {
             return Err(Error::new(Kind::BodyTooLarge, "The body of the request is too long.").into());
         }
-        match (target, request.method()) {
-            (Target::PendingApprovals, &Method::GET | &Method::HEAD) => self.pending_approvals(request).await,
-            (Target::ApprovalAction(id, action), &Method::POST) => match action {
-                Action::Approve => self.approve(id, request).await,
-                Action::Reject => self.reject(id, request).await,
-            },
+        let (parts, _) = request.into_parts();
+        let request = &parts;
+        match (target, &request.method) {
+            (Target::ApprovalAction(id, Action::Approve), &Method::POST) => self.approve(id, request).await,
+            (Target::ApprovalAction(id, Action::Reject), &Method::POST) => self.reject(id, request).await,
+            (Target::PendingApprovals, &Method::GET | &Method::HEAD) => {
+                self.list::<PendingApprovals>(request).await
+            }
+            (Target::Request(id), &Method::GET | &Method::HEAD) => self.request(id, request).await,
+            (Target::RequestClose(id), &Method::POST) => self.close(id, request).await,
+            (Target::Requests, &Method::GET | &Method::HEAD) => self.list::<Requests>(request).await,
+            (Target::Roles, &Method::GET | &Method::HEAD) => self.list::<Roles>(request).await,
+            (Target::Session, &Method::GET | &Method::HEAD) => self.list::<Session>(request).await,
             (target, _) => Ok(method_not_allowed(target)),
         }
     }
 }
 
 /// The message with all that the layers in front have found out about the caller.
-fn message_of<M>(request: Request, message: M) -> tonic::Request<M> {
-    let (parts, _) = request.into_parts();
-    tonic::Request::from_parts(MetadataMap::new(), parts.extensions, message)
+fn message_of<M>(request: &Parts, message: M) -> tonic::Request<M> {
+    tonic::Request::from_parts(MetadataMap::new(), request.extensions.clone(), message)
 }
 
 fn method_not_allowed(target: Target) -> Response {

@@ -113,7 +113,13 @@ pub async fn run(
 
 fn router(app: App, stop: &CancellationToken) -> Result<Router, Error> {
     let grpc = Arc::new(Grpc::new(app.service));
-    let rest = Rest { approvals: grpc.clone(), longest_list: app.limits.list };
+    let rest = Rest {
+        approvals: grpc.clone(),
+        elevations: grpc.clone(),
+        roles: grpc.clone(),
+        sessions: grpc.clone(),
+        longest_list: app.limits.list,
+    };
     let gate = Arc::new(Gate::new(app.limits));
     let private = grpc_routes(services(&grpc))
         .fallback(move |request| unrouted(rest.clone(), request))

@@ -9,62 +9,14 @@ use prost_types::{Duration, Timestamp};
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
-use crate::proto::pam::v1::Approval;
 use crate::status::Error;
-
-/// A list as its clients read it.
-#[derive(Serialize)]
-pub(super) struct List<T> {
-    #[serde(rename = "odata.metadata")]
-    pub(super) metadata: String,
-    pub(super) value: Vec<T>,
-    #[serde(rename = "odata.nextLink", skip_serializing_if = "Option::is_none")]
-    pub(super) next_link: Option<String>,
-}
-
-/// A row of `pamrequeststoapprove`, its properties in the documented order (`wire.md` 24).
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct PendingRow {
-    role_name: String,
-    requestor: String,
-    justification: Option<String>,
-    #[serde(rename = "RequestedTTL")]
-    requested_ttl: String,
-    requested_time: String,
-    creation_time: String,
-    #[serde(rename = "FIMRequestID")]
-    fim_request_id: Id,
-    #[serde(rename = "RequestorID")]
-    requestor_id: Id,
-    #[serde(rename = "ApprovalObjectID")]
-    approval_object_id: Id,
-}
 
 /// An id of the original's own complex type.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Id {
-    value: String,
-}
-
-impl From<Approval> for PendingRow {
-    fn from(approval: Approval) -> Self {
-        let requester = approval.requester.unwrap_or_default();
-        // The account name alone, without its domain (`wire.md` B33).
-        let requestor = requester.name.rsplit('\\').next().unwrap_or_default().to_owned();
-        Self {
-            role_name: approval.role_display_name,
-            requestor,
-            justification: approval.justification,
-            requested_ttl: seconds(approval.requested_life),
-            requested_time: utc(approval.requested_start),
-            creation_time: utc(approval.filed_at),
-            fim_request_id: Id { value: approval.fim_request_id },
-            requestor_id: Id { value: requester.id },
-            approval_object_id: Id { value: approval.id },
-        }
-    }
+pub(super) struct Id {
+    /// The GUID.
+    pub(super) value: String,
 }
 
 /// The address under which the client reaches the API, with what it must begin every link with.
@@ -98,14 +50,14 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
 }
 
 /// Whole seconds as OData v3 prints an `Edm.Int64`: in quotes.
-fn seconds(life: Option<Duration>) -> String {
+pub(super) fn seconds(life: Option<Duration>) -> String {
     life.unwrap_or_default().seconds.to_string()
 }
 
 /// A moment as lists print it: UTC, milliseconds, trailing zeros left out; year 1 when there is none.
-fn utc(time: Option<Timestamp>) -> String {
+pub(super) fn utc(time: Option<Timestamp>) -> String {
     let time = time.and_then(|time| jiff::Timestamp::new(time.seconds, time.nanos).ok());
-    let Some(time) = time else { return "0001-01-01T00:00:00".to_owned() };
+    let Some(time) = time else { return MIN_VALUE.to_owned() };
     let text = time.strftime("%Y-%m-%dT%H:%M:%S").to_string();
     match time.subsec_nanosecond() / 1_000_000 {
         0 => text + "Z",
@@ -133,6 +85,8 @@ impl Formatter for Ascii {
     }
 }
 
+/// What stands for a time that there is none of; without a zone (`wire.md` B4).
+pub(super) const MIN_VALUE: &str = "0001-01-01T00:00:00";
 const DATA_SERVICE_VERSION: HeaderName = HeaderName::from_static("dataserviceversion");
 const JSON_LIGHT: &str = "application/json; odata=minimalmetadata; streaming=true; charset=utf-8";
 

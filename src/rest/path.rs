@@ -18,6 +18,16 @@ pub(super) enum Target {
     ApprovalAction(Uuid, Action),
     /// The list of pending approvals.
     PendingApprovals,
+    /// One request of the caller.
+    Request(Uuid),
+    /// The close of a request.
+    RequestClose(Uuid),
+    /// The caller's requests: the list, and where new ones are posted.
+    Requests,
+    /// The roles that the caller may ask for.
+    Roles,
+    /// Who the caller is.
+    Session,
 }
 
 /// What can be done to an approval.
@@ -36,14 +46,20 @@ impl Target {
             Self::ApprovalAction(_, Action::Approve) => "rest:Approve",
             Self::ApprovalAction(_, Action::Reject) => "rest:Reject",
             Self::PendingApprovals => "rest:pamrequeststoapprove",
+            Self::Request(_) => "rest:pamrequest",
+            Self::RequestClose(_) => "rest:Close",
+            Self::Requests => "rest:pamrequests",
+            Self::Roles => "rest:pamroles",
+            Self::Session => "rest:sessioninfo",
         }
     }
 
     /// The methods that the target knows, as in an `Allow` header.
     pub(super) fn methods(self) -> &'static str {
         match self {
-            Self::ApprovalAction(..) => "POST, OPTIONS",
-            Self::PendingApprovals => "GET, HEAD, OPTIONS",
+            Self::ApprovalAction(..) | Self::RequestClose(_) => "POST, OPTIONS",
+            Self::PendingApprovals | Self::Request(_) | Self::Roles | Self::Session => "GET, HEAD, OPTIONS",
+            Self::Requests => "GET, HEAD, POST, OPTIONS",
         }
     }
 }
@@ -53,16 +69,25 @@ pub(super) fn parse(path: &str) -> Result<Target, Error> {
     let segments: Vec<Cow<'_, str>> =
         path.split('/').filter(|segment| !segment.is_empty()).map(decode).collect::<Result<_, _>>()?;
     let [api, service, set, rest @ ..] = &*segments else { return Err(not_found()) };
-    if !api.eq_ignore_ascii_case("api") || !service.eq_ignore_ascii_case("pamresources") {
-        return Err(not_found());
-    }
     let (name, key) = split_key(set)?;
-    if !name.eq_ignore_ascii_case("pamrequeststoapprove") {
-        return Err(not_found());
-    }
+    let key = key.filter(|key| !key.is_empty() || !rest.is_empty());
+    let is = |segment: &str, name: &str| segment.eq_ignore_ascii_case(name);
     match (key, rest) {
-        (None | Some(""), []) => Ok(Target::PendingApprovals),
-        (Some(key), [name]) => Ok(Target::ApprovalAction(guid(key)?, action(name)?)),
+        _ if !is(api, "api") => Err(not_found()),
+        // The address that was documented until March 2017 (`wire.md` 26).
+        (None, []) if is(service, "session") && is(name, "sessioninfo") => Ok(Target::Session),
+        _ if !is(service, "pamresources") => Err(not_found()),
+        (None, []) if is(name, "pamrequests") => Ok(Target::Requests),
+        (None, []) if is(name, "pamrequeststoapprove") => Ok(Target::PendingApprovals),
+        (None, []) if is(name, "pamroles") => Ok(Target::Roles),
+        (None, []) if is(name, "sessioninfo") => Ok(Target::Session),
+        (Some(key), []) if is(name, "pamrequests") => Ok(Target::Request(guid(key)?)),
+        (Some(key), [action]) if is(name, "pamrequests") && is(action, "close") => {
+            Ok(Target::RequestClose(guid(key)?))
+        }
+        (Some(key), [action]) if is(name, "pamrequeststoapprove") => {
+            Ok(Target::ApprovalAction(guid(key)?, approval_action(action)?))
+        }
         _ => Err(not_found()),
     }
 }
@@ -92,7 +117,7 @@ fn guid(literal: &str) -> Result<Uuid, Error> {
     text.and_then(|text| Uuid::try_parse(text).ok()).ok_or_else(malformed_key)
 }
 
-fn action(name: &str) -> Result<Action, Error> {
+fn approval_action(name: &str) -> Result<Action, Error> {
     if name.eq_ignore_ascii_case("approve") {
         Ok(Action::Approve)
     } else if name.eq_ignore_ascii_case("reject") {
@@ -139,15 +164,27 @@ mod tests {
     }
 
     #[test]
-    fn paths_that_name_the_list() {
-        for path in [
-            "/api/pamresources/pamrequeststoapprove",
-            "/api/pamresources/pamrequeststoapprove/",
-            "/api/pamresources/pamrequeststoapprove()",
-            "/api/pamresources/pamrequeststoapprove%28%29/",
-            "/API//pamresources/PAMREQUESTSTOAPPROVE",
-        ] {
-            assert_eq!(parse(path).unwrap(), Target::PendingApprovals, "{path}");
+    fn paths_that_name_the_rest() {
+        #[rustfmt::skip]
+        let table = [
+            ("/api/pamresources/pamrequeststoapprove", Target::PendingApprovals),
+            ("/api/pamresources/pamrequeststoapprove/", Target::PendingApprovals),
+            ("/api/pamresources/pamrequeststoapprove()", Target::PendingApprovals),
+            ("/api/pamresources/pamrequeststoapprove%28%29/", Target::PendingApprovals),
+            ("/API//pamresources/PAMREQUESTSTOAPPROVE", Target::PendingApprovals),
+            ("/api/pamresources/pamroles/", Target::Roles),
+            ("/api/pamresources/PamRoles()", Target::Roles),
+            ("/api/pamresources/pamrequests", Target::Requests),
+            ("/api/pamresources/pamrequests()/", Target::Requests),
+            ("/api/pamresources/sessioninfo/", Target::Session),
+            ("/api/session/sessioninfo", Target::Session),
+            ("/api/session/sessioninfo/", Target::Session),
+            ("/api/pamresources/pamrequests(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')", Target::Request(ID)),
+            ("/api/pamresources/pamrequests(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')/Close", Target::RequestClose(ID)),
+            ("/api/pamresources/pamrequests(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')/close/", Target::RequestClose(ID)),
+        ];
+        for (path, target) in table {
+            assert_eq!(parse(path).unwrap(), target, "{path}");
         }
     }
 
@@ -187,6 +224,11 @@ mod tests {
             "/api/pamresources/nosuchset".to_owned(),
             "/api%2Fpamresources/pamrequeststoapprove".to_owned(),
             "/api/pamresources/pamrequeststoapprove/Approve".to_owned(),
+            "/api/session/pamroles".to_owned(),
+            "/api/session/sessioninfo/more".to_owned(),
+            format!("/api/pamresources/pamroles{key}"),
+            format!("/api/pamresources/pamrequests{key}/Approve"),
+            format!("/api/pamresources/pamrequeststoapprove{key}/Close"),
             format!("/api/pamresources/pamrequeststoapprove{key}"),
             format!("/api/pamresources/pamrequeststoapprove{key}/Delete"),
             format!("/api/pamresources/pamrequeststoapprove{key}/Approve/more"),

@@ -324,3 +324,105 @@ async fn a_body_that_is_too_long_is_refused() {
     let answer = kit.as_(SAM).rest("POST", &path, "Content-Length: 70000\r\n", "").await;
     assert_eq!((answer.status, &*answer.code()), (413, "BODY_TOO_LARGE"));
 }
+
+/// Rows 20 to 22 to the byte.
+#[tokio::test]
+async fn the_roles_to_the_byte() {
+    let kit = Kit::start().await;
+    kit.role().await;
+    let golden = concat!(
+        r#"{"odata.metadata":"http://pam.test:8086/api/pamresources/%24metadata#pamroles","value":["#,
+        r#"{"RoleId":"00000000-0000-7000-8000-000000000001","DisplayName":"SQL File Access","#,
+        r#""Description":"Read access to the files of the SQL servers.","TTL":"3600","#,
+        r#""AvailableFrom":"0001-01-01T00:00:00","AvailableTo":"0001-01-01T00:00:00","MFAEnabled":false,"#,
+        r#""ApprovalEnabled":true,"AvailabilityWindowEnabled":false}]}"#,
+    );
+    for path in ["pamroles", "pamroles/", "pamroles()", "PAMRoles?v=1"] {
+        let answer = kit.as_(JEN).get(&format!("/api/pamresources/{path}")).await;
+        assert_eq!((answer.status, &*answer.body), (200, golden), "{path}");
+    }
+    let nothing =
+        r#"{"odata.metadata":"http://pam.test:8086/api/pamresources/%24metadata#pamroles","value":[]}"#;
+    assert_eq!(
+        kit.as_(SAM).get("/api/pamresources/pamroles").await.body,
+        nothing,
+        "an approver is no candidate"
+    );
+}
+
+/// Rows 25 and 26 to the byte.
+#[tokio::test]
+async fn the_session_to_the_byte() {
+    let kit = Kit::start().await;
+    let golden = r#"{"odata.metadata":"http://pam.test:8086/api/pamresources/%24metadata#sessioninfo","value":[{"Username":"PRIV\\jen"}]}"#;
+    for path in [
+        "pamresources/sessioninfo",
+        "pamresources/sessioninfo/",
+        "session/sessioninfo",
+        "session/sessioninfo/",
+    ] {
+        let answer = kit.as_(JEN).get(&format!("/api/{path}")).await;
+        assert_eq!((answer.status, &*answer.body), (200, golden), "{path}");
+    }
+}
+
+/// Rows 23 and 33 to the byte, B1, B4, B6 and B35: one request in each state.
+#[tokio::test]
+async fn the_requests_to_the_byte() {
+    let kit = Kit::start().await;
+    let role = kit.role().await;
+    let mut filed = Vec::new();
+    for _ in 0..4 {
+        filed.push(kit.as_(JEN).file(&role.id).await.unwrap());
+        kit.clock.advance(1);
+    }
+    kit.as_(GIL).file(&role.id).await.unwrap();
+    kit.as_(SAM).approve(&filed[0].approval_id).await.unwrap();
+    kit.as_(SAM).reject(&filed[1].approval_id).await.unwrap();
+    kit.as_(SAM).approve(&filed[2].approval_id).await.unwrap();
+    kit.clock.advance(60);
+    let close = format!("/api/pamresources/pamrequests(guid'{}')/Close", filed[2].id);
+    assert_eq!(kit.as_(JEN).post(&close).await.status, 200);
+    let row = |id: &str, second: &str, expires: &str, status: &str| {
+        format!(
+            "{{\"RequestId\":\"00000000-0000-7000-8000-00000000000{id}\",\
+             \"CreatorID\":\"e9010058-c10c-542f-b64c-39d40597ca35\",\"Justification\":\"Ticket 4711\",\
+             \"CreationTime\":\"2015-06-12T04:49:{second}.58Z\",\"CreationMethod\":\"gRPC\",\
+             \"ExpirationTime\":\"{expires}\",\"RoleId\":\"00000000-0000-7000-8000-000000000001\",\
+             \"RequestedTTL\":\"3600\",\"RequestedTime\":\"2015-06-12T04:49:{second}.58Z\",\
+             \"RequestStatus\":\"{status}\"}}"
+        )
+    };
+    let rows = [
+        row("2", "37", "2015-06-12T05:49:41.58Z", "Active"),
+        row("4", "38", "0001-01-01T00:00:00", "Rejected"),
+        row("6", "39", "2015-06-12T04:50:41.58Z", "Closed"),
+        row("8", "40", "0001-01-01T00:00:00", "PendingApproval"),
+    ];
+    let metadata = "\"odata.metadata\":\"http://pam.test:8086/api/pamresources/%24metadata#pamrequests";
+    let answer = kit.as_(JEN).get("/api/pamresources/pamrequests").await;
+    assert_eq!(answer.body, format!("{{{metadata}\",\"value\":[{}]}}", rows.join(",")));
+    let one = kit.as_(JEN).get(&format!("/api/pamresources/pamrequests(guid'{}')", filed[0].id)).await;
+    assert_eq!(one.body, format!("{{{metadata}/@Element\",{}", &rows[0][1..]));
+    let not_his = kit.as_(GIL).get(&format!("/api/pamresources/pamrequests(guid'{}')", filed[0].id)).await;
+    assert_eq!((not_his.status, &*not_his.code()), (403, "ACCESS_DENIED"));
+}
+
+/// Row 3, A15, B28.
+#[tokio::test]
+async fn a_close_is_answered_as_an_approval_is() {
+    let kit = Kit::start().await;
+    let filed = kit.pending().await;
+    let path = format!("/api/pamresources/pamrequests(guid'{}')/Close", filed.id);
+    assert_eq!(kit.as_(SAM).post(&path).await.code(), "ACCESS_DENIED");
+    for _ in 0..2 {
+        let answer = kit.as_(JEN).post(&path).await;
+        assert_eq!((answer.status, &*answer.body, answer.header("content-type")), (200, "", None));
+    }
+    assert_eq!(kit.as_(JEN).get(&path).await.status, 405);
+    assert_eq!(kit.as_(JEN).post("/api/pamresources/pamrequests(guid'undefined')/Close").await.status, 400);
+    let rejected = kit.pending().await;
+    kit.as_(SAM).act(&rejected.approval_id, "Reject").await;
+    let ended = kit.as_(JEN).post(&path.replace(&filed.id, &rejected.id)).await;
+    assert_eq!((ended.status, &*ended.code()), (403, "ELEVATION_ENDED"));
+}
