@@ -92,6 +92,7 @@ impl Bench {
             reflection: false,
             service: service.clone(),
             store,
+            zone: jiff::tz::TimeZone::UTC,
         };
         tokio::spawn(server::run(listener, app, std::future::pending()));
         let requester = Caller::new(jen, Vec::new(), false, "bench".to_owned());

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, value_parser};
 use http::HeaderValue;
+use jiff::tz::TimeZone;
 use jiff::{Span, SpanRelativeTo};
 use tracing_subscriber::EnvFilter;
 
@@ -60,6 +61,9 @@ pub struct Serve {
     /// Whether anybody may read the gRPC contract by reflection; always on with --dev.
     #[arg(long, env = "COUNTERSIGN_REFLECTION", value_parser = FalseyValueParser::new())]
     pub reflection: bool,
+    /// The time zone, by its IANA name, of times that legacy clients send without one [default: the machine's].
+    #[arg(long, env = "COUNTERSIGN_ZONE", value_parser = zone)]
+    pub zone: Option<TimeZone>,
     /// How long an approval waits before it expires.
     #[arg(long, env = "COUNTERSIGN_PENDING_TIMEOUT", default_value = "7d", value_parser = life)]
     pub pending_timeout: Life,
@@ -139,6 +143,10 @@ fn account(text: &str) -> Result<Account, String> {
 
 fn group(text: &str) -> Result<Group, String> {
     Group::named(text).map_err(|error| error.to_string())
+}
+
+fn zone(text: &str) -> Result<TimeZone, String> {
+    TimeZone::get(text).map_err(|_| "an IANA name such as Europe/Berlin is needed".to_owned())
 }
 
 fn life(text: &str) -> Result<Life, String> {

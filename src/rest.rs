@@ -5,6 +5,7 @@
 
 mod approvals;
 pub mod cors;
+mod create;
 mod entity;
 pub mod error;
 mod list;
@@ -21,6 +22,7 @@ use axum::response::Response;
 use http::header::ALLOW;
 use http::request::Parts;
 use http::{HeaderValue, Method};
+use jiff::tz::TimeZone;
 use tonic::Status;
 use tonic::metadata::MetadataMap;
 
@@ -48,6 +50,8 @@ pub struct Rest {
     pub sessions: Arc<dyn SessionService>,
     /// How many rows a list has at most.
     pub longest_list: usize,
+    /// The zone of times that come without one.
+    pub zone: TimeZone,
 }
 
 impl Rest {
@@ -63,10 +67,10 @@ impl Rest {
         let target = path::parse(request.uri().path())?;
         let span = tracing::Span::current();
         span.record("operation", target.name());
-        if declared_length(&request) > LONGEST_BODY {
-            return Err(Error::new(Kind::BodyTooLarge, "The body of the request is too long.").into());
+        if declared_length(&request) > LONGEST_BODY as u64 {
+            return Err(body_too_large().into());
         }
-        let (parts, _) = request.into_parts();
+        let (parts, body) = request.into_parts();
         let request = &parts;
         match (target, &request.method) {
             (Target::ApprovalAction(id, Action::Approve), &Method::POST) => self.approve(id, request).await,
@@ -77,6 +81,7 @@ impl Rest {
             (Target::Request(id), &Method::GET | &Method::HEAD) => self.request(id, request).await,
             (Target::RequestClose(id), &Method::POST) => self.close(id, request).await,
             (Target::Requests, &Method::GET | &Method::HEAD) => self.list::<Requests>(request).await,
+            (Target::Requests, &Method::POST) => self.create(request, body).await,
             (Target::Roles, &Method::GET | &Method::HEAD) => self.list::<Roles>(request).await,
             (Target::Session, &Method::GET | &Method::HEAD) => self.list::<Session>(request).await,
             (target, _) => Ok(method_not_allowed(target)),
@@ -96,9 +101,13 @@ fn method_not_allowed(target: Target) -> Response {
     response
 }
 
+fn body_too_large() -> Error {
+    Error::new(Kind::BodyTooLarge, "The body of the request is too long.")
+}
+
 /// The length that the request says its body has; a body without one is not read further than the operation needs.
 fn declared_length(request: &Request) -> u64 {
     http_body::Body::size_hint(request.body()).lower()
 }
 
-const LONGEST_BODY: u64 = 64 * 1024;
+const LONGEST_BODY: usize = 64 * 1024;

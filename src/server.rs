@@ -19,6 +19,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
+use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -51,6 +52,8 @@ pub struct App {
     pub service: Arc<Service>,
     /// What the operations write to; its failure ends the server.
     pub store: Arc<dyn Store>,
+    /// The zone of times that legacy clients send without one.
+    pub zone: TimeZone,
 }
 
 /// How much at once, and for how long.
@@ -119,6 +122,7 @@ fn router(app: App, stop: &CancellationToken) -> Result<Router, Error> {
         roles: grpc.clone(),
         sessions: grpc.clone(),
         longest_list: app.limits.list,
+        zone: app.zone,
     };
     let gate = Arc::new(Gate::new(app.limits));
     let private = grpc_routes(services(&grpc))

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -50,6 +51,7 @@ pub(super) fn app(settings: &Serve, store: &Path, tokens: &Path) -> Result<App, 
         reflection: settings.reflection || settings.dev,
         service: Arc::new(service),
         store,
+        zone: settings.zone.clone().unwrap_or_else(TimeZone::system),
     })
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, uri::Authority};
+use jiff::tz::TimeZone;
 use prost_types::{Duration, Timestamp};
 use serde::Serialize;
 use serde_json::ser::Formatter;
@@ -56,12 +57,36 @@ pub(super) fn seconds(life: Option<Duration>) -> String {
 
 /// A moment as lists print it: UTC, milliseconds, trailing zeros left out; year 1 when there is none.
 pub(super) fn utc(time: Option<Timestamp>) -> String {
-    let time = time.and_then(|time| jiff::Timestamp::new(time.seconds, time.nanos).ok());
-    let Some(time) = time else { return MIN_VALUE.to_owned() };
+    let Some(time) = readable(time) else { return MIN_VALUE.to_owned() };
     let text = time.strftime("%Y-%m-%dT%H:%M:%S").to_string();
     match time.subsec_nanosecond() / 1_000_000 {
         0 => text + "Z",
         milliseconds => format!("{text}.{}Z", format!("{milliseconds:03}").trim_end_matches('0')),
+    }
+}
+
+/// A moment as the answer to a creation prints it: UTC with up to seven digits (`wire.md` B36).
+pub(super) fn precise_utc(time: Option<Timestamp>) -> String {
+    let Some(time) = readable(time) else { return MIN_VALUE.to_owned() };
+    format!("{}{}Z", time.strftime("%Y-%m-%dT%H:%M:%S"), seven_digits(time))
+}
+
+/// A moment as the answer to a creation prints the creation itself: local, with the offset (`wire.md` B36).
+pub(super) fn local_time(time: Option<Timestamp>, zone: &TimeZone) -> String {
+    let Some(time) = readable(time) else { return MIN_VALUE.to_owned() };
+    let local = time.to_zoned_datetime(zone.clone());
+    format!("{}{}{}", local.strftime("%Y-%m-%dT%H:%M:%S"), seven_digits(time), local.strftime("%:z"))
+}
+
+fn readable(time: Option<Timestamp>) -> Option<jiff::Timestamp> {
+    time.and_then(|time| jiff::Timestamp::new(time.seconds, time.nanos).ok())
+}
+
+/// The fraction of a second, with trailing zeros left out.
+fn seven_digits(time: jiff::Timestamp) -> String {
+    match time.subsec_nanosecond() / 100 {
+        0 => String::new(),
+        ticks => format!(".{}", format!("{ticks:07}").trim_end_matches('0')),
     }
 }
 

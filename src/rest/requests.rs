@@ -26,8 +26,7 @@ impl Rest {
         let message = GetElevationRequest { elevation_id: id.to_string() };
         let answer = self.elevations.get_elevation(message_of(request, message)).await?;
         let row = RequestRow::from(answer.into_inner().elevation.unwrap_or_default());
-        let entry = Entry { metadata: format!("{base}%24metadata#pamrequests/@Element"), row };
-        Ok(entity::json(StatusCode::OK, &entry))
+        Ok(entity::json(StatusCode::OK, &Entry::new(&base, row)))
     }
 
     /// `POST pamrequests(guid'..')/Close`, which answers as Approve does.
@@ -61,11 +60,18 @@ impl Set for Requests {
 
 /// A single request.
 #[derive(Serialize)]
-struct Entry {
+pub(super) struct Entry {
     #[serde(rename = "odata.metadata")]
     metadata: String,
     #[serde(flatten)]
     row: RequestRow,
+}
+
+impl Entry {
+    /// The request of that row, at an API with that address.
+    pub(super) fn new(base: &str, row: RequestRow) -> Self {
+        Self { metadata: format!("{base}%24metadata#pamrequests/@Element"), row }
+    }
 }
 
 /// A row of `pamrequests`, its properties in the documented order (`wire.md` 23).
@@ -76,13 +82,14 @@ pub(super) struct RequestRow {
     #[serde(rename = "CreatorID")]
     creator_id: String,
     justification: Option<String>,
-    creation_time: String,
+    /// UTC in lists; local with its offset in the answer to a creation (`wire.md` A8).
+    pub(super) creation_time: String,
     creation_method: &'static str,
     expiration_time: String,
     role_id: String,
     #[serde(rename = "RequestedTTL")]
     requested_ttl: String,
-    requested_time: String,
+    pub(super) requested_time: String,
     request_status: &'static str,
 }
 

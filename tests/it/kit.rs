@@ -26,6 +26,7 @@ use countersign::server::{self, App, Limits};
 use countersign::service::{Service, Settings};
 use countersign::store::Store;
 use countersign::store::sqlite::SqliteStore;
+use jiff::tz::TimeZone;
 use prost_types::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -236,6 +237,7 @@ fn app(
         reflection: options.reflection,
         service: Arc::new(service),
         store: store.clone(),
+        zone: TimeZone::get("America/Los_Angeles").unwrap(),
     }
 }
 

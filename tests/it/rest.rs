@@ -426,3 +426,147 @@ async fn a_close_is_answered_as_an_approval_is() {
     let ended = kit.as_(JEN).post(&path.replace(&filed.id, &rejected.id)).await;
     assert_eq!((ended.status, &*ended.code()), (403, "ELEVATION_ENDED"));
 }
+
+const FORM: &str = "Content-Type: application/x-www-form-urlencoded; charset=UTF-8\r\n";
+const JSON: &str = "Content-Type: application/json\r\n";
+
+/// Rows 71, 72 and 78 to the byte, B16 and B36: the portal's form, with a time that is local to the server.
+#[tokio::test]
+async fn a_creation_to_the_byte() {
+    let kit = Kit::start().await;
+    let role = kit.role().await.id;
+    let body = format!(
+        "Justification=J%C3%BCrgen&RoleId={role}&RequestedTTL=7200&RequestedTime=2015%2F06%2F11+21%3A40"
+    );
+    let headers = format!("{FORM}Accept: */*\r\nContent-Length: {}\r\n", body.len());
+    let answer = kit.as_(JEN).rest("POST", "/api/pamresources/pamrequests", &headers, &body).await;
+    let golden = concat!(
+        r#"{"odata.metadata":"http://pam.test:8086/api/pamresources/%24metadata#pamrequests/@Element","#,
+        r#""RequestId":"00000000-0000-7000-8000-000000000002","CreatorID":"e9010058-c10c-542f-b64c-39d40597ca35","#,
+        r#""Justification":"J\u00fcrgen","CreationTime":"2015-06-11T21:49:37.58-07:00","#,
+        r#""CreationMethod":"PAM Web API","ExpirationTime":"0001-01-01T00:00:00","#,
+        r#""RoleId":"00000000-0000-7000-8000-000000000001","RequestedTTL":"7200","#,
+        r#""RequestedTime":"2015-06-12T04:40:00Z","RequestStatus":"PendingApproval"}"#,
+    );
+    assert_eq!((answer.status, &*answer.body), (201, golden));
+    let location =
+        "http://pam.test:8086/api/pamresources/pamrequests(guid'00000000-0000-7000-8000-000000000002')";
+    assert_eq!(answer.header("location"), Some(location));
+    let listed = kit.as_(JEN).get("/api/pamresources/pamrequests").await.body;
+    assert!(
+        listed.contains(r#""CreationTime":"2015-06-12T04:49:37.58Z","CreationMethod":"PAM Web API""#),
+        "{listed}"
+    );
+}
+
+/// Rows 65 to 70, 74, 75, 79 to 81: every form in which clients send a request.
+#[tokio::test]
+async fn every_form_of_a_creation_is_understood() {
+    let kit = Kit::start().await;
+    let role = kit.role().await.id;
+    let chunked = "Transfer-Encoding: chunked\r\nContent-Type: application/json\r\n";
+    let verbose = "Content-Type: application/json;odata=verbose;charset=utf-8\r\n";
+    #[rustfmt::skip]
+    let table = [
+        ("65, a form",          "", FORM, "Justification=x&RoleId=@&RequestedTTL=7200&RequestedTime=".to_owned(), "x", 7_200),
+        ("66, the query alone", "?Justification=Sample+Reason&RoleId=@&RequestedTTL=7200&RequestedTime=2015%2F06%2F11+20%3A00", "", String::new(), "Sample Reason", 7_200),
+        ("67, JSON",            "", JSON, r#"{"Justification":"x","RoleId":"@","RequestedTTL":"3600","RequestedTime":null}"#.to_owned(), "x", 3_600),
+        ("68, a number",        "", JSON, r#"{"RoleId":"@","RequestedTTL":3600}"#.to_owned(), "", 3_600),
+        ("69, verbose and BOM", "", verbose, "\u{feff}{\"odata.type\":\"x\",\"RoleId\":\"@\",\"RequestedTTL\":60}".to_owned(), "", 60),
+        ("70, empty values",    "", FORM, "Justification=&RoleId=@&RequestedTTL=60&RequestedTime=".to_owned(), "", 60),
+        ("74, a fraction",      "", FORM, "RoleId=@&RequestedTTL=1199.8799999999999".to_owned(), "", 1_199),
+        ("75, too much",        "", FORM, "RoleId=@&RequestedTTL=3612".to_owned(), "", 3_612),
+        ("79, other letters",   "", JSON, r#"{"roleId":"@","REQUESTEDTTL":"60","justification":"x","more":[1]}"#.to_owned(), "x", 60),
+        ("80, body and query",  "?Justification=query&RequestedTTL=60", FORM, "RoleId=@&Justification=body".to_owned(), "body", 60),
+        ("81, chunked",         "", chunked, "45\r\n{\"RoleId\":\"@\",\"RequestedTTL\":\"60\"}\r\n0\r\n\r\n".to_owned(), "", 60),
+        ("B11, no TTL",         "", FORM, "RoleId=@".to_owned(), "", 3_600),
+    ];
+    for (row, query, headers, body, justification, ttl) in table {
+        let (query, body) = (query.replace('@', &role), body.replace('@', &role));
+        let length = format!("Content-Length: {}\r\n", body.len());
+        let headers =
+            if headers.contains("chunked") { headers.to_owned() } else { format!("{headers}{length}") };
+        let path = format!("/api/pamresources/pamrequests{query}");
+        let answer = kit.as_(JEN).rest("POST", &path, &headers, &body).await;
+        assert_eq!(answer.status, 201, "{row}: {answer:?}");
+        let entry: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!(entry["Justification"].as_str().unwrap_or_default(), justification, "{row}");
+        assert_eq!(entry["Justification"].is_null(), justification.is_empty(), "{row}");
+        assert_eq!(entry["RequestedTTL"], ttl.to_string(), "{row}");
+    }
+}
+
+/// Row 77: bad input gets a clear error, and files nothing.
+#[tokio::test]
+async fn what_cannot_be_filed_says_so() {
+    let kit = Kit::start().await;
+    let role = kit.role().await.id;
+    for (headers, body, status) in [
+        (FORM, "RequestedTTL=60".to_owned(), 400),
+        (FORM, "RoleId=<b>garbage</b>&RequestedTTL=60".to_owned(), 400),
+        (FORM, format!("RoleId={role}&RequestedTTL=NaN"), 400),
+        (FORM, format!("RoleId={role}&RequestedTTL=-1"), 400),
+        (FORM, format!("RoleId={role}&RequestedTTL=1e300"), 400),
+        (FORM, format!("RoleId={role}&RequestedTTL=99999999999"), 400),
+        (FORM, format!("RoleId={role}&RequestedTTL=60&RequestedTime=tomorrow"), 400),
+        (FORM, format!("RoleId={role}&Justification={}", "x".repeat(1_025)), 400),
+        (FORM, format!("RoleId={role}&Justification={}", "x".repeat(70_000)), 413),
+        (JSON, format!("{{\"RoleId\":\"{role}\""), 400),
+        (JSON, "[]".to_owned(), 400),
+        (FORM, "RoleId=5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143&RequestedTTL=60".to_owned(), 403),
+    ] {
+        let headers = format!("{headers}Content-Length: {}\r\n", body.len());
+        let answer = kit.as_(JEN).rest("POST", "/api/pamresources/pamrequests", &headers, &body).await;
+        assert_eq!(answer.status, status, "{body:.60}: {answer:?}");
+        assert!(!answer.code().is_empty() && !answer.body.contains("<b>"));
+    }
+    let list = kit.as_(JEN).get("/api/pamresources/pamrequests").await.body;
+    assert!(list.ends_with(r#""value":[]}"#), "{list}");
+}
+
+/// Row 73.
+#[tokio::test]
+async fn a_client_may_prefer_no_content() {
+    let kit = Kit::start().await;
+    let role = kit.role().await.id;
+    let headers = "Content-Length: 0\r\nPrefer: return-no-content\r\n";
+    let path = format!("/api/pamresources/pamrequests?RoleId={role}&RequestedTTL=60");
+    let answer = kit.as_(JEN).rest("POST", &path, headers, "").await;
+    assert_eq!((answer.status, &*answer.body, answer.header("content-type")), (204, "", None));
+    assert_eq!(answer.header("preference-applied"), Some("return-no-content"));
+    assert!(
+        answer
+            .header("location")
+            .unwrap()
+            .ends_with("pamrequests(guid'00000000-0000-7000-8000-000000000002')")
+    );
+}
+
+/// Row 76, A3, B8 and B9: the whole way of a portal's user.
+#[tokio::test]
+async fn request_approve_extend_deactivate() {
+    let kit = Kit::start().await;
+    let role = kit.role().await.id;
+    let post = async |ttl: &str| {
+        let path = format!("/api/pamresources/pamrequests?RoleId={role}&RequestedTTL={ttl}");
+        kit.as_(JEN).post(&path).await
+    };
+    let statuses = async || {
+        let body = kit.as_(JEN).get("/api/pamresources/pamrequests").await.body;
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let rows = body["value"].as_array().unwrap().clone();
+        rows.iter().map(|row| row["RequestStatus"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    for _ in 0..2 {
+        assert_eq!(post("3600").await.status, 201);
+        let pending = kit.as_(SAM).pending().await;
+        assert_eq!(kit.as_(SAM).act(&pending[0], "Approve").await.status, 200);
+        kit.clock.advance(600);
+    }
+    assert_eq!(statuses().await, ["Active", "Active"]);
+    let deactivated = post("0").await;
+    assert_eq!(deactivated.status, 201);
+    assert!(deactivated.body.contains(r#""RequestedTTL":"0""#));
+    assert!(deactivated.body.ends_with(r#""RequestStatus":"Closed"}"#));
+    assert_eq!(statuses().await, ["Closed", "Closed", "Closed"]);
+}
