@@ -1,5 +1,6 @@
 //! The commands: each is a thin call of what does the work.
 
+mod backup;
 mod dev;
 mod serve;
 mod token;
@@ -17,7 +18,10 @@ pub async fn run(command: Command) -> Result<(), Error> {
     match command {
         Command::Serve(serve) if serve.dev => dev::run(*serve).await,
         Command::Serve(serve) => serve::run(*serve).await,
+        Command::Backup(file) => backup::run(&file),
+        Command::Token(Token::List(data)) => token::list(&data),
         Command::Token(Token::New(new)) => token::new(&new),
+        Command::Token(Token::Revoke(id)) => token::revoke(&id),
     }
 }
 

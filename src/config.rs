@@ -33,9 +33,11 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Copies the store into a file, as it is at one moment; a server may be running on it.
+    Backup(Backup),
     /// Serves the gRPC services and the PAM REST API.
     Serve(Box<Serve>),
-    /// Makes bearer tokens.
+    /// Makes, lists and revokes bearer tokens.
     #[command(subcommand)]
     Token(Token),
 }
@@ -116,8 +118,32 @@ impl Data {
 /// What to do with tokens.
 #[derive(Debug, Subcommand)]
 pub enum Token {
+    /// Lists the tokens: id, account, groups, when made, until when valid.
+    List(Data),
     /// Makes a bearer token and prints it, this once; the file keeps only its hash. A running server takes it up by itself.
     New(NewToken),
+    /// Revokes a token: a running server refuses it within a second.
+    Revoke(RevokeToken),
+}
+
+/// The token to revoke.
+#[derive(Args, Debug)]
+pub struct RevokeToken {
+    /// The id of the token: the 16 digits behind `cst_`, which `token list` shows.
+    pub id: String,
+    /// Where the data is.
+    #[command(flatten)]
+    pub data: Data,
+}
+
+/// Where to copy the store.
+#[derive(Args, Debug)]
+pub struct Backup {
+    /// The file to write, which must not be there yet.
+    pub file: PathBuf,
+    /// Where the data is.
+    #[command(flatten)]
+    pub data: Data,
 }
 
 /// The token to make.

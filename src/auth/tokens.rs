@@ -155,12 +155,50 @@ pub fn add(
     Ok(format!("{PREFIX}{id}_{secret}"))
 }
 
+/// The tokens of the file, a line each: id, account, groups, when made, until when valid.
+pub fn list(path: &Path) -> Result<String, Error> {
+    let line = |entry: Entry| {
+        let expires = entry.expires.as_deref().unwrap_or("never");
+        let Entry { id, account, groups, created, .. } = &entry;
+        format!("{id}  {account}  [{}]  created {created}  expires {expires}\n", groups.join(", "))
+    };
+    Ok(parse(&text(path)?)?.token.into_iter().map(line).collect())
+}
+
+/// Takes the entry with that id out of the file, and leaves everything else as it is written.
+pub fn revoke(path: &Path, id: &str) -> Result<(), Error> {
+    let before = text(path)?;
+    if !parse(&before)?.token.iter().any(|entry| entry.id == id) {
+        return Err(Error::invalid("There is no token with this id."));
+    }
+    let of_token = |block: &&str| parse(&format!("[[token]]{block}")).is_ok_and(|one| one.token[0].id == id);
+    let mut blocks = before.split("[[token]]");
+    let mut after = blocks.next().unwrap_or_default().to_owned();
+    for block in blocks.filter(|block| !of_token(block)) {
+        after += "[[token]]";
+        after += block;
+    }
+    // Another file in its place, so that nobody ever reads half of one.
+    let beside = path.with_extension("new");
+    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&beside);
+    let written = file.as_mut().map_err(|error| io::Error::from(error.kind())).and_then(|file| {
+        file.write_all(after.as_bytes())?;
+        file.sync_all()
+    });
+    written.and_then(|()| fs::rename(&beside, path)).map_err(Error::internal)
+}
+
+/// The text of the file; none is the same as an empty one.
+fn text(path: &Path) -> Result<String, Error> {
+    match fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        text => text.map_err(Error::internal),
+    }
+}
+
 /// Appends an entry to the file, which must be in order before and stays so.
 fn append(path: &Path, entry: &str) -> Result<(), Error> {
-    let before = match fs::read_to_string(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        text => text.map_err(Error::internal)?,
-    };
+    let before = text(path)?;
     parse(&before)?;
     let separator = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
     let mut file =
@@ -252,11 +290,7 @@ impl Loaded {
     fn read(path: &Path, administrators: &HashSet<AccountId>) -> Result<Self, Error> {
         // Before the text, so that a change in between is seen the next time.
         let stamp = Stamp::of(path);
-        let text = match fs::read_to_string(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            text => text.map_err(Error::internal)?,
-        };
-        let contents = parse(&text)?;
+        let contents = parse(&text(path)?)?;
         let mut entries = Entries::default();
         for entry in contents.token {
             entries.insert(entry, administrators)?;

@@ -2,7 +2,7 @@
 
 use super::{create_data_dir, print};
 use crate::auth::tokens;
-use crate::config::NewToken;
+use crate::config::{Data, NewToken, RevokeToken};
 use crate::domain::error::Error;
 use crate::ports::Clock;
 use crate::system::SystemClock;
@@ -16,4 +16,14 @@ pub(super) fn new(new: &NewToken) -> Result<(), Error> {
     let expires = new.expires.map(|life| now.after(life));
     let token = tokens::add(&new.data.tokens(), &new.account, &new.groups, now, expires)?;
     print(&format!("{token}\n"))
+}
+
+/// `countersign token list`: one line for each token, with its id and whose it is.
+pub(super) fn list(data: &Data) -> Result<(), Error> {
+    print(&tokens::list(&data.tokens())?)
+}
+
+/// `countersign token revoke`: a running server refuses the token within a second.
+pub(super) fn revoke(revoke: &RevokeToken) -> Result<(), Error> {
+    tokens::revoke(&revoke.data.tokens(), &revoke.id)
 }

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 
@@ -178,6 +178,23 @@ impl Store for SqliteStore {
     async fn failed(&self) {
         self.writer.failed().await;
     }
+}
+
+/// Copies the store in `from`, as it is at one moment, into the new file `to`. A server may be running on it; a server
+/// can be started on the copy.
+pub fn backup(from: &Path, to: &Path) -> Result<(), Error> {
+    if to.exists() {
+        return Err(Error::invalid("The file to write is there already."));
+    }
+    let connection =
+        Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(Error::internal)?;
+    connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
+    // Made before SQLite does, for this user's eyes only; it takes an empty file as none.
+    let file =
+        OpenOptions::new().create_new(true).write(true).mode(0o600).open(to).map_err(Error::internal)?;
+    let name = to.to_str().ok_or_else(|| Error::invalid("The name of the file is not UTF-8."))?;
+    connection.execute("VACUUM INTO ?1", [name]).map_err(Error::internal)?;
+    file.sync_all().map_err(Error::internal)
 }
 
 /// Connections that only read, opened when they are needed.
