@@ -122,3 +122,46 @@ fn subject_kind(subject: Subject) -> SubjectKind {
         Subject::Role(_) => SubjectKind::Role,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::account::{Account, Group, Principal};
+    use crate::domain::event::{Actor, Channel, Decided, Fact, Origin};
+    use crate::domain::id::ElevationId;
+    use crate::domain::moment::Moment;
+
+    /// Written by another encoder. These bytes are what old records hold; they may never change.
+    const PAYLOAD: &str = "0a650a1c0a108d1d96b9e76d58c7a58552aedf7b12571208505249565c73616d12200a108dbafde7cb125fbaaad44f35c2588b34120a53514c204f776e65727318011a176265617265723a3031323334353637383961626364656620022a08706f7274616c2d3712026f6b1807221c0a10e9010058c10c542fb64c39d40597ca351208505249565c6a656e";
+    const HEADER: &str = "082a1009180122100000000000000000000000000000000128033220fabb51e4910265a29906a4a2f5737be372528f9a1bad0e91452787e998e3dbbc3a200707070707070707070707070707070707070707070707070707070707070707";
+    const HASH: &str = "0c99cd4c64979df685e6a93956b27dae03004bf3a2cd7d184a72392c0882ec71";
+
+    #[test]
+    fn the_bytes_of_an_event_never_change() {
+        let account = |name| Account::named(name).unwrap();
+        let by = Actor {
+            account: account("PRIV\\sam"),
+            via: Some(Principal::Group(Group::named("SQL Owners").unwrap())),
+            credential: "bearer:0123456789abcdef".to_owned(),
+            origin: Origin { channel: Channel::PamWebApi, request_id: "portal-7".to_owned() },
+        };
+        let requester_via = Some(Principal::Account(account("PRIV\\jen")));
+        let decided = Decided { reason: Some("ok".to_owned()), role_revision: 7, requester_via };
+        let subject = Subject::Elevation(ElevationId(Uuid::from_u128(1)));
+        let event = Event { time: Moment::from_ticks(-5), subject, by, fact: Fact::Approved(decided) };
+        let mut head = Head { sequence: 41, hash: Hash([7; 32]) };
+        let draft = Draft::of(event.clone());
+        let header = draft.seal(&mut head);
+        assert_eq!(hex(draft.payload()), PAYLOAD);
+        assert_eq!(hex(&header.bytes), HEADER);
+        assert_eq!((head.sequence, hex(&head.hash.0)), (42, HASH.to_owned()));
+        let stored = Envelope { sequence: 42, header: header.bytes, payload: draft.payload().to_vec() };
+        assert_eq!(stored.event().unwrap(), event);
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}

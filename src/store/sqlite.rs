@@ -69,10 +69,10 @@ impl SqliteStore {
             // Given back when the reading ends, though whoever asked may be gone before.
             let _permit = permit;
             let mut connection = readers.take()?;
-            // One transaction, so that all statements of the query see one moment; read only, so its end writes nothing.
+            // One transaction, so that all statements of the query see one moment; it reads only, so its end writes nothing.
             let transaction = connection.transaction().map_err(failed)?;
             let answer = query(&transaction);
-            transaction.finish().map_err(failed)?;
+            transaction.commit().map_err(failed)?;
             readers.put_back(connection);
             answer
         })

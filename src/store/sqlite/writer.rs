@@ -254,9 +254,7 @@ fn forget_past(connection: &Connection, group: &[Prepared]) -> rusqlite::Result<
     let times = group.iter().flat_map(|change| &change.events).map(|draft| draft.event().time.ticks());
     let Some(now) = times.max() else { return Ok(()) };
     for sql in [FORGET_ELEVATIONS, FORGET_ROLES] {
-        connection
-            .prepare_cached(sql)?
-            .execute(params![now.saturating_sub(2 * Snapshot::LIFE), 2 * LARGEST_GROUP])?;
+        connection.prepare_cached(sql)?.execute([now.saturating_sub(2 * Snapshot::LIFE)])?;
     }
     Ok(())
 }
@@ -278,9 +276,10 @@ impl From<Written> for Result<Commit, Error> {
     }
 }
 
+// Twice as many as a group can add. A bound limit would make SQLite prepare the statement anew every time.
 const FORGET_ELEVATIONS: &str = "DELETE FROM elevation_past WHERE (until_time, until, id) IN \
-     (SELECT until_time, until, id FROM elevation_past WHERE until_time < ?1 ORDER BY until_time LIMIT ?2)";
+     (SELECT until_time, until, id FROM elevation_past WHERE until_time < ?1 ORDER BY until_time LIMIT 512)";
 const FORGET_ROLES: &str = "DELETE FROM role_past WHERE (until_time, until, id) IN \
-     (SELECT until_time, until, id FROM role_past WHERE until_time < ?1 ORDER BY until_time LIMIT ?2)";
+     (SELECT until_time, until, id FROM role_past WHERE until_time < ?1 ORDER BY until_time LIMIT 512)";
 const LARGEST_GROUP: usize = 256;
 const LONGEST_QUEUE: usize = 4_096;
