@@ -4,9 +4,9 @@
 //! that neither the file nor a look-up by id gives the secret away. Deleting an entry revokes its token.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -165,12 +165,16 @@ pub fn list(path: &Path) -> Result<String, Error> {
     Ok(parse(&text(path)?)?.token.into_iter().map(line).collect())
 }
 
-/// Takes the entry with that id out of the file, and leaves everything else as it is written.
+/// Takes the entry with that id out of the file. Fails, and changes nothing, where entries are not written as `token new`
+/// writes them.
 pub fn revoke(path: &Path, id: &str) -> Result<(), Error> {
+    let _alone = lock(path)?;
     let before = text(path)?;
-    if !parse(&before)?.token.iter().any(|entry| entry.id == id) {
+    let mut ids = ids(&before)?;
+    let Some(position) = ids.iter().position(|known| known == id) else {
         return Err(Error::invalid("There is no token with this id."));
-    }
+    };
+    ids.remove(position);
     let of_token = |block: &&str| parse(&format!("[[token]]{block}")).is_ok_and(|one| one.token[0].id == id);
     let mut blocks = before.split("[[token]]");
     let mut after = blocks.next().unwrap_or_default().to_owned();
@@ -178,14 +182,43 @@ pub fn revoke(path: &Path, id: &str) -> Result<(), Error> {
         after += "[[token]]";
         after += block;
     }
-    // Another file in its place, so that nobody ever reads half of one.
-    let beside = path.with_extension("new");
-    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&beside);
-    let written = file.as_mut().map_err(|error| io::Error::from(error.kind())).and_then(|file| {
-        file.write_all(after.as_bytes())?;
-        file.sync_all()
+    if self::ids(&after).ok() != Some(ids) {
+        return Err(Error::invalid("The entry cannot be told from the others; take it out by hand."));
+    }
+    replace(path, &after).map_err(Error::internal)
+}
+
+/// Puts another file in the place of this one, so that nobody ever reads half of one; with the same owner and rights.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let metadata = fs::metadata(path)?;
+    let beside = path.with_extension(format!("{}.new", std::process::id()));
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&beside)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| {
+        file.set_permissions(metadata.permissions())?;
+        chown(&beside, Some(metadata.uid()), Some(metadata.gid()))?;
+        file.sync_all()?;
+        fs::rename(&beside, path)?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
     });
-    written.and_then(|()| fs::rename(&beside, path)).map_err(Error::internal)
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+/// Keeps others from changing the file meanwhile, until what this answers is dropped.
+fn lock(path: &Path) -> Result<File, Error> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let file =
+        OpenOptions::new().create(true).append(true).mode(0o600).open(name).map_err(Error::internal)?;
+    file.lock().map_err(Error::internal)?;
+    Ok(file)
+}
+
+fn ids(text: &str) -> Result<Vec<String>, Error> {
+    Ok(parse(text)?.token.into_iter().map(|entry| entry.id).collect())
 }
 
 /// The text of the file; none is the same as an empty one.
@@ -198,6 +231,7 @@ fn text(path: &Path) -> Result<String, Error> {
 
 /// Appends an entry to the file, which must be in order before and stays so.
 fn append(path: &Path, entry: &str) -> Result<(), Error> {
+    let _alone = lock(path)?;
     let before = text(path)?;
     parse(&before)?;
     let separator = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };

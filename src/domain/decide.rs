@@ -186,9 +186,10 @@ fn give_up(facts: &Facts<'_>, filing: &Filing, now: Moment) -> Result<Vec<Event>
     if facts.live.is_empty() {
         candidate?;
     }
-    let by = facts.actor(candidate.ok());
     let filed = filed(facts, filing, &role.value, now, None);
-    let mut happened = events(filing.elevation, now, &by, [Some(filed), Some(Fact::Closed)]);
+    let mut happened = events(filing.elevation, now, &facts.actor(candidate.ok()), [Some(filed), None]);
+    let by = facts.actor(None);
+    happened.extend(events(filing.elevation, now, &by, [Some(Fact::Closed), None]));
     let closed =
         facts.live.iter().flat_map(|live| events(live.value.id, now, &by, [Some(Fact::Closed), None]));
     happened.extend(closed);

@@ -94,6 +94,10 @@ impl Fields {
             match value {
                 Value::String(value) => self.set(&name, value),
                 Value::Number(value) => self.set(&name, value.to_string()),
+                Value::Null => {}
+                _ if self.field(&name).is_some() => {
+                    return Err(Error::invalid("A member of the body has the wrong type."));
+                }
                 _ => {}
             }
         }
@@ -101,14 +105,19 @@ impl Fields {
     }
 
     fn set(&mut self, name: &str, value: String) {
-        let field = match &*name.to_ascii_lowercase() {
-            "justification" => &mut self.justification,
-            "requestedtime" => &mut self.requested_time,
-            "requestedttl" => &mut self.requested_ttl,
-            "roleid" => &mut self.role_id,
-            _ => return,
-        };
-        *field = Some(value);
+        if let Some(field) = self.field(name) {
+            *field = Some(value);
+        }
+    }
+
+    fn field(&mut self, name: &str) -> Option<&mut Option<String>> {
+        match &*name.to_ascii_lowercase() {
+            "justification" => Some(&mut self.justification),
+            "requestedtime" => Some(&mut self.requested_time),
+            "requestedttl" => Some(&mut self.requested_ttl),
+            "roleid" => Some(&mut self.role_id),
+            _ => None,
+        }
     }
 
     fn message(self, zone: &TimeZone) -> Result<CreateElevationRequest, Error> {
@@ -131,8 +140,10 @@ impl Fields {
 /// 0, which would give the role up (`wire.md` A5).
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked, and the fraction is to go")]
 fn seconds(ttl: &str) -> Result<i64, Error> {
+    let mantissa = ttl.split(['e', 'E']).next().unwrap_or_default();
+    let is_nothing = !mantissa.contains(|digit: char| ('1'..='9').contains(&digit));
     match ttl.trim().parse::<f64>() {
-        Ok(ttl) if ttl > 0.0 && ttl < 1.0 => Ok(1),
+        Ok(ttl) if (0.0..1.0).contains(&ttl) && !is_nothing => Ok(1),
         Ok(ttl) if (0.0..=LONGEST_TTL).contains(&ttl) => Ok(ttl as i64),
         _ => Err(Error::invalid("RequestedTTL is a number of seconds, 0 or more.").in_field("RequestedTTL")),
     }
@@ -187,6 +198,8 @@ mod tests {
             ("0.0", Some(0)),
             ("0.4", Some(1)),
             ("1e3", Some(1_000)),
+            ("1e-400", Some(1)),
+            ("0e9", Some(0)),
             ("-1", None),
             ("-0.5", None),
             ("NaN", None),

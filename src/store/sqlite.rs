@@ -8,7 +8,8 @@ mod list;
 mod row;
 mod writer;
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,6 +48,7 @@ impl SqliteStore {
             return Err(Error::internal("SQLite before 3.51.3 can lose a commit when its log is reset"));
         }
         let lock = lock(path)?;
+        create(path)?;
         let mut connection = connect(path)?;
         verify(&connection)?;
         migrate(&mut connection)?;
@@ -183,18 +185,26 @@ impl Store for SqliteStore {
 /// Copies the store in `from`, as it is at one moment, into the new file `to`. A server may be running on it; a server
 /// can be started on the copy.
 pub fn backup(from: &Path, to: &Path) -> Result<(), Error> {
-    if to.exists() {
-        return Err(Error::invalid("The file to write is there already."));
-    }
+    let name = to.to_str().ok_or_else(|| Error::invalid("The name of the file is not UTF-8."))?;
     let connection =
         Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(Error::internal)?;
     connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
     // Made before SQLite does, for this user's eyes only; it takes an empty file as none.
     let file =
         OpenOptions::new().create_new(true).write(true).mode(0o600).open(to).map_err(Error::internal)?;
-    let name = to.to_str().ok_or_else(|| Error::invalid("The name of the file is not UTF-8."))?;
-    connection.execute("VACUUM INTO ?1", [name]).map_err(Error::internal)?;
-    file.sync_all().map_err(Error::internal)
+    let copied = connection.execute("VACUUM INTO ?1", [name]).map_err(Error::internal);
+    let synced = copied.and_then(|_| file.sync_all().and_then(|()| sync_folder(to)).map_err(Error::internal));
+    if synced.is_err() {
+        // Half a copy must not be taken for one.
+        let _ = fs::remove_file(to);
+    }
+    synced
+}
+
+/// Makes the name of the file as durable as what is in it.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// Connections that only read, opened when they are needed.
@@ -222,8 +232,6 @@ impl Readers {
 }
 
 fn connect(path: &Path) -> Result<Connection, Error> {
-    // Before SQLite does, which would let everybody read it; its other files take after this one.
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(Error::internal)?;
     let connection = Connection::open(path).map_err(failed)?;
     connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(64);
@@ -237,6 +245,15 @@ fn connect(path: &Path) -> Result<Connection, Error> {
         connection.pragma_update_and_check(None, pragma, value, |_| Ok(())).optional().map_err(failed)?;
     }
     Ok(connection)
+}
+
+/// Makes the file before SQLite does, which would let everybody read it; its other files take after this one. Never while
+/// SQLite has it open: closing any handle on a file drops all locks that the process has on it.
+fn create(path: &Path) -> Result<(), Error> {
+    match OpenOptions::new().create_new(true).write(true).mode(0o600).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        file => file.map(drop).map_err(Error::internal),
+    }
 }
 
 /// Reads back what durability hangs on; a pragma that does not take effect says nothing.

@@ -513,6 +513,7 @@ async fn what_cannot_be_filed_says_so() {
         (FORM, format!("RoleId={role}&Justification={}", "x".repeat(70_000)), 413),
         (JSON, format!("{{\"RoleId\":\"{role}\""), 400),
         (JSON, "[]".to_owned(), 400),
+        (JSON, format!("{{\"RoleId\":\"{role}\",\"RequestedTTL\":false}}"), 400),
         (FORM, "RoleId=5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143&RequestedTTL=60".to_owned(), 403),
     ] {
         let headers = format!("{headers}Content-Length: {}\r\n", body.len());

@@ -308,6 +308,11 @@ fn the_program_lists_and_revokes_tokens() {
     assert!(!listed.contains(&jen[21..]));
     assert!(run(&["revoke", &jen[4..20]]).0);
     assert!(!run(&["revoke", &jen[4..20]]).0, "there is no such token any more");
+    let path = folder.path().join("tokens.toml");
+    let spaced = std::fs::read_to_string(&path).unwrap().replace("[[token]]", "[[ token ]]");
+    std::fs::write(&path, &spaced).unwrap();
+    assert!(!run(&["revoke", &sam[4..20]]).0, "what is written otherwise is not touched");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), spaced);
     let (_, listed) = run(&["list"]);
     assert!(!listed.contains(&jen[4..20]) && listed.contains(&sam[4..20]), "{listed}");
 }

@@ -49,10 +49,14 @@ impl Checkpointer {
             // A full channel means that the thread has been woken already.
             let _ = self.wake.try_send(());
         }
-        if self.overgrown.swap(false, Ordering::Relaxed) {
-            checkpoint(connection)?;
+        if !self.overgrown.swap(false, Ordering::Relaxed) {
+            return Ok(());
         }
-        Ok(())
+        match checkpoint(connection) {
+            Err(error) if is_fatal(&error) => Err(error),
+            // A full disk, most likely, which passes.
+            _ => Ok(()),
+        }
     }
 }
 

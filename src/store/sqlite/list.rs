@@ -130,7 +130,9 @@ impl List {
     /// Limits the list to what is pending or active of `role` at `now`.
     fn and_live(&mut self, role: RoleId, now: Moment) {
         let role = self.parameter(Parameter::Blob(role.0.into_bytes().to_vec()));
-        self.condition += &format!(" AND role = {role}");
+        // The states that are live are written out too, as they are in the index, which is not found otherwise.
+        self.condition +=
+            &format!(" AND role = {role} AND state IN ('Active', 'PendingApproval', 'Scheduled')");
         self.and_any_status(&[Status::Active, Status::PendingApproval, Status::Scheduled], now);
     }
 

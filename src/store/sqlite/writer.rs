@@ -148,6 +148,10 @@ enum Written {
 impl Thread {
     fn run(mut self, mut changes: mpsc::Receiver<Queued>, fail: &watch::Sender<bool>) {
         while let Some(first) = changes.blocking_recv() {
+            if *fail.borrow() {
+                // A checkpoint failed; whoever waits is told that the outcome is not known.
+                return;
+            }
             let mut group = vec![first];
             while group.len() < LARGEST_GROUP
                 && let Ok(next) = changes.try_recv()
@@ -276,7 +280,7 @@ impl From<Written> for Result<Commit, Error> {
     }
 }
 
-// Twice as many as a group can add. A bound limit would make SQLite prepare the statement anew every time.
+// Twice as many as a group of decisions adds. A bound limit would make SQLite prepare the statement anew every time.
 const FORGET_ELEVATIONS: &str = "DELETE FROM elevation_past WHERE (until_time, until, id) IN \
      (SELECT until_time, until, id FROM elevation_past WHERE until_time < ?1 ORDER BY until_time LIMIT 512)";
 const FORGET_ROLES: &str = "DELETE FROM role_past WHERE (until_time, until, id) IN \

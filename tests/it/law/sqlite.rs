@@ -1,6 +1,7 @@
 //! SQLite as a backend, and what only it promises.
 
 use std::future::ready;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -53,6 +54,24 @@ async fn a_file_is_opened_once_at_a_time_by_whatever_name() {
     committed(&store, History::filed(1).change()).await;
     drop(store);
     file.open().await;
+}
+
+/// Without SQLite's own lock another program that looks into the file would take itself for the last user, and delete the
+/// log that commits are in.
+#[tokio::test]
+async fn sqlite_holds_its_lock_for_as_long_as_the_store_is_open() {
+    let file = File::empty().await;
+    let store = file.open().await;
+    for number in 1..=300 {
+        committed(&store, History::filed(number).change()).await;
+        read(&store, &History::filed(number)).await.unwrap();
+    }
+    let inode = std::fs::metadata(file.path()).unwrap().ino();
+    let locks = std::fs::read_to_string("/proc/locks").unwrap();
+    assert!(
+        locks.lines().any(|lock| lock.contains("POSIX") && lock.contains(&format!(":{inode} "))),
+        "{locks}"
+    );
 }
 
 #[tokio::test]
