@@ -65,6 +65,11 @@ async fn a_panic_is_an_error_and_the_server_lives() {
     let refused = kit.as_(JEN).file(&role.id).await.unwrap_err();
     assert_eq!((refused.code(), &*reason(&refused)), (Code::Internal, "INTERNAL"));
     assert!(!refused.message().contains("broken"), "the cause stays inside");
+    kit.ids.break_once();
+    let path = format!("/api/pamresources/pamrequests?RoleId={}&RequestedTTL=60", role.id);
+    let answer = kit.as_(JEN).post(&path).await;
+    assert_eq!((answer.status, &*answer.code()), (500, "INTERNAL"));
+    assert!(!answer.body.contains("broken"));
     assert!(kit.as_(JEN).file(&role.id).await.is_ok());
 }
 
