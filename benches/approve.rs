@@ -2,7 +2,9 @@
 //! approval; beside it the server's cheapest answer, `/healthz`, met by the same clients in the same run.
 //!
 //! `cargo bench --bench approve`. Clients and server share the machine, so the ratio to `/healthz` is what to compare
-//! between versions; the absolute numbers say more about the machine.
+//! between versions; the absolute numbers say more about the machine. November 2026, 2 cores, three rounds each: 1 client
+//! 1,588 to 1,873 approves a second (ratio 0.03 to 0.04, one sync for each), 64 clients 8,909 to 11,081 (ratio 0.08 to
+//! 0.10).
 
 #![allow(
     clippy::unwrap_used,
