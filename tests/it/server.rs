@@ -232,7 +232,7 @@ async fn slow_headers_are_cut_and_an_idle_connection_is_not() {
 
 #[tokio::test]
 async fn an_idle_connection_is_cut_in_either_protocol() {
-    let limits = Limits { idle: Duration::from_millis(1), ..Limits::default() };
+    let limits = Limits { idle: Duration::from_millis(500), ..Limits::default() };
     let kit = Kit::with(with(limits)).await;
     let mut idle = TcpStream::connect(kit.address).await.unwrap();
     assert_eq!(idle.read(&mut [0; 16]).await.unwrap_or(0), 0);
