@@ -24,7 +24,7 @@ pub struct Facts<'a> {
     pub pending_timeout: Life,
     /// Everything that the requester of the elevation counts as, by the directory, now.
     pub requester: &'a Principals,
-    /// The elevations of the role that the caller holds or waits for; only loaded for who files.
+    /// The elevations of the role that the caller holds or waits for; only loaded for who gives the role up.
     pub live: &'a [Versioned<Elevation>],
     /// The role that the command is about, as it is now; `None` when there is none.
     pub role: Option<&'a Versioned<Role>>,
