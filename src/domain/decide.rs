@@ -5,7 +5,7 @@ use super::caller::{Caller, Principals};
 use super::elevation::{Approval, ApprovalStatus, Elevation, Status, Verdict};
 use super::error::{Error, Kind};
 use super::event::{Actor, Decided, Event, Fact, Filed, Opened, Origin, Subject};
-use super::id::{ApprovalId, ElevationId, RoleId};
+use super::id::{AccountId, ApprovalId, ElevationId, RoleId};
 use super::moment::{Life, Moment};
 use super::rights;
 use super::role::{Role, Stage};
@@ -20,6 +20,8 @@ pub struct Facts<'a> {
     pub origin: &'a Origin,
     /// The elevation that the command is about; `None` when there is none, or not yet.
     pub elevation: Option<&'a Elevation>,
+    /// Those who have decided before and still are approvers of the role, by the directory, now.
+    pub standing: &'a [AccountId],
     /// How long an approval waits before it expires.
     pub pending_timeout: Life,
     /// Everything that the requester of the elevation counts as, by the directory, now.
@@ -43,6 +45,7 @@ impl<'a> Facts<'a> {
             elevation: None,
             pending_timeout,
             requester: caller.principals(),
+            standing: &[],
             live: &[],
             role: None,
             role_id_taken: false,
@@ -252,8 +255,8 @@ fn decide_approval(
         Verdict::Approve => {
             let candidate =
                 rights::requests(facts.requester, role).map_err(|_| Refusal::RequesterNotCandidate)?;
-            let activated =
-                completes(approval, stage).then(|| Fact::Activated { expires_at: now.after(elevation.life) });
+            let activated = completes(approval, stage, facts.standing)
+                .then(|| Fact::Activated { expires_at: now.after(elevation.life) });
             [Some(Fact::Approved(decided(Some(candidate.clone())))), activated]
         }
     };
@@ -265,10 +268,12 @@ fn own_decision(approval: &Approval, caller: &Account) -> Option<Verdict> {
     own.map(|decision| decision.verdict)
 }
 
-/// Whether one more approval is enough. Every stored decision is of another person, and an open approval has only
-/// approvals.
-fn completes(approval: &Approval, stage: &Stage) -> bool {
-    approval.decisions.len() + 1 >= usize::try_from(stage.needed).unwrap_or(usize::MAX)
+/// Whether one more approval is enough. Every stored decision is of another person, an open approval has only approvals,
+/// and those of people who are approvers no more do not count.
+fn completes(approval: &Approval, stage: &Stage, standing: &[AccountId]) -> bool {
+    let counted =
+        approval.decisions.iter().filter(|decision| standing.contains(&decision.approver.id)).count();
+    counted + 1 >= usize::try_from(stage.needed).unwrap_or(usize::MAX)
 }
 
 fn events(subject: ElevationId, time: Moment, by: &Actor, facts: [Option<Fact>; 2]) -> Vec<Event> {

@@ -3,13 +3,14 @@
 use super::{Context, MOST_ATTEMPTS, Outcome, Service, Shown, check_snapshot, contended};
 use crate::domain::caller::Caller;
 use crate::domain::decide::{Command, Facts, Refusal, decide};
-use crate::domain::elevation::{Elevation, Verdict};
+use crate::domain::elevation::{Decision, Elevation, Verdict};
 use crate::domain::error::Error;
-use crate::domain::id::ApprovalId;
+use crate::domain::id::{AccountId, ApprovalId};
+use crate::domain::moment::Moment;
 use crate::domain::query::{ElevationField, Page, Query};
 use crate::domain::rights;
 use crate::domain::version::{Version, Versioned};
-use crate::store::{Approver, ElevationKey, Key};
+use crate::store::{Approver, ElevationKey, ElevationRead, Key};
 
 /// One approver's decision, as it is asked for.
 #[derive(Clone, Debug)]
@@ -35,9 +36,11 @@ impl Service {
             let read = read.ok_or(Refusal::AccessDenied)?;
             let now = self.clock.now();
             let requester = self.directory.principals(&read.elevation.value.requester, now).await?;
+            let standing = self.standing(&read, now).await?;
             let facts = Facts {
                 elevation: Some(&read.elevation.value),
                 requester: &requester,
+                standing: &standing,
                 role: read.role.as_ref(),
                 ..self.facts(caller, request)
             };
@@ -54,6 +57,21 @@ impl Service {
             }
         }
         Err(contended())
+    }
+
+    /// Those who have decided already and still are approvers.
+    async fn standing(&self, read: &ElevationRead, now: Moment) -> Result<Vec<AccountId>, Error> {
+        let (Some(approval), Some(role)) = (&read.elevation.value.approval, &read.role) else {
+            return Ok(Vec::new());
+        };
+        let mut standing = Vec::new();
+        for Decision { approver, .. } in &approval.decisions {
+            let principals = self.directory.principals(approver, now).await?;
+            if role.value.approver(&principals).is_some() {
+                standing.push(approver.id);
+            }
+        }
+        Ok(standing)
     }
 
     /// Reads one approval, with its elevation.

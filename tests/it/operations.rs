@@ -228,6 +228,21 @@ async fn a_role_is_replaced_as_a_whole() {
 }
 
 #[tokio::test]
+async fn an_approval_of_who_is_no_approver_any_more_does_not_count() {
+    let kit = Kit::start().await;
+    let role = kit.role_with(&[SAM, "group:SQL Owners", EVE], 2).await;
+    let filed = kit.as_(JEN).file(&role.id).await.unwrap();
+    kit.as_(SAM).approve(&filed.approval_id).await.unwrap();
+    let mut without_sam = role;
+    without_sam.stages[0].approvers.remove(0);
+    update(&kit.as_(ANN), without_sam).await.unwrap();
+    let half = kit.as_(KIM).approve(&filed.approval_id).await.unwrap();
+    assert_eq!((half.status(), half.decisions.len()), (ApprovalStatus::Pending, 2));
+    let whole = kit.as_(EVE).approve(&filed.approval_id).await.unwrap();
+    assert_eq!(whole.status(), ApprovalStatus::Approved);
+}
+
+#[tokio::test]
 async fn a_role_is_deleted_when_nobody_holds_it_or_waits_for_it() {
     let kit = Kit::start().await;
     let filed = kit.pending().await;
