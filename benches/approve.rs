@@ -22,6 +22,7 @@ use countersign::domain::account::{Account, Principal};
 use countersign::domain::caller::Caller;
 use countersign::domain::event::{Channel, Origin};
 use countersign::domain::moment::Life;
+use countersign::domain::quota::Quota;
 use countersign::domain::role::{Role, Stage};
 use countersign::ports::Clock;
 use countersign::rest::cors::Cors;
@@ -73,7 +74,7 @@ impl Bench {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.path().join("bench.db")).unwrap());
         let pending_timeout = Life::from_seconds(3_600).unwrap();
         let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds));
-        let settings = Settings { pending_timeout };
+        let settings = Settings { pending_timeout, quota: Quota::default() };
         let service = Arc::new(Service::new(store.clone(), tokens.clone(), clock.clone(), ids, settings));
         let role = Role {
             id: service.new_role_id(),

@@ -69,6 +69,12 @@ pub struct Serve {
     /// How long an approval waits before it expires.
     #[arg(long, env = "COUNTERSIGN_PENDING_TIMEOUT", default_value = "7d", value_parser = life)]
     pub pending_timeout: Life,
+    /// How many elevations of one requester may wait for approval at once; 0 is without a limit.
+    #[arg(long, env = "COUNTERSIGN_MAX_PENDING", default_value_t = 100)]
+    pub max_pending: u32,
+    /// How many elevations one requester may file within an hour; 0 is without a limit.
+    #[arg(long, env = "COUNTERSIGN_MAX_FILINGS", default_value_t = 1_000)]
+    pub max_filings: u32,
     /// How long a request may take.
     #[arg(long, env = "COUNTERSIGN_REQUEST_TIMEOUT", default_value = "30s", value_parser = duration)]
     pub request_timeout: Duration,

@@ -13,6 +13,7 @@ pub mod event;
 pub mod id;
 pub mod moment;
 pub mod query;
+pub mod quota;
 pub mod rights;
 pub mod role;
 pub mod text;

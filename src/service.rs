@@ -15,6 +15,7 @@ use crate::domain::error::{Error, Kind};
 use crate::domain::event::{Event, Origin};
 use crate::domain::moment::{Life, Moment};
 use crate::domain::query::{Query, Snapshot};
+use crate::domain::quota::Quota;
 use crate::domain::version::{Version, Versioned};
 use crate::ports::{Clock, Directory, Ids};
 use crate::steady::Deadline;
@@ -37,6 +38,8 @@ pub struct Service {
 pub struct Settings {
     /// How long an approval waits before it expires.
     pub pending_timeout: Life,
+    /// How much one requester may ask for.
+    pub quota: Quota,
 }
 
 /// What comes with every request that changes something.
@@ -71,7 +74,7 @@ impl Service {
 
     /// What is known of every command.
     fn facts<'a>(&self, caller: &'a Caller, request: &'a Context) -> Facts<'a> {
-        Facts::of(caller, &request.origin, self.settings.pending_timeout)
+        Facts::of(caller, &request.origin, self.settings.pending_timeout, self.settings.quota)
     }
 
     /// Commits the outcome of a decision; answers the elevation that its first event is about. `None` when somebody else
@@ -88,8 +91,8 @@ impl Service {
             fold(&mut before, &mut after, event)?;
         }
         expects.extend(after.iter().map(|(version, elevation)| (Key::Elevation(elevation.id), *version)));
-        let puts =
-            after.iter().map(|(_, elevation)| Record::Elevation(Box::new(elevation.clone()))).collect();
+        let mut puts = outcome.puts;
+        puts.extend(after.iter().map(|(_, elevation)| Record::Elevation(Box::new(elevation.clone()))));
         let change = Change { expects, puts, events: outcome.events, deadline: request.deadline };
         match self.store.commit(change).await? {
             Commit::Committed { .. } => {
@@ -104,11 +107,14 @@ impl Service {
 }
 
 /// What a decision on elevations leads to.
+#[derive(Default)]
 struct Outcome {
     /// The elevations that its events are about, as far as there were any before.
     before: Vec<Versioned<Elevation>>,
     /// What else it relied on.
     relied_on: Vec<(Key, Version)>,
+    /// What it writes beside the elevations.
+    puts: Vec<Record>,
     /// What happened.
     events: Vec<Event>,
 }
@@ -145,5 +151,5 @@ fn check_snapshot<F>(query: &Query<F>, now: Moment) -> Result<(), Error> {
 const MOST_ATTEMPTS: usize = 16;
 
 fn contended() -> Error {
-    Error::unavailable("others kept changing what the decision relied on")
+    Error::new(Kind::Overloaded, "Others kept changing what this relied on. Repeat it in a moment.")
 }

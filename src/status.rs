@@ -42,6 +42,8 @@ pub fn row(kind: Kind) -> Row {
         Kind::RoleChanged           => (Code::FailedPrecondition, StatusCode::FORBIDDEN,             "ROLE_CHANGED",            false),
         Kind::RoleExists            => (Code::AlreadyExists,      StatusCode::FORBIDDEN,             "ROLE_EXISTS",             false),
         Kind::RoleInUse             => (Code::FailedPrecondition, StatusCode::FORBIDDEN,             "ROLE_IN_USE",             false),
+        Kind::TooManyFilings        => (Code::ResourceExhausted,  StatusCode::FORBIDDEN,             "TOO_MANY_FILINGS",        false),
+        Kind::TooManyPending        => (Code::ResourceExhausted,  StatusCode::FORBIDDEN,             "TOO_MANY_PENDING",        false),
         Kind::Unauthenticated       => (Code::Unauthenticated,    StatusCode::UNAUTHORIZED,          "UNAUTHENTICATED",         false),
         Kind::Unavailable           => (Code::Unavailable,        StatusCode::SERVICE_UNAVAILABLE,   "UNAVAILABLE",             false),
     };

@@ -12,6 +12,7 @@ use crate::domain::event::Event;
 use crate::domain::id::{AccountId, ApprovalId, ElevationId, PrincipalId, RoleId};
 use crate::domain::moment::Moment;
 use crate::domain::query::{ElevationField, Page, Query, RoleField};
+use crate::domain::quota::Load;
 use crate::domain::role::Role;
 use crate::domain::version::{Version, Versioned};
 use crate::record::Envelope;
@@ -43,13 +44,8 @@ pub trait Store: Send + Sync {
     /// Reads a role.
     async fn role(&self, id: RoleId) -> Result<Option<Versioned<Role>>, Error>;
 
-    /// Reads what somebody who files relies on, as of one moment: what is live at `now` only for who gives the role up.
-    async fn filing(
-        &self,
-        requester: AccountId,
-        role: RoleId,
-        live_at: Option<Moment>,
-    ) -> Result<FilingRead, Error>;
+    /// Reads what somebody who files relies on, as of one moment.
+    async fn filing(&self, key: FilingKey) -> Result<FilingRead, Error>;
 
     /// Reads what an administrator who creates, changes or deletes a role relies on, as of one moment.
     async fn role_use(&self, id: RoleId, now: Moment) -> Result<RoleUse, Error>;
@@ -108,6 +104,9 @@ pub struct Change {
 pub enum Key {
     /// An elevation, with its approval.
     Elevation(ElevationId),
+    /// The guard of a requester: whoever files under a quota relies on it and writes it, so that of two filings at once the
+    /// second one counts the first.
+    Guard(AccountId),
     /// The elevations of a role that are pending or active, taken together; of one requester, or of all. Nothing writes
     /// it by itself: its version is the sequence of the last event of any of them.
     Live(RoleId, Option<AccountId>),
@@ -120,6 +119,8 @@ pub enum Key {
 pub enum Record {
     /// An elevation, with its approval.
     Elevation(Box<Elevation>),
+    /// The guard of a requester, which holds nothing but its version.
+    Guard(AccountId),
     /// A role.
     Role(Box<Role>),
     /// The end of a role. Its id is never free again.
@@ -131,6 +132,7 @@ impl Record {
     pub fn key(&self) -> Key {
         match self {
             Self::Elevation(elevation) => Key::Elevation(elevation.id),
+            Self::Guard(account) => Key::Guard(*account),
             Self::Role(role) => Key::Role(role.id),
             Self::RoleDeleted(id) => Key::Role(*id),
         }
@@ -167,6 +169,21 @@ pub struct ElevationRead {
     pub role: Option<Versioned<Role>>,
 }
 
+/// Who files, and what of it is to be read.
+#[derive(Clone, Copy, Debug)]
+pub struct FilingKey {
+    /// Who files.
+    pub requester: AccountId,
+    /// The role that is asked for.
+    pub role: RoleId,
+    /// The moment at which it is filed.
+    pub now: Moment,
+    /// Whether to read what is live, which only matters to who gives the role up.
+    pub live: bool,
+    /// Whether to count, which only matters where there is a quota.
+    pub load: bool,
+}
+
 /// What somebody who files relies on.
 #[derive(Clone, Debug)]
 pub struct FilingRead {
@@ -176,6 +193,10 @@ pub struct FilingRead {
     pub live: Vec<Versioned<Elevation>>,
     /// The version of those, see [`Key::Live`].
     pub live_version: Version,
+    /// How much the requester asks for already.
+    pub load: Load,
+    /// The version of the requester's guard, see [`Key::Guard`].
+    pub guard: Version,
 }
 
 /// What somebody who changes a role relies on.

@@ -14,6 +14,7 @@ use crate::auth::bearer::Bearer;
 use crate::auth::tokens::TokensFile;
 use crate::config::Serve;
 use crate::domain::error::Error;
+use crate::domain::quota::Quota;
 use crate::ports::Clock;
 use crate::rest::cors::Cors;
 use crate::server::{self, App, Limits};
@@ -42,7 +43,7 @@ pub(super) fn app(settings: &Serve, store: &Path, tokens: &Path) -> Result<App, 
         tokens.clone(),
         clock.clone(),
         Arc::new(SystemIds),
-        Settings { pending_timeout: settings.pending_timeout },
+        Settings { pending_timeout: settings.pending_timeout, quota: quota(settings) },
     );
     Ok(App {
         authenticator: Authenticator::new(vec![Box::new(Bearer(tokens))], clock),
@@ -74,6 +75,11 @@ pub(super) fn interrupted() -> Result<impl Future<Output = ()> + Send, Error> {
             _ = interrupt.recv() => {}
         }
     })
+}
+
+fn quota(settings: &Serve) -> Quota {
+    let limit = |most| (most > 0).then_some(most);
+    Quota { pending: limit(settings.max_pending), filings: limit(settings.max_filings) }
 }
 
 fn limits(settings: &Serve) -> Limits {

@@ -7,6 +7,7 @@ use super::error::{Error, Kind};
 use super::event::{Actor, Decided, Event, Fact, Filed, Opened, Origin, Subject};
 use super::id::{AccountId, ApprovalId, ElevationId, RoleId};
 use super::moment::{Life, Moment};
+use super::quota::{Load, Quota};
 use super::rights;
 use super::role::{Role, Stage};
 use super::version::{Version, Versioned};
@@ -24,6 +25,10 @@ pub struct Facts<'a> {
     pub standing: &'a [AccountId],
     /// How long an approval waits before it expires.
     pub pending_timeout: Life,
+    /// How much one requester may ask for.
+    pub quota: Quota,
+    /// How much the caller asks for already; only loaded where there is a quota, for who files.
+    pub load: Load,
     /// Everything that the requester of the elevation counts as, by the directory, now.
     pub requester: &'a Principals,
     /// The elevations of the role that the caller holds or waits for; only loaded for who gives the role up.
@@ -38,12 +43,14 @@ pub struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     /// What is known of every command: who calls.
-    pub fn of(caller: &'a Caller, origin: &'a Origin, pending_timeout: Life) -> Self {
+    pub fn of(caller: &'a Caller, origin: &'a Origin, pending_timeout: Life, quota: Quota) -> Self {
         Self {
             caller,
             origin,
             elevation: None,
             pending_timeout,
+            quota,
+            load: Load::default(),
             requester: caller.principals(),
             standing: &[],
             live: &[],
@@ -124,6 +131,10 @@ pub enum Refusal {
     RoleExists,
     /// Elevations of the role are pending or active.
     RoleInUse,
+    /// The caller has filed as many elevations within an hour as one may.
+    TooManyFilings(u32),
+    /// As many of the caller's elevations wait for approval as may.
+    TooManyPending(u32),
 }
 
 /// Decides `command` at `now`: the events that happened, in order, or why nothing did. No events means that the command
@@ -182,12 +193,13 @@ fn close(facts: &Facts<'_>, now: Moment) -> Result<Vec<Event>, Refusal> {
 }
 
 /// Closes what is live of the role, and files an elevation of no life that says so in the caller's history. Whoever holds
-/// a role may give it up, candidate or not.
+/// a role may give it up, candidate or not, and however much was filed before.
 fn give_up(facts: &Facts<'_>, filing: &Filing, now: Moment) -> Result<Vec<Event>, Refusal> {
     let role = facts.role.ok_or(Refusal::AccessDenied)?;
     let candidate = rights::requests(facts.caller.principals(), Some(&role.value));
     if facts.live.is_empty() {
         candidate?;
+        facts.quota.allow_filing(facts.load)?;
     }
     let filed = filed(facts, filing, &role.value, now, None);
     let mut happened = events(filing.elevation, now, &facts.actor(candidate.ok()), [Some(filed), None]);
@@ -202,6 +214,10 @@ fn give_up(facts: &Facts<'_>, filing: &Filing, now: Moment) -> Result<Vec<Event>
 fn file(facts: &Facts<'_>, filing: &Filing, now: Moment) -> Result<Vec<Event>, Refusal> {
     let role = &facts.role.ok_or(Refusal::AccessDenied)?.value;
     let by = facts.actor(Some(rights::requests(facts.caller.principals(), Some(role))?));
+    facts.quota.allow_filing(facts.load)?;
+    if role.stage.is_some() {
+        facts.quota.allow_pending(facts.load)?;
+    }
     let approval = role
         .stage
         .as_ref()
@@ -332,6 +348,14 @@ impl From<Refusal> for Error {
                 "Elevations of the role are pending or active; they have to end first.",
             ),
             Refusal::RoleExists => Self::new(Kind::RoleExists, "There is, or was, a role with this id."),
+            Refusal::TooManyFilings(most) => Self::new(
+                Kind::TooManyFilings,
+                format!("You have filed {most} requests within an hour, and one may not file more."),
+            ),
+            Refusal::TooManyPending(most) => Self::new(
+                Kind::TooManyPending,
+                format!("{most} of your requests wait for approval, and no more may wait at once."),
+            ),
         }
     }
 }

@@ -39,15 +39,19 @@ pub enum Kind {
     RoleExists,
     /// Wait until its elevations have ended, or have them closed.
     RoleInUse,
+    /// Wait until an hour has passed since some were filed: the requester files too many elevations.
+    TooManyFilings,
+    /// Wait until some are decided, or close them: too many of the requester's elevations wait for approval.
+    TooManyPending,
     /// Present valid credentials.
     Unauthenticated,
-    /// Wait, look what became of it, and repeat what may be repeated: the store cannot be reached, or others kept winning.
+    /// Wait, look what became of it, and repeat what may be repeated: the store cannot be reached.
     Unavailable,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::AccessDenied,
         Self::AlreadyDecided,
         Self::ApprovalNotPending,
@@ -64,6 +68,8 @@ impl Kind {
         Self::RoleChanged,
         Self::RoleExists,
         Self::RoleInUse,
+        Self::TooManyFilings,
+        Self::TooManyPending,
         Self::Unauthenticated,
         Self::Unavailable,
     ];

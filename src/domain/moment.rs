@@ -30,6 +30,12 @@ impl Moment {
         Self(self.0.saturating_add(life.0 * Self::TICKS_PER_SECOND))
     }
 
+    /// The moment `life` earlier; the start of time when that is before what can be counted.
+    #[must_use]
+    pub const fn before(self, life: Life) -> Self {
+        Self(self.0.saturating_sub(life.0 * Self::TICKS_PER_SECOND))
+    }
+
     /// The start of the millisecond that this moment falls into, which is what lists print and filters compare.
     #[must_use]
     pub const fn millisecond(self) -> Self {
@@ -58,6 +64,9 @@ impl fmt::Display for Moment {
 pub struct Life(i64);
 
 impl Life {
+    /// An hour.
+    pub const HOUR: Self = Self(3_600);
+
     /// The longest life there is: ten years.
     pub const LONGEST: Self = Self(3_660 * 86_400);
 

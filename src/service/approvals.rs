@@ -51,7 +51,12 @@ impl Service {
             }
             let role_version = read.role.map_or(Version::ABSENT, |role| role.version);
             let relied_on = (Key::Role(read.elevation.value.role), role_version);
-            let outcome = Outcome { before: vec![read.elevation], relied_on: vec![relied_on], events };
+            let outcome = Outcome {
+                before: vec![read.elevation],
+                relied_on: vec![relied_on],
+                events,
+                ..Outcome::default()
+            };
             if let Some(elevation) = self.commit(outcome, request).await? {
                 return Ok(Shown { elevation, now });
             }

@@ -9,7 +9,7 @@ use crate::domain::id::{ApprovalId, ElevationId, RoleId};
 use crate::domain::moment::{Life, Moment};
 use crate::domain::query::{ElevationField, Page, Query};
 use crate::domain::version::{Version, Versioned};
-use crate::store::{ElevationKey, Key};
+use crate::store::{ElevationKey, FilingKey, FilingRead, Key, Record};
 
 /// What somebody asks for.
 #[derive(Clone, Debug)]
@@ -45,16 +45,22 @@ impl Service {
                 return Err(Error::invalid("A start in the future cannot be asked for yet.")
                     .in_field("requested_start"));
             }
-            let live_at = (filing.life == Some(Life::ZERO)).then_some(now);
-            let read = self.store.filing(caller.account.id, asked.role, live_at).await?;
-            let facts = Facts { live: &read.live, role: read.role.as_ref(), ..self.facts(caller, request) };
+            let key = FilingKey {
+                requester: caller.account.id,
+                role: asked.role,
+                now,
+                live: filing.life == Some(Life::ZERO),
+                load: self.settings.quota.is_set(),
+            };
+            let read = self.store.filing(key).await?;
+            let facts = Facts {
+                live: &read.live,
+                load: read.load,
+                role: read.role.as_ref(),
+                ..self.facts(caller, request)
+            };
             let events = decide(&facts, Command::File(filing.clone()), now)?;
-            let role_version = read.role.map_or(Version::ABSENT, |role| role.version);
-            let mut relied_on = vec![(Key::Role(asked.role), role_version)];
-            if live_at.is_some() {
-                relied_on.push((Key::Live(asked.role, Some(caller.account.id)), read.live_version));
-            }
-            let outcome = Outcome { before: read.live, relied_on, events };
+            let outcome = Outcome { events, ..relying_on(&key, read) };
             if let Some(elevation) = self.commit(outcome, request).await? {
                 return Ok(Shown { elevation, now });
             }
@@ -83,7 +89,7 @@ impl Service {
             if events.is_empty() {
                 return Ok(Shown { elevation, now });
             }
-            let outcome = Outcome { before: vec![elevation], relied_on: Vec::new(), events };
+            let outcome = Outcome { before: vec![elevation], events, ..Outcome::default() };
             if let Some(elevation) = self.commit(outcome, request).await? {
                 return Ok(Shown { elevation, now });
             }
@@ -101,4 +107,22 @@ impl Service {
         check_snapshot(&query, now)?;
         self.store.elevations(caller.account.id, query, now).await
     }
+}
+
+/// What a filing relies on: the role, what it gives up, and under a quota whatever else its requester files.
+fn relying_on(key: &FilingKey, read: FilingRead) -> Outcome {
+    let role_version = read.role.map_or(Version::ABSENT, |role| role.version);
+    let mut outcome = Outcome {
+        before: read.live,
+        relied_on: vec![(Key::Role(key.role), role_version)],
+        ..Outcome::default()
+    };
+    if key.live {
+        outcome.relied_on.push((Key::Live(key.role, Some(key.requester)), read.live_version));
+    }
+    if key.load {
+        outcome.relied_on.push((Key::Guard(key.requester), read.guard));
+        outcome.puts.push(Record::Guard(key.requester));
+    }
+    outcome
 }

@@ -20,7 +20,9 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 
-use super::{Approver, Change, Commit, ElevationKey, ElevationRead, FilingRead, Key, RoleUse, Store};
+use super::{
+    Approver, Change, Commit, ElevationKey, ElevationRead, FilingKey, FilingRead, Key, RoleUse, Store,
+};
 use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
 use crate::domain::id::{AccountId, PrincipalId, RoleId};
@@ -102,18 +104,17 @@ impl Store for SqliteStore {
         self.read(move |connection| row::role(connection, id)).await
     }
 
-    async fn filing(
-        &self,
-        requester: AccountId,
-        role: RoleId,
-        live_at: Option<Moment>,
-    ) -> Result<FilingRead, Error> {
+    async fn filing(&self, key: FilingKey) -> Result<FilingRead, Error> {
         self.read(move |connection| {
-            let live = live_at.map(|now| list::live(connection, requester, role, now));
+            let live = key.live.then(|| list::live(connection, &key));
+            let load = key.load.then(|| list::load(connection, &key));
+            let version = |key| row::version(connection, key).map_err(failed);
             Ok(FilingRead {
-                role: row::role(connection, role)?,
+                role: row::role(connection, key.role)?,
                 live: live.transpose()?.unwrap_or_default(),
-                live_version: row::version(connection, Key::Live(role, Some(requester))).map_err(failed)?,
+                live_version: version(Key::Live(key.role, Some(key.requester)))?,
+                load: load.transpose()?.unwrap_or_default(),
+                guard: version(Key::Guard(key.requester))?,
             })
         })
         .await
@@ -302,7 +303,8 @@ fn failed(error: rusqlite::Error) -> Error {
     Error::unavailable(error)
 }
 
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/sqlite/0001_spine.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("migrations/sqlite/0001_spine.sql"), include_str!("migrations/sqlite/0002_guard.sql")];
 const MOST_READERS: usize = 4;
 /// 3.51.3.
 const OLDEST_SQLITE: i32 = 3_051_003;

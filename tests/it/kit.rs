@@ -11,6 +11,7 @@ use countersign::auth::bearer::Bearer;
 use countersign::auth::tokens::{self, TokensFile};
 use countersign::domain::account::{Account, Group};
 use countersign::domain::moment::{Life, Moment};
+use countersign::domain::quota::Quota;
 use countersign::ports::{Clock, Ids};
 use countersign::proto::pam::v1::approval_service_client::ApprovalServiceClient;
 use countersign::proto::pam::v1::elevation_service_client::ElevationServiceClient;
@@ -64,11 +65,18 @@ pub struct Options {
     pub limits: Limits,
     pub allowed_origins: Vec<&'static str>,
     pub reflection: bool,
+    /// How much one requester may ask for.
+    pub quota: Quota,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { limits: Limits::default(), allowed_origins: vec!["http://pamsrv:8090"], reflection: true }
+        Self {
+            limits: Limits::default(),
+            allowed_origins: vec!["http://pamsrv:8090"],
+            reflection: true,
+            quota: Quota { pending: Some(100), filings: Some(1_000) },
+        }
     }
 }
 
@@ -227,8 +235,8 @@ fn app(
     let administrators = [Account::named(ANN).unwrap()];
     let tokens = Arc::new(TokensFile::open(tokens, &administrators, clock.now()).unwrap());
     let pending_timeout = Life::from_seconds(7 * 86_400).unwrap();
-    let service =
-        Service::new(store.clone(), tokens.clone(), clock.clone(), ids.clone(), Settings { pending_timeout });
+    let settings = Settings { pending_timeout, quota: options.quota };
+    let service = Service::new(store.clone(), tokens.clone(), clock.clone(), ids.clone(), settings);
     let allowed_origins = options.allowed_origins.iter().map(|origin| origin.parse().unwrap()).collect();
     App {
         authenticator: Authenticator::new(vec![Box::new(Bearer(tokens))], clock.clone()),

@@ -5,6 +5,7 @@
 
 mod commits;
 mod expiry;
+mod filings;
 mod history;
 mod lists;
 mod oracle;
@@ -44,6 +45,10 @@ macro_rules! law {
         }
         sentences! { $backend, expiry:
             pending_in_a_list_is_pending_by_the_rule
+        }
+        sentences! { $backend, filings:
+            who_files_is_told_how_much_waits_and_was_filed_within_the_hour
+            of_two_filings_at_once_the_second_counts_the_first
         }
         sentences! { $backend, lists:
             null_differs_from_every_value_and_is_never_greater_or_less

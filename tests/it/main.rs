@@ -9,6 +9,7 @@ mod auth;
 mod law;
 mod operations;
 mod parity;
+mod quota;
 mod races;
 mod rest;
 mod server;

@@ -14,9 +14,10 @@ use crate::domain::moment::Moment;
 use crate::domain::query::{
     Comparison, ElevationField, Field, Operator, Order, Page, Query, RoleField, Snapshot, Value,
 };
+use crate::domain::quota::Load;
 use crate::domain::role::Role;
 use crate::domain::version::Versioned;
-use crate::store::Approver;
+use crate::store::{Approver, FilingKey};
 
 /// See [`Store::pending_approvals`](crate::store::Store::pending_approvals).
 pub(super) fn pending_approvals(
@@ -58,20 +59,30 @@ pub(super) fn roles(
     list.read(connection, query, now, read_role)
 }
 
-/// The elevations of `role` that `requester` holds or waits for at `now`.
-pub(super) fn live(
-    connection: &Connection,
-    requester: AccountId,
-    role: RoleId,
-    now: Moment,
-) -> Result<Vec<Versioned<Elevation>>, Error> {
+/// The elevations of the role that the requester holds or waits for.
+pub(super) fn live(connection: &Connection, key: &FilingKey) -> Result<Vec<Versioned<Elevation>>, Error> {
     let mut list = List::new(&ELEVATIONS);
-    list.and_requester(requester);
-    list.and_live(role, now);
+    list.and_requester(key.requester);
+    list.and_live(key.role, key.now);
     let sql = format!("SELECT {ELEVATION_COLUMNS} FROM elevation WHERE {}", list.condition);
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
     let rows = statement.query_map(params_from_iter(&list.parameters), read_elevation).map_err(failed)?;
     rows.collect::<Result<_, _>>().map_err(failed)
+}
+
+/// How much the requester asks for already.
+pub(super) fn load(connection: &Connection, key: &FilingKey) -> Result<Load, Error> {
+    let mut pending = List::new(&ELEVATIONS);
+    pending.and_requester(key.requester);
+    pending.and_status(Status::PendingApproval, key.now);
+    let mut filed = List::new(&ELEVATIONS);
+    filed.and_requester(key.requester);
+    let since = filed.parameter(Parameter::Integer(Load::since(key.now).ticks()));
+    filed.condition += &format!(" AND filed_at > {since}");
+    Ok(Load {
+        pending: pending.count(connection, ELEVATIONS.name)?,
+        filings: filed.count(connection, ELEVATIONS.name)?,
+    })
 }
 
 /// Whether any elevation of `role` is pending or active at `now`.

@@ -57,6 +57,9 @@ pub(super) fn version(connection: &Connection, key: Key) -> rusqlite::Result<Ver
     };
     let version = match key {
         Key::Elevation(id) => query("SELECT version FROM elevation WHERE id = ?1", &[id.0.as_bytes()])?,
+        Key::Guard(account) => {
+            query("SELECT version FROM guard WHERE account = ?1", &[account.0.as_bytes()])?
+        }
         Key::Live(role, None) => query(LIVE_OF_ROLE, &[role.0.as_bytes()])?,
         Key::Live(role, Some(requester)) => {
             query(LIVE_OF_REQUESTER, &[role.0.as_bytes(), requester.0.as_bytes()])?
@@ -136,6 +139,21 @@ fn insert_elevation(
             decisions_to_json(approval.map_or(&[], |approval| &approval.decisions)),
             channel_name(elevation.channel),
         ])?;
+    Ok(())
+}
+
+/// Writes the guard of a requester.
+pub(super) fn put_guard(
+    connection: &Connection,
+    account: AccountId,
+    version: Version,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO guard (account, version) VALUES (?1, ?2) \
+             ON CONFLICT (account) DO UPDATE SET version = excluded.version",
+        )?
+        .execute(params![account.0.as_bytes(), version.0])?;
     Ok(())
 }
 

@@ -246,6 +246,7 @@ fn write(connection: &Connection, head: &mut Head, change: &Prepared) -> rusqlit
             Record::Elevation(elevation) => {
                 row::put_elevation(connection, elevation, *version, head.sequence, time)?;
             }
+            Record::Guard(account) => row::put_guard(connection, *account, *version)?,
             Record::Role(role) => row::put_role(connection, role, *version, head.sequence, time)?,
             Record::RoleDeleted(id) => row::delete_role(connection, *id, *version, head.sequence, time)?,
         }
