@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
-use clap::{Args, Parser, Subcommand, value_parser};
-use http::HeaderValue;
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
+use http::{HeaderValue, Uri};
 use jiff::tz::TimeZone;
 use jiff::{Span, SpanRelativeTo};
 use tracing_subscriber::EnvFilter;
@@ -35,6 +35,9 @@ pub struct Cli {
 pub enum Command {
     /// Copies the store into a file, as it is at one moment; a server may be running on it.
     Backup(Backup),
+    /// Lists the roles of a running server, and brings them to what a file says.
+    #[command(subcommand)]
+    Role(Role),
     /// Serves the gRPC services and the PAM REST API.
     Serve(Box<Serve>),
     /// Makes, lists and revokes bearer tokens.
@@ -169,6 +172,61 @@ pub struct NewToken {
     pub data: Data,
 }
 
+/// What to do with roles.
+#[derive(Debug, Subcommand)]
+pub enum Role {
+    /// Creates and changes roles until they are as a TOML file says; shows what it would do, and does it with --yes.
+    #[command(after_long_help = ROLE_FILE)]
+    Apply(ApplyRoles),
+    /// Lists all roles.
+    List(ListRoles),
+}
+
+/// Which roles to apply.
+#[derive(Args, Debug)]
+pub struct ApplyRoles {
+    /// The TOML file. Roles that it does not name are left alone.
+    pub file: PathBuf,
+    /// Whether to do it, and not only to show it.
+    #[arg(long)]
+    pub yes: bool,
+    /// The server.
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// How to list the roles.
+#[derive(Args, Debug)]
+pub struct ListRoles {
+    /// How to write the roles.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: RoleFormat,
+    /// The server.
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// How roles are written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum RoleFormat {
+    /// A line for each, for people.
+    Text,
+    /// The whole roles, as `role apply` reads them.
+    Toml,
+}
+
+/// A running server, and who calls it. The bearer token of an administrator comes from a file, or from the environment
+/// variable COUNTERSIGN_TOKEN; never from the command line, which others on the machine can see.
+#[derive(Args, Debug)]
+pub struct Connection {
+    /// The server; on this machine, because the token travels in the clear.
+    #[arg(long, env = "COUNTERSIGN_SERVER", default_value = "http://127.0.0.1:8086")]
+    pub server: Uri,
+    /// The file with the bearer token of an administrator [default: the token is in COUNTERSIGN_TOKEN].
+    #[arg(long, env = "COUNTERSIGN_TOKEN_FILE")]
+    pub token_file: Option<PathBuf>,
+}
+
 fn account(text: &str) -> Result<Account, String> {
     Account::named(text).map_err(|error| error.to_string())
 }
@@ -190,12 +248,27 @@ fn life(text: &str) -> Result<Life, String> {
 }
 
 /// A length of time such as `90d`, `12h` or `1m 30s`; a day has 24 hours.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let span: Span = text.parse().map_err(|_| "a length of time such as 90d, 12h or 30s is needed")?;
     let duration =
         span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|error| error.to_string())?;
     duration.try_into().map_err(|_| "a length of time is not negative".to_owned())
 }
+
+const ROLE_FILE: &str = r#"The file has a table for each role:
+
+  [[role]]
+  id = "5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143"
+  display_name = "SQL File Access"
+  description = "Read access to the files of the SQL servers."
+  longest_life = "1h"
+  candidates = ['PRIV\jen', { group = "SQL Users" }]
+  approvers = ['PRIV\sam', { group = "SQL Owners" }]
+  needed = 1
+
+A text among candidates and approvers is an account, DOMAIN\user. Without an id the role is found by its display name.
+Without a description it has none. A role that needs no approval says `approval_required = false` in the place of
+`approvers` and `needed`. `role list --format toml` writes such a file."#;
 
 #[cfg(test)]
 mod tests {

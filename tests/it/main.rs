@@ -5,6 +5,7 @@
 
 mod kit;
 
+mod admin;
 mod auth;
 mod law;
 mod operations;

@@ -415,7 +415,7 @@ fn token(data: &str, account: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-fn countersign(arguments: &[&str]) -> Command {
+pub fn countersign(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
     command.args(arguments);
     command

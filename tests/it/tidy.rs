@@ -12,7 +12,7 @@ mod source;
 const IMPORTS: Table = &[
     ("main", "cli config telemetry"),
     ("lib", ""),
-    ("cli", "auth config domain ports rest server service store store::sqlite system"),
+    ("cli", "auth config domain ports proto rest server service status store store::sqlite system"),
     ("config", "domain telemetry"),
     ("server", "auth domain grpc ports proto rest service status steady store system"),
     ("auth", "domain ports status"),

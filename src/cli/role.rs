@@ -1,0 +1,139 @@
+//! `countersign role`: the roles of a running server, over gRPC.
+
+mod client;
+mod file;
+mod plan;
+
+use std::fmt;
+
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use super::{print, printable};
+use crate::config::{ApplyRoles, ListRoles, RoleFormat};
+use crate::domain::error::Error;
+use crate::proto::pam::v1::Role;
+use crate::status;
+use client::Client;
+use plan::{Action, Step};
+
+/// `countersign role apply`: brings the roles to what the file says, or shows what that would be.
+pub(super) async fn apply(apply: &ApplyRoles) -> Result<(), Error> {
+    let wanted = file::read(&apply.file)?;
+    let mut client = Client::new(&apply.connection)?;
+    let present = client.all().await.map_err(|status| refused(&status))?;
+    let steps = plan::plan(wanted, &present)?;
+    if apply.yes { take(&mut client, steps).await } else { show(steps) }
+}
+
+/// `countersign role list`: every role, a line each, or as a file for `role apply`.
+pub(super) async fn list(list: &ListRoles) -> Result<(), Error> {
+    let roles = Client::new(&list.connection)?.all().await.map_err(|status| refused(&status))?;
+    match list.format {
+        RoleFormat::Text => print(&roles.iter().map(line).collect::<Result<String, Error>>()?),
+        RoleFormat::Toml => print(&file::write(&roles)?),
+    }
+}
+
+fn line(role: &Role) -> Result<String, Error> {
+    let approval = match role.stages.first() {
+        Some(stage) => format!("{} of {} approvers", stage.needed, stage.approvers.len()),
+        None => "no approval".to_owned(),
+    };
+    let (id, name, candidates) = (&role.id, printable(&role.display_name), role.candidates.len());
+    let life = file::life(role)?;
+    let revision = role.revision;
+    Ok(format!("{id}  {name}  at most {life}  {candidates} candidates  {approval}  revision {revision}\n"))
+}
+
+fn show(steps: Vec<Step>) -> Result<(), Error> {
+    let mut tally = Tally::default();
+    for Step { role, action } in steps {
+        let (word, differences) = match action {
+            Action::Create => ("create", Vec::new()),
+            Action::Update(differences) => ("update", differences),
+            Action::Nothing => ("unchanged", Vec::new()),
+        };
+        tally.tell(word, &role, "", &differences)?;
+    }
+    print(&format!("{tally}. Nothing was changed; --yes does it.\n"))
+}
+
+/// Takes the steps in their order. When one is refused, the others go on; when the server does not answer, or not this
+/// caller, the rest is left undone. Whatever becomes of a step is told.
+async fn take(client: &mut Client, steps: Vec<Step>) -> Result<(), Error> {
+    let mut tally = Tally::default();
+    let (mut is_done, mut is_answered) = (true, true);
+    for Step { role, action } in steps {
+        let (word, differences, call) = match action {
+            Action::Nothing => {
+                tally.tell("unchanged", &role, "", &[])?;
+                continue;
+            }
+            _ if !is_answered => {
+                tally.tell("not tried", &role, "", &[])?;
+                continue;
+            }
+            Action::Create => ("created", Vec::new(), client.create(role.clone()).await),
+            Action::Update(differences) => ("updated", differences, client.update(role.clone()).await),
+        };
+        match call {
+            Ok(role) => tally.tell(word, &role, "", &differences)?,
+            Err(status) => {
+                (is_done, is_answered) = (false, is_about_one_role(&status));
+                let word = if is_answered { "refused" } else { "failed" };
+                tally.tell(word, &role, &reason(&status), &[])?;
+            }
+        }
+    }
+    print(&format!("{tally}.\n"))?;
+    if is_done { Ok(()) } else { Err(Error::invalid("Not everything was done.")) }
+}
+
+/// Counts what was told of the steps, by its first word.
+#[derive(Default)]
+struct Tally(Vec<(&'static str, usize)>);
+
+impl Tally {
+    fn tell(
+        &mut self,
+        word: &'static str,
+        role: &Role,
+        why: &str,
+        differences: &[String],
+    ) -> Result<(), Error> {
+        match self.0.iter_mut().find(|(known, _)| *known == word) {
+            Some((_, count)) => *count += 1,
+            None => self.0.push((word, 1)),
+        }
+        let line = format!("{word:<9}  {}  {}  {why}", printable(&role.display_name), role.id);
+        let differences =
+            differences.iter().map(|difference| format!("             {}\n", printable(difference)));
+        print(&format!("{}\n{}", line.trim_end(), differences.collect::<String>()))
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts: Vec<String> = self.0.iter().map(|(word, count)| format!("{count} {word}")).collect();
+        f.write_str(if counts.is_empty() { "no roles".to_owned() } else { counts.join(", ") }.as_str())
+    }
+}
+
+/// Whether the other steps may fare better.
+fn is_about_one_role(status: &Status) -> bool {
+    matches!(status.code(), Code::AlreadyExists | Code::FailedPrecondition | Code::InvalidArgument)
+}
+
+fn refused(status: &Status) -> Error {
+    Error::new(status::kind_of(status), reason(status))
+}
+
+/// Why the server refused, or why it could not be asked.
+fn reason(status: &Status) -> String {
+    let details = status.get_error_details();
+    let reason = details.error_info().map_or("no answer", |info| &info.reason);
+    let field = details.bad_request().and_then(|request| request.field_violations.first());
+    let field = field.map(|violation| format!(" ({})", violation.field)).unwrap_or_default();
+    printable(&format!("{reason}: {}{field}", status.message()))
+}

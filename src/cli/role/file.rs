@@ -1,0 +1,226 @@
+//! Roles as a TOML file says them. What a role may be is the server's to say; here it is only read, written and compared.
+
+use std::fs;
+use std::ops::Range;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use toml::{Spanned, Table, Value};
+use uuid::Uuid;
+
+use crate::domain::error::Error;
+use crate::proto::pam::v1;
+
+/// A role of a file, and the line on which it begins.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) line: usize,
+    pub(super) entry: Entry,
+}
+
+/// What a file says of a role.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Entry {
+    /// Without one the role is found by its display name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) id: Option<Uuid>,
+    pub(super) display_name: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    description: String,
+    #[serde(with = "life")]
+    longest_life: Duration,
+    candidates: Vec<Principal>,
+    /// That nobody must approve has to be said: what was forgotten grants nothing.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    approval_required: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approvers: Option<Vec<Principal>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    needed: Option<u32>,
+}
+
+/// Somebody a role names.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "expected an account as 'DOMAIN\\user', or a group as { group = \"name\" }"
+)]
+enum Principal {
+    Account(String),
+    Group { group: String },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Contents {
+    #[serde(default)]
+    role: Vec<Spanned<Entry>>,
+}
+
+/// The roles of the file.
+pub(super) fn read(path: &Path) -> Result<Vec<Wanted>, Error> {
+    let text = fs::read_to_string(path)
+        .map_err(|cause| Error::invalid("The file of roles cannot be read.").because(cause))?;
+    parse(&text)
+}
+
+fn parse(text: &str) -> Result<Vec<Wanted>, Error> {
+    let contents: Contents = toml::from_str(text).map_err(|error| malformed(text, &error))?;
+    let wanted = |entry: Spanned<Entry>| Wanted { line: line(text, entry.span()), entry: entry.into_inner() };
+    Ok(contents.role.into_iter().map(wanted).collect())
+}
+
+/// Says where, and what belongs there, but not what is there: it may be the wrong file, with secrets.
+fn malformed(text: &str, error: &toml::de::Error) -> Error {
+    let message = error.message();
+    let expected = message.rsplit_once(", expected ").map(|(_, expected)| format!("expected {expected}"));
+    let line = line(text, error.span().unwrap_or_default());
+    Error::invalid(format!(
+        "The file of roles is malformed at line {line}: {}.",
+        expected.as_deref().unwrap_or(message)
+    ))
+}
+
+fn line(text: &str, span: Range<usize>) -> usize {
+    text[..span.start].matches('\n').count() + 1
+}
+
+/// The roles as a file.
+pub(super) fn write(roles: &[v1::Role]) -> Result<String, Error> {
+    let mut text = String::new();
+    for role in roles {
+        text += "[[role]]\n";
+        for (key, value) in Entry::try_from(role)?.table()? {
+            text += &format!("{key} = {value}\n");
+        }
+        text += "\n";
+    }
+    Ok(text)
+}
+
+impl Entry {
+    /// What would have to change, key by key, for `before` to be this; nothing when it is. The order of candidates and of
+    /// approvers means nothing.
+    pub(super) fn differences(&self, before: &v1::Role) -> Result<Vec<String>, Error> {
+        let (before, after) = (Self::try_from(before)?.table()?, self.table()?);
+        let new_keys = after.keys().filter(|key| !before.contains_key(*key));
+        let keys = before.keys().chain(new_keys).filter(|key| *key != "id");
+        Ok(keys.flat_map(|key| changes(key, before.get(key), after.get(key))).collect())
+    }
+
+    /// The keys and values, in the order of the file.
+    fn table(&self) -> Result<Table, Error> {
+        Table::try_from(self).map_err(Error::internal)
+    }
+}
+
+fn changes(key: &str, before: Option<&Value>, after: Option<&Value>) -> Vec<String> {
+    if let (Some(Value::Array(before)), Some(Value::Array(after))) = (before, after) {
+        let gone = before.iter().filter(|value| !after.contains(value)).map(|value| ('-', value));
+        let new = after.iter().filter(|value| !before.contains(value)).map(|value| ('+', value));
+        return gone.chain(new).map(|(sign, value)| format!("{key}: {sign} {value}")).collect();
+    }
+    if before == after {
+        return Vec::new();
+    }
+    let [before, after] = [before, after].map(|value| value.map_or("none".to_owned(), Value::to_string));
+    vec![format!("{key}: {before} -> {after}")]
+}
+
+impl TryFrom<&v1::Role> for Entry {
+    type Error = Error;
+
+    fn try_from(role: &v1::Role) -> Result<Self, Error> {
+        let life = role.longest_life.unwrap_or_default();
+        let stage = role.stages.first();
+        Ok(Self {
+            id: Some(role.id.parse().map_err(Error::internal)?),
+            display_name: role.display_name.clone(),
+            description: role.description.clone(),
+            longest_life: life.try_into().map_err(Error::internal)?,
+            candidates: principals(&role.candidates)?,
+            approval_required: role.approval_required,
+            approvers: stage.map(|stage| principals(&stage.approvers)).transpose()?,
+            needed: stage.map(|stage| stage.needed),
+        })
+    }
+}
+
+impl TryFrom<Entry> for v1::Role {
+    type Error = Error;
+
+    fn try_from(entry: Entry) -> Result<Self, Error> {
+        let stage = (entry.approvers.is_some() || entry.needed.is_some()).then(|| v1::Stage {
+            approvers: entry.approvers.into_iter().flatten().map(v1::Principal::from).collect(),
+            needed: entry.needed.unwrap_or_default(),
+        });
+        Ok(Self {
+            id: entry.id.map(|id| id.to_string()).unwrap_or_default(),
+            display_name: entry.display_name,
+            description: entry.description,
+            longest_life: Some(entry.longest_life.try_into().map_err(Error::internal)?),
+            candidates: entry.candidates.into_iter().map(v1::Principal::from).collect(),
+            approval_required: entry.approval_required,
+            stages: stage.into_iter().collect(),
+            revision: 0,
+        })
+    }
+}
+
+impl From<Principal> for v1::Principal {
+    fn from(principal: Principal) -> Self {
+        let kind = match principal {
+            Principal::Account(name) => v1::principal::Kind::Account(name),
+            Principal::Group { group } => v1::principal::Kind::Group(group),
+        };
+        Self { kind: Some(kind) }
+    }
+}
+
+fn principals(principals: &[v1::Principal]) -> Result<Vec<Principal>, Error> {
+    let read = |principal: &v1::Principal| match principal.kind.clone() {
+        Some(v1::principal::Kind::Account(name)) => Ok(Principal::Account(name)),
+        Some(v1::principal::Kind::Group(group)) => Ok(Principal::Group { group }),
+        None => Err(Error::internal("the server names somebody who is neither an account nor a group")),
+    };
+    principals.iter().map(read).collect()
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// The longest life of a role, as the file says it.
+pub(super) fn life(role: &v1::Role) -> Result<String, Error> {
+    let life = role.longest_life.unwrap_or_default().try_into().map_err(Error::internal)?;
+    life::text(&life).map_err(Error::internal)
+}
+
+/// Lengths of time the way the settings have them, such as `90d` or `1h 30m`.
+mod life {
+    use std::time::Duration;
+
+    use jiff::{SignedDuration, Span, SpanRound, Unit};
+    use serde::de::Error as _;
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::config;
+
+    pub(super) fn deserialize<'a, D: Deserializer<'a>>(deserializer: D) -> Result<Duration, D::Error> {
+        config::duration(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+
+    pub(super) fn serialize<S: Serializer>(life: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&text(life).map_err(S::Error::custom)?)
+    }
+
+    pub(super) fn text(life: &Duration) -> Result<String, jiff::Error> {
+        let days = SpanRound::new().largest(Unit::Day).days_are_24_hours();
+        let span = SignedDuration::try_from(*life).and_then(Span::try_from)?.round(days)?;
+        Ok(format!("{span:#}"))
+    }
+}

@@ -1,0 +1,3 @@
+//! What an operator does around a server: files of roles.
+
+mod role;
