@@ -6,6 +6,7 @@ use std::path::Path;
 
 use source::{Used, is_word, lex, paths, test_modules};
 
+mod settings;
 mod source;
 
 /// Modules, and what of the crate they may import besides themselves. A module that is not listed may not be.
