@@ -1,6 +1,7 @@
 //! The commands: each is a thin call of what does the work.
 
 mod backup;
+mod check;
 mod dev;
 mod role;
 mod serve;
@@ -20,6 +21,7 @@ pub async fn run(command: Command) -> Result<(), Error> {
         Command::Serve(serve) if serve.dev => dev::run(*serve).await,
         Command::Serve(serve) => serve::run(*serve).await,
         Command::Backup(file) => backup::run(&file),
+        Command::CheckConfig(settings) => check::run(&settings).await,
         Command::Role(Role::Apply(file)) => role::apply(&file).await,
         Command::Role(Role::List(format)) => role::list(&format).await,
         Command::Token(Token::List(data)) => token::list(&data),

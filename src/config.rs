@@ -35,6 +35,8 @@ pub struct Cli {
 pub enum Command {
     /// Copies the store into a file, as it is at one moment; a server may be running on it.
     Backup(Backup),
+    /// Checks what `serve` would need, with the same settings, and changes nothing: 1 when the server would not start.
+    CheckConfig(Box<Serve>),
     /// Lists the roles of a running server, and brings them to what a file says.
     #[command(subcommand)]
     Role(Role),

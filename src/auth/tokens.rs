@@ -87,13 +87,23 @@ impl TokensFile {
         self.looked_at.load(Ordering::Acquire).abs_diff(now.ticks()) >= LOOK_EVERY
     }
 
-    /// Reads the file again if it has changed. What cannot be read leaves things as they were, and says so in the log,
-    /// so that a slip of an editor locks nobody out.
+    /// Reads the file again if it has changed.
     fn refresh(&self) {
-        let stamp = Stamp::of(&self.path);
-        if self.loaded.read().unwrap_or_else(PoisonError::into_inner).stamp == stamp {
-            return;
+        if self.loaded.read().unwrap_or_else(PoisonError::into_inner).stamp != Stamp::of(&self.path) {
+            self.load();
         }
+    }
+
+    /// Reads the file again, now, whether or not it has changed.
+    pub fn reread(&self, now: Moment) {
+        let _turn = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
+        self.load();
+        self.looked_at.store(now.ticks(), Ordering::Release);
+    }
+
+    /// What cannot be read leaves things as they were, and says so in the log, so that a slip of an editor locks nobody
+    /// out.
+    fn load(&self) {
         match Loaded::read(&self.path, &self.administrators) {
             Ok(loaded) => {
                 tracing::info!(tokens = loaded.entries.by_id.len(), "the tokens file was read again");
@@ -106,6 +116,22 @@ impl TokensFile {
                 );
             }
         }
+    }
+
+    /// The ids of the tokens that have expired.
+    pub fn expired(&self, now: Moment) -> Vec<String> {
+        let entries = self.current(now);
+        let expired = entries.by_id.iter().filter(|(_, token)| token.expired(now));
+        let mut ids: Vec<String> = expired.map(|(id, _)| id.clone()).collect();
+        ids.sort();
+        ids
+    }
+
+    /// Whether the account can call.
+    pub fn is_usable_by(&self, account: &Account, now: Moment) -> bool {
+        let entries = self.current(now);
+        let ids = entries.by_account.get(&account.id).map_or(&[][..], Vec::as_slice);
+        ids.iter().filter_map(|id| entries.by_id.get(id)).any(|token| !token.expired(now))
     }
 }
 

@@ -23,9 +23,10 @@ pub(super) async fn run(mut settings: Serve) -> Result<(), Error> {
     let folder = tempfile::tempdir().map_err(Error::internal)?;
     let people = People::new()?;
     settings.administrators = vec![people.administrator.clone()];
-    let tokens = Tokens::new(&folder.path().join("tokens.toml"), &people)?;
-    let app =
-        serve::app(&settings, &folder.path().join("countersign.db"), &folder.path().join("tokens.toml"))?;
+    let tokens_file = folder.path().join("tokens.toml");
+    let tokens = Tokens::new(&tokens_file, &people)?;
+    let store = folder.path().join("countersign.db");
+    let app = serve::app(&settings, &store, serve::tokens(&settings, &tokens_file)?)?;
     let listener = serve::bind(settings.listen).await?;
     let address = listener.local_addr().map_err(Error::internal)?;
     let pending = pending(&app.service, &people).await?;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::create_data_dir;
+use super::{check, create_data_dir};
 use crate::auth::Authenticator;
 use crate::auth::bearer::Bearer;
 use crate::auth::tokens::TokensFile;
@@ -23,20 +23,31 @@ use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
 use crate::system::{SystemClock, SystemIds};
 
-/// Serves until SIGTERM or SIGINT.
+/// Serves until SIGTERM or SIGINT; on SIGHUP reads again what can be.
 pub(super) async fn run(settings: Serve) -> Result<(), Error> {
+    // First of all, because a SIGHUP that nobody has asked for ends the process.
+    let hangup = signal(SignalKind::hangup()).map_err(Error::internal)?;
     create_data_dir(&settings.data.data_dir)?;
-    let app = app(&settings, &settings.data.store(), &settings.data.tokens())?;
+    let tokens = tokens(&settings, &settings.data.tokens())?;
+    check::warn(&settings, &tokens);
+    let app = app(&settings, &settings.data.store(), tokens.clone())?;
     let listener = bind(settings.listen).await?;
     let address = listener.local_addr().map_err(Error::internal)?;
     tracing::info!(%address, store = %settings.data.store().display(), "listening");
-    server::run(listener, app, interrupted()?).await
+    tokio::select! {
+        served = server::run(listener, app, interrupted()?) => served,
+        () = reread(hangup, &tokens) => Err(Error::internal("signals come no more")),
+    }
+}
+
+/// The tokens file, with the administrators of the settings.
+pub(super) fn tokens(settings: &Serve, path: &Path) -> Result<Arc<TokensFile>, Error> {
+    Ok(Arc::new(TokensFile::open(path, &settings.administrators, SystemClock.now())?))
 }
 
 /// Puts everything together.
-pub(super) fn app(settings: &Serve, store: &Path, tokens: &Path) -> Result<App, Error> {
+pub(super) fn app(settings: &Serve, store: &Path, tokens: Arc<TokensFile>) -> Result<App, Error> {
     let clock = Arc::new(SystemClock);
-    let tokens = Arc::new(TokensFile::open(tokens, &settings.administrators, clock.now())?);
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(store)?);
     let service = Service::new(
         store.clone(),
@@ -56,11 +67,17 @@ pub(super) fn app(settings: &Serve, store: &Path, tokens: &Path) -> Result<App, 
     })
 }
 
-/// Listens, on loopback only: credentials and decisions do not travel in the clear.
-pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
-    if !address.ip().is_loopback() {
-        return Err(Error::invalid("Without TLS the server listens on loopback only: 127.0.0.1 or [::1]."));
+/// Refuses what is not loopback: credentials and decisions do not travel in the clear.
+pub(super) fn loopback(address: SocketAddr) -> Result<(), Error> {
+    if address.ip().is_loopback() {
+        return Ok(());
     }
+    Err(Error::invalid("Without TLS the server listens on loopback only: 127.0.0.1 or [::1]."))
+}
+
+/// Listens, on loopback only.
+pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
+    loopback(address)?;
     let listener = TcpListener::bind(address).await;
     listener.map_err(|error| Error::unavailable(format!("cannot listen on {address}: {error}")))
 }
@@ -80,6 +97,14 @@ pub(super) fn interrupted() -> Result<impl Future<Output = ()> + Send, Error> {
 fn quota(settings: &Serve) -> Quota {
     let limit = |most| (most > 0).then_some(most);
     Quota { pending: limit(settings.max_pending), filings: limit(settings.max_filings) }
+}
+
+/// Reads the tokens file again, now, whenever a SIGHUP comes. Flags and environment are those of the start of the process.
+async fn reread(mut hangup: Signal, tokens: &TokensFile) {
+    while hangup.recv().await.is_some() {
+        tracing::info!("SIGHUP: the tokens file is read again; settings change with a restart only");
+        tokens.reread(SystemClock.now());
+    }
 }
 
 fn limits(settings: &Serve) -> Limits {

@@ -3,6 +3,7 @@
 //! The writer owns its connection, drains the queue of changes into one transaction and answers everybody after the one
 //! sync. Readers have connections of their own; in WAL mode neither side waits for the other.
 
+mod check;
 mod checkpoint;
 mod list;
 mod row;
@@ -31,6 +32,7 @@ use crate::domain::query::{ElevationField, Page, Query, RoleField};
 use crate::domain::role::Role;
 use crate::domain::version::Versioned;
 use crate::record::Envelope;
+pub use check::check;
 use writer::Writer;
 
 /// A store in one SQLite file, which this process alone uses.
@@ -269,12 +271,17 @@ fn verify(connection: &Connection) -> Result<(), Error> {
     Ok(())
 }
 
-fn migrate(connection: &mut Connection) -> Result<(), Error> {
+/// The migrations that the store does not have yet.
+fn missing(connection: &Connection) -> Result<&'static [&'static str], Error> {
     let done: usize =
         connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
-    let Some(missing) = MIGRATIONS.get(done..) else {
-        return Err(Error::internal("the store was written by a newer version of Countersign"));
-    };
+    let missing = MIGRATIONS.get(done..);
+    missing.ok_or_else(|| Error::internal("the store was written by a newer version of Countersign"))
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), Error> {
+    let missing = missing(connection)?;
+    let done = MIGRATIONS.len() - missing.len();
     for (number, migration) in (done + 1..).zip(missing) {
         let transaction = connection.transaction().map_err(failed)?;
         transaction.execute_batch(migration).map_err(failed)?;

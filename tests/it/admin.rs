@@ -1,3 +1,5 @@
-//! What an operator does around a server: files of roles.
+//! What an operator does around a server: files of roles, a check before the start, a signal to read again.
 
+mod check;
+mod reload;
 mod role;

@@ -376,28 +376,35 @@ fn the_program_refuses_what_it_must_not_do() {
 }
 
 /// The program, serving on a port of its own choice; killed when it is dropped.
-struct Program {
-    child: Child,
-    address: std::net::SocketAddr,
+pub struct Program {
+    pub child: Child,
+    pub address: std::net::SocketAddr,
+    log: std::sync::mpsc::Receiver<serde_json::Value>,
 }
 
 impl Program {
-    fn serve(data: &str) -> Self {
+    pub fn serve(data: &str) -> Self {
         let mut child = countersign(&["serve", "--data-dir", data, "--listen", "127.0.0.1:0"])
             .args(["--administrator", "PRIV\\ann", "--log-format", "json"])
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let address = loop {
-            let line: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-            if let Some(address) = line["address"].as_str() {
-                break address.parse().unwrap();
+        let (sender, log) = std::sync::mpsc::channel();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let _ = sender.send(serde_json::from_str(&line).unwrap());
             }
-        };
-        // The log goes on; somebody has to read it.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address }
+        });
+        let mut program = Self { child, address: ([0; 4], 0).into(), log };
+        program.address = program.logged("listening")["address"].as_str().unwrap().parse().unwrap();
+        program
+    }
+
+    /// Waits for a line of the log with that message.
+    pub fn logged(&self, message: &str) -> serde_json::Value {
+        let mut lines = std::iter::from_fn(|| self.log.recv_timeout(Duration::from_secs(30)).ok());
+        lines.find(|line| line["message"] == message).expect("the program logs it")
     }
 }
 
@@ -408,7 +415,7 @@ impl Drop for Program {
     }
 }
 
-fn token(data: &str, account: &str) -> String {
+pub fn token(data: &str, account: &str) -> String {
     let arguments = ["token", "new", "--data-dir", data, "--account", account, "--expires", "1h"];
     let output = countersign(&arguments).output().unwrap();
     assert!(output.status.success());
