@@ -303,14 +303,17 @@ async fn only_an_administrator_may_and_the_token_is_not_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_file_of_the_help_is_one() {
-    let desk = Desk::open().await;
+async fn the_files_of_the_help_and_of_the_readme_are_some() {
     let help = countersign(&["role", "apply", "--help"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
-    let start = help.find("[[role]]").unwrap();
-    let example = &help[start..start + help[start..].find("\n\n").unwrap()];
-    let (code, told) = desk.run(&["apply", &desk.file(example), "--yes"]);
-    assert_eq!(code, 0, "{told}");
+    let desk = Desk::open().await;
+    for (text, end) in [(&*help, "\n\n"), (include_str!("../../../README.md"), "```")] {
+        let start = text.find("[[role]]").unwrap();
+        let example = &text[start..start + text[start..].find(end).unwrap()];
+        let (code, told) = desk.run(&["apply", &desk.file(example), "--yes"]);
+        assert_eq!(code, 0, "{told}");
+    }
+    assert_eq!(desk.roles().await[0].revision, 1, "the same example");
     let (code, told) = desk.run(&["apply", &desk.file("")]);
     assert_eq!((code, &*told), (0, "no roles. Nothing was changed; --yes does it.\n"));
 }
