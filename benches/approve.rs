@@ -24,6 +24,7 @@ use countersign::domain::event::{Channel, Origin};
 use countersign::domain::moment::Life;
 use countersign::domain::quota::Quota;
 use countersign::domain::role::{Role, Stage};
+use countersign::metrics::Metrics;
 use countersign::ports::Clock;
 use countersign::rest::cors::Cors;
 use countersign::server::{self, App, Limits};
@@ -70,8 +71,10 @@ impl Bench {
         let [ann, jen, sam] =
             ["PRIV\\ann", "PRIV\\jen", "PRIV\\sam"].map(|name| Account::named(name).unwrap());
         let token = tokens::add(&tokens, &sam, &[], SystemClock.now(), None).unwrap();
-        let tokens = Arc::new(TokensFile::open(&tokens, &[], SystemClock.now()).unwrap());
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.path().join("bench.db")).unwrap());
+        let tokens = Arc::new(TokensFile::open(&tokens, &[], &[], SystemClock.now()).unwrap());
+        let metrics = Arc::new(Metrics::default());
+        let path = folder.path().join("bench.db");
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path, metrics.store.clone()).unwrap());
         let pending_timeout = Life::from_seconds(3_600).unwrap();
         let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds));
         let settings = Settings { pending_timeout, quota: Quota::default() };
@@ -92,6 +95,7 @@ impl Bench {
             authenticator: Authenticator::new(vec![Box::new(Bearer(tokens))], clock),
             cors: Cors::default(),
             limits: Limits::default(),
+            metrics,
             reflection: false,
             service: service.clone(),
             store,

@@ -62,6 +62,9 @@ pub struct Serve {
     /// An account, DOMAIN\user, that may create roles. May be given more than once.
     #[arg(long = "administrator", env = "COUNTERSIGN_ADMINISTRATORS", value_delimiter = ',', value_parser = account)]
     pub administrators: Vec<Account>,
+    /// An account, DOMAIN\user, that may read /metrics, as administrators may. May be given more than once.
+    #[arg(long = "monitor", env = "COUNTERSIGN_MONITORS", value_delimiter = ',', value_parser = account)]
+    pub monitors: Vec<Account>,
     /// An origin whose pages may call the REST API, as browsers send it: http://pamsrv:8090. May be given more than once.
     #[arg(long = "allowed-origin", env = "COUNTERSIGN_ALLOWED_ORIGINS", value_delimiter = ',')]
     pub allowed_origins: Vec<HeaderValue>,

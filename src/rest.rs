@@ -32,6 +32,7 @@ use crate::proto::pam::v1::role_service_server::RoleService;
 use crate::proto::pam::v1::session_service_server::SessionService;
 use crate::status::{Error, Kind};
 use approvals::PendingApprovals;
+pub use path::OPERATIONS;
 use path::{Action, Target};
 use requests::Requests;
 use roles::Roles;
@@ -65,8 +66,6 @@ impl Rest {
 
     async fn route(&self, request: Request) -> Result<Response, Status> {
         let target = path::parse(request.uri().path())?;
-        let span = tracing::Span::current();
-        span.record("operation", target.name());
         if declared_length(&request) > LONGEST_BODY as u64 {
             return Err(body_too_large().into());
         }
@@ -87,6 +86,11 @@ impl Rest {
             (target, _) => Ok(method_not_allowed(target)),
         }
     }
+}
+
+/// What a request asks for, in one word; `None` when its path names nothing.
+pub fn operation(method: &Method, path: &str) -> Option<&'static str> {
+    path::parse(path).ok().map(|target| target.operation(method))
 }
 
 /// The message with all that the layers in front have found out about the caller.

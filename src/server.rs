@@ -8,7 +8,9 @@ mod connections;
 mod edge;
 mod guard;
 mod limits;
+mod operations;
 mod probes;
+mod scrape;
 mod streams;
 
 use std::future::Future;
@@ -28,6 +30,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::auth::{Authenticator, require_caller};
 use crate::domain::error::Error;
 use crate::grpc::Grpc;
+use crate::metrics::Metrics;
 use crate::proto::pam::v1::approval_service_server::ApprovalServiceServer;
 use crate::proto::pam::v1::elevation_service_server::ElevationServiceServer;
 use crate::proto::pam::v1::role_service_server::RoleServiceServer;
@@ -46,6 +49,8 @@ pub struct App {
     pub cors: Cors,
     /// How much at once, and for how long.
     pub limits: Limits,
+    /// What is measured; the store has its part of it.
+    pub metrics: Arc<Metrics>,
     /// Whether anybody may ask for the contract by reflection.
     pub reflection: bool,
     /// The operations.
@@ -96,9 +101,9 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
     let stop = CancellationToken::new();
-    let (store, limits) = (app.store.clone(), app.limits);
+    let (store, limits, metrics) = (app.store.clone(), app.limits, app.metrics.clone());
     let router = router(app, &stop)?;
-    let serving = connections::serve(listener, router, limits, stop.clone());
+    let serving = connections::serve(listener, router, limits, &metrics.connections, stop.clone());
     tokio::pin!(serving);
     tokio::select! {
         () = &mut serving => {}
@@ -125,18 +130,24 @@ fn router(app: App, stop: &CancellationToken) -> Result<Router, Error> {
         zone: app.zone,
     };
     let gate = Arc::new(Gate::new(app.limits));
+    let observer = Arc::new(edge::Observer::new(&app.metrics));
+    let authenticator = Arc::new(app.authenticator);
     let private = grpc_routes(services(&grpc))
         .fallback(move |request| unrouted(rest.clone(), request))
-        .layer(from_fn_with_state(Arc::new(app.authenticator), require_caller))
+        .layer(from_fn_with_state(authenticator.clone(), require_caller))
         .layer(from_fn_with_state(gate, limits::admit));
+    // Not behind the gate: who monitors wants to know most when too much is going on.
+    let scrape =
+        scrape::route(app.metrics, &*app.store).layer(from_fn_with_state(authenticator, require_caller));
     let router = private
+        .merge(scrape)
         .merge(probes::http(&*app.store))
         .merge(streams::end_on(grpc_routes(probes::grpc(&*app.store, stop)), stop))
         .merge(streams::end_on(grpc_routes(probes::reflection(app.reflection)?), stop));
     Ok(router
         .layer(CatchPanicLayer::custom(edge::panicked))
         .layer(from_fn_with_state(Arc::new(app.cors), edge::pass))
-        .layer(from_fn(edge::observe)))
+        .layer(from_fn_with_state(observer, edge::observe)))
 }
 
 /// The routes of gRPC services, which nothing but a gRPC call may reach.

@@ -30,7 +30,7 @@ use crate::ports::Directory;
 #[derive(Debug)]
 pub struct TokensFile {
     path: PathBuf,
-    administrators: HashSet<AccountId>,
+    named: Named,
     /// Written when the file has changed, read by every request.
     loaded: RwLock<Loaded>,
     /// When the file was last looked at, in ticks.
@@ -40,13 +40,19 @@ pub struct TokensFile {
 }
 
 impl TokensFile {
-    /// Reads the file; none is the same as an empty one. The accounts named are administrators.
-    pub fn open(path: &Path, administrators: &[Account], now: Moment) -> Result<Self, Error> {
-        let administrators = administrators.iter().map(|account| account.id).collect();
-        let loaded = Loaded::read(path, &administrators)?;
+    /// Reads the file; none is the same as an empty one. The configuration names administrators and monitors.
+    pub fn open(
+        path: &Path,
+        administrators: &[Account],
+        monitors: &[Account],
+        now: Moment,
+    ) -> Result<Self, Error> {
+        let ids = |accounts: &[Account]| accounts.iter().map(|account| account.id).collect();
+        let named = Named { administrators: ids(administrators), monitors: ids(monitors) };
+        let loaded = Loaded::read(path, &named)?;
         Ok(Self {
             path: path.to_owned(),
-            administrators,
+            named,
             loaded: RwLock::new(loaded),
             looked_at: AtomicI64::new(now.ticks()),
             looking: Mutex::new(()),
@@ -104,7 +110,7 @@ impl TokensFile {
     /// What cannot be read leaves things as they were, and says so in the log, so that a slip of an editor locks nobody
     /// out.
     fn load(&self) {
-        match Loaded::read(&self.path, &self.administrators) {
+        match Loaded::read(&self.path, &self.named) {
             Ok(loaded) => {
                 tracing::info!(tokens = loaded.entries.by_id.len(), "the tokens file was read again");
                 *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
@@ -304,6 +310,13 @@ struct Entry {
     expires: Option<String>,
 }
 
+/// Whom the configuration names.
+#[derive(Debug)]
+struct Named {
+    administrators: HashSet<AccountId>,
+    monitors: HashSet<AccountId>,
+}
+
 /// The file as it was when it was last read.
 #[derive(Debug)]
 struct Loaded {
@@ -347,29 +360,31 @@ impl Stamp {
 }
 
 impl Loaded {
-    fn read(path: &Path, administrators: &HashSet<AccountId>) -> Result<Self, Error> {
+    fn read(path: &Path, named: &Named) -> Result<Self, Error> {
         // Before the text, so that a change in between is seen the next time.
         let stamp = Stamp::of(path);
         let contents = parse(&text(path)?)?;
         let mut entries = Entries::default();
         for entry in contents.token {
-            entries.insert(entry, administrators)?;
+            entries.insert(entry, named)?;
         }
         Ok(Self { entries: Arc::new(entries), stamp })
     }
 }
 
 impl Entries {
-    fn insert(&mut self, entry: Entry, administrators: &HashSet<AccountId>) -> Result<(), Error> {
+    fn insert(&mut self, entry: Entry, named: &Named) -> Result<(), Error> {
         let account = Account::named(&entry.account).map_err(|_| malformed(&entry.id))?;
         let groups: Result<_, _> = entry.groups.iter().map(|group| Group::named(group)).collect();
         let hash = URL_SAFE_NO_PAD.decode(&entry.sha256).map_err(|_| malformed(&entry.id))?;
         let expires: Option<jiff::Timestamp> =
             entry.expires.map(|expires| expires.parse()).transpose().map_err(|_| malformed(&entry.id))?;
-        let administrator = administrators.contains(&account.id);
+        let administrator = named.administrators.contains(&account.id);
+        let monitor = named.monitors.contains(&account.id);
         self.by_account.entry(account.id).or_default().push(entry.id.clone());
         let groups = groups.map_err(|_| malformed(&entry.id))?;
-        let caller = Caller::new(account, groups, administrator, format!("bearer:{}", entry.id));
+        let mut caller = Caller::new(account, groups, administrator, format!("bearer:{}", entry.id));
+        caller.monitor = monitor;
         let token = Token {
             sha256: hash.try_into().map_err(|_| malformed(&entry.id))?,
             caller: Arc::new(caller),

@@ -15,6 +15,7 @@ use crate::auth::tokens::TokensFile;
 use crate::config::Serve;
 use crate::domain::error::Error;
 use crate::domain::quota::Quota;
+use crate::metrics::Metrics;
 use crate::ports::Clock;
 use crate::rest::cors::Cors;
 use crate::server::{self, App, Limits};
@@ -48,7 +49,8 @@ pub(super) fn tokens(settings: &Serve, path: &Path) -> Result<Arc<TokensFile>, E
 /// Puts everything together.
 pub(super) fn app(settings: &Serve, store: &Path, tokens: Arc<TokensFile>) -> Result<App, Error> {
     let clock = Arc::new(SystemClock);
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(store)?);
+    let metrics = Arc::new(Metrics::default());
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(store, metrics.store.clone())?);
     let service = Service::new(
         store.clone(),
         tokens.clone(),
@@ -60,6 +62,7 @@ pub(super) fn app(settings: &Serve, store: &Path, tokens: Arc<TokensFile>) -> Re
         authenticator: Authenticator::new(vec![Box::new(Bearer(tokens))], clock),
         cors: Cors { allowed_origins: settings.allowed_origins.clone() },
         limits: limits(settings),
+        metrics,
         reflection: settings.reflection || settings.dev,
         service: Arc::new(service),
         store,

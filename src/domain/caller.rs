@@ -14,16 +14,18 @@ pub struct Caller {
     pub groups: Vec<Group>,
     /// Whether the configuration names the account as an administrator. It never helps to approve anything.
     pub administrator: bool,
+    /// Whether the configuration names the account as one that may read the metrics. It helps to do nothing else.
+    pub monitor: bool,
     /// The credentials, by a name that gives nothing away, for the record.
     pub credential: String,
     principals: Principals,
 }
 
 impl Caller {
-    /// The caller with that account and those groups.
+    /// The caller with that account and those groups, and no monitor.
     pub fn new(account: Account, groups: Vec<Group>, administrator: bool, credential: String) -> Self {
         let principals = Principals::new(&account, &groups);
-        Self { account, groups, administrator, credential, principals }
+        Self { account, groups, administrator, monitor: false, credential, principals }
     }
 
     /// Everything that the caller counts as.

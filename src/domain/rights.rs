@@ -14,6 +14,11 @@ pub fn administers(caller: &Caller) -> Result<(), Refusal> {
     if caller.administrator { Ok(()) } else { Err(Refusal::AccessDenied) }
 }
 
+/// Administrators and monitors read the metrics.
+pub fn monitors(caller: &Caller) -> Result<(), Refusal> {
+    if caller.administrator || caller.monitor { Ok(()) } else { Err(Refusal::AccessDenied) }
+}
+
 /// Candidates ask to hold a role; answers as whom.
 pub fn requests<'a>(principals: &Principals, role: Option<&'a Role>) -> Result<&'a Principal, Refusal> {
     role.and_then(|role| role.candidate(principals)).ok_or(Refusal::AccessDenied)

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use http::Method;
 use percent_encoding::percent_decode_str;
 use uuid::Uuid;
 
@@ -40,17 +41,18 @@ pub(super) enum Action {
 }
 
 impl Target {
-    /// The operation in one word, for the log.
-    pub(super) fn name(self) -> &'static str {
+    /// What a request of that method asks for, in one word; one of [`OPERATIONS`].
+    pub(super) fn operation(self, method: &Method) -> &'static str {
         match self {
-            Self::ApprovalAction(_, Action::Approve) => "rest:Approve",
-            Self::ApprovalAction(_, Action::Reject) => "rest:Reject",
-            Self::PendingApprovals => "rest:pamrequeststoapprove",
-            Self::Request(_) => "rest:pamrequest",
-            Self::RequestClose(_) => "rest:Close",
-            Self::Requests => "rest:pamrequests",
-            Self::Roles => "rest:pamroles",
-            Self::Session => "rest:sessioninfo",
+            Self::ApprovalAction(_, Action::Approve) => APPROVE,
+            Self::ApprovalAction(_, Action::Reject) => REJECT,
+            Self::PendingApprovals => PENDING_APPROVALS,
+            Self::Request(_) => REQUEST,
+            Self::RequestClose(_) => CLOSE,
+            Self::Requests if method == Method::POST => CREATE,
+            Self::Requests => REQUESTS,
+            Self::Roles => ROLES,
+            Self::Session => SESSION,
         }
     }
 
@@ -135,11 +137,47 @@ fn not_found() -> Error {
     Error::new(Kind::NoSuchOperation, "No HTTP resource was found that matches the request URI.")
 }
 
+/// What the REST API can be asked for, as the log and the metrics call it.
+pub const OPERATIONS: [&str; 9] =
+    [APPROVE, CLOSE, CREATE, PENDING_APPROVALS, REJECT, REQUEST, REQUESTS, ROLES, SESSION];
+const APPROVE: &str = "rest:Approve";
+const CLOSE: &str = "rest:Close";
+const CREATE: &str = "rest:Create";
+const PENDING_APPROVALS: &str = "rest:pamrequeststoapprove";
+const REJECT: &str = "rest:Reject";
+const REQUEST: &str = "rest:pamrequest";
+const REQUESTS: &str = "rest:pamrequests";
+const ROLES: &str = "rest:pamroles";
+const SESSION: &str = "rest:sessioninfo";
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const ID: Uuid = uuid::uuid!("5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143");
+
+    #[test]
+    fn every_operation_is_listed() {
+        let targets = [
+            Target::ApprovalAction(ID, Action::Approve),
+            Target::ApprovalAction(ID, Action::Reject),
+            Target::PendingApprovals,
+            Target::Request(ID),
+            Target::RequestClose(ID),
+            Target::Requests,
+            Target::Roles,
+            Target::Session,
+        ];
+        let mut operations: Vec<&str> = targets
+            .iter()
+            .flat_map(|target| [&Method::GET, &Method::POST].map(|method| target.operation(method)))
+            .collect();
+        operations.sort_unstable();
+        operations.dedup();
+        let mut listed = OPERATIONS;
+        listed.sort_unstable();
+        assert_eq!(operations, listed);
+    }
 
     #[test]
     fn paths_that_name_an_action() {

@@ -12,6 +12,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
@@ -20,9 +21,16 @@ use tokio_util::task::TaskTracker;
 
 use super::Limits;
 use super::guard::{Guarded, Serving};
+use crate::metrics::OneMore;
 
 /// Accepts and serves connections until `stop`, then waits for the open ones, for as long as the drain may take.
-pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    count: &Gauge,
+    stop: CancellationToken,
+) {
     let room = Arc::new(Semaphore::new(limits.connections));
     let (open, cut) = (TaskTracker::new(), CancellationToken::new());
     loop {
@@ -31,9 +39,9 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits,
             accepted = accept(&listener, &room) => accepted,
         };
         let connection = connection(stream, router.clone(), limits, stop.clone());
-        let cut = cut.clone();
+        let (cut, counted) = (cut.clone(), OneMore::of(count));
         open.spawn(async move {
-            let _permit = permit;
+            let _open = (permit, counted);
             cut.run_until_cancelled(connection).await;
         });
     }

@@ -4,8 +4,8 @@
 //! printed in the caller's dialect, and its private cause is logged, once.
 
 use std::any::Any;
-use std::collections::HashSet;
-use std::sync::{Arc, LazyLock};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -13,24 +13,47 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use prost::Message;
-use prost_types::{FileDescriptorProto, FileDescriptorSet, ServiceDescriptorProto};
+use prometheus_client::metrics::histogram::Histogram;
 use tonic::{Code, Status};
 use tracing::{Instrument, field};
 use uuid::Uuid;
 
+use super::operations;
 use crate::domain::event::{Channel, Origin};
+use crate::metrics::{Measured, Metrics, OneMore, RequestMetrics};
 use crate::ports::Ids;
-use crate::proto::pam::v1;
 use crate::rest;
 use crate::rest::cors::Cors;
 use crate::status::{Error, Kind, error_of, kind_of};
 use crate::steady::Stopwatch;
 use crate::system::SystemIds;
 
-/// Gives the request an id, and logs it with its outcome.
-pub(super) async fn observe(mut request: Request, next: Next) -> Response {
+/// What observes the requests.
+pub(super) struct Observer {
+    metrics: RequestMetrics,
+    /// By operation, found once so that no request has to.
+    durations: HashMap<&'static str, Histogram>,
+}
+
+impl Observer {
+    /// Observes for those metrics.
+    pub(super) fn new(metrics: &Metrics) -> Self {
+        let metrics = metrics.requests.clone();
+        let durations = operations::all().map(|operation| (operation, metrics.duration(operation)));
+        Self { durations: durations.collect(), metrics }
+    }
+}
+
+/// Gives the request an id; logs and measures it with its outcome.
+pub(super) async fn observe(
+    State(observer): State<Arc<Observer>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let watch = Stopwatch::start();
+    let operation = operations::of(&request);
+    let _in_flight = OneMore::of(&observer.metrics.in_flight);
+    let _measured = observer.durations.get(operation).map(Measured::into);
     let id = request_id(request.headers());
     let channel = if speaks_grpc(&request) { Channel::Grpc } else { Channel::PamWebApi };
     let origin = Origin { channel, request_id: id.to_str().unwrap_or_default().to_owned() };
@@ -38,12 +61,15 @@ pub(super) async fn observe(mut request: Request, next: Next) -> Response {
     let span = tracing::info_span!(
         "request",
         id = id.to_str().unwrap_or_default(),
-        operation = field::Empty,
+        operation,
         account = field::Empty,
     );
     let mut response = next.run(request).instrument(span.clone()).await;
     let status = response.extensions().get::<Status>();
     let reason = status.map(|status| crate::status::row(kind_of(status)).reason);
+    if let Some(reason) = reason {
+        observer.metrics.refused(operation, reason);
+    }
     let microseconds = u64::try_from(watch.elapsed().as_micros()).unwrap_or(u64::MAX);
     span.in_scope(|| {
         if let Some(error) = status.and_then(error_of)
@@ -60,9 +86,6 @@ pub(super) async fn observe(mut request: Request, next: Next) -> Response {
 /// Speaks the caller's dialect: prints errors, answers preflights, marks answers for pages of other origins.
 pub(super) async fn pass(State(cors): State<Arc<Cors>>, request: Request, next: Next) -> Response {
     if speaks_grpc(&request) {
-        // What is no method of the contract is a caller's text, which has no place in the log.
-        let operation = OPERATIONS.get(request.uri().path()).map_or("unknown", String::as_str);
-        tracing::Span::current().record("operation", operation);
         return explained(next.run(request).await);
     }
     let origin = cors.allowed(request.headers());
@@ -117,6 +140,12 @@ pub(super) fn no_such_operation() -> Response {
     Status::from(error).into_http()
 }
 
+/// Answers for a method that a resource does not know.
+pub(super) async fn method_not_allowed() -> Response {
+    let error = Error::new(Kind::MethodNotAllowed, "This resource does not know the method.");
+    Status::from(error).into_http()
+}
+
 /// Answers for a handler that panicked. The panic itself has been logged by the hook of `telemetry`.
 pub(super) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
     Status::from(Error::internal("a handler panicked")).into_http::<Body>()
@@ -145,21 +174,6 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
 fn id_value(id: Uuid) -> HeaderValue {
     HeaderValue::from_str(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()))
         .expect("a GUID is a valid header value")
-}
-
-/// The paths of all methods of the contract, and of the services beside it.
-static OPERATIONS: LazyLock<HashSet<String>> = LazyLock::new(|| {
-    let sets = [v1::FILE_DESCRIPTOR_SET, tonic_health::pb::FILE_DESCRIPTOR_SET];
-    let files =
-        sets.into_iter().filter_map(|set| FileDescriptorSet::decode(set).ok()).flat_map(|set| set.file);
-    files
-        .flat_map(|file| file.service.iter().flat_map(|service| methods(&file, service)).collect::<Vec<_>>())
-        .collect()
-});
-
-fn methods(file: &FileDescriptorProto, service: &ServiceDescriptorProto) -> Vec<String> {
-    let path = |method: &str| format!("/{}.{}/{method}", file.package(), service.name());
-    service.method.iter().map(|method| path(method.name())).collect()
 }
 
 const LONGEST_REQUEST_ID: usize = 64;

@@ -31,6 +31,7 @@ use crate::domain::moment::Moment;
 use crate::domain::query::{ElevationField, Page, Query, RoleField};
 use crate::domain::role::Role;
 use crate::domain::version::Versioned;
+use crate::metrics::{OneMore, StoreMetrics};
 use crate::record::Envelope;
 pub use check::check;
 use writer::Writer;
@@ -40,6 +41,7 @@ use writer::Writer;
 pub struct SqliteStore {
     writer: Writer,
     readers: Arc<Readers>,
+    metrics: StoreMetrics,
     // Behind the writer, since fields are dropped in this order and nobody else may open the file while it writes.
     _lock: File,
 }
@@ -47,7 +49,7 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Opens the store in `path`, creates it or brings it up to date. Fails when another process has it open, when it was
     /// written by a newer version, or when SQLite is not what the law needs.
-    pub fn open(path: &Path) -> Result<Self, Error> {
+    pub fn open(path: &Path, metrics: StoreMetrics) -> Result<Self, Error> {
         if rusqlite::version_number() < OLDEST_SQLITE {
             return Err(Error::internal("SQLite before 3.51.3 can lose a commit when its log is reset"));
         }
@@ -56,13 +58,14 @@ impl SqliteStore {
         let mut connection = connect(path)?;
         verify(&connection)?;
         migrate(&mut connection)?;
-        let writer = Writer::start(path, connection)?;
+        let writer = Writer::start(path, connection, metrics.clone())?;
         let readers = Readers {
             path: path.to_owned(),
             idle: Mutex::new(Vec::new()),
             permits: Arc::new(Semaphore::new(MOST_READERS)),
         };
-        Ok(Self { writer, readers: readers.into(), _lock: lock })
+        metrics.readers.set(i64::try_from(MOST_READERS).unwrap_or(i64::MAX));
+        Ok(Self { writer, readers: readers.into(), metrics, _lock: lock })
     }
 
     async fn read<T: Send + 'static>(
@@ -71,9 +74,10 @@ impl SqliteStore {
     ) -> Result<T, Error> {
         let readers = self.readers.clone();
         let permit = readers.permits.clone().acquire_owned().await.map_err(Error::internal)?;
+        let in_use = OneMore::of(&self.metrics.readers_in_use);
         spawn_blocking(move || {
             // Given back when the reading ends, though whoever asked may be gone before.
-            let _permit = permit;
+            let _in_use = (permit, in_use);
             let mut connection = readers.take()?;
             // One transaction, so that all statements of the query see one moment; it reads only, so its end writes nothing.
             let transaction = connection.transaction().map_err(failed)?;

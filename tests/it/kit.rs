@@ -12,6 +12,7 @@ use countersign::auth::tokens::{self, TokensFile};
 use countersign::domain::account::{Account, Group};
 use countersign::domain::moment::{Life, Moment};
 use countersign::domain::quota::Quota;
+use countersign::metrics::Metrics;
 use countersign::ports::{Clock, Ids};
 use countersign::proto::pam::v1::approval_service_client::ApprovalServiceClient;
 use countersign::proto::pam::v1::elevation_service_client::ElevationServiceClient;
@@ -51,11 +52,20 @@ pub const GIL: &str = "PRIV\\gil";
 pub const SAM: &str = "PRIV\\sam";
 /// An approver through the group `SQL Owners`.
 pub const KIM: &str = "PRIV\\kim";
+/// The monitor.
+pub const MAX: &str = "PRIV\\max";
 /// Nobody in particular.
 pub const EVE: &str = "PRIV\\eve";
 
-const CAST: [(&str, &[&str]); 6] =
-    [(ANN, &[]), (JEN, &[]), (GIL, &["SQL Users"]), (SAM, &[]), (KIM, &["SQL Owners"]), (EVE, &[])];
+const CAST: [(&str, &[&str]); 7] = [
+    (ANN, &[]),
+    (JEN, &[]),
+    (GIL, &["SQL Users"]),
+    (SAM, &[]),
+    (KIM, &["SQL Owners"]),
+    (MAX, &[]),
+    (EVE, &[]),
+];
 
 /// 2015-06-12T04:49:37.58Z, when every test begins.
 pub const START: Moment = Moment::from_ticks(14_340_845_775_800_000);
@@ -119,9 +129,10 @@ impl Kit {
 
     async fn on(machine: Machine, options: Options) -> Self {
         let Machine { folder, tokens, clock, ids } = machine;
-        let store: Arc<dyn Store> =
-            Arc::new(SqliteStore::open(&folder.path().join("countersign.db")).unwrap());
-        let app = app(&folder.path().join("tokens.toml"), &store, &clock, &ids, options);
+        let metrics = Arc::new(Metrics::default());
+        let path = folder.path().join("countersign.db");
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path, metrics.store.clone()).unwrap());
+        let app = app(&folder.path().join("tokens.toml"), &store, metrics, &clock, &ids, options);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
@@ -228,12 +239,13 @@ pub fn principal(name: &str) -> Principal {
 fn app(
     tokens: &std::path::Path,
     store: &Arc<dyn Store>,
+    metrics: Arc<Metrics>,
     clock: &Arc<HandClock>,
     ids: &Arc<BrittleIds>,
     options: Options,
 ) -> App {
-    let administrators = [Account::named(ANN).unwrap()];
-    let tokens = Arc::new(TokensFile::open(tokens, &administrators, clock.now()).unwrap());
+    let [administrators, monitors] = [ANN, MAX].map(|name| [Account::named(name).unwrap()]);
+    let tokens = Arc::new(TokensFile::open(tokens, &administrators, &monitors, clock.now()).unwrap());
     let pending_timeout = Life::from_seconds(7 * 86_400).unwrap();
     let settings = Settings { pending_timeout, quota: options.quota };
     let service = Service::new(store.clone(), tokens.clone(), clock.clone(), ids.clone(), settings);
@@ -242,6 +254,7 @@ fn app(
         authenticator: Authenticator::new(vec![Box::new(Bearer(tokens))], clock.clone()),
         cors: Cors { allowed_origins },
         limits: options.limits,
+        metrics,
         reflection: options.reflection,
         service: Arc::new(service),
         store: store.clone(),
@@ -416,6 +429,15 @@ async fn exchange(address: SocketAddr, request: &[u8]) -> Answer {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await.unwrap();
     Answer::parse(&String::from_utf8(bytes).unwrap())
+}
+
+/// Sends a request on a connection that stays, and reads the head of the answer, which has no body.
+pub async fn answered(stream: &mut TcpStream, request: &str) {
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
 }
 
 /// An HTTP answer.

@@ -8,6 +8,7 @@ mod kit;
 mod admin;
 mod auth;
 mod law;
+mod metrics;
 mod operations;
 mod parity;
 mod quota;

@@ -13,15 +13,17 @@ use crate::domain::error::{Error, Kind};
 use crate::domain::moment::Moment;
 use crate::domain::query::Snapshot;
 use crate::domain::version::Version;
+use crate::metrics::{Measured, OneMore, StoreMetrics};
 use crate::record::{Draft, Hash, Head};
-use crate::steady::Deadline;
+use crate::steady::{Deadline, Stopwatch};
 use crate::store::{Change, Commit, Key, Record};
 
 /// The way to the writer thread. Dropping it waits until the queue is empty and the thread has ended, since whoever opens
 /// the file next reads the head once.
 #[derive(Debug)]
 pub(super) struct Writer {
-    queue: mpsc::Sender<Queued>,
+    queue: mpsc::Sender<Waiting>,
+    metrics: StoreMetrics,
     ready: watch::Receiver<bool>,
     failed: watch::Receiver<bool>,
     // Behind the queue, since fields are dropped in this order and the thread runs for as long as there is a sender.
@@ -30,7 +32,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread on `connection`, behind the record that it holds.
-    pub(super) fn start(path: &Path, connection: Connection) -> Result<Self, Error> {
+    pub(super) fn start(path: &Path, connection: Connection, metrics: StoreMetrics) -> Result<Self, Error> {
         let head = connection
             .query_row("SELECT sequence, hash FROM head", [], |row| {
                 Ok(Head { sequence: row.get(0)?, hash: Hash(row.get(1)?) })
@@ -41,18 +43,21 @@ impl Writer {
         let (fail, failed) = watch::channel(false);
         let fail = Arc::new(fail);
         let checkpointer = Checkpointer::start(path, fail.clone())?;
-        let thread = Thread { connection, checkpointer, head, ready: set_ready };
+        let thread = Thread { connection, checkpointer, head, metrics: metrics.clone(), ready: set_ready };
         let running = thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || thread.run(changes, &fail))
             .map_err(Error::internal)?;
-        Ok(Self { queue, ready, failed, _running: Running::new(running) })
+        Ok(Self { queue, metrics, ready, failed, _running: Running::new(running) })
     }
 
     /// Queues the change and waits until it is durable or refused.
     pub(super) async fn commit(&self, change: Change) -> Result<Commit, Error> {
         let (answer, answered) = oneshot::channel();
-        self.queue.try_send(Queued { prepared: Prepared::try_from(change)?, answer }).map_err(|error| {
+        let prepared = Prepared::try_from(change)?;
+        let counted = OneMore::of(&self.metrics.queue);
+        let _measured = Measured::into(&self.metrics.commit_duration);
+        self.queue.try_send(Waiting { queued: Queued { prepared, answer }, counted }).map_err(|error| {
             match error {
                 mpsc::error::TrySendError::Full(_) => {
                     Error::new(Kind::Overloaded, "Too many decisions wait to be written. Repeat in a moment.")
@@ -132,10 +137,25 @@ struct Queued {
     answer: oneshot::Sender<Result<Commit, Error>>,
 }
 
+/// A change that counts as waiting.
+struct Waiting {
+    queued: Queued,
+    counted: OneMore,
+}
+
+impl Waiting {
+    /// The change, which waits no more.
+    fn begin(self) -> Queued {
+        drop(self.counted);
+        self.queued
+    }
+}
+
 struct Thread {
     connection: Connection,
     checkpointer: Checkpointer,
     head: Head,
+    metrics: StoreMetrics,
     ready: watch::Sender<bool>,
 }
 
@@ -146,17 +166,17 @@ enum Written {
 }
 
 impl Thread {
-    fn run(mut self, mut changes: mpsc::Receiver<Queued>, fail: &watch::Sender<bool>) {
+    fn run(mut self, mut changes: mpsc::Receiver<Waiting>, fail: &watch::Sender<bool>) {
         while let Some(first) = changes.blocking_recv() {
             if *fail.borrow() {
                 // A checkpoint failed; whoever waits is told that the outcome is not known.
                 return;
             }
-            let mut group = vec![first];
+            let mut group = vec![first.begin()];
             while group.len() < LARGEST_GROUP
                 && let Ok(next) = changes.try_recv()
             {
-                group.push(next);
+                group.push(next.begin());
             }
             if let Err(error) = self.commit_and_answer(group) {
                 tracing::error!(%error, "the store failed; nothing more is written");
@@ -178,6 +198,7 @@ impl Thread {
                 if self.head != before {
                     self.set_ready(true);
                 }
+                self.count(&prepared, &written);
                 for (answer, written) in answers.into_iter().zip(written) {
                     // Whoever asked may be gone; what is written stays written.
                     let _ = answer.send(written.into());
@@ -199,12 +220,22 @@ impl Thread {
         }
     }
 
+    /// Counts the events that are durable now.
+    fn count(&self, group: &[Prepared], written: &[Written]) {
+        let committed = |written: &Written| matches!(written, Written::Commit(Commit::Committed { .. }));
+        let changes = group.iter().zip(written).filter(|(_, written)| committed(written));
+        for draft in changes.flat_map(|(change, _)| &change.events) {
+            self.metrics.committed(&draft.event().fact);
+        }
+    }
+
     fn set_ready(&self, ready: bool) {
         self.ready.send_if_modified(|before| std::mem::replace(before, ready) != ready);
     }
 
     /// Writes a group in one transaction; the head moves only when that is committed.
     fn commit(&mut self, group: &[Prepared]) -> rusqlite::Result<Vec<Written>> {
+        let watch = Stopwatch::start();
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut head = self.head;
         let mut written = Vec::with_capacity(group.len());
@@ -218,6 +249,7 @@ impl Thread {
             forget_past(&transaction, group)?;
             transaction.commit()?;
             self.head = head;
+            self.metrics.group(group.len(), watch);
         }
         Ok(written)
     }

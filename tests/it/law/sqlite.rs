@@ -8,6 +8,7 @@ use std::sync::Arc;
 use countersign::domain::error::Kind;
 use countersign::domain::moment::Moment;
 use countersign::domain::query::Snapshot;
+use countersign::metrics::StoreMetrics;
 use countersign::store::sqlite::SqliteStore;
 use countersign::store::{Commit, Store};
 use rusqlite::Connection;
@@ -37,7 +38,7 @@ impl Backend for File {
     }
 
     async fn open(&self) -> Arc<dyn Store> {
-        Arc::new(SqliteStore::open(&self.path()).unwrap())
+        Arc::new(SqliteStore::open(&self.path(), StoreMetrics::default()).unwrap())
     }
 }
 
@@ -48,7 +49,7 @@ async fn a_file_is_opened_once_at_a_time_by_whatever_name() {
     let link = file.0.path().join("link.db");
     std::os::unix::fs::symlink(file.path(), &link).unwrap();
     for path in [file.path(), link] {
-        let cause = SqliteStore::open(&path).unwrap_err().cause.unwrap().to_string();
+        let cause = SqliteStore::open(&path, StoreMetrics::default()).unwrap_err().cause.unwrap().to_string();
         assert!(cause.starts_with("another process has the store open"), "{cause}");
     }
     committed(&store, History::filed(1).change()).await;
@@ -82,7 +83,8 @@ async fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     drop(store);
     let newer: i64 = 99;
     file.connect().pragma_update(None, "user_version", newer).unwrap();
-    let cause = SqliteStore::open(&file.path()).unwrap_err().cause.unwrap().to_string();
+    let cause =
+        SqliteStore::open(&file.path(), StoreMetrics::default()).unwrap_err().cause.unwrap().to_string();
     assert_eq!(cause, "the store was written by a newer version of Countersign");
     let version: i64 = file.connect().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
     assert_eq!(version, newer);
