@@ -99,6 +99,7 @@ impl Bench {
             reflection: false,
             service: service.clone(),
             store,
+            traces: None,
             zone: jiff::tz::TimeZone::UTC,
         };
         tokio::spawn(server::run(listener, app, std::future::pending()));

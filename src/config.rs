@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
+use http::uri::Scheme;
 use http::{HeaderValue, Uri};
 use jiff::tz::TimeZone;
 use jiff::{Span, SpanRelativeTo};
@@ -65,6 +66,9 @@ pub struct Serve {
     /// An account, DOMAIN\user, that may read /metrics, as administrators may. May be given more than once.
     #[arg(long = "monitor", env = "COUNTERSIGN_MONITORS", value_delimiter = ',', value_parser = account)]
     pub monitors: Vec<Account>,
+    /// The OTLP collector that traces go to, over gRPC: http://127.0.0.1:4317 [default: none, and no traces].
+    #[arg(long, env = "COUNTERSIGN_OTLP_ENDPOINT", value_parser = endpoint)]
+    pub otlp_endpoint: Option<Uri>,
     /// An origin whose pages may call the REST API, as browsers send it: http://pamsrv:8090. May be given more than once.
     #[arg(long = "allowed-origin", env = "COUNTERSIGN_ALLOWED_ORIGINS", value_delimiter = ',')]
     pub allowed_origins: Vec<HeaderValue>,
@@ -244,6 +248,16 @@ fn zone(text: &str) -> Result<TimeZone, String> {
     TimeZone::get(text).map_err(|_| "an IANA name such as Europe/Berlin is needed".to_owned())
 }
 
+/// An URL of `http` with a host and nothing behind it; there is no TLS yet.
+fn endpoint(text: &str) -> Result<Uri, String> {
+    let endpoint = text.parse::<Uri>().ok().filter(|uri| {
+        let bare = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+        bare && uri.scheme() == Some(&Scheme::HTTP)
+            && matches!(uri.path_and_query().map(|path| path.as_str()), None | Some("/"))
+    });
+    endpoint.ok_or_else(|| "an address such as http://127.0.0.1:4317 is needed".to_owned())
+}
+
 fn life(text: &str) -> Result<Life, String> {
     let seconds = i64::try_from(duration(text)?.as_secs()).map_err(|error| error.to_string())?;
     match Life::from_seconds(seconds) {
@@ -295,6 +309,25 @@ mod tests {
             assert!(duration(bad).is_err(), "{bad}");
         }
         assert!(life("0s").is_err(), "a life has at least a second");
+    }
+
+    #[test]
+    fn endpoints() {
+        for good in ["http://127.0.0.1:4317", "http://collector:4317/", "http://[::1]:4317"] {
+            assert!(endpoint(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "collector",
+            "collector:4317",
+            "/path",
+            "https://collector:4317",
+            "http://a:b@c",
+            "http://a/b",
+            "http://a?b",
+        ] {
+            assert!(endpoint(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -27,3 +27,4 @@ pub mod steady;
 pub mod store;
 pub mod system;
 pub mod telemetry;
+pub mod traces;

@@ -39,6 +39,7 @@ use crate::rest::Rest;
 use crate::rest::cors::Cors;
 use crate::service::Service;
 use crate::store::Store;
+use crate::traces::Traces;
 use limits::Gate;
 
 /// What is served.
@@ -57,6 +58,8 @@ pub struct App {
     pub service: Arc<Service>,
     /// What the operations write to; its failure ends the server.
     pub store: Arc<dyn Store>,
+    /// Where traces go, where they go anywhere.
+    pub traces: Option<Traces>,
     /// The zone of times that legacy clients send without one.
     pub zone: TimeZone,
 }
@@ -102,6 +105,7 @@ pub async fn run(
 ) -> Result<(), Error> {
     let stop = CancellationToken::new();
     let (store, limits, metrics) = (app.store.clone(), app.limits, app.metrics.clone());
+    let traces = app.traces.clone();
     let router = router(app, &stop)?;
     let serving = connections::serve(listener, router, limits, &metrics.connections, stop.clone());
     tokio::pin!(serving);
@@ -112,6 +116,9 @@ pub async fn run(
     }
     stop.cancel();
     serving.await;
+    if let Some(traces) = traces {
+        traces.flush().await;
+    }
     tokio::select! {
         biased;
         () = store.failed() => Err(Error::unavailable("the store has failed")),
@@ -130,7 +137,7 @@ fn router(app: App, stop: &CancellationToken) -> Result<Router, Error> {
         zone: app.zone,
     };
     let gate = Arc::new(Gate::new(app.limits));
-    let observer = Arc::new(edge::Observer::new(&app.metrics));
+    let observer = Arc::new(edge::Observer::new(&app.metrics, app.traces));
     let authenticator = Arc::new(app.authenticator);
     let private = grpc_routes(services(&grpc))
         .fallback(move |request| unrouted(rest.clone(), request))

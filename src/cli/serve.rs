@@ -23,6 +23,7 @@ use crate::service::{Service, Settings};
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
 use crate::system::{SystemClock, SystemIds};
+use crate::traces::Traces;
 
 /// Serves until SIGTERM or SIGINT; on SIGHUP reads again what can be.
 pub(super) async fn run(settings: Serve) -> Result<(), Error> {
@@ -66,6 +67,7 @@ pub(super) fn app(settings: &Serve, store: &Path, tokens: Arc<TokensFile>) -> Re
         reflection: settings.reflection || settings.dev,
         service: Arc::new(service),
         store,
+        traces: settings.otlp_endpoint.as_ref().map(Traces::to).transpose()?,
         zone: settings.zone.clone().unwrap_or_else(TimeZone::system),
     })
 }

@@ -13,6 +13,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use opentelemetry::context::FutureExt;
 use prometheus_client::metrics::histogram::Histogram;
 use tonic::{Code, Status};
 use tracing::{Instrument, field};
@@ -24,23 +25,25 @@ use crate::metrics::{Measured, Metrics, OneMore, RequestMetrics};
 use crate::ports::Ids;
 use crate::rest;
 use crate::rest::cors::Cors;
-use crate::status::{Error, Kind, error_of, kind_of};
+use crate::status::{Error, Kind, error_of, kind_of, row};
 use crate::steady::Stopwatch;
 use crate::system::SystemIds;
+use crate::traces::Traces;
 
 /// What observes the requests.
 pub(super) struct Observer {
     metrics: RequestMetrics,
     /// By operation, found once so that no request has to.
     durations: HashMap<&'static str, Histogram>,
+    traces: Option<Traces>,
 }
 
 impl Observer {
-    /// Observes for those metrics.
-    pub(super) fn new(metrics: &Metrics) -> Self {
+    /// Observes for those metrics and traces.
+    pub(super) fn new(metrics: &Metrics, traces: Option<Traces>) -> Self {
         let metrics = metrics.requests.clone();
         let durations = operations::all().map(|operation| (operation, metrics.duration(operation)));
-        Self { durations: durations.collect(), metrics }
+        Self { durations: durations.collect(), metrics, traces }
     }
 }
 
@@ -64,11 +67,23 @@ pub(super) async fn observe(
         operation,
         account = field::Empty,
     );
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let trace = observer
+        .traces
+        .as_ref()
+        .map(|traces| traces.begin(operation, id.to_str().unwrap_or_default(), request.headers()));
+    let answer = next.run(request).instrument(span.clone());
+    let mut response = match &trace {
+        Some(trace) => answer.with_context(trace.context()).await,
+        None => answer.await,
+    };
     let status = response.extensions().get::<Status>();
-    let reason = status.map(|status| crate::status::row(kind_of(status)).reason);
+    let row = status.map(|status| row(kind_of(status)));
+    let reason = row.map(|row| row.reason);
     if let Some(reason) = reason {
         observer.metrics.refused(operation, reason);
+    }
+    if let Some(trace) = trace {
+        trace.outcome(reason.unwrap_or("OK"), row.is_some_and(|row| row.http.is_server_error()));
     }
     let microseconds = u64::try_from(watch.elapsed().as_micros()).unwrap_or(u64::MAX);
     span.in_scope(|| {

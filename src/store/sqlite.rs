@@ -33,6 +33,7 @@ use crate::domain::role::Role;
 use crate::domain::version::Versioned;
 use crate::metrics::{OneMore, StoreMetrics};
 use crate::record::Envelope;
+use crate::traces::Part;
 pub use check::check;
 use writer::Writer;
 
@@ -72,6 +73,7 @@ impl SqliteStore {
         &self,
         query: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
+        let _part = Part::begin("store.read");
         let readers = self.readers.clone();
         let permit = readers.permits.clone().acquire_owned().await.map_err(Error::internal)?;
         let in_use = OneMore::of(&self.metrics.readers_in_use);
@@ -94,6 +96,7 @@ impl SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn commit(&self, change: Change) -> Result<Commit, Error> {
+        let _part = Part::begin("store.commit");
         self.writer.commit(change).await
     }
 

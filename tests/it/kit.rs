@@ -28,6 +28,7 @@ use countersign::server::{self, App, Limits};
 use countersign::service::{Service, Settings};
 use countersign::store::Store;
 use countersign::store::sqlite::SqliteStore;
+use countersign::traces::Traces;
 use jiff::tz::TimeZone;
 use prost_types::Duration;
 use tempfile::TempDir;
@@ -77,6 +78,7 @@ pub struct Options {
     pub reflection: bool,
     /// How much one requester may ask for.
     pub quota: Quota,
+    pub collector: Option<http::Uri>,
 }
 
 impl Default for Options {
@@ -86,6 +88,7 @@ impl Default for Options {
             allowed_origins: vec!["http://pamsrv:8090"],
             reflection: true,
             quota: Quota { pending: Some(100), filings: Some(1_000) },
+            collector: None,
         }
     }
 }
@@ -258,6 +261,7 @@ fn app(
         reflection: options.reflection,
         service: Arc::new(service),
         store: store.clone(),
+        traces: options.collector.map(|endpoint| Traces::to(&endpoint).unwrap()),
         zone: TimeZone::get("America/Los_Angeles").unwrap(),
     }
 }

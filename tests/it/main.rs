@@ -17,3 +17,4 @@ mod rest;
 mod server;
 mod stories;
 mod tidy;
+mod traces;

@@ -13,14 +13,17 @@ mod source;
 const IMPORTS: Table = &[
     ("main", "cli config telemetry"),
     ("lib", ""),
-    ("cli", "auth config domain metrics ports proto rest server service status store store::sqlite system"),
+    (
+        "cli",
+        "auth config domain metrics ports proto rest server service status store store::sqlite system traces",
+    ),
     ("config", "domain telemetry"),
-    ("server", "auth domain grpc metrics ports proto rest service status steady store system"),
+    ("server", "auth domain grpc metrics ports proto rest service status steady store system traces"),
     ("auth", "domain ports status"),
     ("rest", "proto status"),
     ("grpc", "domain proto service status steady"),
     ("service", "domain ports steady store"),
-    ("store", "domain metrics record steady"),
+    ("store", "domain metrics record steady traces"),
     ("metrics", "domain steady"),
     ("record", "domain proto"),
     ("system", "domain ports"),
@@ -30,6 +33,7 @@ const IMPORTS: Table = &[
     ("proto", ""),
     ("steady", ""),
     ("telemetry", ""),
+    ("traces", "domain"),
 ];
 
 /// Modules that have to be named in the table: the name of the module around them is not enough.
