@@ -37,7 +37,8 @@ impl Set for Roles {
 pub(super) struct RoleRow {
     role_id: String,
     display_name: String,
-    description: String,
+    /// Null when there is none, as documented.
+    description: Option<String>,
     #[serde(rename = "TTL")]
     ttl: String,
     available_from: &'static str,
@@ -53,7 +54,7 @@ impl From<Role> for RoleRow {
         Self {
             role_id: role.id,
             display_name: role.display_name,
-            description: role.description,
+            description: Some(role.description).filter(|description| !description.is_empty()),
             ttl: seconds(role.longest_life),
             available_from: MIN_VALUE,
             available_to: MIN_VALUE,

@@ -1,10 +1,10 @@
 //! A real server on port 0, with a temporary store, a clock that is turned by hand, and a cast of accounts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use countersign::auth::Authenticator;
 use countersign::auth::bearer::Bearer;
@@ -283,6 +283,12 @@ impl HandClock {
     pub fn advance(&self, seconds: i64) {
         self.0.fetch_add(seconds * Moment::TICKS_PER_SECOND, Ordering::SeqCst);
     }
+
+    /// Sets the clock to a moment such as `2015-07-12T06:40:00Z`.
+    pub fn set(&self, moment: &str) {
+        let ticks = moment.parse::<jiff::Timestamp>().unwrap().as_nanosecond() / 100;
+        self.0.store(i64::try_from(ticks).unwrap(), Ordering::SeqCst);
+    }
 }
 
 impl Clock for HandClock {
@@ -296,9 +302,15 @@ impl Clock for HandClock {
 pub struct BrittleIds {
     count: AtomicU64,
     broken: AtomicBool,
+    chosen: Mutex<VecDeque<Uuid>>,
 }
 
 impl BrittleIds {
+    /// The ids to give next, before counting goes on. A request takes two: its own, and that of its approval.
+    pub fn choose(&self, ids: &[&str]) {
+        self.chosen.lock().unwrap().extend(ids.iter().map(|id| id.parse::<Uuid>().unwrap()));
+    }
+
     pub fn break_once(&self) {
         self.broken.store(true, Ordering::SeqCst);
     }
@@ -307,6 +319,9 @@ impl BrittleIds {
 impl Ids for BrittleIds {
     fn next(&self) -> Uuid {
         assert!(!self.broken.swap(false, Ordering::SeqCst), "the ids are broken");
+        if let Some(chosen) = self.chosen.lock().unwrap().pop_front() {
+            return chosen;
+        }
         Uuid::from_u128(
             0x7000_8000_0000_0000_0000 + u128::from(1 + self.count.fetch_add(1, Ordering::SeqCst)),
         )
@@ -425,14 +440,26 @@ impl Person {
         );
         exchange(self.address, request.as_bytes()).await
     }
+
+    /// Sends a request line as a page prints it to `localhost:8086`, and answers the bytes that come back.
+    pub async fn line(&self, line: &str) -> String {
+        let authorization =
+            self.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+        let request = format!("{line}\r\nHost: localhost:8086\r\nConnection: close\r\n{authorization}\r\n");
+        bytes(self.address, request.as_bytes()).await
+    }
 }
 
 async fn exchange(address: SocketAddr, request: &[u8]) -> Answer {
+    Answer::parse(&bytes(address, request).await)
+}
+
+async fn bytes(address: SocketAddr, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request).await.unwrap();
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await.unwrap();
-    Answer::parse(&String::from_utf8(bytes).unwrap())
+    String::from_utf8(bytes).unwrap()
 }
 
 /// Sends a request on a connection that stays, and reads the head of the answer, which has no body.

@@ -7,6 +7,7 @@ mod kit;
 
 mod admin;
 mod auth;
+mod documented;
 mod law;
 mod metrics;
 mod operations;
