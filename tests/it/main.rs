@@ -19,3 +19,4 @@ mod server;
 mod stories;
 mod tidy;
 mod traces;
+mod way;

@@ -326,41 +326,6 @@ fn the_program_lists_and_revokes_tokens() {
 }
 
 #[test]
-fn a_backup_under_load_starts_as_a_server() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().to_str().unwrap().to_owned();
-    let [ann, jen, sam] = ["PRIV\\ann", "PRIV\\jen", "PRIV\\sam"].map(|account| token(&data, account));
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let running = Program::serve(&data);
-    let people =
-        |program: &Program| [&ann, &jen, &sam].map(|token| crate::kit::Person::at(program.address, token));
-    let [ann_there, jen_there, sam_there] = people(&running);
-    let role = runtime.block_on(ann_there.create_role(crate::kit::role("SQL", &["PRIV\\sam"], 1))).unwrap();
-    let filed = runtime.block_on(jen_there.file(&role.id)).unwrap();
-    runtime.block_on(sam_there.approve(&filed.approval_id)).unwrap();
-    let load = runtime.spawn(async move {
-        loop {
-            jen_there.file(&role.id).await.unwrap();
-        }
-    });
-    let restored = folder.path().join("restored");
-    std::fs::create_dir(&restored).unwrap();
-    let copy = restored.join("countersign.db");
-    let backup = ["backup", "--data-dir", &data, copy.to_str().unwrap()];
-    assert!(countersign(&backup).status().unwrap().success());
-    assert!(!countersign(&backup).status().unwrap().success(), "nothing is written over");
-    load.abort();
-    std::fs::copy(folder.path().join("tokens.toml"), restored.join("tokens.toml")).unwrap();
-    drop(running);
-    let second = Program::serve(restored.to_str().unwrap());
-    let [_, jen_again, sam_again] = people(&second);
-    let active = runtime.block_on(jen_again.elevation(&filed.id)).unwrap();
-    assert_eq!(active.status().as_str_name(), "ELEVATION_STATUS_ACTIVE");
-    assert_eq!(runtime.block_on(sam_again.act(&filed.approval_id, "Reject")).status, 403);
-    assert_eq!(std::fs::metadata(copy).unwrap().permissions().mode() & 0o777, 0o600);
-}
-
-#[test]
 fn the_program_refuses_what_it_must_not_do() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().to_str().unwrap();
