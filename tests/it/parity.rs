@@ -1,11 +1,14 @@
 //! Both dialects, one outcome: the same situation met over gRPC and over REST.
 
 use countersign::proto::pam::v1::{
-    CloseElevationRequest, Elevation, ListElevationsRequest, ListRolesRequest,
+    CloseElevationRequest, CreateElevationRequest, Elevation, GetSessionRequest, ListApprovalsRequest,
+    ListElevationsRequest, ListRolesRequest,
 };
+use countersign::server::Limits;
+use prost_types::{Duration, Timestamp};
 use tonic::{Code, Status};
 
-use crate::kit::{ANN, Answer, EVE, GIL, JEN, KIM, Kit, Person, SAM, reason};
+use crate::kit::{ANN, Answer, EVE, GIL, JEN, KIM, Kit, Options, Person, SAM, reason};
 
 /// How a decision ends in either dialect.
 #[derive(Clone, Copy, Debug)]
@@ -32,13 +35,23 @@ enum Before {
     Pending,
     ApprovedBySam,
     RejectedBySam,
+    ClosedByJen,
     Expired,
     HalfApprovedBySam,
     GilLeft,
+    /// Approved by sam, and the life is over.
+    RanOut,
+}
+
+impl Before {
+    /// Whether it takes a week to get there, after everything has been done.
+    fn takes_a_week(self) -> bool {
+        matches!(self, Self::Expired | Self::RanOut)
+    }
 }
 
 #[rustfmt::skip]
-const TABLE: [(Before, &str, &str, Outcome); 24] = [
+const TABLE: [(Before, &str, &str, Outcome); 31] = [
     (Before::Pending,           SAM, "Approve", DONE),
     (Before::Pending,           SAM, "Reject",  DONE),
     (Before::Pending,           KIM, "Approve", DONE),
@@ -61,6 +74,13 @@ const TABLE: [(Before, &str, &str, Outcome); 24] = [
     (Before::HalfApprovedBySam, SAM, "Approve", DONE),
     (Before::HalfApprovedBySam, SAM, "Reject",  ALREADY),
     (Before::HalfApprovedBySam, KIM, "Approve", DONE),
+    (Before::ClosedByJen,       SAM, "Approve", NOT_PENDING),
+    (Before::ClosedByJen,       KIM, "Reject",  NOT_PENDING),
+    (Before::ClosedByJen,       EVE, "Approve", DENIED),
+    (Before::HalfApprovedBySam, KIM, "Reject",  DONE),
+    (Before::RanOut,            SAM, "Approve", DONE),
+    (Before::RanOut,            SAM, "Reject",  NOT_PENDING),
+    (Before::RanOut,            KIM, "Approve", NOT_PENDING),
     (Before::GilLeft,           SAM, "Approve", NOT_CANDIDATE),
     (Before::GilLeft,           SAM, "Reject",  DONE),
 ];
@@ -71,7 +91,7 @@ async fn both_dialects_decide_alike() {
         let kit = Kit::start().await;
         let row = format!("{before:?}: {person} {action}");
         let (first, second) = (arrange(&kit, before).await, arrange(&kit, before).await);
-        if matches!(before, Before::Expired) {
+        if before.takes_a_week() {
             kit.clock.advance(7 * 86_400);
         }
         let person = if person.is_empty() { kit.anonymous() } else { kit.as_(person) };
@@ -113,11 +133,15 @@ async fn arrange(kit: &Kit, before: Before) -> Elevation {
     }
     let filed = kit.as_(JEN).file(&role.id).await.unwrap();
     match before {
-        Before::ApprovedBySam | Before::HalfApprovedBySam => {
+        Before::ApprovedBySam | Before::HalfApprovedBySam | Before::RanOut => {
             kit.as_(SAM).approve(&filed.approval_id).await.unwrap();
         }
         Before::RejectedBySam => {
             kit.as_(SAM).reject(&filed.approval_id).await.unwrap();
+        }
+        Before::ClosedByJen => {
+            let request = CloseElevationRequest { elevation_id: filed.id.clone() };
+            kit.as_(JEN).elevations().close_elevation(request).await.unwrap();
         }
         Before::Expired | Before::GilLeft | Before::Pending => {}
     }
@@ -148,29 +172,6 @@ const FILED: Outcome = Outcome { grpc: Code::Ok, rest: 201, reason: "" };
 const MALFORMED: Outcome = Outcome { grpc: Code::InvalidArgument, rest: 400, reason: "INVALID_ARGUMENT" };
 
 #[tokio::test]
-async fn both_dialects_file_alike() {
-    let kit = Kit::start().await;
-    let role = kit.role().await.id;
-    let nothing = "5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143";
-    for (person, role, outcome) in [
-        (JEN, &*role, FILED),
-        (GIL, &role, FILED),
-        (SAM, &role, DENIED),
-        (ANN, &role, DENIED),
-        (EVE, &role, DENIED),
-        (JEN, nothing, DENIED),
-        (JEN, "undefined", MALFORMED),
-        ("", &role, UNAUTHENTICATED),
-    ] {
-        let row = format!("{person} {role}");
-        let person = if person.is_empty() { kit.anonymous() } else { kit.as_(person) };
-        check_status(person.file(role).await.err(), outcome, &row);
-        let path = format!("/api/pamresources/pamrequests?RoleId={role}&RequestedTTL=60");
-        check_answer(&person.post(&path).await, outcome, &row);
-    }
-}
-
-#[tokio::test]
 async fn both_dialects_close_alike() {
     for (before, person, outcome) in [
         (Before::Pending, JEN, DONE),
@@ -181,11 +182,15 @@ async fn both_dialects_close_alike() {
         (Before::ApprovedBySam, KIM, DENIED),
         (Before::RejectedBySam, JEN, ENDED),
         (Before::Expired, JEN, ENDED),
+        (Before::RanOut, JEN, ENDED),
+        (Before::ClosedByJen, JEN, DONE),
+        (Before::ClosedByJen, GIL, DENIED),
+        (Before::HalfApprovedBySam, JEN, DONE),
     ] {
         let kit = Kit::start().await;
         let row = format!("{before:?}: {person}");
         let (first, second) = (arrange(&kit, before).await, arrange(&kit, before).await);
-        if matches!(before, Before::Expired) {
+        if before.takes_a_week() {
             kit.clock.advance(7 * 86_400);
         }
         let person = if person.is_empty() { kit.anonymous() } else { kit.as_(person) };
@@ -218,6 +223,241 @@ async fn both_dialects_show_everybody_the_same() {
         let roles: Vec<String> = roles.into_iter().map(|role| role.id).collect();
         assert_eq!(column(&person, "pamroles", "RoleId").await, roles, "{name}");
         assert_eq!(column(&person, "sessioninfo", "Username").await, [name]);
+    }
+}
+
+/// Every operation that both dialects have.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Operation {
+    Approve,
+    Close,
+    Create,
+    GiveUp,
+    Pending,
+    Read,
+    Reject,
+    Requests,
+    Roles,
+    Session,
+}
+
+const OPERATIONS: [Operation; 10] = [
+    Operation::Approve,
+    Operation::Close,
+    Operation::Create,
+    Operation::GiveUp,
+    Operation::Pending,
+    Operation::Read,
+    Operation::Reject,
+    Operation::Requests,
+    Operation::Roles,
+    Operation::Session,
+];
+
+/// What an operation is done to. A list has no such thing, but may be asked for a page that is none.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Target {
+    /// The role, what jen has filed for it, or its approval.
+    There,
+    Nothing,
+    Malformed,
+}
+
+const TIMED_OUT: Outcome = Outcome { grpc: Code::DeadlineExceeded, rest: 408, reason: "DEADLINE_EXCEEDED" };
+const OVERLOADED: Outcome = Outcome { grpc: Code::Unavailable, rest: 503, reason: "OVERLOADED" };
+
+#[rustfmt::skip]
+const OUTCOMES: [(Operation, Target, &[&str], Outcome); 41] = [
+    (Operation::Approve,  Target::There,     &[SAM, KIM],                     DONE),
+    (Operation::Approve,  Target::There,     &[JEN, GIL, EVE, ANN],           DENIED),
+    (Operation::Approve,  Target::Nothing,   &[SAM, EVE, ANN],                DENIED),
+    (Operation::Approve,  Target::Malformed, &[SAM, EVE],                     MALFORMED),
+    (Operation::Approve,  Target::There,     &[""],                           UNAUTHENTICATED),
+    (Operation::Reject,   Target::There,     &[SAM, KIM],                     DONE),
+    (Operation::Reject,   Target::There,     &[JEN, GIL, EVE, ANN],           DENIED),
+    (Operation::Reject,   Target::Nothing,   &[SAM, EVE, ANN],                DENIED),
+    (Operation::Reject,   Target::Malformed, &[SAM, EVE],                     MALFORMED),
+    (Operation::Reject,   Target::There,     &[""],                           UNAUTHENTICATED),
+    (Operation::Close,    Target::There,     &[JEN],                          DONE),
+    (Operation::Close,    Target::There,     &[GIL, SAM, KIM, EVE, ANN],      DENIED),
+    (Operation::Close,    Target::Nothing,   &[JEN, EVE, ANN],                DENIED),
+    (Operation::Close,    Target::Malformed, &[JEN, EVE],                     MALFORMED),
+    (Operation::Close,    Target::There,     &[""],                           UNAUTHENTICATED),
+    (Operation::Create,   Target::There,     &[JEN, GIL],                     FILED),
+    (Operation::Create,   Target::There,     &[SAM, KIM, EVE, ANN],           DENIED),
+    (Operation::Create,   Target::Nothing,   &[JEN, EVE, ANN],                DENIED),
+    (Operation::Create,   Target::Malformed, &[JEN, EVE],                     MALFORMED),
+    (Operation::Create,   Target::There,     &[""],                           UNAUTHENTICATED),
+    (Operation::GiveUp,   Target::There,     &[JEN, GIL],                     FILED),
+    (Operation::GiveUp,   Target::There,     &[SAM, KIM, EVE, ANN],           DENIED),
+    (Operation::GiveUp,   Target::Nothing,   &[JEN, EVE, ANN],                DENIED),
+    (Operation::GiveUp,   Target::Malformed, &[JEN, EVE],                     MALFORMED),
+    (Operation::GiveUp,   Target::There,     &[""],                           UNAUTHENTICATED),
+    (Operation::Read,     Target::There,     &[JEN, SAM, KIM, ANN],           DONE),
+    (Operation::Read,     Target::There,     &[GIL, EVE],                     DENIED),
+    (Operation::Read,     Target::Nothing,   &[JEN, SAM, EVE],                DENIED),
+    (Operation::Read,     Target::Malformed, &[JEN, EVE],                     MALFORMED),
+    (Operation::Read,     Target::There,     &[""],                           UNAUTHENTICATED),
+    (Operation::Pending,  Target::There,     &[JEN, GIL, SAM, KIM, EVE, ANN], DONE),
+    (Operation::Pending,  Target::Malformed, &[SAM, EVE],                     MALFORMED),
+    (Operation::Pending,  Target::There,     &[""],                           UNAUTHENTICATED),
+    (Operation::Requests, Target::There,     &[JEN, GIL, SAM, KIM, EVE, ANN], DONE),
+    (Operation::Requests, Target::Malformed, &[JEN, EVE],                     MALFORMED),
+    (Operation::Requests, Target::There,     &[""],                           UNAUTHENTICATED),
+    (Operation::Roles,    Target::There,     &[JEN, GIL, SAM, KIM, EVE, ANN], DONE),
+    (Operation::Roles,    Target::Malformed, &[JEN, EVE],                     MALFORMED),
+    (Operation::Roles,    Target::There,     &[""],                           UNAUTHENTICATED),
+    (Operation::Session,  Target::There,     &[JEN, GIL, SAM, KIM, EVE, ANN], DONE),
+    (Operation::Session,  Target::There,     &[""],                           UNAUTHENTICATED),
+];
+
+#[tokio::test]
+async fn every_operation_ends_alike_in_both_dialects() {
+    let kit = Kit::start().await;
+    for (operation, target, people, outcome) in OUTCOMES {
+        for name in people {
+            let row = format!("{operation:?} {target:?} by {name}");
+            let person = if name.is_empty() { kit.anonymous() } else { kit.as_(name) };
+            let (first, second) = (kit.pending().await, kit.pending().await);
+            check_status(over_grpc(operation, &person, &of(operation, target, &first)).await, outcome, &row);
+            check_answer(
+                &over_rest(operation, &person, &of(operation, target, &second)).await,
+                outcome,
+                &row,
+            );
+        }
+    }
+}
+
+/// A table with a hole in it proves nothing about what is missing.
+#[test]
+fn no_operation_lacks_an_outcome() {
+    for operation in OPERATIONS {
+        let has = |target: Target, reason: &str| {
+            OUTCOMES
+                .iter()
+                .any(|(of, at, _, outcome)| (*of, *at, outcome.reason) == (operation, target, reason))
+        };
+        assert!(has(Target::There, ""), "{operation:?} succeeds");
+        assert!(has(Target::There, "UNAUTHENTICATED"), "{operation:?} needs credentials");
+        let lists = [Operation::Pending, Operation::Requests, Operation::Roles].contains(&operation);
+        if operation != Operation::Session {
+            assert!(has(Target::Malformed, "INVALID_ARGUMENT"), "{operation:?} takes bad input");
+        }
+        if operation != Operation::Session && !lists {
+            assert!(has(Target::There, "ACCESS_DENIED"), "{operation:?} is forbidden to somebody");
+            assert!(has(Target::Nothing, "ACCESS_DENIED"), "{operation:?} meets what is not there");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_operation_is_out_of_time_or_turned_away_alike() {
+    for (limits, outcome) in [
+        (Limits { request_time: std::time::Duration::ZERO, ..Limits::default() }, TIMED_OUT),
+        (Limits { requests: 0, ..Limits::default() }, OVERLOADED),
+    ] {
+        let kit = Kit::with(Options { limits, ..Options::default() }).await;
+        for operation in OPERATIONS {
+            let id = of(operation, Target::Nothing, &Elevation::default());
+            let row = format!("{operation:?}");
+            check_status(over_grpc(operation, &kit.as_(JEN), &id).await, outcome, &row);
+            check_answer(&over_rest(operation, &kit.as_(JEN), &id).await, outcome, &row);
+        }
+    }
+}
+
+/// What is wrong with a filing besides its role.
+#[tokio::test]
+async fn both_dialects_refuse_the_same_filings() {
+    let kit = Kit::start().await;
+    let role_id = kit.role().await.id;
+    let asked = CreateElevationRequest { role_id: role_id.clone(), ..CreateElevationRequest::default() };
+    let life =
+        |seconds| CreateElevationRequest { life: Some(Duration { seconds, nanos: 0 }), ..asked.clone() };
+    let too_long = "x".repeat(1_025);
+    let ahead = Some(Timestamp { seconds: 2_000_000_000, nanos: 0 });
+    for (request, query) in [
+        (life(-1), "RequestedTTL=-1".to_owned()),
+        (life(99_999_999_999), "RequestedTTL=99999999999".into()),
+        (
+            CreateElevationRequest { justification: Some(too_long.clone()), ..asked.clone() },
+            format!("Justification={too_long}"),
+        ),
+        (
+            CreateElevationRequest { requested_start: ahead, ..asked.clone() },
+            "RequestedTime=2033-05-18T03:33:20Z".into(),
+        ),
+    ] {
+        let refused = kit.as_(JEN).elevations().create_elevation(request).await.err();
+        assert!(refused.is_some(), "{query:.40}");
+        check_status(refused, MALFORMED, &query);
+        let path = format!("/api/pamresources/pamrequests?RoleId={role_id}&{query}");
+        check_answer(&kit.as_(JEN).post(&path).await, MALFORMED, &query);
+    }
+    assert_eq!(column(&kit.as_(JEN), "pamrequests", "RequestId").await, [""; 0]);
+}
+
+/// What an operation names in its request; for a list it is the token of a page.
+fn of(operation: Operation, target: Target, filed: &Elevation) -> String {
+    let there = match operation {
+        Operation::Approve | Operation::Reject => &filed.approval_id,
+        Operation::Close | Operation::Read => &filed.id,
+        Operation::Create | Operation::GiveUp => &filed.role_id,
+        Operation::Pending | Operation::Requests | Operation::Roles | Operation::Session => "",
+    };
+    match target {
+        Target::There => there.to_owned(),
+        Target::Nothing => "5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143".to_owned(),
+        Target::Malformed => "undefined".to_owned(),
+    }
+}
+
+async fn over_grpc(operation: Operation, person: &Person, id: &str) -> Option<Status> {
+    let id = id.to_owned();
+    let life = Some(Duration { seconds: 0, nanos: 0 });
+    let (mut elevations, mut roles) = (person.elevations(), person.roles());
+    match operation {
+        Operation::Approve => person.approve(&id).await.err(),
+        Operation::Reject => person.reject(&id).await.err(),
+        Operation::Read => person.elevation(&id).await.err(),
+        Operation::Create => person.file(&id).await.err(),
+        Operation::GiveUp => {
+            let request = CreateElevationRequest { role_id: id, life, ..CreateElevationRequest::default() };
+            elevations.create_elevation(request).await.err()
+        }
+        Operation::Close => {
+            elevations.close_elevation(CloseElevationRequest { elevation_id: id }).await.err()
+        }
+        Operation::Pending => {
+            let request = ListApprovalsRequest { page_token: id, ..ListApprovalsRequest::default() };
+            person.approvals().list_approvals(request).await.err()
+        }
+        Operation::Requests => {
+            let request = ListElevationsRequest { page_token: id, ..ListElevationsRequest::default() };
+            elevations.list_elevations(request).await.err()
+        }
+        Operation::Roles => {
+            roles.list_roles(ListRolesRequest { page_token: id, ..ListRolesRequest::default() }).await.err()
+        }
+        Operation::Session => person.sessions().get_session(GetSessionRequest {}).await.err(),
+    }
+}
+
+async fn over_rest(operation: Operation, person: &Person, id: &str) -> Answer {
+    let api = "/api/pamresources";
+    let page = if id.is_empty() { String::new() } else { format!("?$skiptoken={id}") };
+    match operation {
+        Operation::Approve => person.act(id, "Approve").await,
+        Operation::Reject => person.act(id, "Reject").await,
+        Operation::Read => person.get(&format!("{api}/pamrequests(guid'{id}')")).await,
+        Operation::Create => person.post(&format!("{api}/pamrequests?RoleId={id}&RequestedTTL=60")).await,
+        Operation::GiveUp => person.post(&format!("{api}/pamrequests?RoleId={id}&RequestedTTL=0")).await,
+        Operation::Close => person.post(&format!("{api}/pamrequests(guid'{id}')/Close")).await,
+        Operation::Pending => person.get(&format!("{api}/pamrequeststoapprove{page}")).await,
+        Operation::Requests => person.get(&format!("{api}/pamrequests{page}")).await,
+        Operation::Roles => person.get(&format!("{api}/pamroles{page}")).await,
+        Operation::Session => person.get(&format!("{api}/sessioninfo")).await,
     }
 }
 
