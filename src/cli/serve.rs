@@ -44,7 +44,7 @@ pub(super) async fn run(settings: Serve) -> Result<(), Error> {
 
 /// The tokens file, with the administrators of the settings.
 pub(super) fn tokens(settings: &Serve, path: &Path) -> Result<Arc<TokensFile>, Error> {
-    Ok(Arc::new(TokensFile::open(path, &settings.administrators, SystemClock.now())?))
+    Ok(Arc::new(TokensFile::open(path, &settings.administrators, &settings.monitors, SystemClock.now())?))
 }
 
 /// Puts everything together.

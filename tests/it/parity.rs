@@ -1,5 +1,6 @@
 //! Both dialects, one outcome: the same situation met over gRPC and over REST.
 
+use countersign::domain::quota::Quota;
 use countersign::proto::pam::v1::{
     CloseElevationRequest, CreateElevationRequest, Elevation, GetSessionRequest, ListApprovalsRequest,
     ListElevationsRequest, ListRolesRequest,
@@ -313,7 +314,8 @@ const OUTCOMES: [(Operation, Target, &[&str], Outcome); 41] = [
 
 #[tokio::test]
 async fn every_operation_ends_alike_in_both_dialects() {
-    let kit = Kit::start().await;
+    // More waits for approval here than one may ask for otherwise.
+    let kit = Kit::with(Options { quota: Quota::default(), ..Options::default() }).await;
     for (operation, target, people, outcome) in OUTCOMES {
         for name in people {
             let row = format!("{operation:?} {target:?} by {name}");

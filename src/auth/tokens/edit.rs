@@ -1,0 +1,124 @@
+//! The tokens file as commands change it, beside servers that read it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+use super::{Contents, Entry, PREFIX, parse, text};
+use crate::domain::account::{Account, Group};
+use crate::domain::error::Error;
+use crate::domain::moment::Moment;
+
+/// Adds a token to the file, which is created when it is not there, and answers the token. It is told this once only.
+pub fn add(
+    path: &Path,
+    account: &Account,
+    groups: &[Group],
+    created: Moment,
+    expires: Option<Moment>,
+) -> Result<String, Error> {
+    let mut random = [0_u8; 40];
+    fill(&mut random)?;
+    let (id, secret) = random.split_at(8);
+    let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let secret = URL_SAFE_NO_PAD.encode(secret);
+    let entry = Entry {
+        id: id.clone(),
+        sha256: URL_SAFE_NO_PAD.encode(Sha256::digest(&secret)),
+        account: account.name.clone(),
+        groups: groups.iter().map(|group| group.name.clone()).collect(),
+        created: created.to_string(),
+        expires: expires.map(|expires| expires.to_string()),
+    };
+    append(path, &toml::to_string(&Contents { token: vec![entry] }).map_err(Error::internal)?)?;
+    Ok(format!("{PREFIX}{id}_{secret}"))
+}
+
+/// The tokens of the file, a line each: id, account, groups, when made, until when valid.
+pub fn list(path: &Path) -> Result<String, Error> {
+    let line = |entry: Entry| {
+        let expires = entry.expires.as_deref().unwrap_or("never");
+        let Entry { id, account, groups, created, .. } = &entry;
+        format!("{id}  {account}  [{}]  created {created}  expires {expires}\n", groups.join(", "))
+    };
+    Ok(parse(&text(path)?)?.token.into_iter().map(line).collect())
+}
+
+/// Takes the entry with that id out of the file. Fails, and changes nothing, where entries are not written as `token new`
+/// writes them.
+pub fn revoke(path: &Path, id: &str) -> Result<(), Error> {
+    let _alone = lock(path)?;
+    let before = text(path)?;
+    let mut ids = ids(&before)?;
+    let Some(position) = ids.iter().position(|known| known == id) else {
+        return Err(Error::invalid("There is no token with this id."));
+    };
+    ids.remove(position);
+    let of_token = |block: &&str| parse(&format!("[[token]]{block}")).is_ok_and(|one| one.token[0].id == id);
+    let mut blocks = before.split("[[token]]");
+    let mut after = blocks.next().unwrap_or_default().to_owned();
+    for block in blocks.filter(|block| !of_token(block)) {
+        after += "[[token]]";
+        after += block;
+    }
+    if self::ids(&after).ok() != Some(ids) {
+        return Err(Error::invalid("The entry cannot be told from the others; take it out by hand."));
+    }
+    replace(path, &after).map_err(Error::internal)
+}
+
+/// Puts another file in the place of this one, so that nobody ever reads half of one; with the same owner and rights.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let metadata = fs::metadata(path)?;
+    let beside = path.with_extension(format!("{}.new", std::process::id()));
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&beside)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| {
+        file.set_permissions(metadata.permissions())?;
+        chown(&beside, Some(metadata.uid()), Some(metadata.gid()))?;
+        file.sync_all()?;
+        fs::rename(&beside, path)?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    });
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+/// Keeps others from changing the file meanwhile, until what this answers is dropped.
+fn lock(path: &Path) -> Result<File, Error> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let file =
+        OpenOptions::new().create(true).append(true).mode(0o600).open(name).map_err(Error::internal)?;
+    file.lock().map_err(Error::internal)?;
+    Ok(file)
+}
+
+fn ids(text: &str) -> Result<Vec<String>, Error> {
+    Ok(parse(text)?.token.into_iter().map(|entry| entry.id).collect())
+}
+
+/// Appends an entry to the file, which must be in order before and stays so.
+fn append(path: &Path, entry: &str) -> Result<(), Error> {
+    let _alone = lock(path)?;
+    let before = text(path)?;
+    parse(&before)?;
+    let separator = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
+    let mut file =
+        OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(Error::internal)?;
+    let written = file.write_all(format!("{separator}{entry}\n").as_bytes());
+    written.and_then(|()| file.sync_all()).map_err(Error::internal)
+}
+
+/// Randomness that nobody can guess, or an error.
+#[expect(clippy::disallowed_methods, reason = "a secret comes from the operating system, also in tests")]
+fn fill(random: &mut [u8]) -> Result<(), Error> {
+    getrandom::fill(random).map_err(Error::internal)
+}
