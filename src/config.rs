@@ -87,7 +87,7 @@ pub struct Serve {
     /// How many elevations one requester may file within an hour; 0 is without a limit.
     #[arg(long, env = "COUNTERSIGN_MAX_FILINGS", default_value_t = 1_000)]
     pub max_filings: u32,
-    /// How long a request may take.
+    /// How long a request may take, and its answer to be sent.
     #[arg(long, env = "COUNTERSIGN_REQUEST_TIMEOUT", default_value = "30s", value_parser = duration)]
     pub request_timeout: Duration,
     /// How long a client may take to send the headers of a request.

@@ -11,6 +11,7 @@ mod limits;
 mod operations;
 mod probes;
 mod scrape;
+mod sending;
 mod streams;
 
 use std::future::Future;
@@ -79,7 +80,7 @@ pub struct Limits {
     pub list: usize,
     /// How many requests at once; more are refused as overload.
     pub requests: usize,
-    /// How long a request may take; a shorter `grpc-timeout` counts instead.
+    /// How long a request may take, where a shorter `grpc-timeout` counts instead; and how long its answer, to be sent.
     pub request_time: Duration,
 }
 

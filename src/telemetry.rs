@@ -1,4 +1,8 @@
 //! Logs: structured, to standard error, without credentials.
+//!
+//! A line is written before its request goes on, not queued for a thread: the last lines before a crash are the ones that
+//! are needed, and writing them costs a few microseconds, where a commit takes hundreds. Whoever reads the log has to keep
+//! up.
 
 use std::backtrace::Backtrace;
 use std::panic;

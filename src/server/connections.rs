@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Limits;
 use super::guard::{Guarded, Serving};
+use super::sending::Cut;
 use crate::metrics::OneMore;
 
 /// Accepts and serves connections until `stop`, then waits for the open ones, for as long as the drain may take.
@@ -38,8 +39,9 @@ pub(super) async fn serve(
             () = stop.cancelled() => break,
             accepted = accept(&listener, &room) => accepted,
         };
-        let connection = connection(stream, router.clone(), limits, stop.clone());
-        let (cut, counted) = (cut.clone(), OneMore::of(count));
+        let cut = cut.child_token();
+        let connection = connection(stream, router.clone(), limits, Cut(cut.clone()), stop.clone());
+        let counted = OneMore::of(count);
         open.spawn(async move {
             let _open = (permit, counted);
             cut.run_until_cancelled(connection).await;
@@ -69,14 +71,14 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, Ow
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, limits: Limits, stop: CancellationToken) {
+async fn connection(stream: TcpStream, router: Router, limits: Limits, cut: Cut, stop: CancellationToken) {
     // Answers are small and complete; waiting for more to send only delays them.
     let _ = stream.set_nodelay(true);
     let protocol = timeout(limits.idle, protocol(&stream, limits.headers));
     let Some(Ok(Ok(protocol))) = stop.run_until_cancelled(protocol).await else { return };
     let ended = match protocol {
-        Protocol::Http1 => http1(stream, router, limits, stop).await,
-        Protocol::Http2 => http2(stream, router, limits, stop).await,
+        Protocol::Http1 => http1(stream, router, limits, cut, stop).await,
+        Protocol::Http2 => http2(stream, router, limits, cut, stop).await,
     };
     if let Err(error) = ended {
         // What a client did to its connection; the request it belongs to is logged where it is known.
@@ -88,13 +90,15 @@ async fn http1(
     stream: TcpStream,
     router: Router,
     limits: Limits,
+    cut: Cut,
     stop: CancellationToken,
 ) -> hyper::Result<()> {
     let serving = Serving::default();
     let stream = Guarded::new(stream, serving.clone(), limits.headers);
     let router = TowerToHyperService::new(router);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         serving.set(true);
+        request.extensions_mut().insert(cut.clone());
         let (serving, answer) = (serving.clone(), router.call(request));
         async move {
             let answer = answer.await;
@@ -120,11 +124,13 @@ async fn http2(
     stream: TcpStream,
     router: Router,
     limits: Limits,
+    cut: Cut,
     stop: CancellationToken,
 ) -> hyper::Result<()> {
     let requests = Arc::new(Requests::default());
     let (router, counted) = (TowerToHyperService::new(router), requests.clone());
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(cut.clone());
         let (open, answer) = (counted.begin(), router.call(request));
         async move {
             let _open = open;

@@ -1,4 +1,4 @@
-//! How many requests at once, and how long each may take.
+//! How many requests at once, and how long each may take; and as long again to send its answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,26 +11,27 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 use tonic::Status;
 
-use super::{Limits, edge};
+use super::sending::Cut;
+use super::{Limits, edge, sending};
 use crate::status::{Error, Kind};
 use crate::steady::Deadline;
 
 /// Lets so many requests in at once.
 pub(super) struct Gate {
-    room: Semaphore,
+    room: Arc<Semaphore>,
     request_time: Duration,
 }
 
 impl Gate {
     /// A gate with those limits.
     pub(super) fn new(limits: Limits) -> Self {
-        Self { room: Semaphore::new(limits.requests), request_time: limits.request_time }
+        Self { room: Arc::new(Semaphore::new(limits.requests)), request_time: limits.request_time }
     }
 }
 
 /// Lets a request in with its deadline, or refuses it; gives up on it when the deadline has passed.
 pub(super) async fn admit(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
-    let Ok(_room) = gate.room.try_acquire() else {
+    let Ok(room) = gate.room.clone().try_acquire_owned() else {
         let error = Error::new(Kind::Overloaded, "The service is busy. Repeat the request in a moment.");
         return Status::from(error).into_http();
     };
@@ -45,8 +46,9 @@ pub(super) async fn admit(State(gate): State<Arc<Gate>>, mut request: Request, n
         return Status::from(Error::deadline_exceeded()).into_http();
     }
     request.extensions_mut().insert(deadline);
+    let connection = request.extensions_mut().remove::<Cut>();
     match timeout_at(deadline.instant().into(), next.run(request)).await {
-        Ok(response) => response,
+        Ok(response) => sending::hold(response, room, connection, gate.request_time),
         Err(_) => Status::from(Error::deadline_exceeded()).into_http(),
     }
 }

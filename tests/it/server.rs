@@ -22,6 +22,8 @@ use crate::kit::{JEN, Kit, Options, SAM, reason};
 
 /// RFC 9113, section 6.8.
 const GOAWAY: u8 = 7;
+/// RFC 9113, section 6.2.
+const HEADERS: u8 = 1;
 const LIST: &str = "/api/pamresources/pamrequeststoapprove";
 
 #[tokio::test]
@@ -242,15 +244,7 @@ async fn an_idle_connection_is_cut_in_either_protocol() {
 
     let mut idle = TcpStream::connect(kit.address).await.unwrap();
     idle.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
-    loop {
-        let mut header = [0; 9];
-        idle.read_exact(&mut header).await.unwrap();
-        let length = u32::from_be_bytes([0, header[0], header[1], header[2]]);
-        idle.read_exact(&mut vec![0; length as usize]).await.unwrap();
-        if header[3] == GOAWAY {
-            break;
-        }
-    }
+    while frame(&mut idle).await.unwrap() != GOAWAY {}
 }
 
 #[tokio::test]
@@ -264,6 +258,52 @@ async fn an_idle_connection_is_kept_while_it_may_be() {
         let read = kept.read(&mut answer).await.unwrap();
         assert!(answer[..read].starts_with(b"HTTP/1.1 200 OK"));
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_takes_keeps_its_place_and_is_cut() {
+    let limits = Limits { requests: 1, request_time: Duration::from_secs(2), ..Limits::default() };
+    let kit = Kit::with(with(limits)).await;
+    let mut hoarder = TcpStream::connect(kit.address).await.unwrap();
+    // The preface, SETTINGS with an initial window of nothing, and the list.
+    let mut asked = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0".to_vec();
+    asked.extend(list_frame(&format!("Bearer {}", kit.token(SAM))));
+    hoarder.write_all(&asked).await.unwrap();
+    while frame(&mut hoarder).await != Some(HEADERS) {}
+    assert_eq!(kit.as_(SAM).get(LIST).await.status, 503, "the one place is taken");
+    while frame(&mut hoarder).await.is_some() {}
+    assert_eq!(kit.as_(SAM).get(LIST).await.status, 200, "and free again");
+}
+
+/// A HEADERS frame that asks for the list, each field literal (RFC 7541, section 6.2.2).
+fn list_frame(authorization: &str) -> Vec<u8> {
+    let mut block = Vec::new();
+    let fields = [
+        (":method", "GET"),
+        (":scheme", "http"),
+        (":authority", "x"),
+        (":path", LIST),
+        ("authorization", authorization),
+    ];
+    for (name, value) in fields {
+        block.push(0);
+        for text in [name, value] {
+            block.push(u8::try_from(text.len()).unwrap());
+            block.extend(text.as_bytes());
+        }
+    }
+    let mut frame = vec![0, 0, u8::try_from(block.len()).unwrap(), HEADERS, 5, 0, 0, 0, 1];
+    frame.extend(block);
+    frame
+}
+
+/// The type of the next frame, which is read; `None` when the connection has ended.
+async fn frame(stream: &mut TcpStream) -> Option<u8> {
+    let mut header = [0; 9];
+    stream.read_exact(&mut header).await.ok()?;
+    let length = u32::from_be_bytes([0, header[0], header[1], header[2]]);
+    stream.read_exact(&mut vec![0; length as usize]).await.ok()?;
+    Some(header[3])
 }
 
 #[tokio::test]
