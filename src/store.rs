@@ -1,6 +1,8 @@
 //! Where elevations, roles and the record are kept: a trait, its law, and the backends that keep it.
 
 mod columns;
+mod list;
+mod prepared;
 pub mod sqlite;
 
 use async_trait::async_trait;

@@ -49,6 +49,16 @@ pub struct Page<T> {
     pub snapshot: Snapshot,
 }
 
+impl<T> Page<T> {
+    /// The page of what was read, which is one more than its `limit` when there is more after it.
+    pub fn cut(mut items: Vec<T>, limit: u32, total: Option<u64>, snapshot: Snapshot) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = items.len() > limit;
+        items.truncate(limit);
+        Self { items, more, total, snapshot }
+    }
+}
+
 /// What a field holds, and so what it compares with.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Type {

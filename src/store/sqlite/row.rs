@@ -16,16 +16,8 @@ use crate::store::columns::{
     channel_name, channel_named, decisions_from_json, decisions_to_json, principals_from_json,
     principals_to_json, verdict_name, verdict_named,
 };
+use crate::store::list::{ELEVATION_COLUMNS, ROLE_COLUMNS};
 use crate::store::{ElevationKey, Key};
-
-/// The columns of `elevation` in the order in which [`read_elevation`] reads them.
-pub(super) const ELEVATION_COLUMNS: &str = "id, version, requester_id, requester_name, role, role_display_name, \
-     justification, requested_life, life, requested_start, filed_at, activated_at, expires_at, state, approval, \
-     pending_until, outcome, decisions, channel";
-
-/// The columns of `role` in the order in which [`read_role`] reads them.
-pub(super) const ROLE_COLUMNS: &str =
-    "id, version, display_name, description, longest_life, candidates, approvers, needed";
 
 /// Reads one elevation.
 pub(super) fn elevation(

@@ -12,11 +12,11 @@ use super::{failed, row};
 use crate::domain::error::{Error, Kind};
 use crate::domain::moment::Moment;
 use crate::domain::query::Snapshot;
-use crate::domain::version::Version;
 use crate::metrics::{Measured, OneMore, StoreMetrics};
-use crate::record::{Draft, Hash, Head};
+use crate::record::{Hash, Head};
 use crate::steady::{Deadline, Stopwatch};
-use crate::store::{Change, Commit, Key, Record};
+use crate::store::prepared::Prepared;
+use crate::store::{Change, Commit, Record};
 
 /// The way to the writer thread. Dropping it waits until the queue is empty and the thread has ended, since whoever opens
 /// the file next reads the head once.
@@ -98,37 +98,6 @@ impl Drop for Running {
             // A panic has been reported by the thread itself.
             let _ = thread.join();
         }
-    }
-}
-
-/// A change with its events already encoded, which is done before the queue so that the writer need not.
-struct Prepared {
-    expects: Vec<(Key, Version)>,
-    /// Each with the version that it gets.
-    puts: Vec<(Record, Version)>,
-    events: Vec<Draft>,
-    deadline: Option<Deadline>,
-}
-
-impl TryFrom<Change> for Prepared {
-    type Error = Error;
-
-    fn try_from(change: Change) -> Result<Self, Error> {
-        if change.events.is_empty() && !change.puts.is_empty() {
-            return Err(Error::internal("a change writes a record without an event"));
-        }
-        let put = |record: Record| {
-            let expected = change.expects.iter().find(|(key, _)| *key == record.key());
-            let (_, version) =
-                expected.ok_or_else(|| Error::internal("a change writes what it does not expect"))?;
-            Ok((record, version.next()))
-        };
-        Ok(Self {
-            puts: change.puts.into_iter().map(put).collect::<Result<_, Error>>()?,
-            events: change.events.into_iter().map(Draft::of).collect(),
-            expects: change.expects,
-            deadline: change.deadline,
-        })
     }
 }
 

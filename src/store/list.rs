@@ -1,0 +1,385 @@
+//! Lists as SQL: filters, order and pages. The backends share the text of a statement, and differ by a [`Dialect`].
+//!
+//! The text is made of constants only; every value of a caller is a parameter.
+
+use uuid::Uuid;
+
+use super::{Approver, FilingKey};
+use crate::domain::elevation::{Deadline, State, Status};
+use crate::domain::id::{AccountId, PrincipalId, RoleId};
+use crate::domain::moment::Moment;
+use crate::domain::query::{
+    Comparison, ElevationField, Field, Operator, Order, Query, RoleField, Snapshot, Value,
+};
+use crate::domain::quota::Load;
+
+/// What the backends say each in their own way.
+pub(super) struct Dialect {
+    /// What stands before the number of a parameter.
+    pub(super) placeholder: char,
+    /// Whether `decisions` holds one of the approver in the parameter `{}`, which [`Parameter::Approver`] is.
+    pub(super) decided_by: &'static str,
+    /// Whether `principal` is in the parameter `{}`, which [`Parameter::Ids`] is.
+    pub(super) is_among: &'static str,
+}
+
+/// A value that a statement compares with.
+#[derive(Debug)]
+pub(super) enum Parameter {
+    /// The approver of a decision, inside the JSON of `decisions`.
+    Approver(AccountId),
+    /// True or false.
+    Bool(bool),
+    /// An id.
+    Id(Uuid),
+    /// Several ids.
+    Ids(Vec<Uuid>),
+    /// A number.
+    Integer(i64),
+    /// A text.
+    Text(String),
+}
+
+/// What a list is a list of.
+pub(super) struct Table {
+    name: &'static str,
+    past: &'static str,
+    /// What is read.
+    pub(super) columns: &'static str,
+    /// What a condition may ask for beside the columns.
+    more_columns: &'static str,
+    /// The order of what the keys of a query leave open.
+    order: &'static str,
+}
+
+/// The columns of an elevation, in the order in which the backends read them.
+pub(super) const ELEVATION_COLUMNS: &str = "id, version, requester_id, requester_name, role, role_display_name, \
+     justification, requested_life, life, requested_start, filed_at, activated_at, expires_at, state, approval, \
+     pending_until, outcome, decisions, channel";
+
+/// The columns of a role, in the order in which the backends read them.
+pub(super) const ROLE_COLUMNS: &str =
+    "id, version, display_name, description, longest_life, candidates, approvers, needed";
+
+const ELEVATIONS: Table = Table {
+    name: "elevation",
+    past: "elevation_past",
+    columns: ELEVATION_COLUMNS,
+    more_columns: "since, fim_request_id",
+    order: "filed_at, id",
+};
+
+const ROLES: Table = Table {
+    name: "role",
+    past: "role_past",
+    columns: ROLE_COLUMNS,
+    more_columns: "since, deleted",
+    order: "display_name, id",
+};
+
+/// The condition of a list, and the values it compares with.
+pub(super) struct List {
+    dialect: &'static Dialect,
+    table: &'static Table,
+    condition: String,
+    parameters: Vec<Parameter>,
+}
+
+/// One statement.
+pub(super) struct Statement {
+    /// Its text.
+    pub(super) sql: String,
+    /// The values of its parameters, from number 1.
+    pub(super) parameters: Vec<Parameter>,
+}
+
+/// The statements that read a page.
+pub(super) struct Reading {
+    /// Counts all matches, where that is asked for.
+    pub(super) count: Option<String>,
+    /// Reads the page, and one more.
+    pub(super) page: String,
+    /// The values for both; the count has none of the last [`Reading::PAGE_ONLY`].
+    pub(super) parameters: Vec<Parameter>,
+    /// The moment that the page shows.
+    pub(super) snapshot: Snapshot,
+}
+
+impl Reading {
+    /// How many parameters only the page has: its limit and its offset.
+    const PAGE_ONLY: usize = 2;
+
+    /// The parameters of the count.
+    pub(super) fn count_parameters(&self) -> &[Parameter] {
+        &self.parameters[..self.parameters.len() - Self::PAGE_ONLY]
+    }
+}
+
+impl List {
+    /// See [`Store::pending_approvals`](super::Store::pending_approvals).
+    pub(super) fn pending_approvals(
+        dialect: &'static Dialect,
+        approver: &Approver,
+        query: &Query<ElevationField>,
+        now: Moment,
+    ) -> Self {
+        let mut list = Self::new(dialect, &ELEVATIONS);
+        list.and_any_status(&[Status::PendingApproval], query.snapshot.map_or(now, |snapshot| snapshot.now));
+        list.and_decidable_by(approver);
+        list
+    }
+
+    /// See [`Store::elevations`](super::Store::elevations).
+    pub(super) fn elevations(dialect: &'static Dialect, requester: AccountId) -> Self {
+        let mut list = Self::new(dialect, &ELEVATIONS);
+        list.and_requester(requester);
+        list
+    }
+
+    /// See [`Store::roles`](super::Store::roles).
+    pub(super) fn roles(dialect: &'static Dialect, candidates: Option<&[PrincipalId]>) -> Self {
+        let mut list = Self::new(dialect, &ROLES);
+        list.condition += " AND NOT deleted";
+        if let Some(candidates) = candidates {
+            list.and_names("id", "candidate", candidates);
+        }
+        list
+    }
+
+    /// Reads the elevations of the role that the requester holds or waits for.
+    pub(super) fn live(dialect: &'static Dialect, key: &FilingKey) -> Statement {
+        let mut list = Self::new(dialect, &ELEVATIONS);
+        list.and_requester(key.requester);
+        list.and_live(key.role, key.now);
+        let sql = format!("SELECT {ELEVATION_COLUMNS} FROM elevation WHERE {}", list.condition);
+        Statement { sql, parameters: list.parameters }
+    }
+
+    /// Counts what of the requester waits for approval, and what was filed within the hour.
+    pub(super) fn load(dialect: &'static Dialect, key: &FilingKey) -> Statement {
+        let mut list = Self::new(dialect, &ELEVATIONS);
+        list.and_requester(key.requester);
+        list.and_any_status(&[Status::PendingApproval], key.now);
+        let pending = std::mem::replace(&mut list.condition, String::from("TRUE"));
+        list.and_requester(key.requester);
+        let since = list.parameter(Parameter::Integer(Load::since(key.now).ticks()));
+        let sql = format!(
+            "SELECT (SELECT count(*) FROM elevation WHERE {pending}), \
+             (SELECT count(*) FROM elevation WHERE {} AND filed_at > {since})",
+            list.condition
+        );
+        Statement { sql, parameters: list.parameters }
+    }
+
+    /// Reads whether any elevation of `role` is pending or active at `now`.
+    pub(super) fn in_use(dialect: &'static Dialect, role: RoleId, now: Moment) -> Statement {
+        let mut list = Self::new(dialect, &ELEVATIONS);
+        list.and_live(role, now);
+        let sql = format!("SELECT EXISTS (SELECT 1 FROM elevation WHERE {})", list.condition);
+        Statement { sql, parameters: list.parameters }
+    }
+
+    fn new(dialect: &'static Dialect, table: &'static Table) -> Self {
+        Self { dialect, table, condition: String::from("TRUE"), parameters: Vec::new() }
+    }
+
+    /// Limits the list to what is pending or active of `role` at `now`.
+    fn and_live(&mut self, role: RoleId, now: Moment) {
+        let role = self.parameter(Parameter::Id(role.0));
+        // The states that are live are written out too, as they are in the index, which is not found otherwise.
+        self.condition +=
+            &format!(" AND role = {role} AND state IN ('Active', 'PendingApproval', 'Scheduled')");
+        self.and_any_status(&[Status::Active, Status::PendingApproval, Status::Scheduled], now);
+    }
+
+    /// Limits the list to what has one of `statuses` at `now`: `Elevation::status` for many.
+    fn and_any_status(&mut self, statuses: &[Status], now: Moment) {
+        let now = self.parameter(Parameter::Integer(now.ticks()));
+        let alternatives: Vec<String> = State::ALL
+            .into_iter()
+            .flat_map(|state| {
+                statuses.iter().filter_map(|status| shows(state, *status, &now)).collect::<Vec<_>>()
+            })
+            .collect();
+        self.condition += &format!(" AND ({})", alternatives.join(" OR "));
+    }
+
+    fn and_requester(&mut self, requester: AccountId) {
+        let requester = self.parameter(Parameter::Id(requester.0));
+        self.condition += &format!(" AND requester_id = {requester}");
+    }
+
+    /// Limits the list to what `approver` may decide and has not decided.
+    fn and_decidable_by(&mut self, approver: &Approver) {
+        self.and_names("role", "approver", &approver.principals);
+        let account = self.parameter(Parameter::Id(approver.account.0));
+        let decided_by = self.parameter(Parameter::Approver(approver.account));
+        let decided_by = self.dialect.decided_by.replace("{}", &decided_by);
+        self.condition += &format!(" AND requester_id <> {account} AND NOT {decided_by}");
+    }
+
+    /// Limits the list to roles that name one of `principals` for `part`.
+    fn and_names(&mut self, role_column: &str, part: &str, principals: &[PrincipalId]) {
+        let principals = principals.iter().map(|principal| principal.0).collect();
+        let principals = self.parameter(Parameter::Ids(principals));
+        let is_among = self.dialect.is_among.replace("{}", &principals);
+        self.condition += &format!(
+            " AND {role_column} IN (SELECT role FROM role_principal WHERE part = '{part}' AND {is_among})"
+        );
+    }
+
+    /// The page that the query asks for, of the moment that it shows; `head` is the last event there is.
+    pub(super) fn reading<F: Column>(mut self, query: &Query<F>, now: Moment, head: u64) -> Reading {
+        let snapshot = query.snapshot.unwrap_or(Snapshot { now, sequence: head });
+        for comparison in &query.filter {
+            self.and(comparison);
+        }
+        let source = self.source(snapshot.sequence, head);
+        let count = query.count.then(|| format!("SELECT count(*) FROM {source} WHERE {}", self.condition));
+        // One more than asked for tells whether there is a next page.
+        let limit = self.parameter(Parameter::Integer(i64::from(query.limit) + 1));
+        let offset = self.parameter(Parameter::Integer(query.offset.cast_signed()));
+        let Table { columns, order, .. } = self.table;
+        let page = format!(
+            "SELECT {columns} FROM {source} WHERE {} ORDER BY {}{order} LIMIT {limit} OFFSET {offset}",
+            self.condition,
+            keys(&query.order),
+        );
+        Reading { count, page, parameters: self.parameters, snapshot }
+    }
+
+    fn and<F: Column>(&mut self, comparison: &Comparison<F>) {
+        let column = comparison.field().column();
+        let sql = match (comparison.operator(), comparison.value()) {
+            (Operator::Eq, Value::Null) => format!("{column} IS NULL"),
+            (_, Value::Null) => format!("{column} IS NOT NULL"),
+            (operator, Value::Moment(moment)) => self.in_milliseconds(column, operator, *moment),
+            (operator, Value::Bool(value)) => self.compared(column, operator, Parameter::Bool(*value)),
+            (operator, Value::Id(id)) => self.compared(column, operator, Parameter::Id(*id)),
+            (operator, Value::Life(life)) => {
+                self.compared(column, operator, Parameter::Integer(life.seconds()))
+            }
+            (operator, Value::Text(text)) => self.compared(column, operator, Parameter::Text(text.clone())),
+        };
+        self.condition += &format!(" AND {sql}");
+    }
+
+    fn compared(&mut self, column: &str, operator: Operator, value: Parameter) -> String {
+        let value = self.parameter(value);
+        match operator {
+            Operator::Eq => format!("{column} = {value}"),
+            Operator::Ge => format!("{column} >= {value}"),
+            Operator::Gt => format!("{column} > {value}"),
+            Operator::Le => format!("{column} <= {value}"),
+            Operator::Lt => format!("{column} < {value}"),
+            Operator::Ne => format!("({column} IS NULL OR {column} <> {value})"),
+        }
+    }
+
+    /// Compares whole milliseconds, as a range of ticks so that an index can serve it.
+    fn in_milliseconds(&mut self, column: &str, operator: Operator, moment: Moment) -> String {
+        let first = moment.millisecond().ticks();
+        let next = first.saturating_add(Moment::TICKS_PER_MILLISECOND);
+        let mut bound = |ticks| self.parameter(Parameter::Integer(ticks));
+        match operator {
+            Operator::Eq => format!("({column} >= {} AND {column} < {})", bound(first), bound(next)),
+            Operator::Ge => format!("{column} >= {}", bound(first)),
+            Operator::Gt => format!("{column} >= {}", bound(next)),
+            Operator::Le => format!("{column} < {}", bound(next)),
+            Operator::Lt => format!("{column} < {}", bound(first)),
+            Operator::Ne => {
+                format!("({column} IS NULL OR {column} < {} OR {column} >= {})", bound(first), bound(next))
+            }
+        }
+    }
+
+    /// What to read from: the present, or, when it has moved on, the present and the past as they were at `sequence`.
+    fn source(&mut self, sequence: u64, head: u64) -> String {
+        if sequence >= head {
+            return self.table.name.to_owned();
+        }
+        let sequence = self.parameter(Parameter::Integer(sequence.cast_signed()));
+        let Table { name, past, columns, more_columns, .. } = self.table;
+        format!(
+            "(SELECT {columns}, {more_columns} FROM {name} WHERE since <= {sequence} UNION ALL \
+             SELECT {columns}, {more_columns} FROM {past} WHERE since <= {sequence} AND until > {sequence}) AS {name}"
+        )
+    }
+
+    fn parameter(&mut self, value: Parameter) -> String {
+        self.parameters.push(value);
+        format!("{}{}", self.dialect.placeholder, self.parameters.len())
+    }
+}
+
+/// When something in `state` shows `status`, as a condition; `None` when it never does.
+fn shows(state: State, status: Status, now: &str) -> Option<String> {
+    let name = state.name();
+    match (state.reads(), status) {
+        ((_, Some(deadline)), Status::Expired) => {
+            Some(format!("(state = '{name}' AND {} <= {now})", deadline_column(deadline)))
+        }
+        ((shown, Some(deadline)), status) if shown == status => {
+            Some(format!("(state = '{name}' AND {} > {now})", deadline_column(deadline)))
+        }
+        ((shown, None), status) if shown == status => Some(format!("state = '{name}'")),
+        _ => None,
+    }
+}
+
+fn deadline_column(deadline: Deadline) -> &'static str {
+    match deadline {
+        Deadline::ExpiresAt => "expires_at",
+        Deadline::PendingUntil => "pending_until",
+    }
+}
+
+/// The keys of an order, each with a comma behind it. Null is less than every value, which both backends have to be told
+/// in the same words.
+fn keys<F: Column>(keys: &[Order<F>]) -> String {
+    let mut sql = String::new();
+    for key in keys {
+        sql += key.field.column();
+        sql += if key.descending { " DESC NULLS LAST, " } else { " NULLS FIRST, " };
+    }
+    sql
+}
+
+/// A field that is a column, or an expression over columns.
+pub(super) trait Column: Field {
+    /// The column.
+    fn column(self) -> &'static str;
+}
+
+impl Column for ElevationField {
+    fn column(self) -> &'static str {
+        match self {
+            Self::ActivatedAt => "activated_at",
+            Self::ApprovalId => "approval",
+            Self::ElevationId => "id",
+            Self::ExpiresAt => "expires_at",
+            Self::FiledAt => "filed_at",
+            Self::FimRequestId => "fim_request_id",
+            Self::Justification => "justification",
+            Self::PendingUntil => "pending_until",
+            Self::RequestedLife => "requested_life",
+            Self::RequestedStart => "requested_start",
+            Self::RequesterId => "requester_id",
+            Self::RequesterName => "requester_name",
+            Self::RoleDisplayName => "role_display_name",
+            Self::RoleId => "role",
+        }
+    }
+}
+
+impl Column for RoleField {
+    fn column(self) -> &'static str {
+        match self {
+            Self::ApprovalRequired => "(approvers IS NOT NULL)",
+            Self::Description => "description",
+            Self::DisplayName => "display_name",
+            Self::Id => "id",
+            Self::LongestLife => "longest_life",
+        }
+    }
+}

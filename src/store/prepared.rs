@@ -1,0 +1,42 @@
+//! A change as the writers of the backends take it.
+
+use super::{Change, Key, Record};
+use crate::domain::error::Error;
+use crate::domain::version::Version;
+use crate::record::Draft;
+use crate::steady::Deadline;
+
+/// A change with its events already encoded, which is done before the queue so that the writer need not.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// What must hold.
+    pub(super) expects: Vec<(Key, Version)>,
+    /// Each with the version that it gets.
+    pub(super) puts: Vec<(Record, Version)>,
+    /// What happened.
+    pub(super) events: Vec<Draft>,
+    /// Until when somebody waits for it.
+    pub(super) deadline: Option<Deadline>,
+}
+
+impl TryFrom<Change> for Prepared {
+    type Error = Error;
+
+    fn try_from(change: Change) -> Result<Self, Error> {
+        if change.events.is_empty() && !change.puts.is_empty() {
+            return Err(Error::internal("a change writes a record without an event"));
+        }
+        let put = |record: Record| {
+            let expected = change.expects.iter().find(|(key, _)| *key == record.key());
+            let (_, version) =
+                expected.ok_or_else(|| Error::internal("a change writes what it does not expect"))?;
+            Ok((record, version.next()))
+        };
+        Ok(Self {
+            puts: change.puts.into_iter().map(put).collect::<Result<_, Error>>()?,
+            events: change.events.into_iter().map(Draft::of).collect(),
+            expects: change.expects,
+            deadline: change.deadline,
+        })
+    }
+}
