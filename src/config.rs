@@ -1,5 +1,7 @@
 //! The command line. Every flag is an environment variable too, and text becomes types here.
 
+use std::ffi::OsString;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -52,7 +54,7 @@ pub enum Command {
 #[derive(Args, Debug)]
 pub struct Serve {
     /// Tries things out: a temporary store, three accounts, a role and a pending approval. Nothing is kept.
-    #[arg(long, conflicts_with_all = ["data_dir", "store", "tokens", "administrators"])]
+    #[arg(long, conflicts_with_all = ["data_dir", "store", "store_password_file", "tokens", "administrators"])]
     pub dev: bool,
     /// The address and port to listen on; loopback only, while there is no TLS.
     #[arg(long, env = "COUNTERSIGN_LISTEN", default_value = "127.0.0.1:8086")]
@@ -113,23 +115,64 @@ pub struct Data {
     /// The folder of the store and the tokens file; created when it is not there.
     #[arg(long, env = "COUNTERSIGN_DATA_DIR", default_value = "countersign-data")]
     pub data_dir: PathBuf,
-    /// The SQLite file of the store [default: countersign.db in the data folder].
-    #[arg(long, env = "COUNTERSIGN_STORE")]
-    pub store: Option<PathBuf>,
+    /// The store: an SQLite file, or a postgres:// URL [default: countersign.db in the data folder]. A password does not
+    /// belong on the command line, where everybody on the machine can read it.
+    #[arg(long, env = "COUNTERSIGN_STORE", hide_env_values = true)]
+    pub store: Option<StoreLocation>,
+    /// A file whose first line is the password for a postgres:// URL without one.
+    #[arg(long, env = "COUNTERSIGN_STORE_PASSWORD_FILE")]
+    pub store_password_file: Option<PathBuf>,
     /// The tokens file; read again when it changes [default: tokens.toml in the data folder].
     #[arg(long, env = "COUNTERSIGN_TOKENS")]
     pub tokens: Option<PathBuf>,
 }
 
 impl Data {
-    /// The SQLite file of the store.
-    pub fn store(&self) -> PathBuf {
-        self.store.clone().unwrap_or_else(|| self.data_dir.join("countersign.db"))
+    /// Where the store is.
+    pub fn store(&self) -> StoreLocation {
+        let default = || StoreLocation::Sqlite(self.data_dir.join("countersign.db"));
+        self.store.clone().unwrap_or_else(default)
     }
 
     /// The tokens file.
     pub fn tokens(&self) -> PathBuf {
         self.tokens.clone().unwrap_or_else(|| self.data_dir.join("tokens.toml"))
+    }
+}
+
+/// Where a store is. Every text is one, so that no message about it ever repeats a password.
+#[derive(Clone, Eq, PartialEq)]
+pub enum StoreLocation {
+    /// A PostgreSQL database, by its URL.
+    Postgres(String),
+    /// An SQLite file.
+    Sqlite(PathBuf),
+}
+
+impl From<OsString> for StoreLocation {
+    fn from(location: OsString) -> Self {
+        match location.to_str() {
+            Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+                Self::Postgres(url.to_owned())
+            }
+            _ => Self::Sqlite(location.into()),
+        }
+    }
+}
+
+/// The file; of a URL nothing but its kind, since a password may be in it.
+impl fmt::Display for StoreLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Postgres(_) => f.write_str("PostgreSQL"),
+            Self::Sqlite(path) => path.display().fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for StoreLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -327,6 +370,32 @@ mod tests {
             "http://a?b",
         ] {
             assert!(endpoint(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_never_repeated() {
+        let url = "postgres://ann:hunter2@db/countersign";
+        let cli = Cli::try_parse_from(["countersign", "serve", "--store", url]).unwrap();
+        assert!(!format!("{cli:?}").contains("hunter2"));
+        let backup = Cli::try_parse_from(["countersign", "backup", "--store", url, "to.db", "more"]);
+        assert!(!backup.unwrap_err().to_string().contains("hunter2"));
+        let help = Cli::command().term_width(500).find_subcommand_mut("serve").unwrap().render_long_help();
+        let store = help.to_string().lines().find(|line| line.contains("COUNTERSIGN_STORE]")).is_some();
+        assert!(store, "the help shows the value of the variable");
+    }
+
+    #[test]
+    fn a_store_is_a_file_unless_it_is_a_url() {
+        for (text, is_url) in [
+            ("postgres://db/countersign", true),
+            ("postgresql://db/countersign", true),
+            ("countersign.db", false),
+            ("postgres", false),
+            ("/data/postgres://x", false),
+        ] {
+            let location = StoreLocation::from(OsString::from(text));
+            assert_eq!(matches!(location, StoreLocation::Postgres(_)), is_url, "{text}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod columns;
 mod list;
+pub mod postgres;
 mod prepared;
 pub mod sqlite;
 

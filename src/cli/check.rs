@@ -12,9 +12,10 @@ use tokio::net::TcpListener;
 
 use super::{print, printable, serve};
 use crate::auth::tokens::TokensFile;
-use crate::config::{Data, Serve};
+use crate::config::{Data, Serve, StoreLocation};
 use crate::domain::error::Error;
 use crate::ports::Clock;
+use crate::store::postgres::PostgresStore;
 use crate::store::sqlite;
 use crate::system::SystemClock;
 
@@ -34,7 +35,7 @@ pub(super) async fn run(settings: &Serve) -> Result<(), Error> {
         return Err(Error::invalid("With --dev there is nothing to check, because nothing is kept."));
     }
     let mut findings = vec![listen(settings).await, zone(settings), data_dir(&settings.data.data_dir)];
-    findings.push(store(&settings.data));
+    findings.push(store(&settings.data).await);
     findings.extend(tokens(settings));
     print(&findings.iter().map(|finding| format!("{finding}\n")).collect::<String>())?;
     if findings.iter().any(|finding| matches!(finding, Finding::Error(_))) {
@@ -54,13 +55,16 @@ pub(super) fn warn(settings: &Serve, tokens: &TokensFile) {
 fn warnings(settings: &Serve, tokens: &TokensFile) -> Vec<String> {
     let (data, now) = (&settings.data, SystemClock.now());
     let folder = open_to_others("the data folder", &data.data_dir);
-    let store = open_to_others("the store", &data.store());
-    let file = open_to_others("the tokens file", &data.tokens());
+    let store = match data.store() {
+        StoreLocation::Postgres(_) => None,
+        StoreLocation::Sqlite(path) => open_to_others("the store", &path),
+    };
+    let tokens_file = open_to_others("the tokens file", &data.tokens());
     let expired = tokens.expired(now).into_iter().map(|id| format!("the token {id} has expired"));
     let idle = settings.administrators.iter().filter(|account| !tokens.is_usable_by(account, now));
     let idle = idle.map(|account| format!("the administrator {} has no valid token", account.name));
     let nobody = settings.administrators.is_empty().then(|| "there is no administrator".to_owned());
-    [folder, store, file, nobody].into_iter().flatten().chain(expired).chain(idle).collect()
+    [folder, store, tokens_file, nobody].into_iter().flatten().chain(expired).chain(idle).collect()
 }
 
 /// Whether others than its owner may do anything with the file or folder.
@@ -102,14 +106,32 @@ fn data_dir(path: &Path) -> Finding {
     }
 }
 
-/// The store, which the server makes where it is not there, in a folder that has to be.
-fn store(data: &Data) -> Finding {
-    let path = data.store();
+async fn store(data: &Data) -> Finding {
+    match data.store() {
+        StoreLocation::Postgres(url) => database(&url, data).await,
+        StoreLocation::Sqlite(path) => file(&path, data),
+    }
+}
+
+/// The database of the store, in which the server makes the tables where they are not there.
+async fn database(url: &str, data: &Data) -> Finding {
+    let checked = match serve::password(url, data) {
+        Ok(password) => PostgresStore::check(url, password.as_deref()).await,
+        Err(error) => Err(error),
+    };
+    match checked {
+        Ok(()) => Finding::Ok("the store is in PostgreSQL".to_owned()),
+        Err(error) => Finding::Error(format!("the store cannot be used: {}", cause(&error))),
+    }
+}
+
+/// The file of the store, which the server makes where it is not there, in a folder that has to be.
+fn file(path: &Path, data: &Data) -> Finding {
     let folder = path.parent().filter(|folder| *folder != data.data_dir);
     if let Some(Err(error)) = folder.map(writable) {
         return Finding::Error(format!("the folder of the store cannot be used: {error}"));
     }
-    match path.exists().then(|| sqlite::check(&path)) {
+    match path.exists().then(|| sqlite::check(path)) {
         Some(Ok(())) => Finding::Ok(format!("the store is {}", path.display())),
         Some(Err(error)) => Finding::Error(format!("the store cannot be used: {}", cause(&error))),
         None => Finding::Ok(format!("the store will be made: {}", path.display())),

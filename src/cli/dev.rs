@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::{print, serve};
 use crate::auth::tokens;
@@ -13,9 +14,11 @@ use crate::domain::error::Error;
 use crate::domain::event::{Channel, Origin};
 use crate::domain::moment::Life;
 use crate::domain::role::{Role, Stage};
+use crate::metrics::Metrics;
 use crate::ports::Clock;
 use crate::server;
 use crate::service::{Context, Request, Service};
+use crate::store::sqlite::SqliteStore;
 use crate::system::SystemClock;
 
 /// Serves a temporary store with one pending approval, and prints how to decide it.
@@ -25,8 +28,9 @@ pub(super) async fn run(mut settings: Serve) -> Result<(), Error> {
     settings.administrators = vec![people.administrator.clone()];
     let tokens_file = folder.path().join("tokens.toml");
     let tokens = Tokens::new(&tokens_file, &people)?;
-    let store = folder.path().join("countersign.db");
-    let app = serve::app(&settings, &store, serve::tokens(&settings, &tokens_file)?)?;
+    let metrics = Arc::new(Metrics::default());
+    let store = SqliteStore::open(&folder.path().join("countersign.db"), metrics.store.clone())?;
+    let app = serve::app(&settings, Arc::new(store), metrics, serve::tokens(&settings, &tokens_file)?)?;
     let listener = serve::bind(settings.listen).await?;
     let address = listener.local_addr().map_err(Error::internal)?;
     let pending = pending(&app.service, &people).await?;

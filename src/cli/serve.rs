@@ -1,7 +1,9 @@
 //! `countersign serve`.
 
+use std::ffi::OsString;
+use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -12,15 +14,16 @@ use super::{check, create_data_dir};
 use crate::auth::Authenticator;
 use crate::auth::bearer::Bearer;
 use crate::auth::tokens::TokensFile;
-use crate::config::Serve;
+use crate::config::{Data, Serve, StoreLocation};
 use crate::domain::error::Error;
 use crate::domain::quota::Quota;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, StoreMetrics};
 use crate::ports::Clock;
 use crate::rest::cors::Cors;
 use crate::server::{self, App, Limits};
 use crate::service::{Service, Settings};
 use crate::store::Store;
+use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
 use crate::system::{SystemClock, SystemIds};
 use crate::traces::Traces;
@@ -32,10 +35,12 @@ pub(super) async fn run(settings: Serve) -> Result<(), Error> {
     create_data_dir(&settings.data.data_dir)?;
     let tokens = tokens(&settings, &settings.data.tokens())?;
     check::warn(&settings, &tokens);
-    let app = app(&settings, &settings.data.store(), tokens.clone())?;
+    let metrics = Arc::new(Metrics::default());
+    let store = open(&settings.data, metrics.store.clone()).await?;
+    let app = app(&settings, store, metrics, tokens.clone())?;
     let listener = bind(settings.listen).await?;
     let address = listener.local_addr().map_err(Error::internal)?;
-    tracing::info!(%address, store = %settings.data.store().display(), "listening");
+    tracing::info!(%address, store = %settings.data.store(), "listening");
     tokio::select! {
         served = server::run(listener, app, interrupted()?) => served,
         () = reread(hangup, &tokens) => Err(Error::internal("signals come no more")),
@@ -47,11 +52,38 @@ pub(super) fn tokens(settings: &Serve, path: &Path) -> Result<Arc<TokensFile>, E
     Ok(Arc::new(TokensFile::open(path, &settings.administrators, &settings.monitors, SystemClock.now())?))
 }
 
+async fn open(data: &Data, metrics: StoreMetrics) -> Result<Arc<dyn Store>, Error> {
+    match data.store() {
+        StoreLocation::Postgres(url) => {
+            let password = password(&url, data)?;
+            Ok(Arc::new(PostgresStore::open(&url, password.as_deref(), metrics).await?))
+        }
+        StoreLocation::Sqlite(path) => Ok(Arc::new(SqliteStore::open(&path, metrics)?)),
+    }
+}
+
+/// The password of the store, where the URL has none.
+pub(super) fn password(url: &str, data: &Data) -> Result<Option<String>, Error> {
+    let typed = |argument: OsString| argument.to_str().is_some_and(|argument| argument.contains(url));
+    if PostgresStore::has_password(url)? && std::env::args_os().any(typed) {
+        return Err(Error::invalid(
+            "Everybody on this machine can read the password of the store on the command line. Put it into a file and \
+             name that by --store-password-file, or the URL into COUNTERSIGN_STORE.",
+        ));
+    }
+    let read = |path: &PathBuf| fs::read_to_string(path).map_err(Error::internal);
+    let password = data.store_password_file.as_ref().map(read).transpose()?;
+    Ok(password.and_then(|password| password.lines().next().map(str::to_owned)))
+}
+
 /// Puts everything together.
-pub(super) fn app(settings: &Serve, store: &Path, tokens: Arc<TokensFile>) -> Result<App, Error> {
+pub(super) fn app(
+    settings: &Serve,
+    store: Arc<dyn Store>,
+    metrics: Arc<Metrics>,
+    tokens: Arc<TokensFile>,
+) -> Result<App, Error> {
     let clock = Arc::new(SystemClock);
-    let metrics = Arc::new(Metrics::default());
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(store, metrics.store.clone())?);
     let service = Service::new(
         store.clone(),
         tokens.clone(),

@@ -17,7 +17,7 @@ use crate::domain::quota::Load;
 pub(super) struct Dialect {
     /// What stands before the number of a parameter.
     pub(super) placeholder: char,
-    /// Whether `decisions` holds one of the approver in the parameter `{}`, which [`Parameter::Approver`] is.
+    /// Whether `decisions` holds one of the approver whose id is the text in the parameter `{}`.
     pub(super) decided_by: &'static str,
     /// Whether `principal` is in the parameter `{}`, which [`Parameter::Ids`] is.
     pub(super) is_among: &'static str,
@@ -26,8 +26,6 @@ pub(super) struct Dialect {
 /// A value that a statement compares with.
 #[derive(Debug)]
 pub(super) enum Parameter {
-    /// The approver of a decision, inside the JSON of `decisions`.
-    Approver(AccountId),
     /// True or false.
     Bool(bool),
     /// An id.
@@ -213,7 +211,7 @@ impl List {
     fn and_decidable_by(&mut self, approver: &Approver) {
         self.and_names("role", "approver", &approver.principals);
         let account = self.parameter(Parameter::Id(approver.account.0));
-        let decided_by = self.parameter(Parameter::Approver(approver.account));
+        let decided_by = self.parameter(Parameter::Text(approver.account.to_string()));
         let decided_by = self.dialect.decided_by.replace("{}", &decided_by);
         self.condition += &format!(" AND requester_id <> {account} AND NOT {decided_by}");
     }

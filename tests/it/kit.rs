@@ -43,6 +43,8 @@ use tonic::{Request, Status};
 use tonic_types::StatusExt;
 use uuid::Uuid;
 
+use crate::postgres::Database;
+
 /// The administrator.
 pub const ANN: &str = "PRIV\\ann";
 /// A candidate of the kit's roles.
@@ -95,6 +97,8 @@ impl Default for Options {
 
 /// What outlives a server.
 struct Machine {
+    /// Where the store is, when it is no file.
+    database: Option<Database>,
     folder: Arc<TempDir>,
     tokens: HashMap<String, String>,
     clock: Arc<HandClock>,
@@ -107,6 +111,7 @@ pub struct Kit {
     pub clock: Arc<HandClock>,
     pub ids: Arc<BrittleIds>,
     pub store: Arc<dyn Store>,
+    database: Option<Database>,
     folder: Arc<TempDir>,
     tokens: HashMap<String, String>,
     stop: CancellationToken,
@@ -121,36 +126,61 @@ impl Kit {
 
     /// A server that differs.
     pub async fn with(options: Options) -> Self {
+        Self::set_up(options, None).await
+    }
+
+    /// The usual server, with its store in PostgreSQL.
+    pub async fn on_postgres(database: Database) -> Self {
+        Self::set_up(Options::default(), Some(database)).await
+    }
+
+    /// One more server on the same data, with the same clock.
+    pub async fn another_node(&self) -> Self {
+        let machine = Machine {
+            database: self.database.clone(),
+            folder: self.folder.clone(),
+            tokens: self.tokens.clone(),
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+        };
+        Self::on(machine, Options::default()).await
+    }
+
+    async fn set_up(options: Options, database: Option<Database>) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let tokens = CAST.into_iter().map(|(name, groups)| {
             (name.to_owned(), add_token(&folder.path().join("tokens.toml"), name, groups, None))
         });
         let tokens = tokens.collect();
-        let machine = Machine { folder, tokens, clock: Arc::new(HandClock::new(START)), ids: Arc::default() };
+        let clock = Arc::new(HandClock::new(START));
+        let machine = Machine { database, folder, tokens, clock, ids: Arc::default() };
         Self::on(machine, options).await
     }
 
     async fn on(machine: Machine, options: Options) -> Self {
-        let Machine { folder, tokens, clock, ids } = machine;
+        let Machine { database, folder, tokens, clock, ids } = machine;
         let metrics = Arc::new(Metrics::default());
         let path = folder.path().join("countersign.db");
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path, metrics.store.clone()).unwrap());
+        let store: Arc<dyn Store> = match &database {
+            Some(database) => database.open_with(metrics.store.clone()).await,
+            None => Arc::new(SqliteStore::open(&path, metrics.store.clone()).unwrap()),
+        };
         let app = app(&folder.path().join("tokens.toml"), &store, metrics, &clock, &ids, options);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
         let running = tokio::spawn(async move { server::run(listener, app, stopped).await.unwrap() });
-        Self { address, clock, ids, store, folder, tokens, stop, running }
+        Self { address, clock, ids, store, database, folder, tokens, stop, running }
     }
 
     /// Stops the server the way an operator does, waits for it, and starts another on the same data.
     pub async fn restart(self) -> Self {
         self.stop.cancel();
         self.running.await.unwrap();
-        let Self { folder, tokens, clock, ids, store, .. } = self;
+        let Self { database, folder, tokens, clock, ids, store, .. } = self;
         drop(store);
-        Self::on(Machine { folder, tokens, clock, ids }, Options::default()).await
+        Self::on(Machine { database, folder, tokens, clock, ids }, Options::default()).await
     }
 
     /// Signals the server to stop, without waiting for it.

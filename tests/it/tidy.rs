@@ -15,7 +15,8 @@ const IMPORTS: Table = &[
     ("lib", ""),
     (
         "cli",
-        "auth config domain metrics ports proto rest server service status store store::sqlite system traces",
+        "auth config domain metrics ports proto rest server service status store store::postgres store::sqlite system \
+         traces",
     ),
     ("config", "domain telemetry"),
     ("server", "auth domain grpc metrics ports proto rest service status steady store system traces"),
@@ -44,9 +45,9 @@ const ONLY_CRATES: Table = &[("domain", "jiff proptest unicase unicode_normaliza
 
 /// Modules that never use these crates, nor those of the same family: `tonic` means `tonic_types` too.
 const NEVER_CRATES: Table = &[
-    ("grpc", "axum http hyper rusqlite"),
-    ("rest", "rusqlite"),
-    ("service", "axum http hyper prost rusqlite tonic"),
+    ("grpc", "axum http hyper rusqlite tokio_postgres"),
+    ("rest", "rusqlite tokio_postgres"),
+    ("service", "axum http hyper prost rusqlite tokio_postgres tonic"),
 ];
 
 const MOST_LINES: usize = 400;

@@ -104,7 +104,6 @@ fn values(parameters: &[Parameter]) -> impl rusqlite::Params {
 
 fn value(parameter: &Parameter) -> Value {
     match parameter {
-        Parameter::Approver(account) => Value::Text(account.to_string()),
         Parameter::Bool(value) => Value::Integer(i64::from(*value)),
         Parameter::Id(id) => Value::Blob(id.into_bytes().to_vec()),
         Parameter::Ids(ids) => {

@@ -1,0 +1,256 @@
+//! The store for more than one node: a PostgreSQL database, one writer per node, a few readers.
+//!
+//! Every node drains its own queue of changes into one transaction and answers everybody after the one sync. The head of
+//! the record is one row, locked first and held to the end, so that the nodes take turns, group by group.
+
+mod group;
+mod hosts;
+mod line;
+mod link;
+mod list;
+mod put;
+mod reader;
+mod row;
+mod tls;
+mod versions;
+mod writer;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bb8::Pool;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_postgres::Client;
+use tokio_postgres::error::{DbError, Severity, SqlState};
+
+use super::{Approver, Change, Commit, ElevationKey, ElevationRead, FilingKey, FilingRead, RoleUse, Store};
+use crate::domain::elevation::Elevation;
+use crate::domain::error::Error;
+use crate::domain::id::{AccountId, PrincipalId, RoleId};
+use crate::domain::moment::Moment;
+use crate::domain::query::{ElevationField, Page, Query, RoleField};
+use crate::domain::role::Role;
+use crate::domain::version::Versioned;
+use crate::metrics::{OneMore, StoreMetrics};
+use crate::record::Envelope;
+use crate::traces::Part;
+use hosts::Hosts;
+use reader::{Reader, Readers};
+use writer::Writer;
+
+/// A store in a PostgreSQL database, which any number of processes may use.
+#[derive(Debug)]
+pub struct PostgresStore {
+    writer: Writer,
+    readers: Pool<Readers>,
+    metrics: StoreMetrics,
+}
+
+impl PostgresStore {
+    /// Opens the store behind a `postgres://` URL, creates it or brings it up to date. `password` is for a URL without one.
+    /// Fails when no host can be reached, when the store was written by a newer version, or when the server is not what
+    /// the law needs.
+    pub async fn open(url: &str, password: Option<&str>, metrics: StoreMetrics) -> Result<Self, Error> {
+        let hosts = Hosts::read(url, password)?;
+        let mut link = hosts.connect("SET client_min_messages = warning").await?;
+        verify(&link.client).await?;
+        migrate(&mut link.client).await?;
+        let writer = Writer::start(hosts.clone(), metrics.clone())?;
+        metrics.readers.set(reader::MOST_READERS.into());
+        Ok(Self { writer, readers: Readers::pool(hosts), metrics })
+    }
+
+    /// Looks whether the store behind a URL could be opened, and changes nothing; other nodes may be running on it.
+    pub async fn check(url: &str, password: Option<&str>) -> Result<(), Error> {
+        let link = Hosts::read(url, password)?.connect("SET client_min_messages = warning").await?;
+        verify(&link.client).await?;
+        missing(&link.client).await.map(drop)
+    }
+
+    /// Whether a URL has a password in it.
+    pub fn has_password(url: &str) -> Result<bool, Error> {
+        Ok(Hosts::read(url, None)?.has_password())
+    }
+
+    async fn read<T>(
+        &self,
+        query: impl AsyncFnOnce(&mut Reader) -> Result<T, Error> + Send,
+    ) -> Result<T, Error> {
+        let _part = Part::begin("store.read");
+        let mut reader = reader::take(&self.readers).await?;
+        let _in_use = OneMore::of(&self.metrics.readers_in_use);
+        let answer = timeout(MOST_TIME, query(&mut reader)).await;
+        answer.unwrap_or_else(|_| Err(reader.give_up()))
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn commit(&self, change: Change) -> Result<Commit, Error> {
+        let _part = Part::begin("store.commit");
+        self.writer.commit(change).await
+    }
+
+    async fn elevation(&self, key: ElevationKey) -> Result<Option<ElevationRead>, Error> {
+        self.read(async |reader| reader.elevation(key).await).await
+    }
+
+    async fn role(&self, id: RoleId) -> Result<Option<Versioned<Role>>, Error> {
+        self.read(async |reader| reader.role(id).await).await
+    }
+
+    async fn filing(&self, key: FilingKey) -> Result<FilingRead, Error> {
+        self.read(async |reader| reader.filing(&key).await).await
+    }
+
+    async fn role_use(&self, id: RoleId, now: Moment) -> Result<RoleUse, Error> {
+        self.read(async |reader| reader.role_use(id, now).await).await
+    }
+
+    async fn pending_approvals(
+        &self,
+        approver: Approver,
+        query: Query<ElevationField>,
+        now: Moment,
+    ) -> Result<Page<Versioned<Elevation>>, Error> {
+        self.read(async |reader| {
+            let moment = reader::moment(&mut reader.link.client).await?;
+            let page = list::pending_approvals(&moment, &approver, &query, now).await?;
+            moment.commit().await.map_err(failed)?;
+            Ok(page)
+        })
+        .await
+    }
+
+    async fn elevations(
+        &self,
+        requester: AccountId,
+        query: Query<ElevationField>,
+        now: Moment,
+    ) -> Result<Page<Versioned<Elevation>>, Error> {
+        self.read(async |reader| {
+            let moment = reader::moment(&mut reader.link.client).await?;
+            let page = list::elevations(&moment, requester, &query, now).await?;
+            moment.commit().await.map_err(failed)?;
+            Ok(page)
+        })
+        .await
+    }
+
+    async fn roles(
+        &self,
+        candidates: Option<Vec<PrincipalId>>,
+        query: Query<RoleField>,
+        now: Moment,
+    ) -> Result<Page<Versioned<Role>>, Error> {
+        self.read(async |reader| {
+            let moment = reader::moment(&mut reader.link.client).await?;
+            let page = list::roles(&moment, candidates.as_deref(), &query, now).await?;
+            moment.commit().await.map_err(failed)?;
+            Ok(page)
+        })
+        .await
+    }
+
+    async fn events(&self, after: u64, limit: u32) -> Result<Vec<Envelope>, Error> {
+        self.read(async |reader| reader.events(after, limit).await).await
+    }
+
+    fn ready(&self) -> watch::Receiver<bool> {
+        self.writer.ready()
+    }
+
+    async fn failed(&self) {
+        self.writer.failed().await;
+    }
+}
+
+/// Reads what durability and the order of lists hang on, which is set outside of a session.
+async fn verify(client: &Client) -> Result<(), Error> {
+    let row = client.query_typed_one(FACTS, &[]).await.map_err(failed)?;
+    let [version, encoding, fsync, full_pages] = [0, 1, 2, 3].map(|column| row.get::<_, &str>(column));
+    if version.parse().is_ok_and(|version: u32| version < OLDEST_POSTGRES) {
+        return Err(Error::internal("PostgreSQL before version 13 is not supported"));
+    }
+    if encoding != "UTF8" {
+        return Err(Error::internal("the database must have the encoding UTF8"));
+    }
+    if fsync != "on" {
+        return Err(Error::internal("the server runs with fsync = off, which loses acknowledged decisions"));
+    }
+    if full_pages != "on" {
+        tracing::warn!(
+            "the server runs with full_page_writes = off, which only some file systems make up for"
+        );
+    }
+    Ok(())
+}
+
+/// Brings the store up to date. Nodes that start at once take turns.
+async fn migrate(client: &mut Client) -> Result<(), Error> {
+    let transaction = client.transaction().await.map_err(failed)?;
+    transaction.query_typed_one(TAKE_TURNS, &[]).await.map_err(failed)?;
+    let missing = missing(transaction.client()).await?;
+    let done = MIGRATIONS.len() - missing.len();
+    if done == 0 {
+        transaction.batch_execute(MIGRATION).await.map_err(failed)?;
+    }
+    for (number, migration) in (done + 1..).zip(missing) {
+        let written = format!("{migration}; INSERT INTO migration (number) VALUES ({number})");
+        transaction.batch_execute(&written).await.map_err(failed)?;
+    }
+    transaction.commit().await.map_err(failed)
+}
+
+/// The migrations that the store does not have yet.
+async fn missing(client: &Client) -> Result<&'static [&'static str], Error> {
+    let there = client.query_typed_one(HAS_MIGRATIONS, &[]).await.map_err(failed)?;
+    let done = match there.get(0) {
+        false => 0,
+        true => client.query_typed_one(LAST_MIGRATION, &[]).await.map_err(failed)?.get::<_, i64>(0),
+    };
+    let missing = MIGRATIONS.get(usize::try_from(done).map_err(Error::internal)?..);
+    missing.ok_or_else(|| Error::internal("the store was written by a newer version of Countersign"))
+}
+
+/// What a caller learns of an error of PostgreSQL: nothing.
+fn failed(error: tokio_postgres::Error) -> Error {
+    if error.as_db_error().is_some() { refused(&error) } else { Error::unavailable(error) }
+}
+
+/// What the log learns of a statement that the server refused: no details, since those quote rows.
+fn refused(error: &tokio_postgres::Error) -> Error {
+    let refusal =
+        error.as_db_error().map(|refusal| format!("{}: {}", refusal.code().code(), refusal.message()));
+    Error::unavailable(refusal.unwrap_or_else(|| error.to_string()))
+}
+
+/// Whether the server refused a statement, and will take the next one.
+fn is_refusal(error: &tokio_postgres::Error) -> bool {
+    let on_a_standby = [SqlState::READ_ONLY_SQL_TRANSACTION, SqlState::FEATURE_NOT_SUPPORTED];
+    let refused = |error: &DbError| {
+        error.parsed_severity() == Some(Severity::Error) && !on_a_standby.contains(error.code())
+    };
+    error.as_db_error().is_some_and(refused)
+}
+
+/// Whether the same can go well the next time.
+fn is_passing(error: &tokio_postgres::Error) -> bool {
+    let passing =
+        [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE];
+    error.code().is_some_and(|code| passing.contains(code))
+}
+
+const FACTS: &str = "SELECT current_setting('server_version_num'), current_setting('server_encoding'), \
+     current_setting('fsync'), current_setting('full_page_writes')";
+/// 13, which makes ids without an extension.
+const OLDEST_POSTGRES: u32 = 130_000;
+const TAKE_TURNS: &str = "SELECT pg_advisory_xact_lock(4846923550293)";
+const HAS_MIGRATIONS: &str = "SELECT to_regclass('migration') IS NOT NULL";
+const MIGRATION: &str = "CREATE TABLE IF NOT EXISTS migration (number bigint PRIMARY KEY)";
+const LAST_MIGRATION: &str = "SELECT coalesce(max(number), 0) FROM migration";
+const MIGRATIONS: [&str; 2] =
+    [include_str!("migrations/postgres/0001_spine.sql"), include_str!("migrations/postgres/0002_guard.sql")];
+/// Longer than the server lets a read take.
+const MOST_TIME: Duration = Duration::from_secs(12);

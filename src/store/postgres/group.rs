@@ -1,0 +1,166 @@
+//! A group of changes: which of them happen, worked out in memory from what the transaction read under the lock.
+//!
+//! A group reads all versions by a few statements and writes all rows by a few more. So what its changes do to each other
+//! is not in the database yet when they are looked at, one after the other, in the order of their arrival.
+
+use std::collections::{HashMap, HashSet};
+
+use super::versions::Known;
+use crate::domain::elevation::{Elevation, State};
+use crate::domain::id::ElevationId;
+use crate::domain::moment::Moment;
+use crate::domain::version::Version;
+use crate::record::{Draft, Head, Header};
+use crate::steady::Deadline;
+use crate::store::prepared::Prepared;
+use crate::store::{Commit, Key, Record};
+
+/// What became of one change inside a group.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Written {
+    /// It was decided.
+    Commit(Commit),
+    /// Nobody waits for it any more.
+    TooLate,
+}
+
+/// The part of a group that goes into one transaction, and what it writes.
+#[derive(Debug)]
+pub(super) struct Plan<'a> {
+    /// What becomes of the first changes of the group. The others have to wait for the next transaction, since they depend
+    /// on what this one writes.
+    pub(super) written: Vec<Written>,
+    /// The end of the record afterwards.
+    pub(super) head: Head,
+    /// The events, sealed.
+    pub(super) events: Vec<(Header, &'a Draft)>,
+    /// The records, no two of one key.
+    pub(super) puts: Vec<Put<'a>>,
+    /// The time of the latest event.
+    pub(super) time: Option<Moment>,
+}
+
+/// A record to write.
+#[derive(Debug)]
+pub(super) struct Put<'a> {
+    /// The record.
+    pub(super) record: &'a Record,
+    /// The version that it gets.
+    pub(super) version: Version,
+    /// The sequence of the last event of its change.
+    pub(super) since: u64,
+    /// The time of that event.
+    pub(super) time: Moment,
+}
+
+impl<'a> Plan<'a> {
+    /// Looks at the changes in order, behind `head` and with what is known of the records they rely on.
+    pub(super) fn of(changes: impl IntoIterator<Item = &'a Prepared>, head: Head, known: Known) -> Self {
+        let mut standing = Standing::from(known);
+        let mut plan = Self { written: Vec::new(), head, events: Vec::new(), puts: Vec::new(), time: None };
+        for change in changes {
+            let written = match standing.look_at(change) {
+                Look::TooLate => Written::TooLate,
+                Look::Unmet => Written::Commit(Commit::Conflict),
+                Look::DependsOnThisGroup => break,
+                Look::Met => {
+                    plan.take(change);
+                    standing.take(change, plan.head.sequence);
+                    Written::Commit(Commit::Committed { sequence: plan.head.sequence })
+                }
+            };
+            plan.written.push(written);
+        }
+        plan
+    }
+
+    fn take(&mut self, change: &'a Prepared) {
+        let mut time = Moment::from_ticks(0);
+        for draft in &change.events {
+            time = draft.event().time;
+            self.time = self.time.max(Some(time));
+            self.events.push((draft.seal(&mut self.head), draft));
+        }
+        let since = self.head.sequence;
+        let put = |(record, version): &'a (Record, Version)| Put { record, version: *version, since, time };
+        self.puts.extend(change.puts.iter().map(put));
+    }
+}
+
+/// How a change stands to the ones before it.
+enum Look {
+    /// Some expectation is about what this group writes, and cannot be told before it is written.
+    DependsOnThisGroup,
+    /// Everything that it expects holds.
+    Met,
+    /// Nobody waits for it any more.
+    TooLate,
+    /// Something that it expects does not hold.
+    Unmet,
+}
+
+/// The versions of the records as the changes so far leave them.
+struct Standing {
+    /// `None` is a version that cannot be told before the group is written.
+    versions: HashMap<Key, Option<Version>>,
+    since: HashMap<ElevationId, u64>,
+    written: HashSet<Key>,
+}
+
+impl From<Known> for Standing {
+    fn from(known: Known) -> Self {
+        let versions = known.versions.into_iter().map(|(key, version)| (key, Some(version))).collect();
+        Self { versions, since: known.since, written: HashSet::new() }
+    }
+}
+
+impl Standing {
+    fn look_at(&self, change: &Prepared) -> Look {
+        if change.deadline.is_some_and(Deadline::passed) {
+            return Look::TooLate;
+        }
+        let mut told = true;
+        for (key, expected) in &change.expects {
+            match self.versions.get(key).copied().flatten() {
+                Some(version) if version != *expected => return Look::Unmet,
+                Some(_) => {}
+                None => told = false,
+            }
+        }
+        // What was before a record is copied from its row, so a row is written once in a group.
+        let again = change.puts.iter().any(|(record, _)| self.written.contains(&record.key()));
+        if told && !again { Look::Met } else { Look::DependsOnThisGroup }
+    }
+
+    fn take(&mut self, change: &Prepared, sequence: u64) {
+        for (record, version) in &change.puts {
+            self.versions.insert(record.key(), Some(*version));
+            self.written.insert(record.key());
+            if let Record::Elevation(elevation) = record {
+                self.move_live(elevation, sequence);
+            }
+        }
+    }
+
+    /// The version of what is live is the largest `since` among it. The new one is larger than any; which one is the
+    /// largest after it has gone, only the database knows.
+    fn move_live(&mut self, elevation: &Elevation, sequence: u64) {
+        let before = self.since.insert(elevation.id, sequence).map(Version);
+        let requester = elevation.requester.id;
+        for key in [Key::Live(elevation.role, None), Key::Live(elevation.role, Some(requester))] {
+            let Some(version) = self.versions.get_mut(&key) else { continue };
+            if is_live(elevation.state) {
+                *version = Some(Version(sequence));
+            } else if *version == before {
+                *version = None;
+            }
+        }
+    }
+}
+
+fn is_live(state: State) -> bool {
+    match state {
+        State::Active | State::PendingApproval | State::Scheduled => true,
+        State::Closed | State::Rejected => false,
+    }
+}

@@ -1,0 +1,221 @@
+//! The connection that commits: one transaction for each group.
+//!
+//! A transaction is READ COMMITTED, and that is enough. It locks the row of the head before it looks at anything, and so
+//! does every writer of every node: from then until its end nobody else writes. A statement of a READ COMMITTED transaction
+//! sees what was committed before the statement began, so the versions, read after the lock, are those that the writer
+//! before left, and they stay so. A transaction of a higher level would look at the moment before it waited for the lock.
+
+use std::time::Duration;
+
+use tokio::join;
+use tokio::time::timeout;
+use tokio_postgres::{Error, Row, Statement};
+use tracing::debug;
+
+use super::group::{Plan, Written};
+use super::hosts::Hosts;
+use super::link::Link;
+use super::put::Puts;
+use super::versions::{Known, Versions};
+use super::{failed, is_refusal, refused};
+use crate::domain::error::Error as Unavailable;
+use crate::record::{Hash, Head};
+use crate::store::prepared::Prepared;
+
+/// Why a group was not committed, as far as that is known.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// A statement was refused. Nothing was written, and the connection is as good as before.
+    Refused(Error),
+    /// The connection is of no use any more, and nothing was written.
+    Lost(Unavailable),
+    /// The commit was sent, and its answer did not come, or cannot be relied on.
+    Unknown(Outcome),
+}
+
+impl Failure {
+    /// What each caller of the group is told.
+    pub(super) fn told(&self) -> Unavailable {
+        match self {
+            Self::Refused(error) => refused(error),
+            Self::Lost(error) => Unavailable::unavailable(
+                error.cause.as_ref().map_or_else(|| error.message.to_string(), |cause| cause.to_string()),
+            ),
+            Self::Unknown(_) => Unavailable::unavailable("the outcome of a commit is not known"),
+        }
+    }
+}
+
+/// What would be true if a commit had gone through.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// The end of the record. Its hash stands for every event of the group.
+    pub(super) head: Head,
+    /// What the callers would be told.
+    pub(super) written: Vec<Written>,
+}
+
+/// The connection, with its prepared statements.
+pub(super) struct Line {
+    link: Link,
+    lock: Statement,
+    header: Statement,
+    move_head: Statement,
+    versions: Versions,
+    puts: Puts,
+}
+
+impl Line {
+    /// Connects to the first host that takes writes.
+    pub(super) async fn open(hosts: &Hosts) -> Result<Self, Unavailable> {
+        let link = hosts.connect(SESSION).await?;
+        let client = &link.client;
+        // A server, or a role, may have been told to answer before it has written.
+        let durable = client.query_typed_one(DURABLE, &[]).await.map_err(failed)?;
+        if !DURABLE_VALUES.contains(&durable.try_get::<_, &str>(0).map_err(failed)?) {
+            return Err(Unavailable::internal("the store cannot be set to synchronous_commit = on"));
+        }
+        Ok(Self {
+            lock: client.prepare(LOCK).await.map_err(failed)?,
+            header: client.prepare(HEADER).await.map_err(failed)?,
+            move_head: client.prepare(MOVE_HEAD).await.map_err(failed)?,
+            versions: Versions::prepare(client).await.map_err(failed)?,
+            puts: Puts::prepare(client).await.map_err(failed)?,
+            link,
+        })
+    }
+
+    /// Whether the connection is gone.
+    pub(super) fn is_lost(&self) -> bool {
+        self.link.client.is_closed()
+    }
+
+    /// Completes when the connection is lost.
+    pub(super) async fn lost(&mut self) {
+        self.link.lost().await;
+    }
+
+    /// Writes the first changes of a group in one transaction; answers what became of each of them.
+    pub(super) async fn commit<'a>(
+        &self,
+        group: impl Iterator<Item = &'a Prepared> + Clone,
+    ) -> Result<Vec<Written>, Failure> {
+        let (head, known) = match in_time(self.begin(group.clone())).await? {
+            Ok(begun) => begun,
+            Err(error) => return Err(self.rolled_back(error).await),
+        };
+        let plan = Plan::of(group, head, known);
+        if plan.head == head {
+            in_time(self.link.client.batch_execute("ROLLBACK")).await?.map_err(lost)?;
+            return Ok(plan.written);
+        }
+        if let Err(error) = in_time(self.write(&plan)).await? {
+            return Err(self.rolled_back(error).await);
+        }
+        let Plan { head, written, .. } = plan;
+        if self.end().await { Ok(written) } else { Err(Failure::Unknown(Outcome { head, written })) }
+    }
+
+    /// Whether the record holds what a commit of an unknown outcome would have written. The lock waits until that commit
+    /// has ended one way or the other. It is a write by itself, so its own end waits for the same standby that the commit
+    /// should have waited for: when it is durable there, so is everything before it.
+    pub(super) async fn holds(&self, head: Head) -> Result<bool, Failure> {
+        let found = match in_time(self.look_up(head)).await? {
+            Ok(found) => found,
+            Err(error) => return Err(self.rolled_back(error).await),
+        };
+        if !self.end().await {
+            return Err(Failure::Lost(Unavailable::unavailable(
+                "the outcome of a commit cannot be looked up",
+            )));
+        }
+        Ok(found)
+    }
+
+    /// Begins, locks the head and reads the versions, all of it sent at once.
+    async fn begin<'a>(&self, group: impl Iterator<Item = &'a Prepared>) -> Result<(Head, Known), Error> {
+        let client = &self.link.client;
+        let keys = group.flat_map(|change| &change.expects).map(|(key, _)| *key);
+        let (begun, head, known) = join!(
+            biased;
+            client.batch_execute(BEGIN),
+            client.query_one(&self.lock, &[]),
+            self.versions.read(client, keys),
+        );
+        begun?;
+        Ok((read_head(&head?)?, known?))
+    }
+
+    async fn write(&self, plan: &Plan<'_>) -> Result<(), Error> {
+        let client = &self.link.client;
+        self.puts.write(client, plan).await?;
+        let (sequence, hash) = (plan.head.sequence.cast_signed(), &plan.head.hash.0[..]);
+        client.execute(&self.move_head, &[&sequence, &hash]).await?;
+        Ok(())
+    }
+
+    async fn look_up(&self, head: Head) -> Result<bool, Error> {
+        let client = &self.link.client;
+        let (begun, locked, header) = join!(
+            biased;
+            client.batch_execute(BEGIN),
+            client.query_one(&self.lock, &[]),
+            async { client.query_opt(&self.header, &[&head.sequence.cast_signed()]).await },
+        );
+        begun?;
+        locked?;
+        let header = header?.map(|row| row.try_get::<_, Vec<u8>>(0)).transpose()?;
+        Ok(header.is_some_and(|header| Hash::of(&header) == head.hash))
+    }
+
+    /// Commits; whether it is known that this happened.
+    async fn end(&self) -> bool {
+        // What was warned of before is no concern of this commit.
+        self.link.warned();
+        let ended = timeout(MOST_TIME, self.link.client.batch_execute("COMMIT")).await;
+        matches!(ended, Ok(Ok(()))) && !self.link.warned()
+    }
+
+    /// Ends a transaction that has failed before its commit was sent.
+    async fn rolled_back(&self, error: Error) -> Failure {
+        debug!(%error, "a group is rolled back");
+        if !is_refusal(&error) {
+            return lost(error);
+        }
+        match timeout(MOST_TIME, self.link.client.batch_execute("ROLLBACK")).await {
+            Ok(Ok(())) => Failure::Refused(error),
+            _ => lost(error),
+        }
+    }
+}
+
+async fn in_time<T>(answer: impl Future<Output = T>) -> Result<T, Failure> {
+    let answer = timeout(MOST_TIME, answer).await;
+    answer.map_err(|_| Failure::Lost(Unavailable::unavailable("the store does not answer")))
+}
+
+fn lost(error: Error) -> Failure {
+    Failure::Lost(failed(error))
+}
+
+fn read_head(row: &Row) -> Result<Head, Error> {
+    let hash: &[u8] = row.try_get(1)?;
+    let hash = hash.try_into().expect("the table checks the length of the hash");
+    Ok(Head { sequence: row.try_get::<_, i64>(0)?.cast_unsigned(), hash: Hash(hash) })
+}
+
+/// Whatever the server or the role has as its default. A statement has no time limit, since running out of time is a
+/// request to cancel, which can hit a commit. A node that stops in the middle of a transaction lets go of the head after a
+/// while, so that the other nodes can go on; nothing of what it did is kept then. Warnings are what tells of a commit that
+/// stopped waiting for its standby.
+const SESSION: &str = "SET statement_timeout = 0; SET lock_timeout = '10s'; \
+     SET idle_in_transaction_session_timeout = '5s'; SET client_min_messages = warning";
+const DURABLE: &str = "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') \
+     WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)";
+const DURABLE_VALUES: [&str; 2] = ["on", "remote_apply"];
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+const LOCK: &str = "SELECT sequence, hash FROM head FOR UPDATE";
+const HEADER: &str = "SELECT header FROM event WHERE sequence = $1";
+const MOVE_HEAD: &str = "UPDATE head SET sequence = $1, hash = $2";
+/// Longer than the server waits for a lock.
+const MOST_TIME: Duration = Duration::from_secs(15);

@@ -1,0 +1,63 @@
+//! One connection.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinHandle;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{AsyncMessage, Client, Connection};
+
+/// A connection, driven by a task of its own. Dropping it closes it; a request to cancel is never sent, since it could
+/// cut short what a commit waits for.
+#[derive(Debug)]
+pub(super) struct Link {
+    /// The side that asks.
+    pub(super) client: Client,
+    warned: Arc<AtomicBool>,
+    driver: JoinHandle<()>,
+}
+
+impl Link {
+    /// Drives the connection from now on.
+    pub(super) fn drive<S, T>(client: Client, connection: Connection<S, T>) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let warned = Arc::new(AtomicBool::new(false));
+        let driver = tokio::spawn(drive(connection, warned.clone()));
+        Self { client, warned, driver }
+    }
+
+    /// Whether the server has warned since this was asked last. It warns when a commit stopped to wait for a standby:
+    /// that commit is told as a success, and can be gone after a failover.
+    pub(super) fn warned(&self) -> bool {
+        self.warned.swap(false, Ordering::SeqCst)
+    }
+
+    /// Completes when the connection is lost.
+    pub(super) async fn lost(&mut self) {
+        // A driver that panicked is as gone as one that ended.
+        let _ = (&mut self.driver).await;
+    }
+}
+
+/// Moves bytes until the connection ends. A notice is seen before the answer of the statement that caused it is handed on.
+async fn drive<S, T>(mut connection: Connection<S, T>, warned: Arc<AtomicBool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
+        match message {
+            Ok(AsyncMessage::Notice(notice)) if *notice.code() == SqlState::WARNING => {
+                warned.store(true, Ordering::SeqCst);
+            }
+            Ok(_) => {}
+            // Whoever waits for an answer is told.
+            Err(_) => return,
+        }
+    }
+}

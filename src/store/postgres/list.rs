@@ -1,0 +1,118 @@
+//! Lists, as PostgreSQL reads them.
+
+use tokio::try_join;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Row, Transaction};
+
+use super::failed;
+use super::row::{get, read_elevation, read_role};
+use crate::domain::elevation::Elevation;
+use crate::domain::error::Error;
+use crate::domain::id::{AccountId, PrincipalId, RoleId};
+use crate::domain::moment::Moment;
+use crate::domain::query::{ElevationField, Page, Query, RoleField};
+use crate::domain::quota::Load;
+use crate::domain::role::Role;
+use crate::domain::version::Versioned;
+use crate::store::list::{Column, Dialect, List, Parameter};
+use crate::store::{Approver, FilingKey};
+
+/// See [`Store::pending_approvals`](crate::store::Store::pending_approvals).
+pub(super) async fn pending_approvals(
+    transaction: &Transaction<'_>,
+    approver: &Approver,
+    query: &Query<ElevationField>,
+    now: Moment,
+) -> Result<Page<Versioned<Elevation>>, Error> {
+    let list = List::pending_approvals(&POSTGRES, approver, query, now);
+    read(list, transaction, query, now, read_elevation).await
+}
+
+/// See [`Store::elevations`](crate::store::Store::elevations).
+pub(super) async fn elevations(
+    transaction: &Transaction<'_>,
+    requester: AccountId,
+    query: &Query<ElevationField>,
+    now: Moment,
+) -> Result<Page<Versioned<Elevation>>, Error> {
+    read(List::elevations(&POSTGRES, requester), transaction, query, now, read_elevation).await
+}
+
+/// See [`Store::roles`](crate::store::Store::roles).
+pub(super) async fn roles(
+    transaction: &Transaction<'_>,
+    candidates: Option<&[PrincipalId]>,
+    query: &Query<RoleField>,
+    now: Moment,
+) -> Result<Page<Versioned<Role>>, Error> {
+    read(List::roles(&POSTGRES, candidates), transaction, query, now, |row| read_role(row, 0)).await
+}
+
+/// The elevations of the role that the requester holds or waits for.
+pub(super) async fn live(client: &Client, key: &FilingKey) -> Result<Vec<Versioned<Elevation>>, Error> {
+    let live = List::live(&POSTGRES, key);
+    let rows = client.query_typed(&live.sql, &typed(&live.parameters)).await.map_err(failed)?;
+    rows.iter().map(read_elevation).collect()
+}
+
+/// How much the requester asks for already.
+pub(super) async fn load(client: &Client, key: &FilingKey) -> Result<Load, Error> {
+    let load = List::load(&POSTGRES, key);
+    let row = client.query_typed_one(&load.sql, &typed(&load.parameters)).await.map_err(failed)?;
+    Ok(Load { pending: count(&row, 0)?, filings: count(&row, 1)? })
+}
+
+/// Whether any elevation of `role` is pending or active at `now`.
+pub(super) async fn in_use(client: &Client, role: RoleId, now: Moment) -> Result<bool, Error> {
+    let in_use = List::in_use(&POSTGRES, role, now);
+    let row = client.query_typed_one(&in_use.sql, &typed(&in_use.parameters)).await.map_err(failed)?;
+    get(&row, 0)
+}
+
+fn count(row: &Row, column: usize) -> Result<u64, Error> {
+    Ok(get::<i64>(row, column)?.cast_unsigned())
+}
+
+/// Reads the page that the query asks for, of the moment that it shows.
+async fn read<F: Column, T>(
+    list: List,
+    transaction: &Transaction<'_>,
+    query: &Query<F>,
+    now: Moment,
+    read: fn(&Row) -> Result<T, Error>,
+) -> Result<Page<T>, Error> {
+    let head = transaction.query_typed_one("SELECT sequence FROM head", &[]).await.map_err(failed)?;
+    let reading = list.reading(query, now, count(&head, 0)?);
+    let total = async {
+        let Some(sql) = &reading.count else { return Ok(None) };
+        transaction.query_typed_one(sql, &typed(reading.count_parameters())).await.map(Some)
+    };
+    let parameters = typed(&reading.parameters);
+    let page = transaction.query_typed(&reading.page, &parameters);
+    let (total, rows) = try_join!(total, page).map_err(failed)?;
+    let total = total.map(|row| count(&row, 0)).transpose()?;
+    let items = rows.iter().map(read).collect::<Result<_, _>>()?;
+    Ok(Page::cut(items, query.limit, total, reading.snapshot))
+}
+
+/// The parameters with their types. They travel with the text: what callers filter by comes in too many forms to be worth
+/// a prepared statement each.
+fn typed(parameters: &[Parameter]) -> Vec<(&(dyn ToSql + Sync), Type)> {
+    parameters.iter().map(value).collect()
+}
+
+fn value(parameter: &Parameter) -> (&(dyn ToSql + Sync), Type) {
+    match parameter {
+        Parameter::Bool(value) => (value, Type::BOOL),
+        Parameter::Id(id) => (id, Type::UUID),
+        Parameter::Ids(ids) => (ids, Type::UUID_ARRAY),
+        Parameter::Integer(value) => (value, Type::INT8),
+        Parameter::Text(text) => (text, Type::TEXT),
+    }
+}
+
+const POSTGRES: Dialect = Dialect {
+    placeholder: '$',
+    decided_by: "decisions @> jsonb_build_array(jsonb_build_object('approver', {}))",
+    is_among: "principal = ANY ({})",
+};

@@ -1,0 +1,297 @@
+//! Writing the rows of a group, each kind by one statement.
+
+use tokio::{join, try_join};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Error, Statement};
+
+use super::group::{Plan, Put};
+use super::row::Json;
+use crate::domain::elevation::Elevation;
+use crate::domain::id::RoleId;
+use crate::domain::moment::Moment;
+use crate::domain::query::Snapshot;
+use crate::domain::role::Role;
+use crate::domain::version::Version;
+use crate::store::Record;
+use crate::store::columns::{channel_name, decisions_to_json, principals_to_json, verdict_name};
+
+/// The statements that write.
+pub(super) struct Puts {
+    events: Statement,
+    new_elevations: Statement,
+    past_elevations: Statement,
+    elevations: Statement,
+    guards: Statement,
+    past_role: Statement,
+    role: Statement,
+    delete_role: Statement,
+    unname: Statement,
+    name: Statement,
+    forget_elevations: Statement,
+    forget_roles: Statement,
+}
+
+/// An elevation to write.
+struct Row<'a> {
+    elevation: &'a Elevation,
+    put: &'a Put<'a>,
+}
+
+impl Puts {
+    /// Prepares the statements.
+    pub(super) async fn prepare(client: &Client) -> Result<Self, Error> {
+        let (events, new_elevations, past_elevations, elevations, guards) = try_join!(
+            client.prepare(EVENTS),
+            client.prepare(NEW_ELEVATIONS),
+            client.prepare(PAST_ELEVATIONS),
+            client.prepare(ELEVATIONS),
+            client.prepare(GUARDS),
+        )?;
+        let (past_role, role, delete_role, unname, name) = try_join!(
+            client.prepare(PAST_ROLE),
+            client.prepare(ROLE),
+            client.prepare(DELETE_ROLE),
+            client.prepare(UNNAME),
+            client.prepare(NAME),
+        )?;
+        let (forget_elevations, forget_roles) =
+            try_join!(client.prepare(FORGET_ELEVATIONS), client.prepare(FORGET_ROLES))?;
+        Ok(Self {
+            events,
+            new_elevations,
+            past_elevations,
+            elevations,
+            guards,
+            past_role,
+            role,
+            delete_role,
+            unname,
+            name,
+            forget_elevations,
+            forget_roles,
+        })
+    }
+
+    /// Writes everything of the plan but the head. All statements go out together; the first that fails ends the
+    /// transaction, and with it those behind.
+    pub(super) async fn write(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
+        let (events, new, changed, guards, forgotten, roles) = join!(
+            biased;
+            self.put_events(client, plan),
+            self.put_new_elevations(client, plan),
+            self.put_elevations(client, plan),
+            self.put_guards(client, plan),
+            self.forget_past(client, plan.time),
+            self.put_roles(client, plan),
+        );
+        events.and(new).and(changed).and(guards).and(forgotten).and(roles)
+    }
+
+    async fn put_events(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
+        let sequences = column(&plan.events, |(header, _)| header.sequence.cast_signed());
+        let subjects = column(&plan.events, |(_, draft)| draft.event().subject.id());
+        let headers = column(&plan.events, |(header, _)| &header.bytes[..]);
+        let payloads = column(&plan.events, |(_, draft)| draft.payload());
+        client.execute(&self.events, &[&sequences, &subjects, &headers, &payloads]).await?;
+        Ok(())
+    }
+
+    async fn put_new_elevations(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
+        let rows = elevations(plan, |version| version == Version::ABSENT.next());
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let approval = |row: &Row<'_>| row.elevation.approval.clone();
+        client
+            .execute(
+                &self.new_elevations,
+                &[
+                    &column(&rows, |row| row.elevation.id.0),
+                    &column(&rows, |row| row.put.version.0.cast_signed()),
+                    &column(&rows, |row| row.put.since.cast_signed()),
+                    &column(&rows, |row| row.elevation.requester.id.0),
+                    &column(&rows, |row| &*row.elevation.requester.name),
+                    &column(&rows, |row| row.elevation.role.0),
+                    &column(&rows, |row| &*row.elevation.role_display_name),
+                    &column(&rows, |row| row.elevation.justification.as_deref()),
+                    &column(&rows, |row| row.elevation.requested_life.seconds()),
+                    &column(&rows, |row| row.elevation.life.seconds()),
+                    &column(&rows, |row| row.elevation.requested_start.ticks()),
+                    &column(&rows, |row| row.elevation.filed_at.ticks()),
+                    &column(&rows, |row| row.elevation.activated_at.map(Moment::ticks)),
+                    &column(&rows, |row| row.elevation.expires_at.map(Moment::ticks)),
+                    &column(&rows, |row| row.elevation.state.name()),
+                    &column(&rows, |row| row.elevation.id.fim_request_id()),
+                    &column(&rows, |row| approval(row).map(|approval| approval.id.0)),
+                    &column(&rows, |row| approval(row).map(|approval| approval.pending_until.ticks())),
+                    &column(&rows, outcome),
+                    &column(&rows, decisions),
+                    &column(&rows, |row| channel_name(row.elevation.channel)),
+                ],
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// Writes elevations over what was there, whose last moment is kept for lists that show it.
+    async fn put_elevations(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
+        let rows = elevations(plan, |version| version != Version::ABSENT.next());
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let ids = column(&rows, |row| row.elevation.id.0);
+        let since = column(&rows, |row| row.put.since.cast_signed());
+        let times = column(&rows, |row| row.put.time.ticks());
+        let versions = column(&rows, |row| row.put.version.0.cast_signed());
+        let activated = column(&rows, |row| row.elevation.activated_at.map(Moment::ticks));
+        let expires = column(&rows, |row| row.elevation.expires_at.map(Moment::ticks));
+        let states = column(&rows, |row| row.elevation.state.name());
+        let (outcomes, decisions) = (column(&rows, outcome), column(&rows, decisions));
+        let columns: [&(dyn ToSql + Sync); 8] =
+            [&ids, &versions, &since, &activated, &expires, &states, &outcomes, &decisions];
+        let (kept, written) = join!(
+            biased;
+            async { client.execute(&self.past_elevations, &[&ids, &times, &since]).await },
+            async { client.execute(&self.elevations, &columns).await },
+        );
+        kept.and(written).map(drop)
+    }
+
+    async fn put_guards(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
+        let guards = plan.puts.iter().filter_map(|put| match put.record {
+            Record::Guard(account) => Some((account.0, put.version.0.cast_signed())),
+            _ => None,
+        });
+        let (accounts, versions): (Vec<_>, Vec<_>) = guards.unzip();
+        if !accounts.is_empty() {
+            client.execute(&self.guards, &[&accounts, &versions]).await?;
+        }
+        Ok(())
+    }
+
+    /// Drops a little of what no page token can ask for any more, so that it never has to be much.
+    async fn forget_past(&self, client: &Client, now: Option<Moment>) -> Result<(), Error> {
+        let Some(now) = now else { return Ok(()) };
+        let before = now.ticks().saturating_sub(2 * Snapshot::LIFE);
+        let (elevations, roles) = join!(
+            biased;
+            async { client.execute(&self.forget_elevations, &[&before]).await },
+            async { client.execute(&self.forget_roles, &[&before]).await },
+        );
+        elevations.and(roles).map(drop)
+    }
+
+    /// Roles change seldom, so one after the other.
+    async fn put_roles(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
+        for put in &plan.puts {
+            match put.record {
+                Record::Elevation(_) | Record::Guard(_) => {}
+                Record::Role(role) => self.put_role(client, role, put).await?,
+                Record::RoleDeleted(id) => self.delete_role(client, *id, put).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a role over what was there, with the index of whom it names.
+    async fn put_role(&self, client: &Client, role: &Role, put: &Put<'_>) -> Result<(), Error> {
+        self.keep_past_role(client, role.id, put).await?;
+        let stage = role.stage.as_ref();
+        client
+            .execute(
+                &self.role,
+                &[
+                    &role.id.0,
+                    &put.version.0.cast_signed(),
+                    &put.since.cast_signed(),
+                    &role.display_name,
+                    &role.description,
+                    &role.longest_life.seconds(),
+                    &Json(principals_to_json(&role.candidates)),
+                    &stage.map(|stage| Json(principals_to_json(&stage.approvers))),
+                    &stage.map(|stage| i64::from(stage.needed)),
+                ],
+            )
+            .await?;
+        let approvers = stage.map_or(&[][..], |stage| &stage.approvers);
+        for (part, principals) in [("candidate", &role.candidates[..]), ("approver", approvers)] {
+            let principals = column(principals, |principal| principal.id().0);
+            client.execute(&self.name, &[&principals, &part, &role.id.0]).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends a role: nobody is named by it any more, and its id stays taken.
+    async fn delete_role(&self, client: &Client, id: RoleId, put: &Put<'_>) -> Result<(), Error> {
+        self.keep_past_role(client, id, put).await?;
+        let (version, since) = (put.version.0.cast_signed(), put.since.cast_signed());
+        client.execute(&self.delete_role, &[&version, &since, &id.0]).await?;
+        Ok(())
+    }
+
+    /// Keeps what the role was, if it was, for lists that show an earlier moment; and forgets whom it named.
+    async fn keep_past_role(&self, client: &Client, id: RoleId, put: &Put<'_>) -> Result<(), Error> {
+        let (time, until) = (put.time.ticks(), put.since.cast_signed());
+        client.execute(&self.past_role, &[&time, &until, &id.0]).await?;
+        client.execute(&self.unname, &[&id.0]).await?;
+        Ok(())
+    }
+}
+
+/// The elevations of the plan that get such a version.
+fn elevations<'a>(plan: &'a Plan<'a>, such: fn(Version) -> bool) -> Vec<Row<'a>> {
+    let elevation = |put: &'a Put<'a>| match put.record {
+        Record::Elevation(elevation) if such(put.version) => Some(Row { elevation, put }),
+        _ => None,
+    };
+    plan.puts.iter().filter_map(elevation).collect()
+}
+
+/// One column of all rows, which is how `unnest` takes them.
+fn column<'a, R, T>(rows: &'a [R], of: impl Fn(&'a R) -> T) -> Vec<T> {
+    rows.iter().map(of).collect()
+}
+
+fn outcome(row: &Row<'_>) -> Option<&'static str> {
+    let approval = row.elevation.approval.as_ref();
+    approval.and_then(|approval| approval.outcome).map(verdict_name)
+}
+
+fn decisions(row: &Row<'_>) -> Json<String> {
+    Json(decisions_to_json(row.elevation.approval.as_ref().map_or(&[], |approval| &approval.decisions)))
+}
+
+const EVENTS: &str = "INSERT INTO event (sequence, subject, header, payload) \
+     SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bytea[], $4::bytea[])";
+const NEW_ELEVATIONS: &str = "INSERT INTO elevation (id, version, since, requester_id, requester_name, role, \
+     role_display_name, justification, requested_life, life, requested_start, filed_at, activated_at, expires_at, \
+     state, fim_request_id, approval, pending_until, outcome, decisions, channel) SELECT * FROM unnest($1::uuid[], \
+     $2::bigint[], $3::bigint[], $4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::text[], $9::bigint[], \
+     $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::text[], $16::uuid[], \
+     $17::uuid[], $18::bigint[], $19::text[], $20::jsonb[], $21::text[])";
+const PAST_ELEVATIONS: &str = "INSERT INTO elevation_past SELECT put.time, put.until, elevation.* \
+     FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS put (id, time, until) \
+     JOIN elevation ON elevation.id = put.id";
+const ELEVATIONS: &str = "UPDATE elevation SET version = put.version, since = put.since, \
+     activated_at = put.activated_at, expires_at = put.expires_at, state = put.state, outcome = put.outcome, \
+     decisions = put.decisions FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], \
+     $6::text[], $7::text[], $8::jsonb[]) \
+     AS put (id, version, since, activated_at, expires_at, state, outcome, decisions) WHERE elevation.id = put.id";
+const GUARDS: &str = "INSERT INTO guard (account, version) SELECT * FROM unnest($1::uuid[], $2::bigint[]) \
+     ON CONFLICT (account) DO UPDATE SET version = excluded.version";
+const PAST_ROLE: &str = "INSERT INTO role_past SELECT $1::bigint, $2::bigint, role.* FROM role WHERE id = $3";
+const ROLE: &str = "INSERT INTO role (id, version, since, display_name, description, longest_life, candidates, \
+     approvers, needed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO UPDATE SET \
+     version = excluded.version, since = excluded.since, display_name = excluded.display_name, \
+     description = excluded.description, longest_life = excluded.longest_life, candidates = excluded.candidates, \
+     approvers = excluded.approvers, needed = excluded.needed";
+const DELETE_ROLE: &str = "UPDATE role SET deleted = true, version = $1, since = $2 WHERE id = $3";
+const UNNAME: &str = "DELETE FROM role_principal WHERE role = $1";
+// Somebody may be named twice, in different letters.
+const NAME: &str = "INSERT INTO role_principal (principal, part, role) SELECT unnest($1::uuid[]), $2, $3 \
+     ON CONFLICT DO NOTHING";
+// Twice as many as a group of decisions adds.
+const FORGET_ELEVATIONS: &str = "DELETE FROM elevation_past WHERE (until_time, until, id) IN \
+     (SELECT until_time, until, id FROM elevation_past WHERE until_time < $1 ORDER BY until_time LIMIT 512)";
+const FORGET_ROLES: &str = "DELETE FROM role_past WHERE (until_time, until, id) IN \
+     (SELECT until_time, until, id FROM role_past WHERE until_time < $1 ORDER BY until_time LIMIT 512)";

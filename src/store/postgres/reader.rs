@@ -1,0 +1,189 @@
+//! The connections that read.
+
+use std::time::Duration;
+
+use bb8::{ManageConnection, Pool, PooledConnection, RunError};
+use tokio_postgres::{Client, IsolationLevel, Statement, Transaction};
+use uuid::Uuid;
+
+use super::hosts::Hosts;
+use super::link::Link;
+use super::row::{ELEVATION_WIDTH, get, read_elevation, read_role};
+use super::versions::Versions;
+use super::{failed, list};
+use crate::domain::error::Error;
+use crate::domain::id::RoleId;
+use crate::domain::moment::Moment;
+use crate::domain::quota::Load;
+use crate::domain::role::Role;
+use crate::domain::version::Versioned;
+use crate::record::Envelope;
+use crate::store::list::{ELEVATION_COLUMNS, ROLE_COLUMNS};
+use crate::store::{ElevationKey, ElevationRead, FilingKey, FilingRead, Key, RoleUse};
+
+/// How readers are made; a pool keeps them.
+#[derive(Debug)]
+pub(super) struct Readers(pub(super) Hosts);
+
+/// A connection, with its prepared statements.
+pub(super) struct Reader {
+    pub(super) link: Link,
+    versions: Versions,
+    by_approval: Statement,
+    by_id: Statement,
+    events: Statement,
+    role: Statement,
+    hung: bool,
+}
+
+impl Readers {
+    /// A pool of them, which is empty at first.
+    pub(super) fn pool(hosts: Hosts) -> Pool<Self> {
+        Pool::builder()
+            .max_size(MOST_READERS)
+            .connection_timeout(MOST_WAIT)
+            .retry_connection(false)
+            .build_unchecked(Self(hosts))
+    }
+}
+
+impl ManageConnection for Readers {
+    type Connection = Reader;
+    type Error = Error;
+
+    async fn connect(&self) -> Result<Reader, Error> {
+        Reader::open(&self.0).await
+    }
+
+    async fn is_valid(&self, reader: &mut Reader) -> Result<(), Error> {
+        if self.has_broken(reader) { Err(Error::unavailable("a connection was lost")) } else { Ok(()) }
+    }
+
+    fn has_broken(&self, reader: &mut Reader) -> bool {
+        reader.hung || reader.link.client.is_closed()
+    }
+}
+
+/// A reader out of the pool.
+pub(super) async fn take(pool: &Pool<Readers>) -> Result<PooledConnection<'_, Readers>, Error> {
+    pool.get().await.map_err(|error| match error {
+        RunError::TimedOut => Error::unavailable("no connection to the store in time"),
+        RunError::User(error) => error,
+    })
+}
+
+impl Reader {
+    async fn open(hosts: &Hosts) -> Result<Self, Error> {
+        let link = hosts.connect(SESSION).await?;
+        let client = &link.client;
+        let elevation = |column| {
+            format!(
+                "SELECT elevation.*, role.* FROM (SELECT {ELEVATION_COLUMNS} FROM elevation WHERE {column} = $1) \
+                 AS elevation LEFT JOIN (SELECT {ROLE_COLUMNS} FROM role WHERE NOT deleted) AS role \
+                 ON role.id = elevation.role"
+            )
+        };
+        let role = format!("SELECT {ROLE_COLUMNS} FROM role WHERE id = $1 AND NOT deleted");
+        Ok(Self {
+            versions: Versions::prepare(client).await.map_err(failed)?,
+            by_approval: client.prepare(&elevation("approval")).await.map_err(failed)?,
+            by_id: client.prepare(&elevation("id")).await.map_err(failed)?,
+            events: client.prepare(EVENTS).await.map_err(failed)?,
+            role: client.prepare(&role).await.map_err(failed)?,
+            hung: false,
+            link,
+        })
+    }
+
+    /// A reader that did not answer in time, so that it is not used again.
+    pub(super) fn give_up(&mut self) -> Error {
+        self.hung = true;
+        Error::unavailable("the store does not answer")
+    }
+
+    /// Reads one elevation with its role.
+    pub(super) async fn elevation(&self, key: ElevationKey) -> Result<Option<ElevationRead>, Error> {
+        let (statement, id) = match key {
+            ElevationKey::Approval(id) => (&self.by_approval, id.0),
+            ElevationKey::Elevation(id) => (&self.by_id, id.0),
+        };
+        let row = self.link.client.query_opt(statement, &[&id]).await.map_err(failed)?;
+        let Some(row) = row else { return Ok(None) };
+        let has_role = get::<Option<Uuid>>(&row, ELEVATION_WIDTH)?.is_some();
+        let role = has_role.then(|| read_role(&row, ELEVATION_WIDTH)).transpose()?;
+        Ok(Some(ElevationRead { elevation: read_elevation(&row)?, role }))
+    }
+
+    /// Reads one role.
+    pub(super) async fn role(&self, id: RoleId) -> Result<Option<Versioned<Role>>, Error> {
+        read_one_role(&self.link.client, &self.role, id).await
+    }
+
+    /// Reads what somebody who files relies on.
+    pub(super) async fn filing(&mut self, key: &FilingKey) -> Result<FilingRead, Error> {
+        let live = Key::Live(key.role, Some(key.requester));
+        let guard = Key::Guard(key.requester);
+        let moment = moment(&mut self.link.client).await?;
+        let client = moment.client();
+        let known = self.versions.read(client, [live, guard]).await.map_err(failed)?;
+        let read = FilingRead {
+            role: read_one_role(client, &self.role, key.role).await?,
+            live: if key.live { list::live(client, key).await? } else { Vec::new() },
+            live_version: known.version(live),
+            load: if key.load { list::load(client, key).await? } else { Load::default() },
+            guard: known.version(guard),
+        };
+        moment.commit().await.map_err(failed)?;
+        Ok(read)
+    }
+
+    /// Reads what an administrator who changes a role relies on.
+    pub(super) async fn role_use(&mut self, id: RoleId, now: Moment) -> Result<RoleUse, Error> {
+        let (record, live) = (Key::Role(id), Key::Live(id, None));
+        let moment = moment(&mut self.link.client).await?;
+        let client = moment.client();
+        let known = self.versions.read(client, [record, live]).await.map_err(failed)?;
+        let read = RoleUse {
+            role: read_one_role(client, &self.role, id).await?,
+            version: known.version(record),
+            live: known.version(live),
+            in_use: list::in_use(client, id, now).await?,
+        };
+        moment.commit().await.map_err(failed)?;
+        Ok(read)
+    }
+
+    /// Reads events of the record.
+    pub(super) async fn events(&self, after: u64, limit: u32) -> Result<Vec<Envelope>, Error> {
+        let (after, limit) = (i64::try_from(after).unwrap_or(i64::MAX), i64::from(limit));
+        let rows = self.link.client.query(&self.events, &[&after, &limit]).await.map_err(failed)?;
+        let envelope = |row| {
+            let sequence = get::<i64>(row, 0)?.cast_unsigned();
+            Ok(Envelope { sequence, header: get(row, 1)?, payload: get(row, 2)? })
+        };
+        rows.iter().map(envelope).collect()
+    }
+}
+
+/// A transaction whose statements see one moment. One statement alone sees one moment by itself.
+pub(super) async fn moment(client: &mut Client) -> Result<Transaction<'_>, Error> {
+    let transaction = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
+    transaction.read_only(true).start().await.map_err(failed)
+}
+
+async fn read_one_role(
+    client: &Client,
+    statement: &Statement,
+    id: RoleId,
+) -> Result<Option<Versioned<Role>>, Error> {
+    let row = client.query_opt(statement, &[&id.0]).await.map_err(failed)?;
+    row.map(|row| read_role(&row, 0)).transpose()
+}
+
+const EVENTS: &str =
+    "SELECT sequence, header, payload FROM event WHERE sequence > $1 ORDER BY sequence LIMIT $2";
+/// Reads have a time limit, for which they may be cancelled: nothing is lost by that.
+const SESSION: &str = "SET default_transaction_read_only = on; SET statement_timeout = '10s'; \
+     SET idle_in_transaction_session_timeout = '10s'";
+pub(super) const MOST_READERS: u32 = 8;
+const MOST_WAIT: Duration = Duration::from_secs(5);

@@ -1,0 +1,115 @@
+//! Two nodes on one PostgreSQL: they decide as one.
+
+use std::sync::Arc;
+
+use countersign::proto::pam::v1::{ApprovalStatus, ListApprovalsRequest};
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
+
+use crate::kit::{ANN, JEN, KIM, Kit, SAM, reason, role};
+use crate::postgres::{self, Database};
+
+/// Two servers on one database; none where there is no PostgreSQL.
+async fn nodes() -> Option<[Kit; 2]> {
+    if postgres::is_missing() {
+        return None;
+    }
+    let one = Kit::on_postgres(Database::new().await).await;
+    let other = one.another_node().await;
+    Some([one, other])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_approvers_at_two_nodes_exactly_one_wins() {
+    let Some(nodes) = nodes().await else { return };
+    let role = nodes[0].role().await;
+    let mut wins = [0, 0];
+    for _ in 0..60 {
+        let filed = nodes[0].as_(JEN).file(&role.id).await.unwrap();
+        let start = Arc::new(Barrier::new(2));
+        let racers = [(nodes[0].as_(SAM), true), (nodes[1].as_(KIM), false)].map(|(person, approve)| {
+            let (id, start) = (filed.approval_id.clone(), start.clone());
+            tokio::spawn(async move {
+                start.wait().await;
+                if approve { person.approve(&id).await } else { person.reject(&id).await }
+            })
+        });
+        let [one, other] = racers;
+        let answers = [one.await.unwrap(), other.await.unwrap()];
+        let winners = answers.iter().filter(|answer| answer.is_ok()).count();
+        assert_eq!(winners, 1, "{answers:?}");
+        let won = usize::from(answers[1].is_ok());
+        wins[won] += 1;
+        let refused = answers[1 - won].as_ref().unwrap_err();
+        assert_eq!(reason(refused), "APPROVAL_NOT_PENDING", "{refused:?}");
+
+        let expected = [ApprovalStatus::Approved, ApprovalStatus::Rejected][won];
+        let winner = [SAM, KIM][won];
+        for node in &nodes {
+            let approval = node.as_(SAM).approval(&filed.approval_id).await.unwrap();
+            assert_eq!(approval.status(), expected);
+            let deciders: Vec<_> =
+                approval.decisions.iter().map(|it| &*it.approver.as_ref().unwrap().name).collect();
+            assert_eq!(deciders, [winner]);
+        }
+    }
+    assert!(wins[0] > 0 && wins[1] > 0, "a race that one side always wins is none: {wins:?}");
+}
+
+#[tokio::test]
+async fn what_one_node_acknowledges_the_other_shows_at_once() {
+    let Some([one, other]) = nodes().await else { return };
+    let role = one.role().await;
+    for _ in 0..10 {
+        let filed = one.as_(JEN).file(&role.id).await.unwrap();
+        assert_eq!(other.as_(SAM).pending().await, std::slice::from_ref(&filed.approval_id));
+        other.as_(SAM).approve(&filed.approval_id).await.unwrap();
+        assert!(one.as_(SAM).pending().await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn the_next_page_is_read_at_the_other_node_and_shows_the_moment_of_the_first() {
+    let Some([one, other]) = nodes().await else { return };
+    let role = one.role().await;
+    let mut filed = Vec::new();
+    for _ in 0..5 {
+        filed.push(one.as_(JEN).file(&role.id).await.unwrap().approval_id);
+    }
+    let request = ListApprovalsRequest { page_size: 2, ..Default::default() };
+    let first = one.as_(SAM).approvals().list_approvals(request.clone()).await.unwrap().into_inner();
+    other.as_(KIM).approve(&filed[3]).await.unwrap();
+    one.as_(JEN).file(&role.id).await.unwrap();
+
+    let mut shown: Vec<_> = first.approvals.into_iter().map(|approval| approval.id).collect();
+    let mut token = first.next_page_token;
+    for node in [&other, &one] {
+        let request = ListApprovalsRequest { page_token: token, ..request.clone() };
+        let page = node.as_(SAM).approvals().list_approvals(request).await.unwrap().into_inner();
+        shown.extend(page.approvals.into_iter().map(|approval| approval.id));
+        token = page.next_page_token;
+    }
+    assert_eq!(shown, filed);
+    assert!(token.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_record_of_both_nodes_is_one_chain_without_a_gap() {
+    let Some(nodes) = nodes().await else { return };
+    let mut running = JoinSet::new();
+    for number in 0..40 {
+        let node = &nodes[number % 2];
+        let ann = node.as_(ANN);
+        running
+            .spawn(async move { ann.create_role(role(&format!("Role {number}"), &[SAM], 1)).await.unwrap() });
+    }
+    let roles = running.join_all().await;
+    let events = nodes[1].store.events(0, 1_000).await.unwrap();
+    assert_eq!(events.len(), roles.len());
+    let mut previous = events[0].header().unwrap().previous_hash;
+    for (sequence, event) in (1..).zip(&events) {
+        assert_eq!(event.sequence, sequence);
+        assert_eq!(event.header().unwrap().previous_hash, previous);
+        previous = event.hash().0.to_vec();
+    }
+}
