@@ -1,5 +1,6 @@
 //! Two nodes on one PostgreSQL: they decide as one.
 
+use std::process::Command;
 use std::sync::Arc;
 
 use countersign::proto::pam::v1::{ApprovalStatus, ListApprovalsRequest};
@@ -112,4 +113,25 @@ async fn the_record_of_both_nodes_is_one_chain_without_a_gap() {
         assert_eq!(event.header().unwrap().previous_hash, previous);
         previous = event.hash().0.to_vec();
     }
+}
+
+#[test]
+fn a_password_on_the_command_line_is_refused_and_not_repeated() {
+    let url = "postgres://ann:hunter2@127.0.0.1:1/countersign";
+    let folder = tempfile::tempdir().unwrap();
+    let serve = |arguments: &[&str], variable: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder.path()).args(arguments);
+        let served = command.envs(variable.map(|url| ("COUNTERSIGN_STORE", url))).output().unwrap();
+        assert!(!served.status.success());
+        let told = String::from_utf8_lossy(&[served.stdout, served.stderr].concat()).into_owned();
+        assert!(!told.contains("hunter2"), "{told}");
+        told
+    };
+    assert!(serve(&["--store", url], None).contains("on the command line"));
+    assert!(serve(&[&format!("--store={url}")], None).contains("on the command line"));
+    assert!(
+        !serve(&[], Some(url)).contains("on the command line"),
+        "nothing listens there, but it was tried"
+    );
 }

@@ -74,12 +74,15 @@ impl Server {
 
     /// Does something to the server: `pg_ctl` with these words.
     pub fn control(&self, words: &[&str]) {
+        let program = programs().unwrap().join("pg_ctl");
+        self.run(&program.to_string_lossy(), &[&["-D", "data", "-l", "log"], words].concat());
+    }
+
+    /// Runs a program in its folder, as its user.
+    pub fn run(&self, program: &str, words: &[&str]) {
         let mut command = as_somebody(&self.folder);
-        command.arg(programs().unwrap().join("pg_ctl")).arg("-D").arg(self.folder.join("data"));
-        let done =
-            command.arg("-l").arg(self.folder.join("log")).args(words).current_dir(&self.folder).output();
-        let done = done.unwrap();
-        assert!(done.status.success(), "{words:?}: {}", String::from_utf8_lossy(&done.stderr));
+        let done = command.arg(program).args(words).current_dir(&self.folder).output().unwrap();
+        assert!(done.status.success(), "{program} {words:?}: {}", String::from_utf8_lossy(&done.stderr));
     }
 
     /// A connection past the store.

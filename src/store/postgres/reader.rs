@@ -37,13 +37,10 @@ pub(super) struct Reader {
 }
 
 impl Readers {
-    /// A pool of them, which is empty at first.
+    /// A pool of them, which is empty at first. While the store cannot be reached it tries again until whoever waits has
+    /// waited long enough, so that reads survive a short pause.
     pub(super) fn pool(hosts: Hosts) -> Pool<Self> {
-        Pool::builder()
-            .max_size(MOST_READERS)
-            .connection_timeout(MOST_WAIT)
-            .retry_connection(false)
-            .build_unchecked(Self(hosts))
+        Pool::builder().max_size(MOST_READERS).connection_timeout(MOST_WAIT).build_unchecked(Self(hosts))
     }
 }
 
@@ -186,4 +183,4 @@ const EVENTS: &str =
 const SESSION: &str = "SET default_transaction_read_only = on; SET statement_timeout = '10s'; \
      SET idle_in_transaction_session_timeout = '10s'";
 pub(super) const MOST_READERS: u32 = 8;
-const MOST_WAIT: Duration = Duration::from_secs(5);
+const MOST_WAIT: Duration = Duration::from_secs(3);

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use countersign::domain::error::{Error, Kind};
+use countersign::domain::version::Version;
 use countersign::metrics::StoreMetrics;
 use countersign::store::postgres::PostgresStore;
 use countersign::store::{Commit, Store};
 use tokio_postgres::Client;
 
 use super::Backend;
-use super::history::{History, committed, elevation_id, record, together};
-use crate::postgres::{self, Database};
+use super::history::{History, committed, elevation_id, record, role_change, sams_role, together};
+use super::lists::{caller, everything, list};
+use crate::kit::{SAM, START};
+use crate::postgres::{self, Database, Server};
 
 impl Backend for Database {
     fn is_missing() -> bool {
@@ -38,7 +41,11 @@ async fn a_killed_connection_loses_nothing_that_was_acknowledged_and_doubles_not
         let database = database.clone();
         tokio::spawn(async move {
             let killer = database.connect().await;
-            for _ in 0..20 {
+            for round in 1..=20 {
+                // Each time some more were written, so that it has recovered from the time before.
+                while sequence(&killer).await < 30 * round {
+                    tokio::task::yield_now().await;
+                }
                 for pid in database.backends().await {
                     killer.query("SELECT pg_terminate_backend($1)", &[&pid]).await.unwrap();
                 }
@@ -80,12 +87,94 @@ async fn a_commit_that_stopped_to_wait_for_its_standby_is_looked_up() {
         let store = store.clone();
         tokio::spawn(async move { store.commit(History::filed(2).change()).await })
     };
-    cancel_waiting(&operator).await;
-    waits_for_standby(&operator).await;
+    let committing = waits_for_standby(&operator, 0).await;
+    operator.query("SELECT pg_cancel_backend($1)", &[&committing]).await.unwrap();
+    waits_for_standby(&operator, committing).await;
     assert!(!waiting.is_finished(), "nobody knows whether it is durable");
     set_standby(&operator, "").await;
     assert_eq!(waiting.await.unwrap().unwrap(), Commit::Committed { sequence: 2 });
     assert_eq!(record(&store).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_server_is_down_everybody_is_told_so() {
+    if postgres::is_missing() {
+        return;
+    }
+    let database = Database::alone().await;
+    let store = database.open().await;
+    committed(&store, History::filed(1).change()).await;
+    let mut ready = store.ready();
+    database.server.control(&["-w", "-m", "fast", "stop"]);
+    ready.wait_for(|ready| !ready).await.unwrap();
+    assert_eq!(store.commit(History::filed(2).change()).await.unwrap_err().kind, Kind::Unavailable);
+    assert_eq!(store.events(0, 9).await.unwrap_err().kind, Kind::Unavailable);
+    database.server.control(&["-w", "start"]);
+    ready.wait_for(|ready| *ready).await.unwrap();
+    assert_eq!(committed(&store, History::filed(3).change()).await, 2);
+    assert_eq!(record(&store).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_read_that_is_given_up_leaves_no_moment_open_for_the_next() {
+    if postgres::is_missing() {
+        return;
+    }
+    let database = Database::new().await;
+    let store = database.open().await;
+    committed(&store, role_change(&sams_role(), Version::ABSENT)).await;
+    let sam = caller(SAM, &[]);
+    for number in 1..=200 {
+        for polls in 0..number % 12 {
+            let mut given_up = Box::pin(list(&store, &sam, everything(), START));
+            for _ in 0..polls {
+                tokio::select! {
+                    biased;
+                    _ = &mut given_up => break,
+                    () = tokio::task::yield_now() => {}
+                }
+            }
+        }
+        committed(&store, History::filed(number).change()).await;
+        let page = list(&store, &sam, everything(), START).await;
+        assert_eq!(page.total, u64::try_from(number).ok());
+    }
+}
+
+/// The server has a certificate for the first of its two addresses.
+#[tokio::test]
+async fn the_certificate_of_the_server_is_verified() {
+    if postgres::is_missing() {
+        return;
+    }
+    let database = Database::alone().await;
+    let pid = std::process::id().to_be_bytes();
+    let address = |last| format!("127.{}.{}.{last}", pid[2], pid[3]);
+    certify(&database.server, &address(1));
+    let settings = [
+        format!("listen_addresses = '{}, {}'", address(1), address(2)),
+        "ssl = on".to_owned(),
+        "ssl_cert_file = '../server.pem'".to_owned(),
+        "ssl_key_file = '../server.key'".to_owned(),
+    ];
+    let operator = database.server.connect().await;
+    for setting in settings {
+        operator.batch_execute(&format!("ALTER SYSTEM SET {setting}")).await.unwrap();
+    }
+    database.server.control(&["-w", "restart"]);
+    let ca = format!("sslrootcert={}", database.server.folder().replace('/', "%2F")) + "%2Fca.pem";
+    let open = async |last, tls: &str| {
+        let url = format!("postgres://countersign@{}/postgres?{tls}", address(last));
+        PostgresStore::open(&url, None).await
+    };
+    for mode in ["", "&sslmode=require", "&sslmode=verify-ca", "&sslmode=verify-full"] {
+        assert!(open(1, &format!("{ca}{mode}")).await.is_ok(), "{mode}");
+        assert!(open(2, &format!("{ca}{mode}")).await.is_err(), "of another name: {mode}");
+    }
+    assert!(open(1, "sslmode=require").await.is_err(), "nobody the machine knows vouches for it");
+    operator_allows_only_tls(&database).await;
+    assert!(open(1, &ca).await.is_ok());
+    assert!(open(1, "sslmode=disable").await.is_err());
 }
 
 #[tokio::test]
@@ -180,26 +269,40 @@ async fn accounted_for(store: &Arc<dyn Store>, answers: &[Result<Commit, Error>]
     }
 }
 
+/// Makes an authority, and a certificate by it for an address.
+fn certify(server: &Server, address: &str) {
+    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "3650"];
+    let authority = ["req", "-x509", "-subj", "/CN=Authority", "-keyout", "ca.key", "-out", "ca.pem"];
+    server.run("openssl", &[&authority[..], &key].concat());
+    let name = format!("subjectAltName=IP:{address}");
+    let signed = ["req", "-x509", "-subj", "/CN=Server", "-keyout", "server.key", "-out", "server.pem"];
+    let by = ["-CA", "ca.pem", "-CAkey", "ca.key", "-addext", &name, "-addext", "basicConstraints=CA:FALSE"];
+    server.run("openssl", &[&signed[..], &by, &key].concat());
+}
+
+async fn operator_allows_only_tls(database: &Database) {
+    let rules = "local all all trust\nhostssl all all all trust\n";
+    std::fs::write(format!("{}/data/pg_hba.conf", database.server.folder()), rules).unwrap();
+    database.server.control(&["-w", "restart"]);
+}
+
+async fn sequence(operator: &Client) -> i64 {
+    operator.query_one("SELECT sequence FROM head", &[]).await.unwrap().get(0)
+}
+
 async fn set_standby(operator: &Client, names: &str) {
     let set = format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'");
     operator.batch_execute(&set).await.unwrap();
     operator.batch_execute("SELECT pg_reload_conf()").await.unwrap();
 }
 
-/// Cancels the first commit that waits for the standby.
-async fn cancel_waiting(operator: &Client) {
-    let sql = format!("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE {WAITS}");
-    while operator.query(&sql, &[]).await.unwrap().is_empty() {
+/// Waits until a commit of another session than `except` waits for the standby; answers whose.
+async fn waits_for_standby(operator: &Client, except: i32) -> i32 {
+    let sql = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND pid <> $1";
+    loop {
+        if let Some(row) = operator.query_opt(sql, &[&except]).await.unwrap() {
+            return row.get(0);
+        }
         tokio::task::yield_now().await;
     }
 }
-
-/// Returns when a commit waits for the standby, on a connection that has looked for the head's event.
-async fn waits_for_standby(operator: &Client) {
-    let sql = format!("SELECT pid FROM pg_stat_activity WHERE {WAITS}");
-    while operator.query(&sql, &[]).await.unwrap().is_empty() {
-        tokio::task::yield_now().await;
-    }
-}
-
-const WAITS: &str = "wait_event = 'SyncRep'";
