@@ -44,6 +44,7 @@ macro_rules! law {
             a_stale_version_is_a_conflict
             what_was_only_relied_on_must_still_hold
             two_changes_that_rely_on_each_other_never_both_happen
+            changes_that_arrive_together_see_what_those_before_them_did
             changes_of_distinct_records_all_happen_in_one_order_without_a_gap
             of_all_changes_of_one_version_exactly_one_wins
             a_change_that_is_too_late_writes_nothing

@@ -1,6 +1,7 @@
 //! Commits: durable, whole, and only when everything expected still holds.
 
 use std::collections::BTreeSet;
+use std::future::ready;
 use std::time::Duration;
 
 use countersign::domain::error::Kind;
@@ -152,6 +153,51 @@ pub async fn two_changes_that_rely_on_each_other_never_both_happen(backend: impl
         let answers = together(&store, [rely(&one, &other), rely(&other, &one)]).await;
         assert_eq!(answers.iter().filter(|answer| was_committed(answer)).count(), 1);
         assert_eq!(answers.iter().filter(|answer| was_conflict(answer)).count(), 1);
+    }
+}
+
+/// All are queued before the first is answered, so that most of them are in one group.
+pub async fn changes_that_arrive_together_see_what_those_before_them_did(backend: impl Backend) {
+    let store = backend.open().await;
+    let [one, two, three, four, five] = [1, 2, 3, 4, 5].map(History::filed);
+    let live = |version| (Key::Live(ROLE, Some(one.elevation.requester.id)), Version(version));
+    let live_of_all = |version| (Key::Live(ROLE, None), Version(version));
+    let relying = |history: &History, more: (Key, Version)| {
+        let change = history.change();
+        Change { expects: [change.expects, vec![more]].concat(), ..change }
+    };
+    let rejected = |history: &History| history.then(at(60), [rejected_by(SAM)]).change();
+    let changes = [
+        (relying(&one, live(0)), Some(1)),
+        (relying(&two, live(0)), None),
+        (relying(&two, live(1)), Some(2)),
+        (rejected(&one), Some(3)),
+        (rejected(&one), None),
+        (relying(&three, live(2)), Some(4)),
+        (rejected(&three), Some(5)),
+        (relying(&four, live_of_all(4)), None),
+        (relying(&four, live_of_all(2)), Some(6)),
+        (rejected(&two), Some(7)),
+        (rejected(&four), Some(8)),
+        (relying(&five, live(6)), None),
+        (relying(&five, live(0)), Some(9)),
+    ];
+    let mut commits: Vec<_> = changes.iter().map(|(change, _)| store.commit(change.clone())).collect();
+    let mut answers = Vec::new();
+    for commit in &mut commits {
+        answers.push(tokio::select! {
+            biased;
+            answer = commit => Some(answer),
+            () = ready(()) => None,
+        });
+    }
+    for (number, (commit, answer)) in commits.into_iter().zip(answers).enumerate() {
+        let answer = match answer {
+            Some(answer) => answer,
+            None => commit.await,
+        };
+        let expected = changes[number].1.map_or(Commit::Conflict, |sequence| Commit::Committed { sequence });
+        assert_eq!(answer.unwrap(), expected, "{number}");
     }
 }
 
