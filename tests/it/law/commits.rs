@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use countersign::domain::error::Kind;
 use countersign::domain::event::Event;
+use countersign::domain::query::{Query, Snapshot};
 use countersign::domain::version::Version;
 use countersign::steady::Deadline;
 use countersign::store::{Change, Commit, ElevationKey, Key};
@@ -15,6 +16,7 @@ use super::history::{
     History, ROLE, abandon, approval_id, approved_by, at, both, committed, filing, read, record, rejected_by,
     role_change, sams_role, together, was_committed, was_conflict,
 };
+use super::lists::everything;
 use crate::kit::{ANN, KIM, SAM, START};
 
 pub async fn what_is_acknowledged_is_there_after_reopening(backend: impl Backend) {
@@ -160,6 +162,8 @@ pub async fn two_changes_that_rely_on_each_other_never_both_happen(backend: impl
 pub async fn changes_that_arrive_together_see_what_those_before_them_did(backend: impl Backend) {
     let store = backend.open().await;
     let [one, two, three, four, five] = [1, 2, 3, 4, 5].map(History::filed);
+    let half = five.then(at(60), [approved_by(KIM)]);
+    let whole = half.then(at(61), [rejected_by(SAM)]);
     let live = |version| (Key::Live(ROLE, Some(one.elevation.requester.id)), Version(version));
     let live_of_all = |version| (Key::Live(ROLE, None), Version(version));
     let relying = |history: &History, more: (Key, Version)| {
@@ -181,6 +185,8 @@ pub async fn changes_that_arrive_together_see_what_those_before_them_did(backend
         (rejected(&four), Some(8)),
         (relying(&five, live(6)), None),
         (relying(&five, live(0)), Some(9)),
+        (half.change(), Some(10)),
+        (whole.change(), Some(11)),
     ];
     let mut commits: Vec<_> = changes.iter().map(|(change, _)| store.commit(change.clone())).collect();
     let mut answers = Vec::new();
@@ -199,6 +205,15 @@ pub async fn changes_that_arrive_together_see_what_those_before_them_did(backend
         let expected = changes[number].1.map_or(Commit::Conflict, |sequence| Commit::Committed { sequence });
         assert_eq!(answer.unwrap(), expected, "{number}");
     }
+    let found = read(&store, &five).await.unwrap().elevation;
+    assert_eq!((found.version, found.value), (Version(3), whole.elevation));
+    let snapshot = Some(Snapshot { now: at(61), sequence: 10 });
+    let page = store
+        .elevations(one.elevation.requester.id, Query { snapshot, ..everything() }, at(61))
+        .await
+        .unwrap();
+    let past = page.items.into_iter().find(|found| found.value.id == half.elevation.id).unwrap();
+    assert_eq!((past.version, past.value), (Version(2), half.elevation));
 }
 
 pub async fn changes_of_distinct_records_all_happen_in_one_order_without_a_gap(backend: impl Backend) {
