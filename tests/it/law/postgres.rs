@@ -165,7 +165,7 @@ async fn the_certificate_of_the_server_is_verified() {
     let ca = format!("sslrootcert={}", database.server.folder().replace('/', "%2F")) + "%2Fca.pem";
     let open = async |last, tls: &str| {
         let url = format!("postgres://countersign@{}/postgres?{tls}", address(last));
-        PostgresStore::open(&url, None).await
+        PostgresStore::open(&url, None, StoreMetrics::default()).await
     };
     for mode in ["", "&sslmode=require", "&sslmode=verify-ca", "&sslmode=verify-full"] {
         assert!(open(1, &format!("{ca}{mode}")).await.is_ok(), "{mode}");
