@@ -175,7 +175,7 @@ async fn work_http2(address: SocketAddr, token: String, approval: String) -> usi
     for approval in [None, Some(approval), None] {
         while let Err(status) = call(&mut client, &token, approval.clone()).await {
             // Busy, out of time, or the connection was cut; the channel makes itself another.
-            let known = [Code::DeadlineExceeded, Code::Unavailable, Code::Unknown];
+            let known = [Code::Cancelled, Code::DeadlineExceeded, Code::Unavailable, Code::Unknown];
             assert!(known.contains(&status.code()), "{status}");
             repeats += 1;
             sleep(AGAIN_AFTER).await;
