@@ -8,6 +8,7 @@ mod kit;
 mod admin;
 mod auth;
 mod documented;
+mod killed;
 mod law;
 mod metrics;
 mod nodes;
