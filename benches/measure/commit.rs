@@ -1,0 +1,54 @@
+//! The store alone: how fast it commits approvals that are already decided, to callers who each wait for their own.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use countersign::steady::Stopwatch;
+use countersign::store::Change;
+use tokio::task::JoinSet;
+
+use super::figures::Times;
+use super::load::Started;
+use super::seed::Seed;
+use super::server::open;
+
+/// What to commit.
+#[derive(Args)]
+pub struct Commits {
+    /// Where the store is made.
+    #[arg(long)]
+    pub store: String,
+    #[arg(long)]
+    pub callers: usize,
+    #[arg(long)]
+    pub count: usize,
+    /// Where to write the times.
+    #[arg(long)]
+    pub log: PathBuf,
+}
+
+/// Commits it all.
+pub async fn run(commits: Commits) {
+    let seed = Arc::new(Seed::new(open(&commits.store).await).await);
+    let pending = seed.file(commits.count).await;
+    let changes: Vec<Change> = pending.into_iter().map(|elevation| seed.approval(elevation)).collect();
+    let started = Started::now();
+    let mut running = JoinSet::new();
+    for share in changes.chunks(changes.len().div_ceil(commits.callers)) {
+        running.spawn(caller(seed.clone(), share.to_vec(), started.watch));
+    }
+    let times = running.join_all().await.concat();
+    started.tell(&times, &commits.log);
+}
+
+async fn caller(seed: Arc<Seed>, changes: Vec<Change>, watch: Stopwatch) -> Vec<Times> {
+    let now = || watch.elapsed().as_secs_f64() * 1e6;
+    let mut times = Vec::new();
+    for change in changes {
+        let began = now();
+        seed.commit(change).await;
+        times.push(Times { began, ended: now() });
+    }
+    times
+}

@@ -1,0 +1,88 @@
+//! What the figures of the README come from. `.ci/measure` installs what is missing and runs it; `.ci/measure --quick` is
+//! a small run, to see that it works.
+//!
+//! **What is measured.** The release build of `countersign serve`, started as an operator starts it, with its log in a
+//! file; approve over REST and over gRPC, each request another pending approval. Beside it, in processes of their own: an
+//! axum handler that answers everything with an empty 200, to which all else is a ratio; the REST dialect over a service
+//! that answers at once, behind plain `axum::serve`, without our edge, limits and authentication; the store alone, with
+//! callers who each wait for their own commit of an approval that is decided already; and pgbench, which updates one row
+//! in each transaction, in a PostgreSQL of our own with its settings as they come. Then approve once more, with ever more
+//! elevations stored beside those that are approved, which are spread over all of them.
+//!
+//! **How.** All subjects take turns, in several rounds; a figure is the median of the rounds. `requests/s` is from the
+//! first request to the last answer, `p50` and `p99` are of single requests as the client saw them. `CPU` is what the
+//! process of the server used, in user and kernel mode, by `/proc/PID/stat`, with its children, and so without the client;
+//! for the store alone that is the whole process, callers included. `others` is how many processors were kept busy by
+//! what is none of ours, by `/proc/stat`. Clients and servers share the machine: compare ratios, and CPU before rates.
+//!
+//! **The clients** are our own (`load`): one process and one thread, a connection each, requests made beforehand, the next
+//! one sent after the answer to the last. h2load cannot do this: over several connections each of them sends the same
+//! addresses in the same order, and a file of data is one body for all requests, which rules gRPC out altogether. Where it
+//! can, over one connection and at the bare handler, h2load is a subject too, and says how far our clients are to be
+//! believed. They write h2load's form of log.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a bench that cannot go on has failed, and prints"
+)]
+
+mod commit;
+mod figures;
+mod load;
+mod machine;
+mod measure;
+mod postgres;
+mod reference;
+mod seed;
+mod server;
+
+use clap::{Parser, Subcommand};
+use measure::Extent;
+
+/// Measures the server beside what it is compared with, and prints tables.
+#[derive(Parser)]
+struct Cli {
+    /// Added by cargo.
+    #[arg(long, hide = true, global = true)]
+    bench: bool,
+    /// A small run, to see that everything works; its figures say nothing.
+    #[arg(long)]
+    quick: bool,
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+/// What the bench starts as a process of its own.
+#[derive(Subcommand)]
+enum Part {
+    /// The REST dialect over a service that does nothing.
+    Adapter,
+    /// The least that axum can answer.
+    Bare,
+    /// The store alone.
+    Commit(commit::Commits),
+    /// The clients.
+    Load(load::Load),
+}
+
+fn main() {
+    let cli = Cli::parse();
+    match cli.part {
+        None => in_many_threads(measure::run(if cli.quick { Extent::QUICK } else { Extent::WHOLE })),
+        Some(Part::Adapter) => in_many_threads(reference::adapter()),
+        Some(Part::Bare) => in_many_threads(reference::bare()),
+        Some(Part::Commit(commits)) => in_many_threads(commit::run(commits)),
+        Some(Part::Load(load)) => in_one_thread(load::run(load)),
+    }
+}
+
+fn in_many_threads(part: impl Future<Output = ()>) {
+    tokio::runtime::Runtime::new().unwrap().block_on(part);
+}
+
+fn in_one_thread(part: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tokio::task::LocalSet::new().block_on(&runtime, part);
+}

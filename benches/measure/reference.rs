@@ -1,0 +1,90 @@
+//! What the server is compared with: the least that axum can answer, and the REST dialect over a service that does
+//! nothing. Both stand behind `axum::serve`, without our edge, limits and authentication.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use countersign::auth::tokens::TokensFile;
+use countersign::domain::moment::Life;
+use countersign::domain::quota::Quota;
+use countersign::grpc::Grpc;
+use countersign::ports::Clock;
+use countersign::proto::pam::v1::approval_service_server::ApprovalService;
+use countersign::proto::pam::v1::{
+    ApproveRequest, ApproveResponse, GetApprovalRequest, GetApprovalResponse, ListApprovalsRequest,
+    ListApprovalsResponse, RejectRequest, RejectResponse,
+};
+use countersign::rest::Rest;
+use countersign::service::{Service, Settings};
+use countersign::store::sqlite::SqliteStore;
+use countersign::system::{SystemClock, SystemIds};
+use tokio::net::TcpListener;
+use tonic::{Response, Status, async_trait};
+
+/// Answers everything with an empty 200.
+pub async fn bare() {
+    serve(Router::new().fallback(|| async {})).await;
+}
+
+/// Answers approvals through the REST dialect alone. It leaves a file in the folder in which it is started.
+pub async fn adapter() {
+    let others = Arc::new(others());
+    let rest = Rest {
+        approvals: Arc::new(Nothing),
+        elevations: others.clone(),
+        roles: others.clone(),
+        sessions: others,
+        longest_list: 1,
+        zone: jiff::tz::TimeZone::UTC,
+    };
+    let answer = move |request: Request| {
+        let rest = rest.clone();
+        async move { rest.answer(request).await }
+    };
+    serve(Router::new().fallback(answer)).await;
+}
+
+async fn serve(router: Router) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    println!("address={}", listener.local_addr().unwrap());
+    axum::serve(listener, router).await.unwrap();
+}
+
+/// The services that nobody calls here.
+fn others() -> Grpc {
+    let store = Arc::new(SqliteStore::open(Path::new("unused.db")).unwrap());
+    let tokens = TokensFile::open(Path::new("unused.toml"), &[], SystemClock.now()).unwrap();
+    let settings = Settings { pending_timeout: Life::HOUR, quota: Quota::default() };
+    let service = Service::new(store, Arc::new(tokens), Arc::new(SystemClock), Arc::new(SystemIds), settings);
+    Grpc::new(Arc::new(service))
+}
+
+/// Approves without doing anything.
+struct Nothing;
+
+#[async_trait]
+impl ApprovalService for Nothing {
+    async fn approve(&self, _: tonic::Request<ApproveRequest>) -> Result<Response<ApproveResponse>, Status> {
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn reject(&self, _: tonic::Request<RejectRequest>) -> Result<Response<RejectResponse>, Status> {
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn get_approval(
+        &self,
+        _: tonic::Request<GetApprovalRequest>,
+    ) -> Result<Response<GetApprovalResponse>, Status> {
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn list_approvals(
+        &self,
+        _: tonic::Request<ListApprovalsRequest>,
+    ) -> Result<Response<ListApprovalsResponse>, Status> {
+        Ok(Response::new(Default::default()))
+    }
+}

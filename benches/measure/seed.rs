@@ -1,0 +1,133 @@
+//! Elevations by the thousand, past the network but not past the rules: every change is what `decide` answered.
+
+use std::sync::Arc;
+
+use countersign::domain::account::{Account, Principal};
+use countersign::domain::caller::{Caller, Principals};
+use countersign::domain::decide::{Command, Facts, Filing, decide};
+use countersign::domain::elevation::{Elevation, Verdict};
+use countersign::domain::event::{Channel, Event, Origin};
+use countersign::domain::id::{ApprovalId, ElevationId, RoleId};
+use countersign::domain::moment::Life;
+use countersign::domain::quota::Quota;
+use countersign::domain::role::{Role, Stage};
+use countersign::domain::version::{Version, Versioned};
+use countersign::ports::{Clock, Ids};
+use countersign::store::{Change, Commit, Key, Record, Store};
+use countersign::system::{SystemClock, SystemIds};
+
+/// Who approves.
+pub const APPROVER: &str = "PRIV\\sam";
+
+/// A role in a store, and who asks to hold it.
+pub struct Seed {
+    store: Arc<dyn Store>,
+    requesters: Vec<Caller>,
+    approver: Caller,
+    role: Versioned<Role>,
+    origin: Origin,
+}
+
+impl Seed {
+    /// Creates the role.
+    pub async fn new(store: Arc<dyn Store>) -> Self {
+        let account = |name: &str| Account::named(name).unwrap();
+        let caller = |name: &str, administrator| {
+            Caller::new(account(name), Vec::new(), administrator, "seed".to_owned())
+        };
+        let names = (1..=REQUESTERS).map(|number| format!("PRIV\\user{number}"));
+        let requesters: Vec<_> = names.map(|name| caller(&name, false)).collect();
+        let of = |caller: &Caller| Principal::Account(caller.account.clone());
+        let value = Role {
+            id: RoleId(SystemIds.next()),
+            display_name: "SQL".to_owned(),
+            description: String::new(),
+            longest_life: Life::HOUR,
+            candidates: requesters.iter().map(of).collect(),
+            stage: Some(Stage { approvers: vec![Principal::Account(account(APPROVER))], needed: 1 }),
+        };
+        let origin = Origin { channel: Channel::Grpc, request_id: "seed".to_owned() };
+        let role = Versioned { version: Version::ABSENT.next(), value };
+        let seed = Self { store, requesters, approver: caller(APPROVER, false), role, origin };
+        seed.create_role(&caller("PRIV\\ann", true)).await;
+        seed
+    }
+
+    async fn create_role(&self, administrator: &Caller) {
+        let role = self.role.value.clone();
+        let events = self.decided(&self.facts(administrator), Command::CreateRole(role.clone()));
+        let puts = vec![Record::Role(Box::new(role.clone()))];
+        let expects = vec![(Key::Role(role.id), Version::ABSENT)];
+        self.commit(Change { expects, puts, events, deadline: None }).await;
+    }
+
+    /// Files so many elevations; answers them in the order of their filing, all pending.
+    pub async fn file(&self, count: usize) -> Vec<Elevation> {
+        let mut filed = Vec::with_capacity(count);
+        while filed.len() < count {
+            let group: Vec<_> =
+                (filed.len()..count.min(filed.len() + GROUP)).map(|number| self.filing(number)).collect();
+            let (elevations, events): (Vec<_>, Vec<_>) = group.into_iter().unzip();
+            let key = |elevation: &Elevation| (Key::Elevation(elevation.id), Version::ABSENT);
+            let record = |elevation: &Elevation| Record::Elevation(Box::new(elevation.clone()));
+            let expects = elevations.iter().map(key).chain([self.role_key()]).collect();
+            let puts = elevations.iter().map(record).collect();
+            self.commit(Change { expects, puts, events, deadline: None }).await;
+            filed.extend(elevations);
+        }
+        filed
+    }
+
+    fn filing(&self, number: usize) -> (Elevation, Event) {
+        let filing = Filing {
+            elevation: ElevationId(SystemIds.next()),
+            approval: ApprovalId(SystemIds.next()),
+            life: None,
+            justification: Some("Ticket 4711".to_owned()),
+            requested_start: None,
+        };
+        let requester = &self.requesters[number % REQUESTERS];
+        let mut events = self.decided(&self.facts(requester), Command::File(filing));
+        let event = events.remove(0);
+        assert!(events.is_empty(), "a filing that has to be approved is one event");
+        (Elevation::apply(None, &event).unwrap(), event)
+    }
+
+    /// The change that approves a pending elevation.
+    pub fn approval(&self, elevation: Elevation) -> Change {
+        let facts = Facts {
+            elevation: Some(&elevation),
+            requester: &Principals::new(&elevation.requester, &[]),
+            ..self.facts(&self.approver)
+        };
+        let events = self.decided(&facts, Command::Decide { verdict: Verdict::Approve, reason: None });
+        let before = (Key::Elevation(elevation.id), Version::ABSENT.next());
+        let after =
+            events.iter().fold(elevation, |before, event| Elevation::apply(Some(before), event).unwrap());
+        let puts = vec![Record::Elevation(Box::new(after))];
+        Change { expects: vec![self.role_key(), before], puts, events, deadline: None }
+    }
+
+    /// Commits a change that nothing is in the way of.
+    pub async fn commit(&self, change: Change) {
+        let commit = self.store.commit(change).await.unwrap();
+        assert!(matches!(commit, Commit::Committed { .. }));
+    }
+
+    fn decided(&self, facts: &Facts<'_>, command: Command) -> Vec<Event> {
+        decide(facts, command, SystemClock.now()).unwrap()
+    }
+
+    fn facts<'a>(&'a self, caller: &'a Caller) -> Facts<'a> {
+        // A day, so that nothing expires while it is measured.
+        let pending_timeout = Life::from_seconds(86_400).unwrap();
+        Facts { role: Some(&self.role), ..Facts::of(caller, &self.origin, pending_timeout, Quota::default()) }
+    }
+
+    fn role_key(&self) -> (Key, Version) {
+        (Key::Role(self.role.value.id), self.role.version)
+    }
+}
+
+const GROUP: usize = 500;
+const REQUESTERS: usize = 8;
