@@ -37,7 +37,11 @@ pub fn judge(log: &[Entry], remains: &Remains) -> Vec<String> {
             None => wrong.push(format!("{request}: nobody has sent what the record tells")),
         }
     }
-    wrong.extend(log.iter().filter_map(|entry| lost(entry, &written, &events)));
+    let mut lives: HashMap<String, Vec<&Event>> = HashMap::new();
+    for event in &events {
+        lives.entry(event.subject.id().to_string()).or_default().push(event);
+    }
+    wrong.extend(log.iter().filter_map(|entry| lost(entry, &written, &lives)));
     wrong.extend(twice(&events));
     wrong.extend(folded(&events, remains));
     wrong
@@ -81,15 +85,16 @@ fn unfaithful(entry: &Entry, events: &[&Event]) -> Option<String> {
 }
 
 /// What is acknowledged is in the record: written by this request, or by an earlier one that it repeats.
-fn lost(entry: &Entry, written: &HashMap<&str, Vec<&Event>>, events: &[Event]) -> Option<String> {
+fn lost(
+    entry: &Entry,
+    written: &HashMap<&str, Vec<&Event>>,
+    lives: &HashMap<String, Vec<&Event>>,
+) -> Option<String> {
     let Answer::Done(made) = &entry.answer else { return None };
     let own = written.get(&*entry.request);
     let among = |filed: &Filed, is: fn(&Fact) -> bool| {
-        events.iter().any(|event| {
-            event.subject.id().to_string() == filed.elevation
-                && event.by.account.name == entry.who
-                && is(&event.fact)
-        })
+        let mut life = lives.get(&filed.elevation).into_iter().flatten();
+        life.any(|event| event.by.account.name == entry.who && is(&event.fact))
     };
     let there = match &entry.act {
         Act::Close(filed) => among(filed, |fact| matches!(fact, Fact::Closed)),
