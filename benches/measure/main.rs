@@ -54,7 +54,7 @@ struct Cli {
     part: Option<Part>,
 }
 
-/// What the bench starts as a process of its own.
+/// What the bench starts as a process of its own, and the profile.
 #[derive(Subcommand)]
 enum Part {
     /// The REST dialect over a service that does nothing.
@@ -65,6 +65,8 @@ enum Part {
     Commit(commit::Commits),
     /// The clients.
     Load(load::Load),
+    /// Where the server spends its time under REST approves, by perf; for a build with symbols.
+    Profile,
 }
 
 fn main() {
@@ -75,6 +77,7 @@ fn main() {
         Some(Part::Bare) => in_many_threads(reference::bare()),
         Some(Part::Commit(commits)) => in_many_threads(commit::run(commits)),
         Some(Part::Load(load)) => in_one_thread(load::run(load)),
+        Some(Part::Profile) => in_many_threads(measure::profile()),
     }
 }
 

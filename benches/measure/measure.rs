@@ -51,6 +51,27 @@ pub async fn run(extent: Extent) {
     bench.grow().await;
 }
 
+/// Watches the server under REST approves with perf, and prints where it spends its time.
+pub async fn profile() {
+    let bench = Bench { extent: Extent::WHOLE, folder: tempfile::tempdir().unwrap(), logs: Cell::new(0) };
+    let (connections, requests) = bench.extent.points[2];
+    let sqlite = bench.approvals("sqlite", 2 * requests, 2 * requests).await;
+    // What happens but once is over.
+    bench.approve(&sqlite, Dialect::Rest, (connections, requests));
+    let data = bench.log();
+    let mut perf = Command::new("perf");
+    perf.args(["record", "--quiet", "--event", "cpu-clock", "--freq", "1999", "--output"]).arg(&data);
+    let mut perf = perf.args(["--pid", &sqlite.server.id().to_string()]).spawn().unwrap();
+    bench.approve(&sqlite, Dialect::Rest, (connections, requests));
+    drop(sqlite);
+    perf.wait().unwrap();
+    for by in ["comm,dso", "comm,symbol"] {
+        let mut report = Command::new("perf");
+        report.args(["report", "--stdio", "--percent-limit", "0.5", "--sort", by, "--input"]).arg(&data);
+        println!("{}", succeed(&mut report));
+    }
+}
+
 struct Bench {
     extent: Extent,
     folder: TempDir,
