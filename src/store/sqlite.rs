@@ -1,11 +1,13 @@
 //! The embedded store: one SQLite file, one writer thread, a few readers.
 //!
 //! The writer owns its connection, drains the queue of changes into one transaction and answers everybody after the one
-//! sync. Readers have connections of their own; in WAL mode neither side waits for the other.
+//! sync. Readers have connections of their own, one thread for single records and a few for lists; in WAL mode neither side
+//! waits for the other.
 
 mod check;
 mod checkpoint;
 mod list;
+mod reader;
 mod row;
 mod writer;
 
@@ -35,12 +37,14 @@ use crate::metrics::{OneMore, StoreMetrics};
 use crate::record::Envelope;
 use crate::traces::Part;
 pub use check::check;
+use reader::Reader;
 use writer::Writer;
 
 /// A store in one SQLite file, which this process alone uses.
 #[derive(Debug)]
 pub struct SqliteStore {
     writer: Writer,
+    reader: Reader,
     readers: Arc<Readers>,
     metrics: StoreMetrics,
     // Behind the writer, since fields are dropped in this order and nobody else may open the file while it writes.
@@ -59,6 +63,7 @@ impl SqliteStore {
         let mut connection = connect(path)?;
         verify(&connection)?;
         migrate(&mut connection)?;
+        connection.pragma_update(None, "cache_size", WRITER_CACHE).map_err(failed)?;
         let writer = Writer::start(path, connection, metrics.clone())?;
         let readers = Readers {
             path: path.to_owned(),
@@ -66,7 +71,7 @@ impl SqliteStore {
             permits: Arc::new(Semaphore::new(MOST_READERS)),
         };
         metrics.readers.set(i64::try_from(MOST_READERS).unwrap_or(i64::MAX));
-        Ok(Self { writer, readers: readers.into(), metrics, _lock: lock })
+        Ok(Self { writer, reader: Reader::start(path)?, readers: readers.into(), metrics, _lock: lock })
     }
 
     async fn read<T: Send + 'static>(
@@ -101,32 +106,34 @@ impl Store for SqliteStore {
     }
 
     async fn elevation(&self, key: ElevationKey) -> Result<Option<ElevationRead>, Error> {
-        self.read(move |connection| {
-            let Some(elevation) = row::elevation(connection, key)? else { return Ok(None) };
-            let role = row::role(connection, elevation.value.role)?;
-            Ok(Some(ElevationRead { elevation, role }))
-        })
-        .await
+        self.reader
+            .read(move |connection| {
+                let Some(elevation) = row::elevation(connection, key)? else { return Ok(None) };
+                let role = row::role(connection, elevation.value.role)?;
+                Ok(Some(ElevationRead { elevation, role }))
+            })
+            .await
     }
 
     async fn role(&self, id: RoleId) -> Result<Option<Versioned<Role>>, Error> {
-        self.read(move |connection| row::role(connection, id)).await
+        self.reader.read(move |connection| row::role(connection, id)).await
     }
 
     async fn filing(&self, key: FilingKey) -> Result<FilingRead, Error> {
-        self.read(move |connection| {
-            let live = key.live.then(|| list::live(connection, &key));
-            let load = key.load.then(|| list::load(connection, &key));
-            let version = |key| row::version(connection, key).map_err(failed);
-            Ok(FilingRead {
-                role: row::role(connection, key.role)?,
-                live: live.transpose()?.unwrap_or_default(),
-                live_version: version(Key::Live(key.role, Some(key.requester)))?,
-                load: load.transpose()?.unwrap_or_default(),
-                guard: version(Key::Guard(key.requester))?,
+        self.reader
+            .read(move |connection| {
+                let live = key.live.then(|| list::live(connection, &key));
+                let load = key.load.then(|| list::load(connection, &key));
+                let version = |key| row::version(connection, key).map_err(failed);
+                Ok(FilingRead {
+                    role: row::role(connection, key.role)?,
+                    live: live.transpose()?.unwrap_or_default(),
+                    live_version: version(Key::Live(key.role, Some(key.requester)))?,
+                    load: load.transpose()?.unwrap_or_default(),
+                    guard: version(Key::Guard(key.requester))?,
+                })
             })
-        })
-        .await
+            .await
     }
 
     async fn role_use(&self, id: RoleId, now: Moment) -> Result<RoleUse, Error> {
@@ -231,14 +238,18 @@ impl Readers {
         if let Some(connection) = idle {
             return Ok(connection);
         }
-        let connection = connect(&self.path)?;
-        connection.pragma_update(None, "query_only", true).map_err(failed)?;
-        Ok(connection)
+        reading_connection(&self.path)
     }
 
     fn put_back(&self, connection: Connection) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
     }
+}
+
+fn reading_connection(path: &Path) -> Result<Connection, Error> {
+    let connection = connect(path)?;
+    connection.pragma_update(None, "query_only", true).map_err(failed)?;
+    Ok(connection)
 }
 
 fn connect(path: &Path) -> Result<Connection, Error> {
@@ -323,3 +334,6 @@ const MOST_READERS: usize = 4;
 /// 3.51.3.
 const OLDEST_SQLITE: i32 = 3_051_003;
 const SYNCHRONOUS_FULL: i64 = 2;
+/// In KiB, which SQLite takes as a negative number: room for all pages of a group, which would else be written twice. More is
+/// no better, since SQLite looks through the whole cache after a commit that has divided a page.
+const WRITER_CACHE: i64 = -8_192;
