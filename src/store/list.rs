@@ -184,9 +184,8 @@ impl List {
     /// Limits the list to what is pending or active of `role` at `now`.
     fn and_live(&mut self, role: RoleId, now: Moment) {
         let role = self.parameter(Parameter::Id(role.0));
-        // The states that are live are written out too, as they are in the index, which is not found otherwise.
-        self.condition +=
-            &format!(" AND role = {role} AND state IN ('Active', 'PendingApproval', 'Scheduled')");
+        // That the state is no end is written out too, as it is in the index, which is not found otherwise.
+        self.condition += &format!(" AND role = {role} AND state NOT IN ('Closed', 'Rejected')");
         self.and_any_status(&[Status::Active, Status::PendingApproval, Status::Scheduled], now);
     }
 

@@ -328,8 +328,11 @@ fn failed(error: rusqlite::Error) -> Error {
     Error::unavailable(error)
 }
 
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/sqlite/0001_spine.sql"), include_str!("migrations/sqlite/0002_guard.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/sqlite/0001_spine.sql"),
+    include_str!("migrations/sqlite/0002_guard.sql"),
+    include_str!("migrations/sqlite/0003_live.sql"),
+];
 const MOST_READERS: usize = 4;
 /// 3.51.3.
 const OLDEST_SQLITE: i32 = 3_051_003;

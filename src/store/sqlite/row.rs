@@ -287,6 +287,6 @@ fn unreadable(column: usize) -> impl Fn(Error) -> rusqlite::Error {
 }
 
 const LIVE_OF_REQUESTER: &str = "SELECT since FROM elevation WHERE role = ?1 AND requester_id = ?2 \
-     AND state IN ('Active', 'PendingApproval', 'Scheduled') ORDER BY since DESC LIMIT 1";
+     AND state NOT IN ('Closed', 'Rejected') ORDER BY since DESC LIMIT 1";
 const LIVE_OF_ROLE: &str = "SELECT since FROM elevation WHERE role = ?1 \
-     AND state IN ('Active', 'PendingApproval', 'Scheduled') ORDER BY since DESC LIMIT 1";
+     AND state NOT IN ('Closed', 'Rejected') ORDER BY since DESC LIMIT 1";
