@@ -78,6 +78,12 @@ impl Server {
         self.run(&program.to_string_lossy(), &[&["-D", "data", "-l", "log"], words].concat());
     }
 
+    /// Kills its first process with SIGKILL, and starts it anew once the others have ended.
+    pub fn kill_and_start(&self) {
+        let programs = programs().unwrap().display().to_string();
+        self.run("sh", &["-c", KILL_AND_START, "sh", &programs]);
+    }
+
     /// Runs a program in its folder, as its user.
     pub fn run(&self, program: &str, words: &[&str]) {
         let mut command = as_somebody(&self.folder);
@@ -177,6 +183,14 @@ fn programs() -> Option<PathBuf> {
     folders.into_iter().rev().find(|folder| folder.join("initdb").exists())
 }
 
+const KILL_AND_START: &str = r#"
+    kill -KILL "$(head -n 1 data/postmaster.pid)" || exit
+    for try in $(seq 300); do
+        "$1/pg_ctl" -D data -l log -w start >>log 2>&1 && exit
+        sleep 0.1
+    done
+    exit 1
+"#;
 const SCRIPT: &str = r#"
     trap : INT TERM
     "$2/initdb" -D data -U countersign -A trust -E UTF8 --no-sync \
