@@ -35,8 +35,9 @@ pub async fn run(commits: Commits) {
     let changes: Vec<Change> = pending.into_iter().map(|elevation| seed.approval(elevation)).collect();
     let started = Started::now();
     let mut running = JoinSet::new();
-    for share in changes.chunks(changes.len().div_ceil(commits.callers)) {
-        running.spawn(caller(seed.clone(), share.to_vec(), started.watch));
+    for number in 0..commits.callers {
+        let share = changes.iter().skip(number).step_by(commits.callers).cloned().collect();
+        running.spawn(caller(seed.clone(), share, started.watch));
     }
     let times = running.join_all().await.concat();
     started.tell(&times, &commits.log);

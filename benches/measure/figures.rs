@@ -1,6 +1,7 @@
 //! Figures: of one run, and of all runs of the same thing, as a table.
 
 use std::fmt::Write;
+use std::ops::Sub;
 
 /// When a request was sent and answered, in microseconds since some moment.
 #[derive(Clone, Copy)]
@@ -28,6 +29,28 @@ fn numbers(line: &str) -> Vec<f64> {
     line.split_whitespace().map(|number| number.parse().unwrap()).collect()
 }
 
+/// Seconds of processor time.
+pub struct Spent {
+    /// By the server, or whatever is measured.
+    pub own: f64,
+    /// By PostgreSQL.
+    pub database: f64,
+    /// By what is none of ours.
+    pub others: f64,
+}
+
+impl Sub for Spent {
+    type Output = Self;
+
+    fn sub(self, before: Self) -> Self {
+        Self {
+            own: self.own - before.own,
+            database: self.database - before.database,
+            others: self.others - before.others,
+        }
+    }
+}
+
 /// What one run came to.
 pub struct Run {
     count: f64,
@@ -37,13 +60,15 @@ pub struct Run {
     p99: f64,
     /// Microseconds of processor time a request.
     cost: f64,
+    /// Of PostgreSQL, the same.
+    database_cost: f64,
     /// How many processors somebody else kept busy.
     others: f64,
 }
 
 impl Run {
-    /// A run whose subject ran for so many seconds, while others kept so many processors busy.
-    pub fn new(times: &[Times], run_time: f64, others: f64) -> Self {
+    /// What was spent while it went on for so many seconds.
+    pub fn new(times: &[Times], spent: &Spent, seconds: f64) -> Self {
         let began = times.iter().map(|times| times.began).fold(f64::INFINITY, f64::min);
         let ended = times.iter().map(|times| times.ended).fold(0.0, f64::max);
         let mut latencies: Vec<f64> = times.iter().map(|times| times.ended - times.began).collect();
@@ -55,14 +80,16 @@ impl Run {
             rate: count / (ended - began) * 1e6,
             p50: percentile(50),
             p99: percentile(99),
-            cost: run_time / count * 1e6,
-            others,
+            cost: spent.own / count * 1e6,
+            database_cost: spent.database / count * 1e6,
+            // Ticks are coarse, and what ends is counted late.
+            others: (spent.others / seconds).max(0.0),
         }
     }
 
-    /// The run of a subject that has read for itself how long it ran.
-    pub fn with_run_time(self, run_time: f64) -> Self {
-        Self { cost: run_time / self.count * 1e6, ..self }
+    /// The run of what has read for itself what it spent.
+    pub fn with_own(self, seconds: f64) -> Self {
+        Self { cost: seconds / self.count * 1e6, ..self }
     }
 
     /// The medians of several.
@@ -78,6 +105,7 @@ impl Run {
             p50: median(|run| run.p50),
             p99: median(|run| run.p99),
             cost: median(|run| run.cost),
+            database_cost: median(|run| run.database_cost),
             others: median(|run| run.others),
         }
     }
@@ -87,22 +115,22 @@ impl Run {
 pub struct Table(String);
 
 impl Table {
-    pub fn new(first: &str, second: &str) -> Self {
-        Self(format!(
-            "| {first} | {second} | requests/s | of bare | p50 ms | p99 ms | CPU µs | of bare | others |\n\
-             |---|---:|---:|---:|---:|---:|---:|---:|---:|\n"
+    pub fn new() -> Self {
+        Self(String::from(
+            "| | connections | requests/s | of bare | p50 ms | p99 ms | CPU µs | PostgreSQL's | of bare | others |\n\
+             |---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
         ))
     }
 
     /// A row, with the bare handler's run over as many connections.
-    pub fn row(&mut self, first: &str, second: &str, run: &Run, bare: &Run) {
-        let Run { rate, p50, p99, cost, others, .. } = run;
-        let (of_rate, of_cost) = (rate / bare.rate, cost / bare.cost);
+    pub fn row(&mut self, name: &str, connections: usize, run: &Run, bare: &Run) {
+        let Run { rate, p50, p99, cost, database_cost, others, .. } = run;
+        let (of_rate, of_cost) = (rate / bare.rate, (cost + database_cost) / bare.cost);
+        let (p50, p99) = (p50 / 1e3, p99 / 1e3);
         writeln!(
             self.0,
-            "| {first} | {second} | {rate:.0} | {of_rate:.2} | {:.2} | {:.2} | {cost:.0} | {of_cost:.1} | {others:.2} |",
-            p50 / 1e3,
-            p99 / 1e3,
+            "| {name} | {connections} | {rate:.0} | {of_rate:.3} | {p50:.2} | {p99:.2} | {cost:.0} | \
+             {database_cost:.0} | {of_cost:.1} | {others:.2} |"
         )
         .unwrap();
     }

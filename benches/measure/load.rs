@@ -56,8 +56,10 @@ pub async fn run(load: Load) {
     let approvals: Vec<&str> = approvals.lines().collect();
     let approvals = approvals.repeat(load.repeat);
     let mut clients = Vec::new();
-    for share in approvals.chunks(approvals.len().div_ceil(load.connections)) {
-        clients.push(Client::connect(&load, share).await);
+    for number in 0..load.connections {
+        // Taken in turns, so that all together keep to the order.
+        let share: Vec<&str> = approvals.iter().skip(number).step_by(load.connections).copied().collect();
+        clients.push(Client::connect(&load, &share).await);
     }
     let started = Started::now();
     let mut running = JoinSet::new();

@@ -2,24 +2,28 @@
 //! a small run, to see that it works.
 //!
 //! **What is measured.** The release build of `countersign serve`, started as an operator starts it, with its log in a
-//! file; approve over REST and over gRPC, each request another pending approval. Beside it, in processes of their own: an
-//! axum handler that answers everything with an empty 200, to which all else is a ratio; the REST dialect over a service
-//! that answers at once, behind plain `axum::serve`, without our edge, limits and authentication; the store alone, with
-//! callers who each wait for their own commit of an approval that is decided already; and pgbench, which updates one row
-//! in each transaction, in a PostgreSQL of our own with its settings as they come. Then approve once more, with ever more
-//! elevations stored beside those that are approved, which are spread over all of them.
+//! file; approve over REST and over gRPC, on SQLite and on PostgreSQL, each request another pending approval, in the order
+//! of their filing. Beside it, in processes of their own: an axum handler that answers everything with an empty 200, to
+//! which all else is a ratio; the REST dialect over a service that answers at once, behind plain `axum::serve`, without our
+//! edge, limits and authentication; each store alone, with callers who each wait for their own commit of an approval that
+//! is decided already; and pgbench, which updates one row in each transaction. PostgreSQL is one of our own, in a temporary
+//! folder, with `fsync` and its other settings as they come. Then approve once more, over 64 connections, with ever more
+//! elevations stored, over which those that are approved are spread evenly.
 //!
-//! **How.** All subjects take turns, in several rounds; a figure is the median of the rounds. `requests/s` is from the
-//! first request to the last answer, `p50` and `p99` are of single requests as the client saw them. `CPU` is what the
-//! process of the server used, in user and kernel mode, by `/proc/PID/stat`, with its children, and so without the client;
-//! for the store alone that is the whole process, callers included. `others` is how many processors were kept busy by
-//! what is none of ours, by `/proc/stat`. Clients and servers share the machine: compare ratios, and CPU before rates.
+//! **How.** All subjects take turns, in three rounds; a figure is the median of the rounds. `requests/s` is from the first
+//! request to the last answer, `p50` and `p99` are of single requests as the client saw them. `CPU` is what the process of
+//! the server used, in user and kernel mode, by `/proc/PID/stat`, and so without the client; for a store alone it is the
+//! whole process, callers included. What PostgreSQL used meanwhile stands beside it, and `of bare` takes both. `others` is
+//! how many processors were kept busy by what is none of ours, by `/proc/stat`. Clients and servers share the machine:
+//! compare ratios, and CPU before rates. Over one connection most of the CPU is going to sleep and waking up.
 //!
 //! **The clients** are our own (`load`): one process and one thread, a connection each, requests made beforehand, the next
 //! one sent after the answer to the last. h2load cannot do this: over several connections each of them sends the same
 //! addresses in the same order, and a file of data is one body for all requests, which rules gRPC out altogether. Where it
 //! can, over one connection and at the bare handler, h2load is a subject too, and says how far our clients are to be
 //! believed. They write h2load's form of log.
+//!
+//! Where the time goes is in `PROFILE.md` beside this file, by `.ci/measure profile`.
 
 #![allow(
     clippy::unwrap_used,
@@ -33,6 +37,10 @@ mod figures;
 mod load;
 mod machine;
 mod measure;
+mod parts;
+mod pgbench;
+#[allow(dead_code, reason = "shared with the tests, which do more with it")]
+#[path = "../../tests/it/postgres.rs"]
 mod postgres;
 mod reference;
 mod seed;

@@ -10,6 +10,7 @@ use countersign::auth::tokens::TokensFile;
 use countersign::domain::moment::Life;
 use countersign::domain::quota::Quota;
 use countersign::grpc::Grpc;
+use countersign::metrics::StoreMetrics;
 use countersign::ports::Clock;
 use countersign::proto::pam::v1::approval_service_server::ApprovalService;
 use countersign::proto::pam::v1::{
@@ -54,8 +55,8 @@ async fn serve(router: Router) {
 
 /// The services that nobody calls here.
 fn others() -> Grpc {
-    let store = Arc::new(SqliteStore::open(Path::new("unused.db")).unwrap());
-    let tokens = TokensFile::open(Path::new("unused.toml"), &[], SystemClock.now()).unwrap();
+    let store = Arc::new(SqliteStore::open(Path::new("unused.db"), StoreMetrics::default()).unwrap());
+    let tokens = TokensFile::open(Path::new("unused.toml"), &[], &[], SystemClock.now()).unwrap();
     let settings = Settings { pending_timeout: Life::HOUR, quota: Quota::default() };
     let service = Service::new(store, Arc::new(tokens), Arc::new(SystemClock), Arc::new(SystemIds), settings);
     Grpc::new(Arc::new(service))

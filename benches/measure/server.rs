@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use countersign::auth::tokens;
 use countersign::domain::account::Account;
+use countersign::metrics::StoreMetrics;
 use countersign::ports::Clock;
 use countersign::store::Store;
+use countersign::store::postgres::PostgresStore;
 use countersign::store::sqlite::SqliteStore;
 use countersign::system::SystemClock;
 use tokio::time::sleep;
@@ -78,7 +80,12 @@ fn address(line: &str) -> Option<SocketAddr> {
     line[from..].split(|c: char| !(c.is_ascii_digit() || ".:".contains(c))).next()?.parse().ok()
 }
 
-/// Opens a store in this process.
+/// Opens a store in this process: a file, or what a URL leads to.
 pub async fn open(store: &str) -> Arc<dyn Store> {
-    Arc::new(SqliteStore::open(Path::new(store)).unwrap())
+    let metrics = StoreMetrics::default();
+    if store.starts_with("postgres:") {
+        Arc::new(PostgresStore::open(store, None, metrics).await.unwrap())
+    } else {
+        Arc::new(SqliteStore::open(Path::new(store), metrics).unwrap())
+    }
 }
