@@ -27,6 +27,11 @@ impl Account {
             _ => Err(Error::invalid("The name of an account has the form DOMAIN\\user.")),
         }
     }
+
+    /// The name without its domain.
+    pub fn user(&self) -> &str {
+        self.name.split_once('\\').map_or(&self.name, |(_, user)| user)
+    }
 }
 
 /// A set of accounts that the directory knows by a name.

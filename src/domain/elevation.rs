@@ -130,6 +130,12 @@ pub enum Deadline {
     PendingUntil,
 }
 
+impl Status {
+    /// Every status.
+    pub const ALL: [Self; 6] =
+        [Self::Active, Self::Closed, Self::Expired, Self::PendingApproval, Self::Rejected, Self::Scheduled];
+}
+
 impl State {
     /// Every state.
     pub const ALL: [Self; 5] =

@@ -2,7 +2,9 @@
 
 use uuid::Uuid;
 
+use super::elevation::Status;
 use super::error::Error;
+use super::event::Channel;
 use super::moment::{Life, Moment};
 
 /// A page of a list.
@@ -64,12 +66,16 @@ impl<T> Page<T> {
 pub enum Type {
     /// True or false.
     Bool,
+    /// A way by which elevations come.
+    Channel,
     /// An id.
     Id,
     /// A length of time.
     Life,
     /// A moment.
     Moment,
+    /// A status.
+    Status,
     /// A text.
     Text,
 }
@@ -87,6 +93,8 @@ pub enum ElevationField {
     ActivatedAt,
     /// The id of the approval.
     ApprovalId,
+    /// The way by which it came.
+    Channel,
     /// The id of the elevation.
     ElevationId,
     /// When it ends; null until it is active.
@@ -107,10 +115,14 @@ pub enum ElevationField {
     RequesterId,
     /// The name of the requester.
     RequesterName,
+    /// The name of the requester without its domain.
+    RequesterUser,
     /// The role's display name at filing.
     RoleDisplayName,
     /// The id of the role.
     RoleId,
+    /// Where it stands at the moment that the list shows.
+    Status,
 }
 
 impl Field for ElevationField {
@@ -124,8 +136,12 @@ impl Field for ElevationField {
             Self::ApprovalId | Self::ElevationId | Self::FimRequestId | Self::RequesterId | Self::RoleId => {
                 Type::Id
             }
-            Self::Justification | Self::RequesterName | Self::RoleDisplayName => Type::Text,
+            Self::Channel => Type::Channel,
+            Self::Justification | Self::RequesterName | Self::RequesterUser | Self::RoleDisplayName => {
+                Type::Text
+            }
             Self::RequestedLife => Type::Life,
+            Self::Status => Type::Status,
         }
     }
 }
@@ -164,10 +180,10 @@ pub struct Comparison<F> {
     value: Value,
 }
 
-/// How a field is compared.
+/// How a field is compared. Null is less than every value, as in an order.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Operator {
-    /// Equal; null equals null.
+    /// Equal.
     Eq,
     /// Greater or equal.
     Ge,
@@ -177,7 +193,7 @@ pub enum Operator {
     Le,
     /// Less.
     Lt,
-    /// Not equal; null differs from every value.
+    /// Not equal.
     Ne,
 }
 
@@ -186,6 +202,8 @@ pub enum Operator {
 pub enum Value {
     /// True or false.
     Bool(bool),
+    /// A way by which elevations come.
+    Channel(Channel),
     /// An id.
     Id(Uuid),
     /// A length of time.
@@ -194,6 +212,8 @@ pub enum Value {
     Moment(Moment),
     /// No value.
     Null,
+    /// A status.
+    Status(Status),
     /// A text.
     Text(String),
 }
@@ -208,20 +228,25 @@ pub struct Order<F> {
 }
 
 impl<F: Field> Comparison<F> {
-    /// The comparison, when the types fit: null compares only by equality, everything else with its own kind.
+    /// The comparison, when the types fit: everything compares with its own kind; what has no order only by equality.
     pub fn new(field: F, operator: Operator, value: Value) -> Result<Self, Error> {
+        let equality = matches!(operator, Operator::Eq | Operator::Ne);
         let fits = match value {
             Value::Bool(_) => field.holds() == Type::Bool,
+            Value::Channel(_) => equality && field.holds() == Type::Channel,
             Value::Id(_) => field.holds() == Type::Id,
             Value::Life(_) => field.holds() == Type::Life,
             Value::Moment(_) => field.holds() == Type::Moment,
-            Value::Null => matches!(operator, Operator::Eq | Operator::Ne),
+            Value::Null => equality,
+            Value::Status(_) => equality && field.holds() == Type::Status,
             Value::Text(_) => field.holds() == Type::Text,
         };
         if fits {
             Ok(Self { field, operator, value })
         } else {
-            Err(Error::invalid("A comparison needs a value of the field's type; null is only EQ or NE."))
+            Err(Error::invalid(
+                "A comparison needs a value of the field's type; null and the values of enums are only EQ or NE.",
+            ))
         }
     }
 

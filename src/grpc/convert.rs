@@ -130,7 +130,7 @@ impl From<&Caller> for v1::Session {
 
 impl From<account::Account> for v1::Account {
     fn from(account: account::Account) -> Self {
-        Self { id: account.id.to_string(), name: account.name }
+        Self { id: account.id.to_string(), user: account.user().to_owned(), name: account.name }
     }
 }
 

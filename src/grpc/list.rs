@@ -7,10 +7,12 @@ use sha2::{Digest, Sha256};
 
 use super::convert::uuid;
 use crate::domain::caller::Caller;
+use crate::domain::elevation::Status;
 use crate::domain::error::Error;
+use crate::domain::event::Channel;
 use crate::domain::moment::{Life, Moment};
 use crate::domain::query::{
-    Comparison, ElevationField, Field, Operator, Order, Page, Query, RoleField, Snapshot, Value,
+    Comparison, ElevationField, Field, Operator, Order, Page, Query, RoleField, Snapshot, Type, Value,
 };
 use crate::proto::pam::v1::{
     self, ListAllRolesRequest, ListApprovalsRequest, ListElevationsRequest, ListRolesRequest, value::Kind,
@@ -169,7 +171,7 @@ fn filter<F: Field>(
     fields: &[(&str, F)],
 ) -> Result<Vec<Comparison<F>>, Error> {
     if comparisons.len() > MOST_COMPARISONS {
-        return Err(Error::invalid("A filter has at most 16 comparisons.").in_field("filter"));
+        return Err(Error::invalid("A filter has at most 32 comparisons.").in_field("filter"));
     }
     let comparisons = comparisons.into_iter().map(|compared| comparison(compared, fields));
     comparisons.collect::<Result<_, _>>().map_err(|error: Error| error.in_field("filter"))
@@ -185,16 +187,47 @@ fn comparison<F: Field>(comparison: v1::Comparison, fields: &[(&str, F)]) -> Res
         v1::Operator::Ne => Operator::Ne,
         v1::Operator::Unspecified => return Err(Error::invalid("A comparison needs an operator.")),
     };
+    let field = field(&comparison.field, fields)?;
     let value = match comparison.value.and_then(|value| value.kind) {
         Some(Kind::BoolValue(value)) => Value::Bool(value),
         Some(Kind::DurationValue(value)) => Value::Life(Life::try_from(value)?),
         Some(Kind::IdValue(value)) => Value::Id(uuid(&value)?),
         Some(Kind::NullValue(_)) => Value::Null,
-        Some(Kind::StringValue(value)) => Value::Text(value),
+        Some(Kind::StringValue(value)) => named(field.holds(), value)?,
         Some(Kind::TimestampValue(value)) => Value::Moment(value.try_into()?),
         None => return Err(Error::invalid("A comparison needs a value.")),
     };
-    Comparison::new(field(&comparison.field, fields)?, operator, value)
+    Comparison::new(field, operator, value)
+}
+
+/// A text, or the value of an enum that it names.
+fn named(holds: Type, name: String) -> Result<Value, Error> {
+    let value = match holds {
+        Type::Channel => v1::CreationMethod::from_str_name(&name).and_then(channel).map(Value::Channel),
+        Type::Status => v1::ElevationStatus::from_str_name(&name).and_then(status).map(Value::Status),
+        _ => Some(Value::Text(name)),
+    };
+    value.ok_or_else(|| Error::invalid("The field has no value of that name."))
+}
+
+fn channel(method: v1::CreationMethod) -> Option<Channel> {
+    match method {
+        v1::CreationMethod::Grpc => Some(Channel::Grpc),
+        v1::CreationMethod::PamWebApi => Some(Channel::PamWebApi),
+        v1::CreationMethod::Unspecified => None,
+    }
+}
+
+fn status(status: v1::ElevationStatus) -> Option<Status> {
+    match status {
+        v1::ElevationStatus::Active => Some(Status::Active),
+        v1::ElevationStatus::Closed => Some(Status::Closed),
+        v1::ElevationStatus::Expired => Some(Status::Expired),
+        v1::ElevationStatus::PendingApproval => Some(Status::PendingApproval),
+        v1::ElevationStatus::Rejected => Some(Status::Rejected),
+        v1::ElevationStatus::Scheduled => Some(Status::Scheduled),
+        v1::ElevationStatus::Unspecified => None,
+    }
 }
 
 fn field<F: Field>(name: &str, fields: &[(&str, F)]) -> Result<F, Error> {
@@ -203,7 +236,7 @@ fn field<F: Field>(name: &str, fields: &[(&str, F)]) -> Result<F, Error> {
 }
 
 /// The fields of an approval that lists can be filtered and ordered by.
-pub(super) const APPROVAL_FIELDS: [(&str, ElevationField); 12] = [
+pub(super) const APPROVAL_FIELDS: [(&str, ElevationField); 13] = [
     ("elevation_id", ElevationField::ElevationId),
     ("filed_at", ElevationField::FiledAt),
     ("fim_request_id", ElevationField::FimRequestId),
@@ -214,22 +247,26 @@ pub(super) const APPROVAL_FIELDS: [(&str, ElevationField); 12] = [
     ("requested_start", ElevationField::RequestedStart),
     ("requester.id", ElevationField::RequesterId),
     ("requester.name", ElevationField::RequesterName),
+    ("requester.user", ElevationField::RequesterUser),
     ("role_display_name", ElevationField::RoleDisplayName),
     ("role_id", ElevationField::RoleId),
 ];
 
 /// The fields of an elevation that lists can be filtered and ordered by.
-pub(super) const ELEVATION_FIELDS: [(&str, ElevationField); 10] = [
+pub(super) const ELEVATION_FIELDS: [(&str, ElevationField); 13] = [
     ("activated_at", ElevationField::ActivatedAt),
     ("approval_id", ElevationField::ApprovalId),
+    ("creation_method", ElevationField::Channel),
     ("expires_at", ElevationField::ExpiresAt),
     ("filed_at", ElevationField::FiledAt),
     ("id", ElevationField::ElevationId),
     ("justification", ElevationField::Justification),
     ("requested_life", ElevationField::RequestedLife),
     ("requested_start", ElevationField::RequestedStart),
+    ("requester.id", ElevationField::RequesterId),
     ("role_display_name", ElevationField::RoleDisplayName),
     ("role_id", ElevationField::RoleId),
+    ("status", ElevationField::Status),
 ];
 
 /// The fields of a role that lists can be filtered and ordered by.
@@ -242,7 +279,7 @@ pub(super) const ROLE_FIELDS: [(&str, RoleField); 5] = [
 ];
 const DEFAULT_PAGE_SIZE: u32 = 100;
 const LARGEST_PAGE_SIZE: u32 = 1_000;
-const MOST_COMPARISONS: usize = 16;
+const MOST_COMPARISONS: usize = 32;
 const MOST_KEYS: usize = 4;
 const MOST_SKIPPED: u64 = 1_000_000;
 

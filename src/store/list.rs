@@ -2,16 +2,18 @@
 //!
 //! The text is made of constants only; every value of a caller is a parameter.
 
+mod field;
+
 use uuid::Uuid;
 
+use super::columns::channel_name;
 use super::{Approver, FilingKey};
 use crate::domain::elevation::{Deadline, State, Status};
 use crate::domain::id::{AccountId, PrincipalId, RoleId};
 use crate::domain::moment::Moment;
-use crate::domain::query::{
-    Comparison, ElevationField, Field, Operator, Order, Query, RoleField, Snapshot, Value,
-};
+use crate::domain::query::{Comparison, ElevationField, Operator, Order, Query, Snapshot, Value};
 use crate::domain::quota::Load;
+pub(super) use field::{Column, Source};
 
 /// What the backends say each in their own way.
 pub(super) struct Dialect {
@@ -21,6 +23,8 @@ pub(super) struct Dialect {
     pub(super) decided_by: &'static str,
     /// Whether `principal` is in the parameter `{}`, which [`Parameter::Ids`] is.
     pub(super) is_among: &'static str,
+    /// What stands behind the backslash of `requester_name`.
+    pub(super) requester_user: &'static str,
 }
 
 /// A value that a statement compares with.
@@ -97,19 +101,18 @@ pub(super) struct Reading {
     pub(super) count: Option<String>,
     /// Reads the page, and one more.
     pub(super) page: String,
-    /// The values for both; the count has none of the last [`Reading::PAGE_ONLY`].
+    /// The values for both, of which the count has only the first.
     pub(super) parameters: Vec<Parameter>,
+    /// How many parameters the count has.
+    counted: usize,
     /// The moment that the page shows.
     pub(super) snapshot: Snapshot,
 }
 
 impl Reading {
-    /// How many parameters only the page has: its limit and its offset.
-    const PAGE_ONLY: usize = 2;
-
     /// The parameters of the count.
     pub(super) fn count_parameters(&self) -> &[Parameter] {
-        &self.parameters[..self.parameters.len() - Self::PAGE_ONLY]
+        &self.parameters[..self.counted]
     }
 }
 
@@ -191,14 +194,19 @@ impl List {
 
     /// Limits the list to what has one of `statuses` at `now`: `Elevation::status` for many.
     fn and_any_status(&mut self, statuses: &[Status], now: Moment) {
-        let now = self.parameter(Parameter::Integer(now.ticks()));
+        let placeholder = self.placeholder(self.parameters.len() + 1);
         let alternatives: Vec<String> = State::ALL
             .into_iter()
             .flat_map(|state| {
-                statuses.iter().filter_map(|status| shows(state, *status, &now)).collect::<Vec<_>>()
+                statuses.iter().filter_map(|status| shows(state, *status, &placeholder)).collect::<Vec<_>>()
             })
             .collect();
-        self.condition += &format!(" AND ({})", alternatives.join(" OR "));
+        let alternatives = alternatives.join(" OR ");
+        // Some statuses are for good, and a statement takes no parameter that its text does not have.
+        if alternatives.contains(&placeholder) {
+            self.parameter(Parameter::Integer(now.ticks()));
+        }
+        self.condition += &format!(" AND ({alternatives})");
     }
 
     fn and_requester(&mut self, requester: AccountId) {
@@ -229,36 +237,57 @@ impl List {
     pub(super) fn reading<F: Column>(mut self, query: &Query<F>, now: Moment, head: u64) -> Reading {
         let snapshot = query.snapshot.unwrap_or(Snapshot { now, sequence: head });
         for comparison in &query.filter {
-            self.and(comparison);
+            self.and(comparison, snapshot.now);
         }
         let source = self.source(snapshot.sequence, head);
         let count = query.count.then(|| format!("SELECT count(*) FROM {source} WHERE {}", self.condition));
+        let counted = self.parameters.len();
         // One more than asked for tells whether there is a next page.
         let limit = self.parameter(Parameter::Integer(i64::from(query.limit) + 1));
         let offset = self.parameter(Parameter::Integer(query.offset.cast_signed()));
+        let keys = self.keys(&query.order, snapshot.now);
         let Table { columns, order, .. } = self.table;
         let page = format!(
-            "SELECT {columns} FROM {source} WHERE {} ORDER BY {}{order} LIMIT {limit} OFFSET {offset}",
+            "SELECT {columns} FROM {source} WHERE {} ORDER BY {keys}{order} LIMIT {limit} OFFSET {offset}",
             self.condition,
-            keys(&query.order),
         );
-        Reading { count, page, parameters: self.parameters, snapshot }
+        Reading { count, page, parameters: self.parameters, counted, snapshot }
     }
 
-    fn and<F: Column>(&mut self, comparison: &Comparison<F>) {
-        let column = comparison.field().column();
-        let sql = match (comparison.operator(), comparison.value()) {
-            (Operator::Eq, Value::Null) => format!("{column} IS NULL"),
-            (_, Value::Null) => format!("{column} IS NOT NULL"),
-            (operator, Value::Moment(moment)) => self.in_milliseconds(column, operator, *moment),
-            (operator, Value::Bool(value)) => self.compared(column, operator, Parameter::Bool(*value)),
-            (operator, Value::Id(id)) => self.compared(column, operator, Parameter::Id(*id)),
-            (operator, Value::Life(life)) => {
-                self.compared(column, operator, Parameter::Integer(life.seconds()))
-            }
-            (operator, Value::Text(text)) => self.compared(column, operator, Parameter::Text(text.clone())),
+    fn and<F: Column>(&mut self, comparison: &Comparison<F>, now: Moment) {
+        let operator = comparison.operator();
+        let column = match comparison.field().source() {
+            Source::Column(column) => column,
+            Source::RequesterUser => self.dialect.requester_user,
+            Source::Status => "state",
         };
-        self.condition += &format!(" AND {sql}");
+        let sql = match comparison.value() {
+            Value::Null if operator == Operator::Eq => format!("{column} IS NULL"),
+            Value::Null => format!("{column} IS NOT NULL"),
+            Value::Status(status) => return self.and_status(*status, operator, now),
+            Value::Moment(moment) => self.in_milliseconds(column, operator, *moment),
+            Value::Bool(value) => self.compared(column, operator, Parameter::Bool(*value)),
+            Value::Channel(channel) => {
+                self.compared(column, operator, Parameter::Text(channel_name(*channel).to_owned()))
+            }
+            Value::Id(id) => self.compared(column, operator, Parameter::Id(*id)),
+            Value::Life(life) => self.compared(column, operator, Parameter::Integer(life.seconds())),
+            Value::Text(text) => self.compared(column, operator, Parameter::Text(text.clone())),
+        };
+        // Null is less than every value.
+        let below = matches!(operator, Operator::Le | Operator::Lt) && comparison.field().is_nullable();
+        self.condition += &match below {
+            true => format!(" AND ({sql} OR {column} IS NULL)"),
+            false => format!(" AND {sql}"),
+        };
+    }
+
+    fn and_status(&mut self, status: Status, operator: Operator, now: Moment) {
+        let others: Vec<Status> = Status::ALL.into_iter().filter(|other| *other != status).collect();
+        match operator {
+            Operator::Ne => self.and_any_status(&others, now),
+            _ => self.and_any_status(&[status], now),
+        }
     }
 
     fn compared(&mut self, column: &str, operator: Operator, value: Parameter) -> String {
@@ -303,9 +332,36 @@ impl List {
         )
     }
 
+    /// The keys of an order, each with a comma behind it. Null is less than every value, which both backends have to be
+    /// told in the same words.
+    fn keys<F: Column>(&mut self, keys: &[Order<F>], now: Moment) -> String {
+        let mut sql = String::new();
+        for key in keys {
+            sql += &match key.field.source() {
+                Source::Column(column) => column.to_owned(),
+                Source::RequesterUser => self.dialect.requester_user.to_owned(),
+                Source::Status => self.status(now),
+            };
+            sql += if key.descending { " DESC NULLS LAST, " } else { " NULLS FIRST, " };
+        }
+        sql
+    }
+
+    /// The name of the status at `now`, which is the state's where no deadline has passed.
+    fn status(&mut self, now: Moment) -> String {
+        let now = self.parameter(Parameter::Integer(now.ticks()));
+        let expired = State::ALL.into_iter().filter_map(|state| shows(state, Status::Expired, &now));
+        let expired: Vec<String> = expired.collect();
+        format!("CASE WHEN {} THEN 'Expired' ELSE state END", expired.join(" OR "))
+    }
+
     fn parameter(&mut self, value: Parameter) -> String {
         self.parameters.push(value);
-        format!("{}{}", self.dialect.placeholder, self.parameters.len())
+        self.placeholder(self.parameters.len())
+    }
+
+    fn placeholder(&self, number: usize) -> String {
+        format!("{}{number}", self.dialect.placeholder)
     }
 }
 
@@ -328,55 +384,5 @@ fn deadline_column(deadline: Deadline) -> &'static str {
     match deadline {
         Deadline::ExpiresAt => "expires_at",
         Deadline::PendingUntil => "pending_until",
-    }
-}
-
-/// The keys of an order, each with a comma behind it. Null is less than every value, which both backends have to be told
-/// in the same words.
-fn keys<F: Column>(keys: &[Order<F>]) -> String {
-    let mut sql = String::new();
-    for key in keys {
-        sql += key.field.column();
-        sql += if key.descending { " DESC NULLS LAST, " } else { " NULLS FIRST, " };
-    }
-    sql
-}
-
-/// A field that is a column, or an expression over columns.
-pub(super) trait Column: Field {
-    /// The column.
-    fn column(self) -> &'static str;
-}
-
-impl Column for ElevationField {
-    fn column(self) -> &'static str {
-        match self {
-            Self::ActivatedAt => "activated_at",
-            Self::ApprovalId => "approval",
-            Self::ElevationId => "id",
-            Self::ExpiresAt => "expires_at",
-            Self::FiledAt => "filed_at",
-            Self::FimRequestId => "fim_request_id",
-            Self::Justification => "justification",
-            Self::PendingUntil => "pending_until",
-            Self::RequestedLife => "requested_life",
-            Self::RequestedStart => "requested_start",
-            Self::RequesterId => "requester_id",
-            Self::RequesterName => "requester_name",
-            Self::RoleDisplayName => "role_display_name",
-            Self::RoleId => "role",
-        }
-    }
-}
-
-impl Column for RoleField {
-    fn column(self) -> &'static str {
-        match self {
-            Self::ApprovalRequired => "(approvers IS NOT NULL)",
-            Self::Description => "description",
-            Self::DisplayName => "display_name",
-            Self::Id => "id",
-            Self::LongestLife => "longest_life",
-        }
     }
 }

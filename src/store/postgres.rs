@@ -250,10 +250,11 @@ const TAKE_TURNS: &str = "SELECT pg_advisory_xact_lock(4846923550293)";
 const HAS_MIGRATIONS: &str = "SELECT to_regclass('migration') IS NOT NULL";
 const MIGRATION: &str = "CREATE TABLE IF NOT EXISTS migration (number bigint PRIMARY KEY)";
 const LAST_MIGRATION: &str = "SELECT coalesce(max(number), 0) FROM migration";
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/postgres/0001_spine.sql"),
     include_str!("migrations/postgres/0002_guard.sql"),
     include_str!("migrations/postgres/0003_live.sql"),
+    include_str!("migrations/postgres/0004_expiry.sql"),
 ];
 /// Longer than the server lets a read take.
 const MOST_TIME: Duration = Duration::from_secs(12);

@@ -328,10 +328,11 @@ fn failed(error: rusqlite::Error) -> Error {
     Error::unavailable(error)
 }
 
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/sqlite/0001_spine.sql"),
     include_str!("migrations/sqlite/0002_guard.sql"),
     include_str!("migrations/sqlite/0003_live.sql"),
+    include_str!("migrations/sqlite/0004_expiry.sql"),
 ];
 const MOST_READERS: usize = 4;
 /// 3.51.3.

@@ -58,7 +58,8 @@ macro_rules! law {
             of_two_filings_at_once_the_second_counts_the_first
         }
         sentences! { $backend, lists:
-            null_differs_from_every_value_and_is_never_greater_or_less
+            null_is_less_than_every_value
+            a_status_is_that_of_the_moment_in_a_filter_and_in_an_order
             moments_compare_by_the_millisecond
             every_comparison_selects_what_a_naive_one_does
             all_comparisons_of_a_filter_must_hold

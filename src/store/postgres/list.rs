@@ -115,4 +115,5 @@ const POSTGRES: Dialect = Dialect {
     placeholder: '$',
     decided_by: "decisions @> jsonb_build_array(jsonb_build_object('approver', {}))",
     is_among: "principal = ANY ({})",
+    requester_user: "substr(requester_name, strpos(requester_name, '\\') + 1)",
 };

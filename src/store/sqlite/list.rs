@@ -119,4 +119,5 @@ const SQLITE: Dialect = Dialect {
     placeholder: '?',
     decided_by: "EXISTS (SELECT 1 FROM json_each(decisions) WHERE value ->> 'approver' = {})",
     is_among: "principal IN (SELECT unhex(value) FROM json_each({}))",
+    requester_user: "substr(requester_name, instr(requester_name, '\\') + 1)",
 };

@@ -164,6 +164,10 @@ pub fn rejected_by(name: &str) -> Told {
     (actor(name), Fact::Rejected(decided()))
 }
 
+pub fn closed_by(name: &str) -> Told {
+    (actor(name), Fact::Closed)
+}
+
 pub fn activated_until(expires_at: Moment) -> Told {
     (actor(SAM), Fact::Activated { expires_at })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use countersign::domain::account::{Group, Principal};
 use countersign::domain::caller::Caller;
-use countersign::domain::elevation::Elevation;
+use countersign::domain::elevation::{Elevation, Status};
 use countersign::domain::event::{Filed, Opened};
 use countersign::domain::id::RoleId;
 use countersign::domain::moment::Moment;
@@ -16,8 +16,8 @@ use uuid::Uuid;
 
 use super::Backend;
 use super::history::{
-    History, ROLE, account, approval_id, approved_by, committed, elevation_id, filing, group, life,
-    rejected_by, role, role_change, sams_role, ticks,
+    History, ROLE, account, activated_until, approval_id, approved_by, at, closed_by, committed,
+    elevation_id, filing, group, life, rejected_by, role, role_change, sams_role, ticks,
 };
 use super::oracle::{FIELDS, OPERATORS, listed, value};
 use crate::kit::{EVE, GIL, JEN, KIM, SAM, START};
@@ -53,7 +53,7 @@ pub async fn list(
     }
 }
 
-pub async fn null_differs_from_every_value_and_is_never_greater_or_less(backend: impl Backend) {
+pub async fn null_is_less_than_every_value(backend: impl Backend) {
     let store = backend.open().await;
     file(&store, justified([None, Some("a"), Some("b"), Some("c")])).await;
     let text = |text: &str| Value::Text(text.to_owned());
@@ -66,8 +66,8 @@ pub async fn null_differs_from_every_value_and_is_never_greater_or_less(backend:
         (Operator::Gt, text(""), &[Some("a"), Some("b"), Some("c")]),
         (Operator::Gt, text("b"), &[Some("c")]),
         (Operator::Ge, text("b"), &[Some("b"), Some("c")]),
-        (Operator::Lt, text("b"), &[Some("a")]),
-        (Operator::Le, text("b"), &[Some("a"), Some("b")]),
+        (Operator::Lt, text("b"), &[None, Some("a")]),
+        (Operator::Le, text("b"), &[None, Some("a"), Some("b")]),
     ];
     for (operator, value, expected) in table {
         let label = format!("{operator:?} {value:?}");
@@ -76,6 +76,50 @@ pub async fn null_differs_from_every_value_and_is_never_greater_or_less(backend:
         assert_eq!(justifications(&page), expected, "{label}");
         assert_eq!(page.total, Some(expected.len() as u64), "{label}");
     }
+}
+
+pub async fn a_status_is_that_of_the_moment_in_a_filter_and_in_an_order(backend: impl Backend) {
+    let store = backend.open().await;
+    let until = |number, seconds| {
+        let approval = Some(Opened { id: approval_id(number), pending_until: at(seconds) });
+        History::of(number, START, Filed { approval, ..filing(number) })
+    };
+    let closed = until(4, 900).then(at(1), [closed_by(JEN)]);
+    let active = until(5, 900).then(at(1), [approved_by(SAM), activated_until(at(200))]);
+    for history in
+        [until(1, 100), until(2, 900), until(3, 900).then(at(1), [rejected_by(SAM)]), closed, active]
+    {
+        committed(&store, history.whole()).await;
+    }
+    let numbers = async |query, now| {
+        let page = store.elevations(account(JEN).id, query, now).await.unwrap();
+        let numbers = page.items.iter().map(|elevation| elevation.value.id.0.as_u128());
+        numbers.collect::<Vec<_>>()
+    };
+    for (seconds, status, expected) in [
+        (99, Status::PendingApproval, &[1, 2][..]),
+        (100, Status::PendingApproval, &[2]),
+        (100, Status::Expired, &[1]),
+        (199, Status::Active, &[5]),
+        (200, Status::Active, &[]),
+        (200, Status::Expired, &[1, 5]),
+        (200, Status::Rejected, &[3]),
+        (200, Status::Closed, &[4]),
+        (200, Status::Scheduled, &[]),
+    ] {
+        let filter = |operator| filtered(&[(ElevationField::Status, operator, Value::Status(status))]);
+        assert_eq!(numbers(filter(Operator::Eq), at(seconds)).await, expected, "{status:?} at {seconds}");
+        let others: Vec<u128> = (1..=5).filter(|number| !expected.contains(number)).collect();
+        assert_eq!(numbers(filter(Operator::Ne), at(seconds)).await, others, "not {status:?} at {seconds}");
+    }
+    let ordered = |descending| {
+        let order = vec![Order { field: ElevationField::Status, descending }];
+        Query { order, ..everything() }
+    };
+    // Active, Closed, Expired, PendingApproval, Rejected.
+    assert_eq!(numbers(ordered(false), at(100)).await, [5, 4, 1, 2, 3]);
+    assert_eq!(numbers(ordered(true), at(100)).await, [3, 2, 1, 4, 5]);
+    assert_eq!(numbers(ordered(false), at(200)).await, [4, 1, 5, 2, 3]);
 }
 
 pub async fn moments_compare_by_the_millisecond(backend: impl Backend) {

@@ -9,10 +9,11 @@ use countersign::domain::query::{Comparison, ElevationField, Operator, Query, Va
 use countersign::domain::rights;
 use countersign::domain::role::Role;
 
-pub const FIELDS: [ElevationField; 14] = [
+pub const FIELDS: [ElevationField; 16] = [
     ElevationField::ActivatedAt,
     ElevationField::ExpiresAt,
     ElevationField::ApprovalId,
+    ElevationField::Channel,
     ElevationField::ElevationId,
     ElevationField::FiledAt,
     ElevationField::FimRequestId,
@@ -22,6 +23,7 @@ pub const FIELDS: [ElevationField; 14] = [
     ElevationField::RequestedStart,
     ElevationField::RequesterId,
     ElevationField::RequesterName,
+    ElevationField::RequesterUser,
     ElevationField::RoleDisplayName,
     ElevationField::RoleId,
 ];
@@ -54,6 +56,7 @@ pub fn value(field: ElevationField, elevation: &Elevation) -> Value {
         ElevationField::ActivatedAt => elevation.activated_at.map_or(Value::Null, Value::Moment),
         ElevationField::ExpiresAt => elevation.expires_at.map_or(Value::Null, Value::Moment),
         ElevationField::ApprovalId => approval.map_or(Value::Null, |approval| Value::Id(approval.id.0)),
+        ElevationField::Channel => Value::Channel(elevation.channel),
         ElevationField::ElevationId => Value::Id(elevation.id.0),
         ElevationField::FiledAt => Value::Moment(elevation.filed_at),
         ElevationField::FimRequestId => Value::Id(elevation.id.fim_request_id()),
@@ -65,8 +68,10 @@ pub fn value(field: ElevationField, elevation: &Elevation) -> Value {
         ElevationField::RequestedStart => Value::Moment(elevation.requested_start),
         ElevationField::RequesterId => Value::Id(elevation.requester.id.0),
         ElevationField::RequesterName => Value::Text(elevation.requester.name.clone()),
+        ElevationField::RequesterUser => Value::Text(elevation.requester.user().to_owned()),
         ElevationField::RoleDisplayName => Value::Text(elevation.role_display_name.clone()),
         ElevationField::RoleId => Value::Id(elevation.role.0),
+        ElevationField::Status => unreachable!("only what is pending is listed"),
     }
 }
 
@@ -80,14 +85,13 @@ fn is_decidable(elevation: &Elevation, roles: &[Role], caller: &Caller, now: Mom
 
 fn holds(comparison: &Comparison<ElevationField>, elevation: &Elevation) -> bool {
     let [left, right] = [&value(comparison.field(), elevation), comparison.value()].map(in_milliseconds);
-    let known = left != Value::Null && right != Value::Null;
     let order = compare(&left, &right);
     match comparison.operator() {
         Operator::Eq => order.is_eq(),
-        Operator::Ge => known && order.is_ge(),
-        Operator::Gt => known && order.is_gt(),
-        Operator::Le => known && order.is_le(),
-        Operator::Lt => known && order.is_lt(),
+        Operator::Ge => order.is_ge(),
+        Operator::Gt => order.is_gt(),
+        Operator::Le => order.is_le(),
+        Operator::Lt => order.is_lt(),
         Operator::Ne => order.is_ne(),
     }
 }
@@ -105,6 +109,8 @@ fn compare(one: &Value, other: &Value) -> Ordering {
         (Value::Null, Value::Null) => Ordering::Equal,
         (Value::Null, _) => Ordering::Less,
         (_, Value::Null) => Ordering::Greater,
+        // By its name, as it is stored.
+        (Value::Channel(one), Value::Channel(other)) => format!("{one:?}").cmp(&format!("{other:?}")),
         (Value::Id(one), Value::Id(other)) => one.as_bytes().cmp(other.as_bytes()),
         (Value::Life(one), Value::Life(other)) => one.cmp(other),
         (Value::Moment(one), Value::Moment(other)) => one.cmp(other),
