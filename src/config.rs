@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use http::uri::Scheme;
 use http::{HeaderValue, Uri};
+use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use jiff::{Span, SpanRelativeTo};
 use tracing_subscriber::EnvFilter;
@@ -74,6 +75,10 @@ pub struct Serve {
     /// An origin whose pages may call the REST API, as browsers send it: http://pamsrv:8090. May be given more than once.
     #[arg(long = "allowed-origin", env = "COUNTERSIGN_ALLOWED_ORIGINS", value_delimiter = ',')]
     pub allowed_origins: Vec<HeaderValue>,
+    /// A TLS proxy in front, as an address or a network: 10.0.0.0/8. Its Forwarded or X-Forwarded-Host and -Proto headers
+    /// say how clients reached it, which links of the REST API follow. May be given more than once.
+    #[arg(long = "trusted-proxy", env = "COUNTERSIGN_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
     /// Whether anybody may read the gRPC contract by reflection; always on with --dev.
     #[arg(long, env = "COUNTERSIGN_REFLECTION", value_parser = FalseyValueParser::new())]
     pub reflection: bool,
@@ -285,6 +290,11 @@ fn account(text: &str) -> Result<Account, String> {
 
 fn group(text: &str) -> Result<Group, String> {
     Group::named(text).map_err(|error| error.to_string())
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let network = text.parse().or_else(|_| text.parse().map(|address: IpAddr| address.to_canonical().into()));
+    network.map_err(|_| "an address such as 10.1.2.3 or a network such as 10.0.0.0/8 is needed".to_owned())
 }
 
 fn zone(text: &str) -> Result<TimeZone, String> {

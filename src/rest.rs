@@ -8,7 +8,13 @@ pub mod cors;
 mod create;
 mod entity;
 pub mod error;
+mod expression;
+mod filter;
+mod format;
 mod list;
+mod literal;
+mod metadata;
+mod model;
 mod path;
 mod query;
 mod requests;
@@ -32,6 +38,7 @@ use crate::proto::pam::v1::role_service_server::RoleService;
 use crate::proto::pam::v1::session_service_server::SessionService;
 use crate::status::{Error, Kind};
 use approvals::PendingApprovals;
+pub use entity::Address;
 pub use path::OPERATIONS;
 use path::{Action, Target};
 use requests::Requests;
@@ -82,6 +89,8 @@ impl Rest {
             (Target::Requests, &Method::GET | &Method::HEAD) => self.list::<Requests>(request).await,
             (Target::Requests, &Method::POST) => self.create(request, body).await,
             (Target::Roles, &Method::GET | &Method::HEAD) => self.list::<Roles>(request).await,
+            (Target::Metadata, &Method::GET | &Method::HEAD) => self.metadata(request),
+            (Target::ServiceDocument, &Method::GET | &Method::HEAD) => self.service_document(request),
             (Target::Session, &Method::GET | &Method::HEAD) => self.list::<Session>(request).await,
             (target, _) => Ok(method_not_allowed(target)),
         }

@@ -6,6 +6,7 @@
 
 mod connections;
 mod edge;
+mod forwarded;
 mod guard;
 mod limits;
 mod operations;
@@ -41,6 +42,7 @@ use crate::rest::cors::Cors;
 use crate::service::Service;
 use crate::store::Store;
 use crate::traces::Traces;
+pub use forwarded::TrustedProxies;
 use limits::Gate;
 
 /// What is served.
@@ -49,6 +51,8 @@ pub struct App {
     pub authenticator: Authenticator,
     /// Which pages of other origins may call.
     pub cors: Cors,
+    /// The proxies in front whose word on the clients' address counts.
+    pub proxies: TrustedProxies,
     /// How much at once, and for how long.
     pub limits: Limits,
     /// What is measured; the store has its part of it.
@@ -152,9 +156,10 @@ fn router(app: App, stop: &CancellationToken) -> Result<Router, Error> {
         .merge(probes::http(&*app.store))
         .merge(streams::end_on(grpc_routes(probes::grpc(&*app.store, stop)), stop))
         .merge(streams::end_on(grpc_routes(probes::reflection(app.reflection)?), stop));
+    let web = Arc::new(edge::Web { cors: app.cors, proxies: app.proxies });
     Ok(router
         .layer(CatchPanicLayer::custom(edge::panicked))
-        .layer(from_fn_with_state(Arc::new(app.cors), edge::pass))
+        .layer(from_fn_with_state(web, edge::pass))
         .layer(from_fn_with_state(observer, edge::observe)))
 }
 

@@ -30,6 +30,7 @@ pub fn row(kind: Kind) -> Row {
         Kind::AlreadyDecided        => (Code::FailedPrecondition, StatusCode::FORBIDDEN,             "ALREADY_DECIDED",         false),
         Kind::ApprovalNotPending    => (Code::FailedPrecondition, StatusCode::FORBIDDEN,             "APPROVAL_NOT_PENDING",    false),
         Kind::BodyTooLarge          => (Code::ResourceExhausted,  StatusCode::PAYLOAD_TOO_LARGE,     "BODY_TOO_LARGE",          false),
+        Kind::CrossOrigin           => (Code::PermissionDenied,   StatusCode::FORBIDDEN,             "CROSS_ORIGIN",            false),
         Kind::DeadlineExceeded      => (Code::DeadlineExceeded,   StatusCode::REQUEST_TIMEOUT,       "DEADLINE_EXCEEDED",       false),
         Kind::ElevationEnded        => (Code::FailedPrecondition, StatusCode::FORBIDDEN,             "ELEVATION_ENDED",         false),
         Kind::Internal              => (Code::Internal,           StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL",                false),

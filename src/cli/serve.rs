@@ -20,7 +20,7 @@ use crate::domain::quota::Quota;
 use crate::metrics::{Metrics, StoreMetrics};
 use crate::ports::Clock;
 use crate::rest::cors::Cors;
-use crate::server::{self, App, Limits};
+use crate::server::{self, App, Limits, TrustedProxies};
 use crate::service::{Service, Settings};
 use crate::store::Store;
 use crate::store::postgres::PostgresStore;
@@ -94,6 +94,7 @@ pub(super) fn app(
     Ok(App {
         authenticator: Authenticator::new(vec![Box::new(Bearer(tokens))], clock),
         cors: Cors { allowed_origins: settings.allowed_origins.clone() },
+        proxies: TrustedProxies(settings.trusted_proxies.clone()),
         limits: limits(settings),
         metrics,
         reflection: settings.reflection || settings.dev,

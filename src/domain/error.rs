@@ -15,6 +15,8 @@ pub enum Kind {
     ApprovalNotPending,
     /// Send less.
     BodyTooLarge,
+    /// Have the origin of the page allowed: a browser sent this for a page that may not call.
+    CrossOrigin,
     /// Live with it: the elevation was rejected or has expired.
     ElevationEnded,
     /// Look what became of it, or repeat what may be repeated: it is not known whether it happened.
@@ -51,11 +53,12 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::AccessDenied,
         Self::AlreadyDecided,
         Self::ApprovalNotPending,
         Self::BodyTooLarge,
+        Self::CrossOrigin,
         Self::DeadlineExceeded,
         Self::ElevationEnded,
         Self::Internal,

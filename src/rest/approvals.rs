@@ -4,12 +4,11 @@ use async_trait::async_trait;
 use axum::body::Body;
 use axum::response::Response;
 use http::request::Parts;
-use serde::Serialize;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::entity::{Id, seconds, utc};
-use super::list::Set;
+use super::list::{Asked, Page, Set};
+use super::model::{Cell, Edm, Property, Source};
 use super::query::check_action;
 use super::{Rest, message_of};
 use crate::proto::pam::v1::{Approval, ApproveRequest, ListApprovalsRequest, RejectRequest};
@@ -33,60 +32,61 @@ impl Rest {
     }
 }
 
-/// `GET pamrequeststoapprove`: all that the caller may decide, oldest first.
+/// `GET pamrequeststoapprove`: all that the caller may decide, oldest first (`wire.md` 24).
 pub(super) struct PendingApprovals;
 
 #[async_trait]
 impl Set for PendingApprovals {
     const NAME: &'static str = "pamrequeststoapprove";
-    type Row = PendingRow;
-
-    async fn page(
-        rest: &Rest,
-        request: &Parts,
-        page_size: i32,
-        page_token: String,
-    ) -> Result<(Vec<PendingRow>, String), Status> {
-        let message = ListApprovalsRequest { page_size, page_token, ..ListApprovalsRequest::default() };
-        let page = rest.approvals.list_approvals(message_of(request, message)).await?.into_inner();
-        Ok((page.approvals.into_iter().map(PendingRow::from).collect(), page.next_page_token))
-    }
-}
-
-/// A row of `pamrequeststoapprove`, its properties in the documented order (`wire.md` 24).
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct PendingRow {
-    role_name: String,
-    requestor: String,
-    justification: Option<String>,
-    #[serde(rename = "RequestedTTL")]
-    requested_ttl: String,
-    requested_time: String,
-    creation_time: String,
-    #[serde(rename = "FIMRequestID")]
-    fim_request_id: Id,
-    #[serde(rename = "RequestorID")]
-    requestor_id: Id,
-    #[serde(rename = "ApprovalObjectID")]
-    approval_object_id: Id,
-}
-
-impl From<Approval> for PendingRow {
-    fn from(approval: Approval) -> Self {
-        let requester = approval.requester.unwrap_or_default();
+    const TYPE: &'static str = "PendingPamRequest";
+    // The ids are of a complex type, which OData v3 does not allow in a key (`wire.md` A24).
+    const KEY: &'static [&'static str] = &["Requestor", "RoleName", "CreationTime"];
+    const PROPERTIES: &'static [Property<Approval>] = &[
+        Property::new("RoleName", Edm::String, Source::Field("role_display_name"), |approval| {
+            Cell::text(&approval.role_display_name)
+        }),
         // The account name alone, without its domain (`wire.md` B33).
-        let requestor = requester.name.rsplit('\\').next().unwrap_or_default().to_owned();
-        Self {
-            role_name: approval.role_display_name,
-            requestor,
-            justification: approval.justification,
-            requested_ttl: seconds(approval.requested_life),
-            requested_time: utc(approval.requested_start),
-            creation_time: utc(approval.filed_at),
-            fim_request_id: Id { value: approval.fim_request_id },
-            requestor_id: Id { value: requester.id },
-            approval_object_id: Id { value: approval.id },
-        }
+        Property::new("Requestor", Edm::String, Source::Field("requester.user"), |approval| {
+            Cell::text(approval.requester.as_ref().map_or("", |requester| &requester.user))
+        }),
+        Property::nullable("Justification", Edm::String, Source::Field("justification"), |approval| {
+            Cell::optional(approval.justification.as_deref())
+        }),
+        Property::new("RequestedTTL", Edm::Int64, Source::Field("requested_life"), |approval| {
+            Cell::seconds(approval.requested_life)
+        }),
+        Property::new("RequestedTime", Edm::DateTime, Source::Field("requested_start"), |approval| {
+            Cell::Moment(approval.requested_start)
+        }),
+        Property::new("CreationTime", Edm::DateTime, Source::Field("filed_at"), |approval| {
+            Cell::Moment(approval.filed_at)
+        }),
+        Property::new("FIMRequestID", Edm::Identifier, Source::Field("fim_request_id"), |approval| {
+            Cell::identifier(&approval.fim_request_id)
+        }),
+        Property::new("RequestorID", Edm::Identifier, Source::Field("requester.id"), |approval| {
+            Cell::identifier(approval.requester.as_ref().map_or("", |requester| &requester.id))
+        }),
+        Property::new("ApprovalObjectID", Edm::Identifier, Source::Field("id"), |approval| {
+            Cell::identifier(&approval.id)
+        }),
+    ];
+    type Row = Approval;
+
+    fn address(approval: &Approval) -> Option<&str> {
+        Some(&approval.id)
+    }
+
+    async fn page(rest: &Rest, request: &Parts, asked: Asked) -> Result<Page<Approval>, Status> {
+        let message = ListApprovalsRequest {
+            page_size: asked.page_size,
+            page_token: asked.page_token,
+            filter: asked.filter,
+            order_by: asked.order_by,
+            skip: asked.skip,
+            include_total_size: asked.include_total_size,
+        };
+        let page = rest.approvals.list_approvals(message_of(request, message)).await?.into_inner();
+        Ok(Page { rows: page.approvals, next_page_token: page.next_page_token, total_size: page.total_size })
     }
 }

@@ -1,12 +1,16 @@
 //! Cross-origin requests: a portal on another origin may call, if the configuration names its origin (`wire.md` 19, 98).
 
 use axum::body::Body;
+use axum::extract::Request;
 use axum::response::Response;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ORIGIN, VARY,
 };
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use super::entity::called;
 
 /// The origins that may call with credentials.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +35,22 @@ impl Cors {
         headers.get(ORIGIN).filter(|origin| self.allowed_origins.contains(origin)).cloned()
     }
 
+    /// Whether a page that may not call has made a browser send this, to change something: the browser adds the caller's
+    /// credentials by itself. What is no browser's says nothing of where it comes from.
+    pub fn refuses(&self, request: &Request) -> bool {
+        let headers = request.headers();
+        if request.method().is_safe() || self.allowed(headers).is_some() {
+            return false;
+        }
+        match (headers.get(ORIGIN), headers.get(&SEC_FETCH_SITE).map(HeaderValue::as_bytes)) {
+            (Some(origin), _) => {
+                let told = request.extensions().get();
+                !is_of(origin, called(request.uri(), headers, told).as_ref())
+            }
+            (None, site) => matches!(site, Some(b"cross-site" | b"same-site")),
+        }
+    }
+
     /// Marks an answer for the browser; an answer without the marks is hidden from the page, errors too.
     pub fn mark(&self, origin: Option<HeaderValue>, headers: &mut HeaderMap) {
         if self.allowed_origins.is_empty() {
@@ -45,5 +65,12 @@ impl Cors {
     }
 }
 
+/// Whether an origin is the server's own, by the host; a proxy in front may have changed the scheme.
+fn is_of(origin: &HeaderValue, called: Option<&Authority>) -> bool {
+    let host = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
+    host.zip(called).is_some_and(|(host, called)| called.as_str().eq_ignore_ascii_case(host))
+}
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const ALLOWED_HEADERS: &str =
     "content-type, authorization, dataserviceversion, maxdataserviceversion, prefer, x-request-id";

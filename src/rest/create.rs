@@ -12,18 +12,21 @@ use prost_types::Duration;
 use serde_json::Value;
 use tonic::Status;
 
-use super::entity::{self, base_url, local_time, precise_utc};
+use super::entity::{Entity, base_url, json, local_time, precise_utc};
+use super::format::Format;
+use super::list::{Set, Single, entity};
+use super::model::Cell;
 use super::query::check_action;
-use super::requests::{Entry, RequestRow};
+use super::requests::{CREATION_TIME, REQUESTED_TIME, Requests};
 use super::{LONGEST_BODY, Rest, body_too_large, message_of};
-use crate::proto::pam::v1::CreateElevationRequest;
+use crate::proto::pam::v1::{CreateElevationRequest, Elevation};
 use crate::status::Error;
 
 impl Rest {
     /// Files a request, or gives a role up when the TTL is 0; answers 201 with the request and where it is.
     pub(super) async fn create(&self, request: &Parts, body: Body) -> Result<Response, Status> {
         check_action(request.uri.query())?;
-        let base = base_url(&request.uri, &request.headers)?;
+        let base = base_url(request)?;
         let body = collected(body).await?;
         let message = Fields::read(request, &body)?.message(&self.zone)?;
         let elevation = self.elevations.create_elevation(message_of(request, message)).await?;
@@ -32,15 +35,32 @@ impl Rest {
         let mut response = if wants_no_content(request) {
             no_content()
         } else {
-            let (filed_at, start) = (elevation.filed_at, elevation.requested_start);
-            let mut row = RequestRow::from(elevation);
-            row.creation_time = local_time(filed_at, &self.zone);
-            row.requested_time = precise_utc(start);
-            entity::json(StatusCode::CREATED, &Entry::new(&base, row))
+            let format = Format::of(None, &request.headers);
+            let created = self.created(&elevation, &base, format);
+            json(StatusCode::CREATED, format, &Single::of::<Requests>(&base, created))
         };
         let location = HeaderValue::try_from(location).map_err(Error::internal)?;
         response.headers_mut().insert(LOCATION, location);
         Ok(response)
+    }
+}
+
+impl Rest {
+    /// The row as its creation answers it: created in local time, to be started with all digits (`wire.md` B36, A8).
+    fn created<'a>(&self, elevation: &'a Elevation, base: &str, format: Format) -> Entity<'a> {
+        let properties: Vec<_> = Requests::PROPERTIES.iter().collect();
+        let mut row = entity::<Requests>(elevation, base, &properties, format);
+        for (name, cell) in &mut row.cells {
+            match (*name, &cell) {
+                _ if format == Format::Verbose2 => {}
+                (CREATION_TIME, Cell::Moment(time)) => {
+                    *cell = Cell::Text(Some(local_time(*time, &self.zone).into()))
+                }
+                (REQUESTED_TIME, Cell::Moment(time)) => *cell = Cell::Text(Some(precise_utc(*time).into())),
+                _ => {}
+            }
+        }
+        row
     }
 }
 

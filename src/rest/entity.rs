@@ -1,58 +1,156 @@
-//! OData bodies: JSON light with minimal metadata, as the original printed it (`wire.md` 82, B35, B37, 101).
+//! OData bodies, as the original printed them (`wire.md` 82 to 89, B35, B37, 101).
 
 use std::io;
 
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, uri::Authority};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use jiff::tz::TimeZone;
-use prost_types::{Duration, Timestamp};
+use prost_types::Timestamp;
 use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
 use serde_json::ser::Formatter;
+use serde_json::value::RawValue;
 
+use super::format::Format;
+use super::literal::FIRST_MOMENT;
+use super::model::Cell;
 use crate::status::Error;
 
-/// An id of the original's own complex type.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Id {
-    /// The GUID.
-    pub(super) value: String,
+/// A row, or what was selected of it, as it is printed.
+pub(super) struct Entity<'a> {
+    /// The type that `$metadata` knows it by.
+    pub(super) kind: &'static str,
+    /// The address of the row, where it has one.
+    pub(super) address: Option<String>,
+    /// Its properties, in the documented order.
+    pub(super) cells: Vec<(&'static str, Cell<'a>)>,
+    /// The form of the answer.
+    pub(super) format: Format,
 }
 
-/// The address under which the client reaches the API, with what it must begin every link with.
-pub(super) fn base_url(uri: &Uri, headers: &HeaderMap) -> Result<String, Error> {
-    let mut hosts = headers.get_all(http::header::HOST).iter();
-    let host = hosts.next().filter(|_| hosts.next().is_none()).and_then(|host| host.to_str().ok());
-    let authority = match (uri.authority(), host) {
-        (Some(authority), _) => Some(authority.clone()),
-        (None, Some(host)) => host.parse::<Authority>().ok(),
-        (None, None) => None,
-    };
-    match authority.filter(|authority| !authority.as_str().contains('@')) {
-        Some(authority) => Ok(format!("http://{authority}/api/pamresources/")),
+impl Entity<'_> {
+    /// Prints the properties into an object that is open already.
+    pub(super) fn print_into<M: SerializeMap>(&self, object: &mut M) -> Result<(), M::Error> {
+        if self.format.is_verbose() {
+            let address = self.address.as_deref();
+            object.serialize_entry(
+                "__metadata",
+                &Metadata { id: address, uri: address, kind: Kind(self.kind) },
+            )?;
+        }
+        let cells = self.cells.iter();
+        cells.into_iter().try_for_each(|(name, cell)| object.serialize_entry(name, &Value(cell, self.format)))
+    }
+}
+
+impl Serialize for Entity<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        self.print_into(&mut object)?;
+        object.end()
+    }
+}
+
+/// What the older form says of a row beside its properties.
+#[derive(Serialize)]
+struct Metadata<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uri: Option<&'a str>,
+    #[serde(rename = "type")]
+    kind: Kind,
+}
+
+/// The name of a type in the namespace of `$metadata`.
+struct Kind(&'static str);
+
+impl Serialize for Kind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{NAMESPACE}.{}", self.0))
+    }
+}
+
+/// A value in a form of JSON.
+struct Value<'a>(&'a Cell<'a>, Format);
+
+impl Serialize for Value<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(cell, format) = self;
+        match cell {
+            Cell::Boolean(value) => value.serialize(serializer),
+            Cell::Identifier(id) => {
+                let mut object = serializer.serialize_map(None)?;
+                if format.is_verbose() {
+                    let kind = Kind(IDENTIFIER);
+                    object.serialize_entry("__metadata", &Metadata { id: None, uri: None, kind })?;
+                }
+                object.serialize_entry("Value", id)?;
+                object.end()
+            }
+            Cell::Moment(moment) if *format == Format::Verbose2 => {
+                milliseconds(*moment).serialize(serializer)
+            }
+            Cell::Moment(moment) => utc(*moment).serialize(serializer),
+            // An `Edm.Int64` stands in quotes.
+            Cell::Number(number) => serializer.collect_str(number),
+            Cell::Text(text) => text.serialize(serializer),
+        }
+    }
+}
+
+/// A moment as version 2 printed it, in milliseconds; the slashes are escaped, by which clients knew it from a text.
+fn milliseconds(moment: Option<Timestamp>) -> Box<RawValue> {
+    let moment = readable(moment).unwrap_or(FIRST_MOMENT);
+    let text = format!("\"\\/Date({})\\/\"", moment.as_millisecond());
+    RawValue::from_string(text).expect("a number between constant texts is JSON")
+}
+
+/// What a trusted proxy says of the address that its client called.
+#[derive(Clone, Debug)]
+pub struct Address {
+    /// The host, with the port where it is not the usual one.
+    pub authority: Option<Authority>,
+    /// `http` or `https`.
+    pub scheme: Option<&'static str>,
+}
+
+/// What every link of an answer begins with: the address under which the client reaches the API.
+pub(super) fn base_url(request: &Parts) -> Result<String, Error> {
+    let told = request.extensions.get::<Address>();
+    let scheme = told.and_then(|told| told.scheme).unwrap_or("http");
+    match called(&request.uri, &request.headers, told) {
+        Some(authority) => Ok(format!("{scheme}://{authority}/api/pamresources/")),
         None => Err(Error::invalid("The Host header is missing or malformed.")),
     }
 }
 
+/// The host that the client called: as a trusted proxy told, else as the request names it.
+pub(super) fn called(uri: &Uri, headers: &HeaderMap, told: Option<&Address>) -> Option<Authority> {
+    let mut hosts = headers.get_all(http::header::HOST).iter();
+    let host = hosts.next().filter(|_| hosts.next().is_none()).and_then(|host| host.to_str().ok());
+    let authority = told.and_then(|told| told.authority.clone()).or_else(|| uri.authority().cloned());
+    let authority = authority.or_else(|| host.and_then(|host| host.parse().ok()));
+    authority.filter(|authority| !authority.as_str().contains('@'))
+}
+
 /// An answer with a body.
-pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
+pub(super) fn json(status: StatusCode, format: Format, body: &impl Serialize) -> Response {
     let mut text = Vec::new();
     body.serialize(&mut serde_json::Serializer::with_formatter(&mut text, Ascii))
         .expect("bodies are plain structs, which always print as JSON");
     let mut response = Response::new(text.into());
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON_LIGHT));
+    let (content_type, version) = format.headers();
+    headers.insert(CONTENT_TYPE, content_type);
     // What was decided must be gone from the very next list, also for browsers that like to keep what they got.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(DATA_SERVICE_VERSION, HeaderValue::from_static("3.0"));
+    headers.insert(DATA_SERVICE_VERSION, version);
     response
-}
-
-/// Whole seconds as OData v3 prints an `Edm.Int64`: in quotes.
-pub(super) fn seconds(life: Option<Duration>) -> String {
-    life.unwrap_or_default().seconds.to_string()
 }
 
 /// A moment as lists print it: UTC, milliseconds, trailing zeros left out; year 1 when there is none.
@@ -112,8 +210,11 @@ impl Formatter for Ascii {
 
 /// What stands for a time that there is none of; without a zone (`wire.md` B4).
 pub(super) const MIN_VALUE: &str = "0001-01-01T00:00:00";
-const DATA_SERVICE_VERSION: HeaderName = HeaderName::from_static("dataserviceversion");
-const JSON_LIGHT: &str = "application/json; odata=minimalmetadata; streaming=true; charset=utf-8";
+pub(super) const DATA_SERVICE_VERSION: HeaderName = HeaderName::from_static("dataserviceversion");
+/// The namespace of the types in `$metadata`.
+pub(super) const NAMESPACE: &str = "PAM";
+/// The original's complex type around a GUID.
+pub(super) const IDENTIFIER: &str = "UniqueIdentifier";
 
 #[cfg(test)]
 mod tests {
@@ -148,8 +249,8 @@ mod tests {
     #[test]
     fn links_follow_the_host_of_the_request() {
         let base = |host: &str| {
-            let headers = HeaderMap::from_iter([(http::header::HOST, host.parse().unwrap())]);
-            base_url(&"/api".parse().unwrap(), &headers)
+            let request = http::Request::get("/api").header(http::header::HOST, host);
+            base_url(&request.body(()).unwrap().into_parts().0)
         };
         assert_eq!(base("pam.contoso.com:8086").unwrap(), "http://pam.contoso.com:8086/api/pamresources/");
         for bad in ["<script>", "a b", "user@host", ""] {

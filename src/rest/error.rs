@@ -7,6 +7,7 @@ use serde::Serialize;
 use tonic::Status;
 
 use super::entity;
+use super::format::Format;
 use crate::status::{RETRY_AFTER_SECONDS, error_of, kind_of, row};
 
 /// Prints a status. `headers` are those of the gRPC response that carried it; what is not gRPC's own stays.
@@ -16,7 +17,7 @@ pub fn print(status: &Status, headers: &HeaderMap) -> Response {
     let message = error_of(status).map_or("The request could not be processed.", |error| &*error.message);
     let body =
         Body { error: Detail { code: row.reason, message: Message { lang: "en-US", value: message } } };
-    let mut response = entity::json(row.http, &body);
+    let mut response = entity::json(row.http, Format::Light, &body);
     for (name, value) in headers {
         if !name.as_str().starts_with("grpc-") && ![CONTENT_TYPE, CONTENT_LENGTH].contains(name) {
             response.headers_mut().append(name, value.clone());

@@ -5,66 +5,225 @@ use async_trait::async_trait;
 use axum::response::Response;
 use http::StatusCode;
 use http::request::Parts;
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use tonic::Status;
 
 use super::Rest;
-use super::entity::{self, base_url};
-use super::query::ListOptions;
+use super::entity::{self, Entity, base_url};
+use super::filter::comparisons;
+use super::format::Format;
+use super::model::{self, Column, Edm, Property, Source};
+use super::query::{ListOptions, next_query};
+use crate::proto::pam::v1::{Comparison, OrderBy};
+use crate::status::Error;
 
 /// What a list is a list of.
 #[async_trait]
 pub(super) trait Set {
     /// The name in the path and in the metadata.
     const NAME: &'static str;
-    /// A row as its clients read it.
-    type Row: Serialize + Send;
+    /// The type of the rows in `$metadata`.
+    const TYPE: &'static str;
+    /// The properties that tell one row from another in `$metadata`.
+    const KEY: &'static [&'static str];
+    /// The properties in the documented order.
+    const PROPERTIES: &'static [Property<Self::Row>];
+    /// The message that is listed.
+    type Row: Send + Sync + 'static;
 
-    /// Reads the page of that size behind that token; answers its rows, and the token of the page behind it.
-    async fn page(
-        rest: &Rest,
-        request: &Parts,
-        page_size: i32,
-        page_token: String,
-    ) -> Result<(Vec<Self::Row>, String), Status>;
+    /// The GUID in the address of a row, where rows have one.
+    fn address(row: &Self::Row) -> Option<&str>;
+
+    /// Reads a page.
+    async fn page(rest: &Rest, request: &Parts, asked: Asked) -> Result<Page<Self::Row>, Status>;
 }
 
-/// A list as its clients read it.
-#[derive(Serialize)]
-struct List<T> {
-    #[serde(rename = "odata.metadata")]
-    metadata: String,
-    value: Vec<T>,
-    #[serde(rename = "odata.nextLink", skip_serializing_if = "Option::is_none")]
-    next_link: Option<String>,
+/// What a list asks of its service for one page.
+pub(super) struct Asked {
+    pub(super) filter: Vec<Comparison>,
+    pub(super) order_by: Vec<OrderBy>,
+    pub(super) page_size: i32,
+    pub(super) page_token: String,
+    pub(super) skip: i32,
+    pub(super) include_total_size: bool,
+}
+
+/// What a service answers.
+pub(super) struct Page<T> {
+    pub(super) rows: Vec<T>,
+    pub(super) next_page_token: String,
+    pub(super) total_size: Option<i64>,
 }
 
 impl Rest {
     /// Answers the list of a set.
     pub(super) async fn list<S: Set>(&self, request: &Parts) -> Result<Response, Status> {
         let options = ListOptions::parse(request.uri.query())?;
-        let base = base_url(&request.uri, &request.headers)?;
-        let (mut rows, mut token) = (Vec::new(), options.skip_token);
+        let base = base_url(request)?;
+        let format = Format::of(options.format.as_deref(), &request.headers);
+        let selected = selected::<S>(options.select.as_deref())?;
+        let most = options.top.unwrap_or(usize::MAX).min(self.longest_list);
+        let mut rows: Vec<S::Row> = Vec::new();
+        let mut total = None;
+        let mut token = options.skip_token.to_string();
         loop {
-            let page = S::page(self, request, self.page_size(rows.len()), token).await?;
-            rows.extend(page.0);
-            token = page.1;
-            if token.is_empty() || rows.len() >= self.longest_list {
+            let page = S::page(self, request, asked::<S>(&options, most - rows.len(), token)?).await?;
+            rows.extend(page.rows);
+            (token, total) = (page.next_page_token, total.or(page.total_size));
+            if token.is_empty() || rows.len() >= most {
                 break;
             }
         }
-        let list = List {
-            metadata: format!("{base}%24metadata#{}", S::NAME),
-            value: rows,
-            next_link: (!token.is_empty()).then(|| format!("{base}{}?$skiptoken={token}", S::NAME)),
-        };
-        Ok(entity::json(StatusCode::OK, &list))
+        rows.truncate(most);
+        let top = options.top.map(|top| top - rows.len());
+        let goes_on = !token.is_empty() && top != Some(0);
+        let next =
+            goes_on.then(|| format!("{base}{}?{}", S::NAME, next_query(request.uri.query(), top, &token)));
+        let entities = rows.iter().map(|row| entity::<S>(row, &base, &selected, format)).collect();
+        let list = List { metadata: metadata::<S>(&base, &options), count: total, entities, next, format };
+        Ok(entity::json(StatusCode::OK, format, &list))
     }
+}
 
-    /// How many to ask for when so many are there.
-    fn page_size(&self, there: usize) -> i32 {
-        let missing = self.longest_list.saturating_sub(there).clamp(1, LARGEST_PAGE);
-        i32::try_from(missing).unwrap_or(i32::MAX)
+/// A row as it is printed.
+pub(super) fn entity<'a, S: Set>(
+    row: &'a S::Row,
+    base: &str,
+    selected: &[&'static Property<S::Row>],
+    format: Format,
+) -> Entity<'a> {
+    Entity {
+        kind: S::TYPE,
+        address: S::address(row).map(|id| format!("{base}{}(guid'{id}')", S::NAME)),
+        cells: selected.iter().map(|property| (property.column.name, (property.value)(row))).collect(),
+        format,
+    }
+}
+
+/// A single row as it is printed.
+pub(super) struct Single<'a> {
+    metadata: String,
+    entity: Entity<'a>,
+}
+
+impl<'a> Single<'a> {
+    /// A row of a set, at an API with that address.
+    pub(super) fn of<S: Set>(base: &str, entity: Entity<'a>) -> Self {
+        Self { metadata: format!("{base}%24metadata#{}/@Element", S::NAME), entity }
+    }
+}
+
+impl Serialize for Single<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        match self.entity.format {
+            Format::Verbose2 | Format::Verbose3 => object.serialize_entry("d", &self.entity)?,
+            Format::Light => {
+                object.serialize_entry("odata.metadata", &self.metadata)?;
+                self.entity.print_into(&mut object)?;
+            }
+            Format::NoMetadata => self.entity.print_into(&mut object)?,
+        }
+        object.end()
+    }
+}
+
+/// A list as it is printed.
+struct List<'a> {
+    metadata: String,
+    count: Option<i64>,
+    entities: Vec<Entity<'a>>,
+    next: Option<String>,
+    format: Format,
+}
+
+impl Serialize for List<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        if self.format.is_verbose() {
+            object.serialize_entry("d", &Results(self))?;
+            return object.end();
+        }
+        if self.format == Format::Light {
+            object.serialize_entry("odata.metadata", &self.metadata)?;
+        }
+        self.print_into(&mut object, ["odata.count", "value", "odata.nextLink"])?;
+        object.end()
+    }
+}
+
+impl List<'_> {
+    /// Prints the parts that every form has, under the names that it has for them.
+    fn print_into<M: SerializeMap>(&self, object: &mut M, names: [&'static str; 3]) -> Result<(), M::Error> {
+        let [count, rows, next] = names;
+        if let Some(total) = self.count {
+            object.serialize_entry(count, &total.to_string())?;
+        }
+        object.serialize_entry(rows, &self.entities)?;
+        self.next.iter().try_for_each(|link| object.serialize_entry(next, link))
+    }
+}
+
+/// The inside of a list in the older form.
+struct Results<'a>(&'a List<'a>);
+
+impl Serialize for Results<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        self.0.print_into(&mut object, ["__count", "results", "__next"])?;
+        object.end()
+    }
+}
+
+fn metadata<S: Set>(base: &str, options: &ListOptions<'_>) -> String {
+    let select = options.select.as_ref().map(|names| format!("&$select={}", names.join(",")));
+    format!("{base}%24metadata#{}{}", S::NAME, select.unwrap_or_default())
+}
+
+/// What to ask the service for, when so many rows are missing.
+fn asked<S: Set>(options: &ListOptions<'_>, missing: usize, page_token: String) -> Result<Asked, Error> {
+    let column = |path: &str| model::column(S::PROPERTIES.iter().map(|property| property.column), path);
+    let filter = options.filter.as_deref().map(|filter| comparisons(filter, &column)).transpose()?;
+    let order_by = options.order.iter().map(|(path, descending)| order_by(column(path), *descending));
+    let order_by = order_by.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+    let page_size = i32::try_from(missing.clamp(1, LARGEST_PAGE)).unwrap_or(i32::MAX);
+    Ok(Asked {
+        filter: filter.unwrap_or_default(),
+        order_by,
+        page_size,
+        page_token,
+        skip: options.skip,
+        include_total_size: options.count,
+    })
+}
+
+/// The key of an order; none for what is the same in every row.
+fn order_by(column: Option<Column>, descending: bool) -> Result<Option<OrderBy>, Error> {
+    let column = column.filter(|column| column.edm != Edm::Identifier);
+    let column = column.ok_or_else(|| Error::invalid("$orderby names no property of a simple type."))?;
+    Ok(match column.source {
+        Source::EmptyIsNull(field) | Source::Field(field) => {
+            Some(OrderBy { field: field.to_owned(), descending })
+        }
+        // The listed message orders by its own names, which may run the other way.
+        Source::Named(field, names) => {
+            let runs_back = !names.is_sorted_by_key(|(_, value)| *value);
+            Some(OrderBy { field: field.to_owned(), descending: descending != runs_back })
+        }
+        Source::False | Source::NoMoment => None,
+    })
+}
+
+/// The properties that are asked for, in the documented order.
+pub(super) fn selected<S: Set>(names: Option<&[String]>) -> Result<Vec<&'static Property<S::Row>>, Error> {
+    let Some(names) = names else { return Ok(S::PROPERTIES.iter().collect()) };
+    let named = |property: &&Property<S::Row>| names.iter().any(|name| name == property.column.name);
+    let selected: Vec<_> = S::PROPERTIES.iter().filter(named).collect();
+    let known = |name: &String| selected.iter().any(|property| property.column.name == name);
+    if names.iter().all(known) {
+        Ok(selected)
+    } else {
+        Err(Error::invalid("$select names a property that the set does not have."))
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) enum Target {
     ApprovalAction(Uuid, Action),
     /// The list of pending approvals.
     PendingApprovals,
+    /// What the types of the API are.
+    Metadata,
     /// One request of the caller.
     Request(Uuid),
     /// The close of a request.
@@ -27,6 +29,8 @@ pub(super) enum Target {
     Requests,
     /// The roles that the caller may ask for.
     Roles,
+    /// The root, which names the sets.
+    ServiceDocument,
     /// Who the caller is.
     Session,
 }
@@ -46,12 +50,14 @@ impl Target {
         match self {
             Self::ApprovalAction(_, Action::Approve) => APPROVE,
             Self::ApprovalAction(_, Action::Reject) => REJECT,
+            Self::Metadata => METADATA,
             Self::PendingApprovals => PENDING_APPROVALS,
             Self::Request(_) => REQUEST,
             Self::RequestClose(_) => CLOSE,
             Self::Requests if method == Method::POST => CREATE,
             Self::Requests => REQUESTS,
             Self::Roles => ROLES,
+            Self::ServiceDocument => SERVICE_DOCUMENT,
             Self::Session => SESSION,
         }
     }
@@ -60,8 +66,13 @@ impl Target {
     pub(super) fn methods(self) -> &'static str {
         match self {
             Self::ApprovalAction(..) | Self::RequestClose(_) => "POST, OPTIONS",
-            Self::PendingApprovals | Self::Request(_) | Self::Roles | Self::Session => "GET, HEAD, OPTIONS",
             Self::Requests => "GET, HEAD, POST, OPTIONS",
+            Self::Metadata
+            | Self::PendingApprovals
+            | Self::Request(_)
+            | Self::Roles
+            | Self::ServiceDocument
+            | Self::Session => "GET, HEAD, OPTIONS",
         }
     }
 }
@@ -70,15 +81,18 @@ impl Target {
 pub(super) fn parse(path: &str) -> Result<Target, Error> {
     let segments: Vec<Cow<'_, str>> =
         path.split('/').filter(|segment| !segment.is_empty()).map(decode).collect::<Result<_, _>>()?;
-    let [api, service, set, rest @ ..] = &*segments else { return Err(not_found()) };
+    let [api, service, set, rest @ ..] = &*segments else {
+        let is_root = matches!(&*segments, [api, service] if is(api, "api") && is(service, "pamresources"));
+        return if is_root { Ok(Target::ServiceDocument) } else { Err(not_found()) };
+    };
     let (name, key) = split_key(set)?;
     let key = key.filter(|key| !key.is_empty() || !rest.is_empty());
-    let is = |segment: &str, name: &str| segment.eq_ignore_ascii_case(name);
     match (key, rest) {
         _ if !is(api, "api") => Err(not_found()),
         // The address that was documented until March 2017 (`wire.md` 26).
         (None, []) if is(service, "session") && is(name, "sessioninfo") => Ok(Target::Session),
         _ if !is(service, "pamresources") => Err(not_found()),
+        (None, []) if name == "$metadata" => Ok(Target::Metadata),
         (None, []) if is(name, "pamrequests") => Ok(Target::Requests),
         (None, []) if is(name, "pamrequeststoapprove") => Ok(Target::PendingApprovals),
         (None, []) if is(name, "pamroles") => Ok(Target::Roles),
@@ -92,6 +106,10 @@ pub(super) fn parse(path: &str) -> Result<Target, Error> {
         }
         _ => Err(not_found()),
     }
+}
+
+fn is(segment: &str, name: &str) -> bool {
+    segment.eq_ignore_ascii_case(name)
 }
 
 fn decode(segment: &str) -> Result<Cow<'_, str>, Error> {
@@ -138,16 +156,29 @@ fn not_found() -> Error {
 }
 
 /// What the REST API can be asked for, as the log and the metrics call it.
-pub const OPERATIONS: [&str; 9] =
-    [APPROVE, CLOSE, CREATE, PENDING_APPROVALS, REJECT, REQUEST, REQUESTS, ROLES, SESSION];
+pub const OPERATIONS: [&str; 11] = [
+    APPROVE,
+    CLOSE,
+    CREATE,
+    METADATA,
+    PENDING_APPROVALS,
+    REJECT,
+    REQUEST,
+    REQUESTS,
+    ROLES,
+    SERVICE_DOCUMENT,
+    SESSION,
+];
 const APPROVE: &str = "rest:Approve";
 const CLOSE: &str = "rest:Close";
 const CREATE: &str = "rest:Create";
+const METADATA: &str = "rest:$metadata";
 const PENDING_APPROVALS: &str = "rest:pamrequeststoapprove";
 const REJECT: &str = "rest:Reject";
 const REQUEST: &str = "rest:pamrequest";
 const REQUESTS: &str = "rest:pamrequests";
 const ROLES: &str = "rest:pamroles";
+const SERVICE_DOCUMENT: &str = "rest:service";
 const SESSION: &str = "rest:sessioninfo";
 
 #[cfg(test)]
@@ -166,7 +197,9 @@ mod tests {
             Target::RequestClose(ID),
             Target::Requests,
             Target::Roles,
+            Target::ServiceDocument,
             Target::Session,
+            Target::Metadata,
         ];
         let mut operations: Vec<&str> = targets
             .iter()
@@ -215,6 +248,10 @@ mod tests {
             ("/api/pamresources/pamrequests", Target::Requests),
             ("/api/pamresources/pamrequests()/", Target::Requests),
             ("/api/pamresources/sessioninfo/", Target::Session),
+            ("/api/pamresources", Target::ServiceDocument),
+            ("/API/PamResources/", Target::ServiceDocument),
+            ("/api/pamresources/$metadata", Target::Metadata),
+            ("/api/pamresources/%24metadata/", Target::Metadata),
             ("/api/session/sessioninfo", Target::Session),
             ("/api/session/sessioninfo/", Target::Session),
             ("/api/pamresources/pamrequests(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')", Target::Request(ID)),
@@ -258,7 +295,8 @@ mod tests {
         for path in [
             "/".to_owned(),
             "/api".to_owned(),
-            "/api/pamresources".to_owned(),
+            "/api/session".to_owned(),
+            "/api/session/$metadata".to_owned(),
             "/api/pamresources/nosuchset".to_owned(),
             "/api%2Fpamresources/pamrequeststoapprove".to_owned(),
             "/api/pamresources/pamrequeststoapprove/Approve".to_owned(),

@@ -1,22 +1,46 @@
-//! Query options. Names and values are form-decoded once.
+//! Query options. Names and values are form-decoded once; of an option given twice the last one counts (`wire.md` 28 to
+//! 32, 40 to 44).
+
+use std::borrow::Cow;
 
 use crate::status::Error;
 
 /// The options of a list.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct ListOptions {
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct ListOptions<'a> {
+    /// `$filter`: what the list is limited to.
+    pub(super) filter: Option<Cow<'a, str>>,
+    /// `$format`: the form of the answer.
+    pub(super) format: Option<Cow<'a, str>>,
+    /// `$inlinecount`: whether to count what matches.
+    pub(super) count: bool,
+    /// `$orderby`: properties, and whether their largest come first.
+    pub(super) order: Vec<(String, bool)>,
+    /// `$select`: the properties to answer; `None` is all of them.
+    pub(super) select: Option<Vec<String>>,
+    /// `$skip`: how many to leave out at the start.
+    pub(super) skip: i32,
     /// `$skiptoken`: where the list goes on; empty for its start. It comes from our own `odata.nextLink`.
-    pub(super) skip_token: String,
+    pub(super) skip_token: Cow<'a, str>,
+    /// `$top`: how many to answer at most.
+    pub(super) top: Option<usize>,
 }
 
-impl ListOptions {
+impl<'a> ListOptions<'a> {
     /// The options of a raw query. One that is not understood is refused, never ignored: an unfiltered list would be
     /// taken for a filtered one.
-    pub(super) fn parse(query: Option<&str>) -> Result<Self, Error> {
+    pub(super) fn parse(query: Option<&'a str>) -> Result<Self, Error> {
         let mut options = Self::default();
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             match &*name {
-                "$skiptoken" => options.skip_token = value.into_owned(),
+                "$filter" => options.filter = Some(given(value)?),
+                "$format" => options.format = Some(format(value)?),
+                "$inlinecount" => options.count = inline_count(&value)?,
+                "$orderby" => options.order = order(&given(value)?)?,
+                "$select" => options.select = select(&given(value)?),
+                "$skip" => options.skip = number(&value)?,
+                "$skiptoken" => options.skip_token = value,
+                "$top" => options.top = Some(usize::try_from(number(&value)?).unwrap_or(usize::MAX)),
                 "v" => version(&value)?,
                 name if name.starts_with('$') => {
                     return Err(Error::invalid("A query parameter is not supported."));
@@ -27,6 +51,28 @@ impl ListOptions {
         }
         Ok(options)
     }
+
+    /// The options of a single row, which knows only those that say what of it to answer, and how.
+    pub(super) fn parse_single(query: Option<&'a str>) -> Result<Self, Error> {
+        let Self { format, select, .. } = Self::parse(query)?;
+        let single = Self { format, select, ..Self::default() };
+        if Self::parse(query)? == single {
+            Ok(single)
+        } else {
+            Err(Error::invalid("A query parameter is not supported for a single object."))
+        }
+    }
+}
+
+/// The query of the list that goes on behind `token`, of which `top` are still to come.
+pub(super) fn next_query(query: Option<&str>, top: Option<usize>, token: &str) -> String {
+    let given = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    let mut next = form_urlencoded::Serializer::new(String::new());
+    next.extend_pairs(given.filter(|(name, _)| !["$skiptoken", "$top"].contains(&&**name)));
+    if let Some(top) = top {
+        next.append_pair("$top", &top.to_string());
+    }
+    next.append_pair("$skiptoken", token).finish()
 }
 
 /// Checks the options of an action, which knows only `v`.
@@ -41,6 +87,46 @@ fn version(value: &str) -> Result<(), Error> {
         "" | "1" => Ok(()),
         _ => Err(Error::invalid("This version of the API is not supported; the only version is 1.")),
     }
+}
+
+fn given(value: Cow<'_, str>) -> Result<Cow<'_, str>, Error> {
+    if value.trim().is_empty() { Err(Error::invalid("A query parameter has no value.")) } else { Ok(value) }
+}
+
+fn format(value: Cow<'_, str>) -> Result<Cow<'_, str>, Error> {
+    let is_json = value == "json" || value.trim_start().to_ascii_lowercase().starts_with("application/json");
+    is_json.then_some(value).ok_or_else(|| Error::invalid("The only format is json."))
+}
+
+fn inline_count(value: &str) -> Result<bool, Error> {
+    match value {
+        "allpages" => Ok(true),
+        "none" => Ok(false),
+        _ => Err(Error::invalid("$inlinecount is allpages or none.")),
+    }
+}
+
+fn number(value: &str) -> Result<i32, Error> {
+    let number = value.parse().ok().filter(|number| *number >= 0);
+    number.ok_or_else(|| Error::invalid("$top and $skip are whole numbers, and not negative."))
+}
+
+fn order(value: &str) -> Result<Vec<(String, bool)>, Error> {
+    let key = |key: &str| {
+        let mut words = key.split_whitespace();
+        match (words.next(), words.next(), words.next()) {
+            (Some(path), None | Some("asc"), None) => Ok((path.to_owned(), false)),
+            (Some(path), Some("desc"), None) => Ok((path.to_owned(), true)),
+            _ => Err(Error::invalid("$orderby is a list of properties, each with asc, desc or neither.")),
+        }
+    };
+    value.split(',').map(key).collect()
+}
+
+/// `None` for all of them.
+fn select(value: &str) -> Option<Vec<String>> {
+    let names: Vec<String> = value.split(',').map(|name| name.trim().to_owned()).collect();
+    (!names.iter().any(|name| name == "*")).then_some(names)
 }
 
 #[cfg(test)]
@@ -59,13 +145,67 @@ mod tests {
     }
 
     #[test]
+    fn names_and_values_are_decoded_once() {
+        for query in [
+            "$filter=A%20eq%20%27x%27",
+            "%24filter=A+eq+%27x%27",
+            "$filter=A%20eq%20'x'",
+            "$filter=B&v=1&$filter=A+eq+'x'",
+        ] {
+            let options = ListOptions::parse(Some(query)).unwrap();
+            assert_eq!(options.filter.as_deref(), Some("A eq 'x'"), "{query}");
+        }
+        let twice = ListOptions::parse(Some("$filter=A%2520eq")).unwrap();
+        assert_eq!(twice.filter.as_deref(), Some("A%20eq"));
+    }
+
+    #[test]
+    fn what_a_list_is_asked_for() {
+        let query = "$top=5&%24skip=10&$orderby=A%20desc,%20B/Value,C asc&$select=A,%20B&$inlinecount=allpages\
+                     &$format=json&$skiptoken=abc&_=1448274";
+        let order = [("A", true), ("B/Value", false), ("C", false)];
+        let expected = ListOptions {
+            filter: None,
+            format: Some("json".into()),
+            count: true,
+            order: order.map(|(path, descending)| (path.to_owned(), descending)).to_vec(),
+            select: Some(vec!["A".to_owned(), "B".to_owned()]),
+            skip: 10,
+            skip_token: "abc".into(),
+            top: Some(5),
+        };
+        assert_eq!(ListOptions::parse(Some(query)).unwrap(), expected);
+        assert_eq!(ListOptions::parse(Some("$select=A,*")).unwrap().select, None);
+    }
+
+    #[test]
     fn what_a_list_does_not_know_is_refused() {
-        for query in
-            ["$filter=RoleName%20eq%20'x'", "%24filter=a", "$foo=1", "$Filter=a", "$top=1", "%24top=1"]
-        {
+        for query in [
+            "$filter=",
+            "$filter=%20",
+            "$foo=1",
+            "$Filter=a",
+            "$expand=a",
+            "$top=-1",
+            "$top=x",
+            "$top=99999999999",
+            "$skip=1.5",
+            "$orderby=",
+            "$orderby=A,",
+            "$orderby=A%20DESC",
+            "$orderby=A desc B",
+            "$inlinecount=all",
+            "$format=atom",
+            "$select=",
+        ] {
             assert!(ListOptions::parse(Some(query)).is_err(), "{query}");
         }
-        assert!(ListOptions::parse(Some("_=1448274")).is_ok());
-        assert_eq!(ListOptions::parse(Some("%24skiptoken=abc")).unwrap().skip_token, "abc");
+    }
+
+    #[test]
+    fn the_next_page_is_of_the_same_list() {
+        let next = next_query(Some("$filter=A%20eq%20%27x%27&$top=50&%24skiptoken=old&v=1"), Some(40), "new");
+        assert_eq!(next, "%24filter=A+eq+%27x%27&v=1&%24top=40&%24skiptoken=new");
+        assert_eq!(next_query(None, None, "new"), "%24skiptoken=new");
     }
 }

@@ -5,28 +5,29 @@ use axum::body::Body;
 use axum::response::Response;
 use http::StatusCode;
 use http::request::Parts;
-use serde::Serialize;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::entity::{self, base_url, seconds, utc};
-use super::list::Set;
-use super::query::check_action;
+use super::entity::{base_url, json};
+use super::format::Format;
+use super::list::{Asked, Page, Set, Single, entity, selected};
+use super::model::{Cell, Edm, Property, Source};
+use super::query::{ListOptions, check_action};
 use super::{Rest, message_of};
-use crate::proto::pam::v1::{
-    CloseElevationRequest, CreationMethod, Elevation, ElevationStatus, GetElevationRequest,
-    ListElevationsRequest,
-};
+use crate::proto::pam::v1::{CloseElevationRequest, Elevation, GetElevationRequest, ListElevationsRequest};
 
 impl Rest {
     /// `GET pamrequests(guid'..')`, where the `Location` of a new request leads.
     pub(super) async fn request(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
-        check_action(request.uri.query())?;
-        let base = base_url(&request.uri, &request.headers)?;
+        let options = ListOptions::parse_single(request.uri.query())?;
+        let base = base_url(request)?;
+        let format = Format::of(options.format.as_deref(), &request.headers);
+        let selected = selected::<Requests>(options.select.as_deref())?;
         let message = GetElevationRequest { elevation_id: id.to_string() };
         let answer = self.elevations.get_elevation(message_of(request, message)).await?;
-        let row = RequestRow::from(answer.into_inner().elevation.unwrap_or_default());
-        Ok(entity::json(StatusCode::OK, &Entry::new(&base, row)))
+        let elevation = answer.into_inner().elevation.unwrap_or_default();
+        let single = Single::of::<Requests>(&base, entity::<Requests>(&elevation, &base, &selected, format));
+        Ok(json(StatusCode::OK, format, &single))
     }
 
     /// `POST pamrequests(guid'..')/Close`, which answers as Approve does.
@@ -38,95 +39,88 @@ impl Rest {
     }
 }
 
-/// `GET pamrequests`: the caller's own, in the order of their creation: the portal keeps the last of each role (`wire.md` B7).
+/// `GET pamrequests`: the caller's own, in the order of their creation: the portal keeps the last of each role
+/// (`wire.md` 23, B7).
 pub(super) struct Requests;
 
 #[async_trait]
 impl Set for Requests {
     const NAME: &'static str = "pamrequests";
-    type Row = RequestRow;
+    const TYPE: &'static str = "PamRequest";
+    const KEY: &'static [&'static str] = &["RequestId"];
+    const PROPERTIES: &'static [Property<Elevation>] = &[
+        Property::new("RequestId", Edm::Guid, Source::Field("id"), |elevation| Cell::text(&elevation.id)),
+        Property::new("CreatorID", Edm::Guid, Source::Field("requester.id"), |elevation| {
+            Cell::text(elevation.requester.as_ref().map_or("", |requester| &requester.id))
+        }),
+        Property::nullable("Justification", Edm::String, Source::Field("justification"), |elevation| {
+            Cell::optional(elevation.justification.as_deref())
+        }),
+        Property::new(CREATION_TIME, Edm::DateTime, Source::Field("filed_at"), |elevation| {
+            Cell::Moment(elevation.filed_at)
+        }),
+        Property::new(
+            "CreationMethod",
+            Edm::String,
+            Source::Named("creation_method", &CREATION_METHODS),
+            |elevation| {
+                Cell::text(named(&CREATION_METHODS, elevation.creation_method().as_str_name(), "gRPC"))
+            },
+        ),
+        Property::new("ExpirationTime", Edm::DateTime, Source::Field("expires_at"), |elevation| {
+            Cell::Moment(elevation.expires_at)
+        }),
+        Property::new("RoleId", Edm::Guid, Source::Field("role_id"), |elevation| {
+            Cell::text(&elevation.role_id)
+        }),
+        Property::new("RequestedTTL", Edm::Int64, Source::Field("requested_life"), |elevation| {
+            Cell::seconds(elevation.requested_life)
+        }),
+        Property::new(REQUESTED_TIME, Edm::DateTime, Source::Field("requested_start"), |elevation| {
+            Cell::Moment(elevation.requested_start)
+        }),
+        Property::new("RequestStatus", Edm::String, Source::Named("status", &STATUSES), |elevation| {
+            Cell::text(named(&STATUSES, elevation.status().as_str_name(), "Processing"))
+        }),
+    ];
+    type Row = Elevation;
 
-    async fn page(
-        rest: &Rest,
-        request: &Parts,
-        page_size: i32,
-        page_token: String,
-    ) -> Result<(Vec<RequestRow>, String), Status> {
-        let message = ListElevationsRequest { page_size, page_token, ..ListElevationsRequest::default() };
+    fn address(elevation: &Elevation) -> Option<&str> {
+        Some(&elevation.id)
+    }
+
+    async fn page(rest: &Rest, request: &Parts, asked: Asked) -> Result<Page<Elevation>, Status> {
+        let message = ListElevationsRequest {
+            page_size: asked.page_size,
+            page_token: asked.page_token,
+            filter: asked.filter,
+            order_by: asked.order_by,
+            skip: asked.skip,
+            include_total_size: asked.include_total_size,
+        };
         let page = rest.elevations.list_elevations(message_of(request, message)).await?.into_inner();
-        Ok((page.elevations.into_iter().map(RequestRow::from).collect(), page.next_page_token))
+        Ok(Page { rows: page.elevations, next_page_token: page.next_page_token, total_size: page.total_size })
     }
 }
 
-/// A single request.
-#[derive(Serialize)]
-pub(super) struct Entry {
-    #[serde(rename = "odata.metadata")]
-    metadata: String,
-    #[serde(flatten)]
-    row: RequestRow,
+/// The text that clients know a value of the contract by.
+fn named(names: &[(&'static str, &str)], value: &str, otherwise: &'static str) -> &'static str {
+    names.iter().find(|(_, known)| *known == value).map_or(otherwise, |(name, _)| name)
 }
 
-impl Entry {
-    /// The request of that row, at an API with that address.
-    pub(super) fn new(base: &str, row: RequestRow) -> Self {
-        Self { metadata: format!("{base}%24metadata#pamrequests/@Element"), row }
-    }
-}
-
-/// A row of `pamrequests`, its properties in the documented order (`wire.md` 23).
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct RequestRow {
-    request_id: String,
-    #[serde(rename = "CreatorID")]
-    creator_id: String,
-    justification: Option<String>,
-    /// UTC in lists; local with its offset in the answer to a creation (`wire.md` A8).
-    pub(super) creation_time: String,
-    creation_method: &'static str,
-    expiration_time: String,
-    role_id: String,
-    #[serde(rename = "RequestedTTL")]
-    requested_ttl: String,
-    pub(super) requested_time: String,
-    request_status: &'static str,
-}
-
-impl From<Elevation> for RequestRow {
-    fn from(elevation: Elevation) -> Self {
-        Self {
-            creation_method: creation_method(elevation.creation_method()),
-            request_status: status(elevation.status()),
-            request_id: elevation.id,
-            creator_id: elevation.requester.unwrap_or_default().id,
-            justification: elevation.justification,
-            creation_time: utc(elevation.filed_at),
-            expiration_time: utc(elevation.expires_at),
-            role_id: elevation.role_id,
-            requested_ttl: seconds(elevation.requested_life),
-            requested_time: utc(elevation.requested_start),
-        }
-    }
-}
-
-/// The literal of the original for what came through its REST API (`wire.md` B30).
-fn creation_method(method: CreationMethod) -> &'static str {
-    match method {
-        CreationMethod::PamWebApi => "PAM Web API",
-        CreationMethod::Grpc | CreationMethod::Unspecified => "gRPC",
-    }
-}
-
-/// The statuses of the original (`wire.md` B1), without spaces.
-fn status(status: ElevationStatus) -> &'static str {
-    match status {
-        ElevationStatus::Active => "Active",
-        ElevationStatus::Closed => "Closed",
-        ElevationStatus::Expired => "Expired",
-        ElevationStatus::PendingApproval => "PendingApproval",
-        ElevationStatus::Rejected => "Rejected",
-        ElevationStatus::Scheduled => "Scheduled",
-        ElevationStatus::Unspecified => "Processing",
-    }
-}
+/// The answer to a creation prints this one in local time.
+pub(super) const CREATION_TIME: &str = "CreationTime";
+/// The answer to a creation prints this one with all its digits.
+pub(super) const REQUESTED_TIME: &str = "RequestedTime";
+/// The literal of the original for what came through its REST API, and ours for the rest (`wire.md` B30).
+const CREATION_METHODS: [(&str, &str); 2] =
+    [("PAM Web API", "CREATION_METHOD_PAM_WEB_API"), ("gRPC", "CREATION_METHOD_GRPC")];
+/// The statuses of the original that elevations have, without spaces (`wire.md` B1).
+const STATUSES: [(&str, &str); 6] = [
+    ("Active", "ELEVATION_STATUS_ACTIVE"),
+    ("Closed", "ELEVATION_STATUS_CLOSED"),
+    ("Expired", "ELEVATION_STATUS_EXPIRED"),
+    ("PendingApproval", "ELEVATION_STATUS_PENDING_APPROVAL"),
+    ("Rejected", "ELEVATION_STATUS_REJECTED"),
+    ("Scheduled", "ELEVATION_STATUS_SCHEDULED"),
+];

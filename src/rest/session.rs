@@ -2,12 +2,13 @@
 
 use async_trait::async_trait;
 use http::request::Parts;
-use serde::Serialize;
 use tonic::Status;
 
-use super::list::Set;
+use super::list::{Asked, Page, Set};
+use super::model::{Cell, Edm, Property, Source};
 use super::{Rest, message_of};
-use crate::proto::pam::v1::GetSessionRequest;
+use crate::proto::pam::v1::{Account, GetSessionRequest};
+use crate::status::Error;
 
 /// `GET sessioninfo`: the caller, as a collection of one.
 pub(super) struct Session;
@@ -15,23 +16,28 @@ pub(super) struct Session;
 #[async_trait]
 impl Set for Session {
     const NAME: &'static str = "sessioninfo";
-    type Row = SessionRow;
+    const TYPE: &'static str = "SessionInfo";
+    const KEY: &'static [&'static str] = &["Username"];
+    // In Windows form, `DOMAIN\\user` (`wire.md` B34).
+    const PROPERTIES: &'static [Property<Account>] =
+        &[Property::new("Username", Edm::String, Source::Field("name"), |account| Cell::text(&account.name))];
+    type Row = Account;
 
-    async fn page(
-        rest: &Rest,
-        request: &Parts,
-        _: i32,
-        _: String,
-    ) -> Result<(Vec<SessionRow>, String), Status> {
+    fn address(_: &Account) -> Option<&str> {
+        None
+    }
+
+    async fn page(rest: &Rest, request: &Parts, asked: Asked) -> Result<Page<Account>, Status> {
+        let one_row = asked.filter.is_empty() && asked.skip == 0 && asked.page_token.is_empty();
+        if !one_row {
+            return Err(Error::invalid("sessioninfo is one row, which cannot be filtered or skipped.").into());
+        }
         let session = rest.sessions.get_session(message_of(request, GetSessionRequest {})).await?;
         let account = session.into_inner().session.unwrap_or_default().account.unwrap_or_default();
-        Ok((vec![SessionRow { username: account.name }], String::new()))
+        Ok(Page {
+            rows: vec![account],
+            next_page_token: String::new(),
+            total_size: asked.include_total_size.then_some(1),
+        })
     }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct SessionRow {
-    /// In Windows form, `DOMAIN\user`.
-    username: String,
 }

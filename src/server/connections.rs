@@ -1,6 +1,7 @@
 //! Connections: accepting them, telling HTTP/1.1 from HTTP/2, and ending them.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -21,8 +22,16 @@ use tokio_util::task::TaskTracker;
 
 use super::Limits;
 use super::guard::{Guarded, Serving};
-use super::sending::Cut;
 use crate::metrics::OneMore;
+
+/// The other end of the connection by which a request came; the connection puts it into the extensions of its requests.
+#[derive(Clone, Debug)]
+pub(super) struct Peer {
+    /// From where it is.
+    pub(super) address: IpAddr,
+    /// Cuts the connection.
+    pub(super) cut: CancellationToken,
+}
 
 /// Accepts and serves connections until `stop`, then waits for the open ones, for as long as the drain may take.
 pub(super) async fn serve(
@@ -35,12 +44,13 @@ pub(super) async fn serve(
     let room = Arc::new(Semaphore::new(limits.connections));
     let (open, cut) = (TaskTracker::new(), CancellationToken::new());
     loop {
-        let (stream, permit) = tokio::select! {
+        let (stream, address, permit) = tokio::select! {
             () = stop.cancelled() => break,
             accepted = accept(&listener, &room) => accepted,
         };
         let cut = cut.child_token();
-        let connection = connection(stream, router.clone(), limits, Cut(cut.clone()), stop.clone());
+        let connection =
+            connection(stream, router.clone(), limits, Peer { address, cut: cut.clone() }, stop.clone());
         let counted = OneMore::of(count);
         open.spawn(async move {
             let _open = (permit, counted);
@@ -57,11 +67,11 @@ pub(super) async fn serve(
 }
 
 /// The next connection, once there is room for it.
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
+async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, IpAddr, OwnedSemaphorePermit) {
     let permit = room.clone().acquire_owned().await.expect("nobody closes this semaphore");
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, permit),
+            Ok((stream, address)) => return (stream, address.ip(), permit),
             // Out of files, most likely: what is open has to end first.
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -71,14 +81,14 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, Ow
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, limits: Limits, cut: Cut, stop: CancellationToken) {
+async fn connection(stream: TcpStream, router: Router, limits: Limits, peer: Peer, stop: CancellationToken) {
     // Answers are small and complete; waiting for more to send only delays them.
     let _ = stream.set_nodelay(true);
     let protocol = timeout(limits.idle, protocol(&stream, limits.headers));
     let Some(Ok(Ok(protocol))) = stop.run_until_cancelled(protocol).await else { return };
     let ended = match protocol {
-        Protocol::Http1 => http1(stream, router, limits, cut, stop).await,
-        Protocol::Http2 => http2(stream, router, limits, cut, stop).await,
+        Protocol::Http1 => http1(stream, router, limits, peer, stop).await,
+        Protocol::Http2 => http2(stream, router, limits, peer, stop).await,
     };
     if let Err(error) = ended {
         // What a client did to its connection; the request it belongs to is logged where it is known.
@@ -90,7 +100,7 @@ async fn http1(
     stream: TcpStream,
     router: Router,
     limits: Limits,
-    cut: Cut,
+    peer: Peer,
     stop: CancellationToken,
 ) -> hyper::Result<()> {
     let serving = Serving::default();
@@ -98,7 +108,7 @@ async fn http1(
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         serving.set(true);
-        request.extensions_mut().insert(cut.clone());
+        request.extensions_mut().insert(peer.clone());
         let (serving, answer) = (serving.clone(), router.call(request));
         async move {
             let answer = answer.await;
@@ -124,13 +134,13 @@ async fn http2(
     stream: TcpStream,
     router: Router,
     limits: Limits,
-    cut: Cut,
+    peer: Peer,
     stop: CancellationToken,
 ) -> hyper::Result<()> {
     let requests = Arc::new(Requests::default());
     let (router, counted) = (TowerToHyperService::new(router), requests.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(cut.clone());
+        request.extensions_mut().insert(peer.clone());
         let (open, answer) = (counted.begin(), router.call(request));
         async move {
             let _open = open;

@@ -19,6 +19,8 @@ use tonic::{Code, Status};
 use tracing::{Instrument, field};
 use uuid::Uuid;
 
+use super::connections::Peer;
+use super::forwarded::TrustedProxies;
 use super::operations;
 use crate::domain::event::{Channel, Origin};
 use crate::metrics::{Measured, Metrics, OneMore, RequestMetrics};
@@ -98,19 +100,37 @@ pub(super) async fn observe(
     response
 }
 
+/// What lies between the clients and the server.
+pub(super) struct Web {
+    /// Which pages of other origins may call.
+    pub(super) cors: Cors,
+    /// Who may say how the clients reached it.
+    pub(super) proxies: TrustedProxies,
+}
+
 /// Speaks the caller's dialect: prints errors, answers preflights, marks answers for pages of other origins.
-pub(super) async fn pass(State(cors): State<Arc<Cors>>, request: Request, next: Next) -> Response {
+pub(super) async fn pass(State(web): State<Arc<Web>>, mut request: Request, next: Next) -> Response {
     if speaks_grpc(&request) {
         return explained(next.run(request).await);
     }
-    let origin = cors.allowed(request.headers());
-    let mut response =
-        if request.method() == Method::OPTIONS { cors.preflight() } else { next.run(request).await };
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.address);
+    if let Some(address) = web.proxies.address(peer, request.headers()) {
+        request.extensions_mut().insert(address);
+    }
+    let origin = web.cors.allowed(request.headers());
+    let mut response = match request.method() {
+        &Method::OPTIONS => web.cors.preflight(),
+        _ if web.cors.refuses(&request) => {
+            let message = "Pages of this origin may not call.";
+            Status::from(Error::new(Kind::CrossOrigin, message)).into_http()
+        }
+        _ => next.run(request).await,
+    };
     if let Some(status) = response.extensions_mut().remove::<Status>() {
         response = rest::error::print(&status, response.headers());
         response.extensions_mut().insert(status);
     }
-    cors.mark(origin, response.headers_mut());
+    web.cors.mark(origin, response.headers_mut());
     response
 }
 

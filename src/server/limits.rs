@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 use tonic::Status;
 
-use super::sending::Cut;
+use super::connections::Peer;
 use super::{Limits, edge, sending};
 use crate::status::{Error, Kind};
 use crate::steady::Deadline;
@@ -46,7 +46,7 @@ pub(super) async fn admit(State(gate): State<Arc<Gate>>, mut request: Request, n
         return Status::from(Error::deadline_exceeded()).into_http();
     }
     request.extensions_mut().insert(deadline);
-    let connection = request.extensions_mut().remove::<Cut>();
+    let connection = request.extensions_mut().remove::<Peer>();
     match timeout_at(deadline.instant().into(), next.run(request)).await {
         Ok(response) => sending::hold(response, room, connection, gate.request_time),
         Err(_) => Status::from(Error::deadline_exceeded()).into_http(),

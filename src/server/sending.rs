@@ -12,15 +12,13 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Cuts the connection by which a request came; the connection puts it into the extensions of its requests.
-#[derive(Clone, Debug)]
-pub(super) struct Cut(pub(super) CancellationToken);
+use super::connections::Peer;
 
 /// The answer, which holds `room` until it is sent, for `patience` at most.
 pub(super) fn hold(
     response: Response,
     room: OwnedSemaphorePermit,
-    connection: Option<Cut>,
+    connection: Option<Peer>,
     patience: Duration,
 ) -> Response {
     if response.body().is_end_stream() {
@@ -31,10 +29,10 @@ pub(super) fn hold(
     // Nobody asks a body for more while the client takes nothing, so the body itself cannot tell that time is up.
     tokio::spawn(async move {
         if timeout(patience, watched.cancelled()).await.is_err()
-            && let Some(Cut(cut)) = connection
+            && let Some(peer) = connection
         {
             tracing::debug!("a client did not take its answer in time");
-            cut.cancel();
+            peer.cut.cancel();
         }
     });
     response

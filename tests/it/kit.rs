@@ -24,7 +24,7 @@ use countersign::proto::pam::v1::{
     GetElevationRequest, ListApprovalsRequest, Principal, RejectRequest, Role, Stage,
 };
 use countersign::rest::cors::Cors;
-use countersign::server::{self, App, Limits};
+use countersign::server::{self, App, Limits, TrustedProxies};
 use countersign::service::{Service, Settings};
 use countersign::store::Store;
 use countersign::store::sqlite::SqliteStore;
@@ -77,6 +77,7 @@ pub const START: Moment = Moment::from_ticks(14_340_845_775_800_000);
 pub struct Options {
     pub limits: Limits,
     pub allowed_origins: Vec<&'static str>,
+    pub trusted_proxies: Vec<&'static str>,
     pub reflection: bool,
     /// How much one requester may ask for.
     pub quota: Quota,
@@ -88,6 +89,7 @@ impl Default for Options {
         Self {
             limits: Limits::default(),
             allowed_origins: vec!["http://pamsrv:8090"],
+            trusted_proxies: Vec::new(),
             reflection: true,
             quota: Quota { pending: Some(100), filings: Some(1_000) },
             collector: None,
@@ -286,6 +288,7 @@ fn app(
     App {
         authenticator: Authenticator::new(vec![Box::new(Bearer(tokens))], clock.clone()),
         cors: Cors { allowed_origins },
+        proxies: TrustedProxies(options.trusted_proxies.iter().map(|proxy| proxy.parse().unwrap()).collect()),
         limits: options.limits,
         metrics,
         reflection: options.reflection,

@@ -12,6 +12,7 @@ mod killed;
 mod law;
 mod metrics;
 mod nodes;
+mod odata;
 mod operations;
 mod parity;
 mod postgres;

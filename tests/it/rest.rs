@@ -215,12 +215,20 @@ async fn a_list_with_nothing_to_show_is_empty() {
 }
 
 #[tokio::test]
-async fn a_filter_is_refused_and_never_ignored() {
+async fn what_is_no_filter_is_refused_and_never_ignored() {
     let kit = Kit::start().await;
     kit.pending().await;
-    for query in
-        ["$filter=Requestor%20eq%20'nobody'", "%24filter=Requestor+eq+%27nobody%27", "$top=1", "$Filter=x"]
-    {
+    for query in [
+        "$filter=Nobody%20eq%20'nobody'",
+        "%24filter=Requestor+EQ+%27nobody%27",
+        "$filter=Requestor%20eq%20'nobody'%20or%20true",
+        "$filter=nobody",
+        "$filter=",
+        "$Filter=nobody",
+        "$expand=nobody",
+        "$orderby=nobody",
+        "$select=nobody",
+    ] {
         let answer = kit.as_(SAM).get(&format!("/api/pamresources/pamrequeststoapprove?{query}")).await;
         assert_eq!((answer.status, &*answer.code()), (400, "INVALID_ARGUMENT"), "{query}");
         assert!(!answer.body.contains("nobody"), "what the caller sent never comes back");

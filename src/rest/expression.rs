@@ -1,0 +1,469 @@
+//! The grammar of `$filter`: OData v3 expressions, of which only the documented operators are allowed (`wire.md` 45 to
+//! 63).
+//!
+//! What is not allowed is refused in the framework's words, but for whatever of them would repeat the caller's.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use super::literal::Literal;
+use crate::status::Error;
+
+/// An expression as it was written, before anybody asks what its names mean.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Expression {
+    /// All of them hold, two or more.
+    And(Vec<Self>),
+    /// One compared with another.
+    Comparison(Box<Self>, Operator, Box<Self>),
+    /// A value.
+    Literal(Literal),
+    /// A property, or a path of them: `ApprovalObjectID/Value`.
+    Property(String),
+}
+
+/// How two expressions are compared.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Operator {
+    /// `eq`
+    Equal,
+    /// `ge`
+    GreaterThanOrEqual,
+    /// `gt`
+    GreaterThan,
+    /// `le`
+    LessThanOrEqual,
+    /// `lt`
+    LessThan,
+    /// `ne`
+    NotEqual,
+}
+
+impl Operator {
+    /// The name that the framework's messages have for it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Equal => "Equal",
+            Self::GreaterThanOrEqual => "GreaterThanOrEqual",
+            Self::GreaterThan => "GreaterThan",
+            Self::LessThanOrEqual => "LessThanOrEqual",
+            Self::LessThan => "LessThan",
+            Self::NotEqual => "NotEqual",
+        }
+    }
+
+    /// The operator with its sides exchanged.
+    pub(super) fn flipped(self) -> Self {
+        match self {
+            Self::Equal | Self::NotEqual => self,
+            Self::GreaterThanOrEqual => Self::LessThanOrEqual,
+            Self::GreaterThan => Self::LessThan,
+            Self::LessThanOrEqual => Self::GreaterThanOrEqual,
+            Self::LessThan => Self::GreaterThan,
+        }
+    }
+
+    /// Whether it asks for no order.
+    pub(super) fn is_equality(self) -> bool {
+        matches!(self, Self::Equal | Self::NotEqual)
+    }
+
+    /// Whether it holds of two values in that order.
+    pub(super) fn holds(self, order: Ordering) -> bool {
+        match self {
+            Self::Equal => order.is_eq(),
+            Self::GreaterThanOrEqual => order.is_ge(),
+            Self::GreaterThan => order.is_gt(),
+            Self::LessThanOrEqual => order.is_le(),
+            Self::LessThan => order.is_lt(),
+            Self::NotEqual => order.is_ne(),
+        }
+    }
+
+    fn of(word: &str) -> Option<Self> {
+        Some(match word {
+            "eq" => Self::Equal,
+            "ge" => Self::GreaterThanOrEqual,
+            "gt" => Self::GreaterThan,
+            "le" => Self::LessThanOrEqual,
+            "lt" => Self::LessThan,
+            "ne" => Self::NotEqual,
+            _ => return None,
+        })
+    }
+}
+
+/// The expression of a decoded `$filter`.
+pub(super) fn parse(text: &str) -> Result<Expression, Error> {
+    let mut parser = Parser { tokens: Tokens { text, at: 0 }, next: Token::End, start: 0, depth: 0 };
+    parser.advance()?;
+    let expression = parser.conjunction()?;
+    if parser.next == Token::End { Ok(expression) } else { Err(parser.unexpected(parser.start)) }
+}
+
+/// Says what is wrong with a filter, after the words that the framework begins every such message with.
+pub(super) fn invalid(what: impl Into<Cow<'static, str>>) -> Error {
+    Error::invalid(format!("The query specified in the URI is not valid. {}", what.into()))
+}
+
+/// Recursive descent, one token ahead. Parentheses are the only recursion, and their depth is bounded.
+struct Parser<'a> {
+    tokens: Tokens<'a>,
+    next: Token<'a>,
+    /// Where the next token starts.
+    start: usize,
+    depth: usize,
+}
+
+impl<'a> Parser<'a> {
+    fn conjunction(&mut self) -> Result<Expression, Error> {
+        let first = self.comparison()?;
+        let mut all = vec![first];
+        loop {
+            match self.next {
+                Token::Word("and") => {
+                    self.advance()?;
+                    all.push(self.comparison()?);
+                }
+                Token::Word("or") => return Err(logical("Or")),
+                _ if all.len() > 1 => return Ok(Expression::And(all)),
+                _ => return Ok(all.remove(0)),
+            }
+        }
+    }
+
+    fn comparison(&mut self) -> Result<Expression, Error> {
+        let left = self.operand()?;
+        let Some(operator) = self.operator()? else { return Ok(left) };
+        let right = self.operand()?;
+        // Comparisons bind to the left, so that this one would be compared again.
+        if self.operator()?.is_some() {
+            return Err(compared_twice());
+        }
+        Ok(Expression::Comparison(Box::new(left), operator, Box::new(right)))
+    }
+
+    fn operator(&mut self) -> Result<Option<Operator>, Error> {
+        let Token::Word(word) = self.next else { return Ok(None) };
+        if let Some(name) = arithmetic_name(word) {
+            return Err(arithmetic(name));
+        }
+        let operator = Operator::of(word);
+        if operator.is_some() {
+            self.advance()?;
+        }
+        Ok(operator)
+    }
+
+    fn operand(&mut self) -> Result<Expression, Error> {
+        let start = self.start;
+        match self.advance()? {
+            Token::Open => self.parenthesis(),
+            Token::Literal(literal) => Ok(Expression::Literal(literal)),
+            Token::Minus => Err(arithmetic("Negate")),
+            Token::Word("not") => Err(logical("Not")),
+            Token::Word(word) if self.next == Token::Open => Err(invalid(if FUNCTIONS.contains(&word) {
+                "A function is not allowed. To allow it, set the 'AllowedFunctions' property on QueryableAttribute \
+                     or QueryValidationSettings."
+            } else {
+                "An unknown function was found. This may also be a key lookup on a navigation property, which is \
+                     not allowed."
+            })),
+            Token::Word(word) => self.path(word),
+            Token::Close | Token::End | Token::Slash => Err(self.unexpected(start)),
+        }
+    }
+
+    fn parenthesis(&mut self) -> Result<Expression, Error> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(invalid("Recursion limit reached."));
+        }
+        let expression = self.conjunction()?;
+        self.depth -= 1;
+        let start = self.start;
+        match self.advance()? {
+            Token::Close => Ok(expression),
+            _ => Err(self.unexpected(start)),
+        }
+    }
+
+    fn path(&mut self, first: &str) -> Result<Expression, Error> {
+        let mut path = first.to_owned();
+        while self.next == Token::Slash {
+            self.advance()?;
+            let start = self.start;
+            let Token::Word(name) = self.advance()? else { return Err(self.unexpected(start)) };
+            path.push('/');
+            path += name;
+        }
+        Ok(Expression::Property(path))
+    }
+
+    /// Moves on; answers the token that was next.
+    fn advance(&mut self) -> Result<Token<'a>, Error> {
+        let (start, token) = self.tokens.next()?;
+        self.start = start;
+        Ok(std::mem::replace(&mut self.next, token))
+    }
+
+    fn unexpected(&self, start: usize) -> Error {
+        invalid(format!("Syntax error at position {}.", self.tokens.position(start)))
+    }
+}
+
+/// What a filter is made of.
+#[derive(Clone, Debug, PartialEq)]
+enum Token<'a> {
+    Close,
+    End,
+    Literal(Literal),
+    Minus,
+    Open,
+    Slash,
+    /// A keyword or the name of a property, which only its place tells apart.
+    Word(&'a str),
+}
+
+/// The tokens of a text, and where the next one may start.
+struct Tokens<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Tokens<'a> {
+    /// The next token, and where it starts.
+    fn next(&mut self) -> Result<(usize, Token<'a>), Error> {
+        let rest = self.text[self.at..].trim_start();
+        let start = self.text.len() - rest.len();
+        let mut characters = rest.chars();
+        let (length, token) = match (characters.next(), characters.next()) {
+            (None, _) => (0, Token::End),
+            (Some('('), _) => (1, Token::Open),
+            (Some(')'), _) => (1, Token::Close),
+            (Some('/'), _) => (1, Token::Slash),
+            (Some('\''), _) => {
+                let (length, text) = self.quoted(start)?;
+                (length, Token::Literal(Literal::Text(text)))
+            }
+            (Some('-'), second) if !second.is_some_and(|second| second.is_ascii_digit()) => (1, Token::Minus),
+            (Some('-' | '0'..='9'), _) => self.number(start)?,
+            (Some(first), _) if first.is_ascii_alphabetic() || first == '_' => self.word(start)?,
+            _ => return Err(invalid(format!("Syntax error at position {}.", self.position(start)))),
+        };
+        self.at = start + length;
+        Ok((start, token))
+    }
+
+    /// The length of a text in quotes, and the text, in which a doubled quote stands for one.
+    fn quoted(&self, start: usize) -> Result<(usize, String), Error> {
+        let mut text = String::new();
+        let mut characters = self.text[start..].char_indices().skip(1).peekable();
+        while let Some((at, character)) = characters.next() {
+            if character != '\'' {
+                text.push(character);
+            } else if characters.next_if(|(_, next)| *next == '\'').is_some() {
+                text.push('\'');
+            } else {
+                return Ok((at + 1, text));
+            }
+        }
+        let position = self.position(start);
+        Err(invalid(format!("There is an unterminated string literal at position {position}.")))
+    }
+
+    fn number(&self, start: usize) -> Result<(usize, Token<'a>), Error> {
+        let rest = &self.text[start..];
+        let belongs = |(at, byte): &(usize, u8)| {
+            let sign = b"+-".contains(byte) && (*at == 0 || b"eE".contains(&rest.as_bytes()[at - 1]));
+            sign || byte.is_ascii_alphanumeric() || *byte == b'.'
+        };
+        let length = rest.bytes().enumerate().take_while(belongs).count();
+        let literal = Literal::number(&rest[..length]).ok_or_else(|| self.unrecognized("number", start))?;
+        Ok((length, Token::Literal(literal)))
+    }
+
+    fn word(&self, start: usize) -> Result<(usize, Token<'a>), Error> {
+        let rest = &self.text[start..];
+        let end = rest.find(|character: char| !character.is_ascii_alphanumeric() && character != '_');
+        let word = &rest[..end.unwrap_or(rest.len())];
+        if rest[word.len()..].starts_with('\'') {
+            let (length, text) = self.quoted(start + word.len())?;
+            let literal = Literal::prefixed(word, &text).ok_or_else(|| self.unrecognized(word, start))?;
+            return Ok((word.len() + length, Token::Literal(literal)));
+        }
+        let token = match word {
+            "true" => Token::Literal(Literal::Boolean(true)),
+            "false" => Token::Literal(Literal::Boolean(false)),
+            "null" => Token::Literal(Literal::Null),
+            word => Token::Word(word),
+        };
+        Ok((word.len(), token))
+    }
+
+    fn unrecognized(&self, prefix: &str, start: usize) -> Error {
+        let position = self.position(start);
+        match &*prefix.to_ascii_lowercase() {
+            "datetime" => invalid(format!("Unrecognized 'Edm.DateTime' literal at '{position}'.")),
+            "datetimeoffset" => {
+                invalid(format!("Unrecognized 'Edm.DateTimeOffset' literal at '{position}'."))
+            }
+            "guid" => invalid(format!("Unrecognized 'Edm.Guid' literal at '{position}'.")),
+            "time" => invalid(format!("Unrecognized 'Edm.Time' literal at '{position}'.")),
+            _ => invalid(format!("Unrecognized literal at '{position}'.")),
+        }
+    }
+
+    /// A place in the text, counted in characters as callers count.
+    fn position(&self, at: usize) -> usize {
+        self.text[..at].chars().count()
+    }
+}
+
+fn logical(name: &str) -> Error {
+    invalid(format!(
+        "Logical operator '{name}' is not allowed. To allow it, set the 'AllowedLogicalOperators' property on \
+         QueryableAttribute or QueryValidationSettings."
+    ))
+}
+
+fn arithmetic(name: &str) -> Error {
+    invalid(format!(
+        "Arithmetic operator '{name}' is not allowed. To allow it, set the 'AllowedArithmeticOperators' property on \
+         QueryableAttribute or QueryValidationSettings."
+    ))
+}
+
+fn arithmetic_name(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "add" => "Add",
+        "div" => "Divide",
+        "mod" => "Modulo",
+        "mul" => "Multiply",
+        "sub" => "Subtract",
+        _ => return None,
+    })
+}
+
+/// What no conjunction of comparisons can say.
+pub(super) fn compared_twice() -> Error {
+    invalid("A comparison cannot be compared again.")
+}
+
+/// Deeper than anybody writes by hand, and nothing to a stack.
+const DEEPEST: usize = 64;
+
+/// The functions of OData v3, which the framework knows and this API does not allow.
+const FUNCTIONS: [&str; 22] = [
+    "all",
+    "any",
+    "cast",
+    "ceiling",
+    "concat",
+    "day",
+    "endswith",
+    "floor",
+    "hour",
+    "indexof",
+    "isof",
+    "length",
+    "minute",
+    "month",
+    "replace",
+    "round",
+    "second",
+    "startswith",
+    "substring",
+    "substringof",
+    "tolower",
+    "toupper",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The expression with all its parentheses, to compare trees by.
+    fn printed(expression: &Expression) -> String {
+        match expression {
+            Expression::And(all) => {
+                format!("({})", all.iter().map(printed).collect::<Vec<_>>().join(" and "))
+            }
+            Expression::Comparison(left, operator, right) => {
+                format!("({} {} {})", printed(left), operator.name(), printed(right))
+            }
+            Expression::Literal(literal) => format!("{literal:?}"),
+            Expression::Property(path) => path.clone(),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_meant() {
+        #[rustfmt::skip]
+        let table = [
+            ("A gt 1", "(A GreaterThan Int32(1))"),
+            ("  A  gt\t1 ", "(A GreaterThan Int32(1))"),
+            ("A gt 1 and B lt 2 and C", "((A GreaterThan Int32(1)) and (B LessThan Int32(2)) and C)"),
+            ("A eq 1 and (B ne 2 and C)", "((A Equal Int32(1)) and ((B NotEqual Int32(2)) and C))"),
+            ("((A))", "A"),
+            ("(A eq 1)eq(B eq 2)", "((A Equal Int32(1)) Equal (B Equal Int32(2)))"),
+            ("'stop and go' eq A", "(Text(\"stop and go\") Equal A)"),
+            ("A eq 'O''Brien'", "(A Equal Text(\"O'Brien\"))"),
+            ("A eq ''", "(A Equal Text(\"\"))"),
+            ("A eq ''''", "(A Equal Text(\"'\"))"),
+            ("A eq 'é'", "(A Equal Text(\"é\"))"),
+            ("A/Value ne null", "(A/Value NotEqual Null)"),
+            ("A le -5", "(A LessThanOrEqual Int32(-5))"),
+            ("A ge 1e+3", "(A GreaterThanOrEqual Double(1000.0))"),
+            ("eq eq eq", "(eq Equal eq)"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(printed(&parse(text).unwrap()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_allowed_is_refused_in_the_words_of_the_framework() {
+        #[rustfmt::skip]
+        let table = [
+            ("A or B", "Logical operator 'Or' is not allowed. To allow it, set the 'AllowedLogicalOperators' property on QueryableAttribute or QueryValidationSettings."),
+            ("not A", "Logical operator 'Not' is not allowed. To allow it, set the 'AllowedLogicalOperators' property on QueryableAttribute or QueryValidationSettings."),
+            ("not(A)", "Logical operator 'Not' is not allowed. To allow it, set the 'AllowedLogicalOperators' property on QueryableAttribute or QueryValidationSettings."),
+            ("A add 1 eq 2", "Arithmetic operator 'Add' is not allowed. To allow it, set the 'AllowedArithmeticOperators' property on QueryableAttribute or QueryValidationSettings."),
+            ("-A eq 1", "Arithmetic operator 'Negate' is not allowed. To allow it, set the 'AllowedArithmeticOperators' property on QueryableAttribute or QueryValidationSettings."),
+            ("startswith(A,'x')", "A function is not allowed. To allow it, set the 'AllowedFunctions' property on QueryableAttribute or QueryValidationSettings."),
+            ("<b>", "Syntax error at position 0."),
+            ("A EQ 1", "Syntax error at position 2."),
+            ("A And B", "Syntax error at position 2."),
+            ("é eq 1", "Syntax error at position 0."),
+            ("A eq 'é' x", "Syntax error at position 9."),
+            ("A eq", "Syntax error at position 4."),
+            ("(A", "Syntax error at position 2."),
+            ("A)", "Syntax error at position 1."),
+            ("A/", "Syntax error at position 2."),
+            ("A eq 2015-01-09", "Syntax error at position 9."),
+            ("A eq \"x\"", "Syntax error at position 5."),
+            ("A eq 'x", "There is an unterminated string literal at position 5."),
+            ("A eq datetime'2015", "There is an unterminated string literal at position 13."),
+            ("A eq datetime'123'", "Unrecognized 'Edm.DateTime' literal at '5'."),
+            ("A eq GUID'x'", "Unrecognized 'Edm.Guid' literal at '5'."),
+            ("A eq binary'00'", "Unrecognized literal at '5'."),
+            ("A eq 2015-01-09T00:00:00Z", "Syntax error at position 9."),
+            ("A eq B eq true", "A comparison cannot be compared again."),
+            ("", "Syntax error at position 0."),
+        ];
+        for (text, expected) in table {
+            let message = parse(text).unwrap_err().message;
+            assert_eq!(message, format!("The query specified in the URI is not valid. {expected}"), "{text}");
+        }
+    }
+
+    #[test]
+    fn depth_has_a_bound() {
+        let nested = |depth| format!("{}A{}", "(".repeat(depth), ")".repeat(depth));
+        assert!(parse(&nested(DEEPEST)).is_ok());
+        let refused = parse(&nested(DEEPEST + 1)).unwrap_err();
+        assert!(refused.message.ends_with("Recursion limit reached."));
+        assert!(parse(&"(".repeat(1_000_000)).is_err());
+    }
+}
