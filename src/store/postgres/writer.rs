@@ -207,24 +207,22 @@ impl Task {
     }
 
     /// Finds out what became of a commit, by its own events: what the callers are told when it went through, `None` when
-    /// nothing was written.
+    /// nothing was written. A look-up that fails says nothing of the commit, so it is made again; what stays unknown is
+    /// never tried again.
     async fn look_up(&mut self, outcome: Outcome) -> Result<Option<Vec<Written>>, Failure> {
         tracing::warn!(hosts = %self.hosts, "the outcome of a commit is not known; looking it up");
-        self.line = None;
         let patience = Deadline::after(PATIENCE);
         loop {
-            match self.line().await {
-                Ok(line) => {
-                    let found = line.holds(outcome.head).await;
-                    return Ok(found?.then_some(outcome.written));
-                }
-                Err(failure) if patience.passed() => return Err(failure),
-                Err(_) => {
-                    if let Some(again) = self.again {
-                        sleep_until(again.instant().into()).await;
-                    }
-                }
+            self.line = None;
+            if let Ok(line) = self.line().await
+                && let Ok(found) = line.holds(outcome.head).await
+            {
+                return Ok(found.then_some(outcome.written));
             }
+            if patience.passed() {
+                return Err(Failure::Unknown(outcome));
+            }
+            sleep_until(self.again.unwrap_or_else(|| Deadline::after(SHORTEST_PAUSE)).instant().into()).await;
         }
     }
 

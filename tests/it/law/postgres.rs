@@ -1,5 +1,6 @@
 //! PostgreSQL as a backend, and what only it promises.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use countersign::domain::error::{Error, Kind};
@@ -82,7 +83,7 @@ async fn a_commit_that_stopped_to_wait_for_its_standby_is_looked_up() {
     let store = database.open().await;
     committed(&store, History::filed(1).change()).await;
     let operator = database.connect().await;
-    set_standby(&operator, "nobody").await;
+    keep_waiting(&database, &operator).await;
     let waiting = {
         let store = store.clone();
         tokio::spawn(async move { store.commit(History::filed(2).change()).await })
@@ -94,6 +95,51 @@ async fn a_commit_that_stopped_to_wait_for_its_standby_is_looked_up() {
     set_standby(&operator, "").await;
     assert_eq!(waiting.await.unwrap().unwrap(), Commit::Committed { sequence: 2 });
     assert_eq!(record(&store).await.len(), 2);
+}
+
+/// A whole group is committed, nobody is told, and the first look-up is refused. What is there already is not tried again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_up_that_is_refused_is_made_again() {
+    if postgres::is_missing() {
+        return;
+    }
+    let database = Database::alone().await;
+    let store = database.open().await;
+    let operator = database.connect().await;
+    let [first, second, third] =
+        [database.connect().await, database.connect().await, database.connect().await];
+    first.batch_execute(LOCK_HEAD).await.unwrap();
+    let alone = tokio::spawn(commit(store.clone(), 1));
+    waits_for_lock(&operator, 1).await;
+    // These are one group, since the writer is busy; the second operator stands before it.
+    let mut group: Vec<_> = (2..=4).map(|number| Box::pin(commit(store.clone(), number))).collect();
+    for change in &mut group {
+        tokio::select! {
+            biased;
+            _ = change => unreachable!("the head is locked"),
+            () = ready(()) => {}
+        }
+    }
+    let ahead = tokio::spawn(async move { second.batch_execute(LOCK_HEAD).await.map(|()| second) });
+    waits_for_lock(&operator, 2).await;
+    first.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(alone.await.unwrap().unwrap(), Commit::Committed { sequence: 1 });
+    let second = ahead.await.unwrap().unwrap();
+    keep_waiting(&database, &operator).await;
+    second.batch_execute("ROLLBACK").await.unwrap();
+    let committing = waits_for_standby(&operator, 0).await;
+    let ahead = tokio::spawn(async move { third.batch_execute(LOCK_HEAD).await.map(|()| third) });
+    waits_for_lock(&operator, 1).await;
+    operator.query("SELECT pg_terminate_backend($1)", &[&committing]).await.unwrap();
+    let third = ahead.await.unwrap().unwrap();
+    set_standby(&operator, "").await;
+    let looking = waits_for_lock(&operator, 1).await;
+    operator.query("SELECT pg_cancel_backend($1)", &[&looking]).await.unwrap();
+    third.batch_execute("ROLLBACK").await.unwrap();
+    for (sequence, change) in (2..).zip(group) {
+        assert_eq!(change.await.unwrap(), Commit::Committed { sequence });
+    }
+    assert_eq!(record(&store).await.len(), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -290,10 +336,28 @@ async fn sequence(operator: &Client) -> i64 {
     operator.query_one("SELECT sequence FROM head", &[]).await.unwrap().get(0)
 }
 
+async fn commit(store: Arc<dyn Store>, number: u128) -> Result<Commit, Error> {
+    store.commit(History::filed(number).change()).await
+}
+
 async fn set_standby(operator: &Client, names: &str) {
     let set = format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'");
     operator.batch_execute(&set).await.unwrap();
     operator.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+}
+
+/// Makes commits wait for a standby that there is not, and comes back when they do, which the server takes its time for.
+async fn keep_waiting(database: &Database, operator: &Client) {
+    set_standby(operator, "nobody").await;
+    let probe = database.connect().await;
+    let waiting = loop {
+        tokio::select! {
+            written = probe.batch_execute("SELECT pg_logical_emit_message(true, '', '')") => written.unwrap(),
+            waiting = waits_for_standby(operator, 0) => break waiting,
+        }
+    };
+    operator.query("SELECT pg_cancel_backend($1)", &[&waiting]).await.unwrap();
+    probe.batch_execute("SELECT").await.unwrap();
 }
 
 /// Waits until a commit of another session than `except` waits for the standby; answers whose.
@@ -306,3 +370,17 @@ async fn waits_for_standby(operator: &Client, except: i32) -> i32 {
         tokio::task::yield_now().await;
     }
 }
+
+/// Waits until so many sessions wait for a lock; answers whose wait is the latest.
+async fn waits_for_lock(operator: &Client, count: usize) -> i32 {
+    let sql = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' ORDER BY query_start DESC";
+    loop {
+        let rows = operator.query(sql, &[]).await.unwrap();
+        if rows.len() == count {
+            return rows[0].get(0);
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+const LOCK_HEAD: &str = "BEGIN; SELECT FROM head FOR UPDATE";
