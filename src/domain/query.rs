@@ -228,10 +228,11 @@ pub struct Order<F> {
 }
 
 impl<F: Field> Comparison<F> {
-    /// The comparison, when the types fit: everything compares with its own kind; what has no order only by equality.
+    /// The comparison, when the types fit: everything compares with its own kind; what has no order only by equality. A text
+    /// has no NUL, which PostgreSQL does not even compare with.
     pub fn new(field: F, operator: Operator, value: Value) -> Result<Self, Error> {
         let equality = matches!(operator, Operator::Eq | Operator::Ne);
-        let fits = match value {
+        let fits = match &value {
             Value::Bool(_) => field.holds() == Type::Bool,
             Value::Channel(_) => equality && field.holds() == Type::Channel,
             Value::Id(_) => field.holds() == Type::Id,
@@ -239,13 +240,13 @@ impl<F: Field> Comparison<F> {
             Value::Moment(_) => field.holds() == Type::Moment,
             Value::Null => equality,
             Value::Status(_) => equality && field.holds() == Type::Status,
-            Value::Text(_) => field.holds() == Type::Text,
+            Value::Text(text) => field.holds() == Type::Text && !text.contains('\0'),
         };
         if fits {
             Ok(Self { field, operator, value })
         } else {
             Err(Error::invalid(
-                "A comparison needs a value of the field's type; null and the values of enums are only EQ or NE.",
+                "A comparison needs a value of the field's type, without NUL; null and enums are only EQ or NE.",
             ))
         }
     }

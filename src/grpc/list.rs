@@ -307,4 +307,16 @@ mod tests {
         }
         assert!(limit(-1).is_err());
     }
+
+    #[test]
+    fn a_text_to_compare_with_has_no_nul() {
+        let is_taken = |text: &str| {
+            let value = Some(v1::Value { kind: Some(Kind::StringValue(text.to_owned())) });
+            let operator = v1::Operator::Ne.into();
+            let ticket = v1::Comparison { field: "justification".to_owned(), operator, value };
+            comparison(ticket, &APPROVAL_FIELDS).is_ok()
+        };
+        assert!(is_taken("Ticket\u{1} 4711"));
+        assert!(!is_taken("Ticket\0 4711"));
+    }
 }
