@@ -166,6 +166,13 @@ impl Store for PostgresStore {
     }
 }
 
+/// What a connection is opened for. A server, or whoever is in between, that stops to answer halfway would be waited for
+/// without end, though another host or another try may do.
+async fn opened<T>(opening: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let opened = timeout(OPEN_TIME, opening).await;
+    opened.unwrap_or_else(|_| Err(Error::unavailable("a connection was not ready for use in time")))
+}
+
 /// Reads what durability and the order of lists hang on, which is set outside of a session.
 async fn verify(client: &Client) -> Result<(), Error> {
     let row = client.query_typed_one(FACTS, &[]).await.map_err(failed)?;
@@ -256,5 +263,7 @@ const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/postgres/0003_live.sql"),
     include_str!("migrations/postgres/0004_expiry.sql"),
 ];
+/// How long a new connection may take until its statements are prepared.
+const OPEN_TIME: Duration = Duration::from_secs(5);
 /// Longer than the server lets a read take.
 const MOST_TIME: Duration = Duration::from_secs(12);

@@ -10,7 +10,7 @@ use super::hosts::Hosts;
 use super::link::Link;
 use super::row::{ELEVATION_WIDTH, get, read_elevation, read_role};
 use super::versions::Versions;
-use super::{failed, list};
+use super::{failed, list, opened};
 use crate::domain::error::Error;
 use crate::domain::id::RoleId;
 use crate::domain::moment::Moment;
@@ -49,7 +49,7 @@ impl ManageConnection for Readers {
     type Error = Error;
 
     async fn connect(&self) -> Result<Reader, Error> {
-        Reader::open(&self.0).await
+        opened(Reader::open(&self.0)).await
     }
 
     async fn is_valid(&self, reader: &mut Reader) -> Result<(), Error> {

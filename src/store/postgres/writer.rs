@@ -11,8 +11,8 @@ use tokio::time::sleep_until;
 
 use super::group::Written;
 use super::hosts::Hosts;
-use super::is_passing;
 use super::line::{Failure, Line, Outcome};
+use super::{is_passing, opened};
 use crate::domain::error::{Error, Kind};
 use crate::metrics::{Measured, OneMore, StoreMetrics};
 use crate::steady::{Deadline, Stopwatch};
@@ -239,7 +239,7 @@ impl Task {
     }
 
     async fn connect(&mut self) -> Result<(), Error> {
-        match Line::open(&self.hosts).await {
+        match opened(Line::open(&self.hosts)).await {
             Ok(line) => {
                 self.line = Some(line);
                 self.again = None;

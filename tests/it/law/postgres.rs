@@ -1,13 +1,18 @@
 //! PostgreSQL as a backend, and what only it promises.
 
-use std::future::ready;
+use std::future::{pending, ready};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use countersign::domain::error::{Error, Kind};
 use countersign::domain::version::Version;
 use countersign::metrics::StoreMetrics;
 use countersign::store::postgres::PostgresStore;
 use countersign::store::{Commit, Store};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, UnixStream};
+use tokio::time::timeout;
 use tokio_postgres::Client;
 
 use super::Backend;
@@ -142,6 +147,44 @@ async fn a_look_up_that_is_refused_is_made_again() {
     assert_eq!(record(&store).await.len(), 4);
 }
 
+/// Whoever is in between takes connections, but lets no statement through, and then goes on as if nothing had been.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_are_never_ready_for_use_are_given_up() {
+    if postgres::is_missing() {
+        return;
+    }
+    let database = Database::new().await;
+    let between = Arc::new(AtomicBool::new(true));
+    let port = proxy(&database, between.clone()).await;
+    let url = database.url();
+    let (_, options) = url.split_once("&options").unwrap();
+    let url = format!("postgres://countersign@127.0.0.1:{port}/postgres?options{options}");
+    let store: Arc<dyn Store> =
+        Arc::new(PostgresStore::open(&url, None, StoreMetrics::default()).await.unwrap());
+    committed(&store, History::filed(1).change()).await;
+    between.store(false, Ordering::SeqCst);
+    let operator = database.connect().await;
+    for pid in database.backends().await {
+        operator.query("SELECT pg_terminate_backend($1)", &[&pid]).await.unwrap();
+    }
+    let commit = tokio::spawn(commit(store.clone(), 2));
+    let read = |_| {
+        let store = store.clone();
+        tokio::spawn(async move { store.events(0, 9).await })
+    };
+    for reading in (0..20).map(read).collect::<Vec<_>>() {
+        assert_eq!(reading.await.unwrap().unwrap_err().kind, Kind::Unavailable);
+    }
+    let told = timeout(Duration::from_secs(60), commit).await.expect("the writer gives up");
+    assert_eq!(told.unwrap().unwrap_err().kind, Kind::Unavailable);
+    between.store(true, Ordering::SeqCst);
+    let again = async {
+        while store.events(0, 9).await.is_err() {}
+        while store.commit(History::filed(3).change()).await.is_err() {}
+    };
+    timeout(Duration::from_secs(60), again).await.expect("it goes on");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_server_is_down_everybody_is_told_so() {
     if postgres::is_missing() {
@@ -269,7 +312,7 @@ async fn of_several_hosts_the_first_that_answers_is_taken() {
         return;
     }
     let database = Database::new().await;
-    let frozen = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let frozen = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = frozen.local_addr().unwrap().port();
     let url = database.url();
     let (_, options) = url.split_once("&options").unwrap();
@@ -330,6 +373,34 @@ async fn operator_allows_only_tls(database: &Database) {
     let rules = "local all all trust\nhostssl all all all trust\n";
     std::fs::write(format!("{}/data/pg_hba.conf", database.server.folder()), rules).unwrap();
     database.server.control(&["-w", "restart"]);
+}
+
+/// Passes bytes on between connections and the server; while it is not to, nothing from the first statement on.
+async fn proxy(database: &Database, passes: Arc<AtomicBool>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let socket = format!("{}/.s.PGSQL.5432", database.server.folder());
+    tokio::spawn(async move {
+        loop {
+            let (client, _) = listener.accept().await.unwrap();
+            let (mut asked, mut answers) = client.into_split();
+            let (mut answered, mut asks) = UnixStream::connect(&socket).await.unwrap().into_split();
+            let passes = passes.clone();
+            tokio::spawn(async move { tokio::io::copy(&mut answered, &mut answers).await });
+            tokio::spawn(async move {
+                let mut bytes = [0; 65_536];
+                while let Ok(count @ 1..) = asked.read(&mut bytes).await {
+                    if bytes[0] == b'P' && !passes.load(Ordering::SeqCst) {
+                        pending::<()>().await;
+                    }
+                    if asks.write_all(&bytes[..count]).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    port
 }
 
 async fn sequence(operator: &Client) -> i64 {
