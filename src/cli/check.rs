@@ -60,11 +60,13 @@ fn warnings(settings: &Serve, tokens: &TokensFile) -> Vec<String> {
         StoreLocation::Sqlite(path) => open_to_others("the store", &path),
     };
     let tokens_file = open_to_others("the tokens file", &data.tokens());
+    let password = data.store_password_file.as_deref();
+    let password = password.and_then(|path| open_to_others("the file of the store's password", path));
     let expired = tokens.expired(now).into_iter().map(|id| format!("the token {id} has expired"));
     let idle = settings.administrators.iter().filter(|account| !tokens.is_usable_by(account, now));
     let idle = idle.map(|account| format!("the administrator {} has no valid token", account.name));
     let nobody = settings.administrators.is_empty().then(|| "there is no administrator".to_owned());
-    [folder, store, tokens_file, nobody].into_iter().flatten().chain(expired).chain(idle).collect()
+    [folder, store, tokens_file, password, nobody].into_iter().flatten().chain(expired).chain(idle).collect()
 }
 
 /// Whether others than its owner may do anything with the file or folder.

@@ -107,12 +107,18 @@ fn what_somebody_should_look_at_is_told() {
     fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
     let administrators = "PRIV\\ann,PRIV\\eve,priv\\SAM";
-    let (code, told) = check(&["--data-dir", data, "--administrator", administrators]);
+    let password = folder.path().join("password");
+    fs::write(&password, "secret").unwrap();
+    fs::set_permissions(&password, Permissions::from_mode(0o640)).unwrap();
+    let password = ["--store-password-file", password.to_str().unwrap()];
+    let (code, told) =
+        check(&[&["--data-dir", data, "--administrator", administrators], &password[..]].concat());
     assert_eq!(code, 0, "{told}");
     let warnings: Vec<_> = told.lines().filter_map(|line| line.strip_prefix("warning  ")).collect();
     let expected = [
         "the data folder is not for its owner alone: its mode is 755".to_owned(),
         "the tokens file is not for its owner alone: its mode is 644".to_owned(),
+        "the file of the store's password is not for its owner alone: its mode is 640".to_owned(),
         format!("the token {} has expired", &expired[4..20]),
         "the administrator PRIV\\ann has no valid token".to_owned(),
         "the administrator PRIV\\eve has no valid token".to_owned(),
