@@ -16,7 +16,7 @@ use super::entity::{Entity, base_url, json, local_time, precise_utc};
 use super::format::Format;
 use super::list::{Set, Single, entity};
 use super::model::Cell;
-use super::query::check_action;
+use super::query::action_format;
 use super::requests::{CREATION_TIME, REQUESTED_TIME, Requests};
 use super::{LONGEST_BODY, Rest, body_too_large, message_of};
 use crate::proto::pam::v1::{CreateElevationRequest, Elevation};
@@ -25,7 +25,7 @@ use crate::status::Error;
 impl Rest {
     /// Files a request, or gives a role up when the TTL is 0; answers 201 with the request and where it is.
     pub(super) async fn create(&self, request: &Parts, body: Body) -> Result<Response, Status> {
-        check_action(request.uri.query())?;
+        let asked = action_format(request.uri.query())?;
         let base = base_url(request)?;
         let body = collected(body).await?;
         let message = Fields::read(request, &body)?.message(&self.zone)?;
@@ -35,7 +35,7 @@ impl Rest {
         let mut response = if wants_no_content(request) {
             no_content()
         } else {
-            let format = Format::of(None, &request.headers);
+            let format = Format::of(asked.as_deref(), &request.headers);
             let created = self.created(&elevation, &base, format);
             json(StatusCode::CREATED, format, &Single::of::<Requests>(&base, created))
         };
@@ -88,8 +88,8 @@ impl Fields {
         let mut fields = Self::default();
         fields.set_form(request.uri.query().unwrap_or_default().as_bytes());
         let content_type = request.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        if content_type.is_some_and(|content_type| content_type.trim_start().starts_with("application/json"))
-        {
+        let media_type = content_type.and_then(|content_type| content_type.split(';').next());
+        if media_type.is_some_and(|name| name.trim().eq_ignore_ascii_case("application/json")) {
             fields.set_json(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body))?;
         } else {
             fields.set_form(body);
@@ -173,6 +173,11 @@ fn seconds(ttl: &str) -> Result<i64, Error> {
 /// (`wire.md` 78, A7). In the gap of a clock change the later moment counts, in the overlap the earlier one.
 fn moment(text: &str, zone: &TimeZone) -> Result<Timestamp, Error> {
     let text = text.trim().replace('/', "-");
+    // Behind a time there is only an offset, whose plus became a space where the query was not encoded.
+    let text = match text.rsplit_once(' ') {
+        Some((time, offset)) if time.contains(':') => format!("{time}+{offset}"),
+        _ => text,
+    };
     if let Ok(time) = text.parse::<Timestamp>() {
         return Ok(time);
     }
@@ -242,6 +247,9 @@ mod tests {
             ("2015-07-12T06:40:00Z", Some("2015-07-12T06:40:00Z")),
             ("2015-07-12T06:40Z", Some("2015-07-12T06:40:00Z")),
             ("2015-07-12T08:40:00+02:00", Some("2015-07-12T06:40:00Z")),
+            ("2015-07-12T08:40:00 02:00", Some("2015-07-12T06:40:00Z")),
+            ("2015/07/12 08:40 02:00", Some("2015-07-12T06:40:00Z")),
+            ("2015/07/12 08:40 23:40:00 02:00", None),
             ("2015/03/08 02:30", Some("2015-03-08T10:30:00Z")),
             ("2015/11/01 01:30", Some("2015-11-01T08:30:00Z")),
             ("tomorrow", None),

@@ -42,11 +42,7 @@ impl<'a> ListOptions<'a> {
                 "$skiptoken" => options.skip_token = value,
                 "$top" => options.top = Some(usize::try_from(number(&value)?).unwrap_or(usize::MAX)),
                 "v" => version(&value)?,
-                name if name.starts_with('$') => {
-                    return Err(Error::invalid("A query parameter is not supported."));
-                }
-                // The OData layer of the original ignored what has no `$` (`wire.md` 29).
-                _ => {}
+                name => check_unknown(name)?,
             }
         }
         Ok(options)
@@ -75,10 +71,27 @@ pub(super) fn next_query(query: Option<&str>, top: Option<usize>, token: &str) -
     next.append_pair("$skiptoken", token).finish()
 }
 
-/// Checks the options of an action, which knows only `v`.
+/// Checks the options of an action, which knows only `v` and `$format`.
 pub(super) fn check_action(query: Option<&str>) -> Result<(), Error> {
-    let mut options = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    options.try_for_each(|(name, value)| if name == "v" { version(&value) } else { Ok(()) })
+    action_format(query).map(drop)
+}
+
+/// The `$format` of an action that answers with more than nothing.
+pub(super) fn action_format(query: Option<&str>) -> Result<Option<Cow<'_, str>>, Error> {
+    let mut asked = None;
+    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        match &*name {
+            "$format" => asked = Some(format(value)?),
+            "v" => version(&value)?,
+            name => check_unknown(name)?,
+        }
+    }
+    Ok(asked)
+}
+
+/// Refuses an option that is not known; the OData layer of the original ignored what has no `$` (`wire.md` 29, 30).
+fn check_unknown(name: &str) -> Result<(), Error> {
+    if name.starts_with('$') { Err(Error::invalid("A query parameter is not supported.")) } else { Ok(()) }
 }
 
 /// There is one version; a client that asks for another must not get this one unawares (`wire.md` A13).
@@ -142,6 +155,19 @@ mod tests {
             assert_eq!(ListOptions::parse(query).is_ok(), valid, "{query:?}");
         }
         assert!(check_action(Some("v=1&v=abc")).is_err());
+    }
+
+    #[test]
+    fn an_action_knows_few_options() {
+        for (query, valid) in [
+            ("$format=json", true),
+            ("_=1", true),
+            ("$format=atom", false),
+            ("$top=1", false),
+            ("%24foo", false),
+        ] {
+            assert_eq!(check_action(Some(query)).is_ok(), valid, "{query}");
+        }
     }
 
     #[test]
