@@ -10,6 +10,7 @@ use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, health_reporter};
 
+use super::edge;
 use crate::domain::error::Error;
 use crate::proto::pam::v1;
 use crate::store::Store;
@@ -18,7 +19,10 @@ use crate::store::Store;
 pub(super) fn http(store: &dyn Store) -> Router {
     let ready = store.ready();
     let readyz = async move || if *ready.borrow() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    Router::new().route("/healthz", get(async || StatusCode::OK)).route("/readyz", get(readyz))
+    let healthz = get(async || StatusCode::OK);
+    Router::new()
+        .route("/healthz", healthz.fallback(edge::method_not_allowed))
+        .route("/readyz", get(readyz).fallback(edge::method_not_allowed))
 }
 
 /// `grpc.health.v1.Health`, for the server as a whole and for each service.
