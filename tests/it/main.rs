@@ -24,3 +24,4 @@ mod stories;
 mod tidy;
 mod traces;
 mod way;
+mod wire;
