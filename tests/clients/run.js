@@ -147,7 +147,9 @@ async function story({ browser, server: { api, tokens }, origin, foreign }) {
         const [{ ApprovalObjectID }] = await sam.evaluate("list('pamrequeststoapprove')");
         const stranger = await portal(tokens.sam, foreign);
         const url = `${api}pamrequeststoapprove(guid'${ApprovalObjectID.Value}')/Approve`;
-        const status = await stranger.evaluate(url => $.post(url).then(() => 200, answer => answer.status), url);
+        const status = await stranger.evaluate(url => new Promise(done => {
+            $.ajax({ type: "POST", url, complete: answer => done(answer.status) });
+        }), url);
         await stranger.waitForNetworkIdle();
         assert.equal(status, 0);
         assert.deepEqual([await text(stranger, "#user"), await rows(stranger, "#pending")], ["", []]);
@@ -170,7 +172,9 @@ async function step(name, checks) {
 
 // Every call of the page has been answered, and those that came of it.
 function settled(page) {
-    return page.waitForFunction("window.jQuery && jQuery.active === 0");
+    return page.waitForFunction("window.jQuery && jQuery.active === 0").catch(cause => {
+        throw new Error(`the page does not settle: ${page.wrong.join("; ")}`, { cause });
+    });
 }
 
 function text(page, selector) {
