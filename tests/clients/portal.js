@@ -7,7 +7,8 @@ const options = new URLSearchParams(location.search);
 const token = options.get("token");
 
 function call(type, path, more) {
-    return $.ajax($.extend({ type, url: options.get("api") + path, xhrFields: { withCredentials: true }, beforeSend: named }, more))
+    const url = options.get("api") + path;
+    return $.ajax($.extend({ type, url, xhrFields: { withCredentials: true }, beforeSend: named }, more))
         .done(() => $("#error").empty())
         .fail(answer => {
             const message = answer.responseJSON["odata.error"]["message"]["value"];

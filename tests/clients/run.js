@@ -4,8 +4,8 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { open, servePages, startBrowser, startServer } from "./programs.js";
 import { readByDatajs } from "./datajs.js";
+import { open, servePages, startBrowser, startServer } from "./programs.js";
 
 const ROLES = String.raw`
 [[role]]
@@ -49,6 +49,26 @@ async function story({ browser, server: { api, tokens }, origin, foreign }) {
     const portal = (token, from = origin) => open(browser, `${from}/portal.html?api=${api}`, api, token);
 
     const jen = await portal(tokens.jen);
+    await asked(jen);
+    const sam = await portal(tokens.sam);
+    const kim = await open(browser, `${origin}/portal.html?api=${api}&token=${tokens.kim}`, api);
+    await decided(jen, sam, kim);
+    await refused(jen, await portal("wrong"));
+    await step("the pages ran without an error, and only calls with a header of their own were preflighted", async () => {
+        for (const page of [jen, sam, kim]) assert.deepEqual(page.wrong, []);
+        for (const page of [jen, sam]) assert.deepEqual(page.preflights, []);
+        assert.notDeepEqual(kim.preflights, []);
+    });
+    await strange(api, jen, sam, () => portal(tokens.sam, foreign));
+    await step("datajs reads the lists and what they are made of", async () => {
+        const page = await open(browser, `${origin}/datajs.html`, api);
+        await readByDatajs(page, api, tokens);
+        assert.deepEqual(page.wrong, []);
+    });
+}
+
+// The requester: her roles, what she asks for, and her history.
+async function asked(jen) {
     await step("jen sees who she is and her roles", async () => {
         await settled(jen);
         assert.equal(await text(jen, "#user"), "PRIV\\jen");
@@ -56,7 +76,8 @@ async function story({ browser, server: { api, tokens }, origin, foreign }) {
         assert.deepEqual(await rows(jen, "#pending"), []);
     });
     await step("she activates a role that nobody approves", async () => {
-        await ask(jen, "Backup", { Justification: "Ticket 4711", RequestedTTL: "1199.8799999999999", RequestedTime: "2015/07/11 23:40" });
+        const life = { RequestedTTL: "1199.8799999999999", RequestedTime: "2015/07/11 23:40" };
+        await ask(jen, "Backup", { Justification: "Ticket 4711", ...life });
         await expires(jen, "Backup", 1199);
     });
     await step("she extends it by a second request", async () => {
@@ -83,9 +104,10 @@ async function story({ browser, server: { api, tokens }, origin, foreign }) {
         assert.equal(shown[0][2], "2015-07-12T06:40:00Z");
         assert.deepEqual(shown.slice(3).map(row => row[3]), [NEVER, NEVER, NEVER, NEVER]);
     });
+}
 
-    const sam = await portal(tokens.sam);
-    const kim = await open(browser, `${origin}/portal.html?api=${api}&token=${tokens.kim}`, api);
+// The approvers, and what becomes of what they decide.
+async function decided(jen, sam, kim) {
     const pending = whys => whys.map(why => ["SQL File Access", "jen", why, "7200"]);
     await step("the approvers see what is pending", async () => {
         for (const page of [sam, kim]) {
@@ -126,26 +148,28 @@ async function story({ browser, server: { api, tokens }, origin, foreign }) {
         await expires(jen, "SQL File Access", 7200);
         assert.equal((await rows(jen, "#roles"))[0][2], "-");
     });
+}
+
+// Errors, with their messages.
+async function refused(jen, nobody) {
     await step("a mistake is told in the page", async () => {
         await ask(jen, "Backup", { Justification: "", RequestedTTL: "<b>soon", RequestedTime: "" });
         assert.match(await text(jen, "#error"), /^Status code: 400\. ./);
         assert.doesNotMatch(await text(jen, "#error"), /soon/);
     });
     await step("so is that nobody knows who calls", async () => {
-        const nobody = await portal("wrong");
         await settled(nobody);
         assert.match(await text(nobody, "#error"), /^Status code: 401\. ./);
         assert.equal(await text(nobody, "#user"), "");
     });
-    await step("the pages ran without an error, and only calls with a header of their own were preflighted", async () => {
-        for (const page of [jen, sam, kim]) assert.deepEqual(page.wrong, []);
-        for (const page of [jen, sam]) assert.deepEqual(page.preflights, []);
-        assert.notDeepEqual(kim.preflights, []);
-    });
+}
+
+// The same page, for the approver, from an origin that the server does not know.
+async function strange(api, jen, sam, open) {
     await step("a page of an origin that is not allowed is shown nothing, and decides nothing", async () => {
         await ask(jen, "SQL File Access", { Justification: "Fifth", RequestedTTL: "600", RequestedTime: "" });
         const [{ ApprovalObjectID }] = await sam.evaluate("list('pamrequeststoapprove')");
-        const stranger = await portal(tokens.sam, foreign);
+        const stranger = await open();
         const url = `${api}pamrequeststoapprove(guid'${ApprovalObjectID.Value}')/Approve`;
         const status = await stranger.evaluate(url => new Promise(done => {
             $.ajax({ type: "POST", url, complete: answer => done(answer.status) });
@@ -157,11 +181,6 @@ async function story({ browser, server: { api, tokens }, origin, foreign }) {
         await settled(sam);
         const [row] = await rows(sam, "#pending");
         assert.deepEqual(row, ["SQL File Access", "jen", "Fifth", "600"]);
-    });
-    await step("datajs reads the lists and what they are made of", async () => {
-        const page = await open(browser, `${origin}/datajs.html`, api);
-        await readByDatajs(page, api, tokens);
-        assert.deepEqual(page.wrong, []);
     });
 }
 
@@ -182,8 +201,9 @@ function text(page, selector) {
 }
 
 function rows(page, table) {
-    const cells = row => Array.from(row.querySelectorAll("td"), cell => cell.textContent);
-    return page.$$eval(`${table} tr`, (rows, cells) => rows.map(new Function(`return ${cells}`)()), cells.toString());
+    return page.$$eval(`${table} tr`, rows => rows.map(row => {
+        return Array.from(row.querySelectorAll("td"), cell => cell.textContent);
+    }));
 }
 
 async function fill(page, form, fields) {
@@ -195,7 +215,8 @@ async function fill(page, form, fields) {
 }
 
 async function ask(page, role, fields) {
-    const id = await page.$$eval("#ask option", (options, role) => options.find(option => option.text === role).value, role);
+    const find = (options, role) => options.find(option => option.text === role).value;
+    const id = await page.$$eval("#ask option", find, role);
     await fill(page, "#ask", { ...fields, RoleId: id });
 }
 
