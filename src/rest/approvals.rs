@@ -73,10 +73,6 @@ impl Set for PendingApprovals {
     ];
     type Row = Approval;
 
-    fn address(approval: &Approval) -> Option<&str> {
-        Some(&approval.id)
-    }
-
     async fn page(rest: &Rest, request: &Parts, asked: Asked) -> Result<Page<Approval>, Status> {
         let message = ListApprovalsRequest {
             page_size: asked.page_size,

@@ -31,8 +31,10 @@ pub(super) trait Set {
     /// The message that is listed.
     type Row: Send + Sync + 'static;
 
-    /// The GUID in the address of a row, where rows have one.
-    fn address(row: &Self::Row) -> Option<&str>;
+    /// The GUID in the address of a row, where rows have an address.
+    fn address(_: &Self::Row) -> Option<&str> {
+        None
+    }
 
     /// Reads a page.
     async fn page(rest: &Rest, request: &Parts, asked: Asked) -> Result<Page<Self::Row>, Status>;

@@ -39,10 +39,6 @@ impl Set for Roles {
     ];
     type Row = Role;
 
-    fn address(role: &Role) -> Option<&str> {
-        Some(&role.id)
-    }
-
     async fn page(rest: &Rest, request: &Parts, asked: Asked) -> Result<Page<Role>, Status> {
         let message = ListRolesRequest {
             page_size: asked.page_size,

@@ -23,10 +23,6 @@ impl Set for Session {
         &[Property::new("Username", Edm::String, Source::Field("name"), |account| Cell::text(&account.name))];
     type Row = Account;
 
-    fn address(_: &Account) -> Option<&str> {
-        None
-    }
-
     async fn page(rest: &Rest, request: &Parts, asked: Asked) -> Result<Page<Account>, Status> {
         let one_row = asked.filter.is_empty() && asked.skip == 0 && asked.page_token.is_empty();
         if !one_row {
