@@ -111,13 +111,18 @@ async fn a_look_up_that_is_refused_is_made_again() {
     let database = Database::alone().await;
     let store = database.open().await;
     let operator = database.connect().await;
-    let [first, second, third] =
-        [database.connect().await, database.connect().await, database.connect().await];
-    first.batch_execute(LOCK_HEAD).await.unwrap();
-    let alone = tokio::spawn(commit(store.clone(), 1));
-    waits_for_lock(&operator, 1).await;
+    let [first, second, third, gate] = [
+        database.connect().await,
+        database.connect().await,
+        database.connect().await,
+        database.connect().await,
+    ];
+    committed(&store, History::filed(1).change()).await;
+    first.batch_execute(LOCK_TABLE).await.unwrap();
+    let alone = tokio::spawn(commit(store.clone(), 2));
+    waits_for_lock(&operator, "relation", 1).await;
     // These are one group, since the writer is busy; the second operator stands before it.
-    let mut group: Vec<_> = (2..=4).map(|number| Box::pin(commit(store.clone(), number))).collect();
+    let mut group: Vec<_> = (3..=5).map(|number| Box::pin(commit(store.clone(), number))).collect();
     for change in &mut group {
         tokio::select! {
             biased;
@@ -125,26 +130,29 @@ async fn a_look_up_that_is_refused_is_made_again() {
             () = ready(()) => {}
         }
     }
-    let ahead = tokio::spawn(async move { second.batch_execute(LOCK_HEAD).await.map(|()| second) });
-    waits_for_lock(&operator, 2).await;
+    let ahead = tokio::spawn(async move { second.batch_execute(LOCK_TABLE).await.map(|()| second) });
+    waits_for_lock(&operator, "relation", 2).await;
     first.batch_execute("ROLLBACK").await.unwrap();
-    assert_eq!(alone.await.unwrap().unwrap(), Commit::Committed { sequence: 1 });
+    assert_eq!(alone.await.unwrap().unwrap(), Commit::Committed { sequence: 2 });
     let second = ahead.await.unwrap().unwrap();
     keep_waiting(&database, &operator).await;
     second.batch_execute("ROLLBACK").await.unwrap();
     let committing = waits_for_standby(&operator, 0).await;
-    let ahead = tokio::spawn(async move { third.batch_execute(LOCK_HEAD).await.map(|()| third) });
-    waits_for_lock(&operator, 1).await;
+    let ahead = tokio::spawn(async move { third.batch_execute(LOCK_ROW).await.map(|()| third) });
+    waits_for_lock(&operator, "transactionid", 1).await;
+    // Nobody can prepare the statements of a look-up before the third operator has the row.
+    gate.batch_execute("BEGIN; LOCK TABLE guard").await.unwrap();
     operator.query("SELECT pg_terminate_backend($1)", &[&committing]).await.unwrap();
     let third = ahead.await.unwrap().unwrap();
     set_standby(&operator, "").await;
-    let looking = waits_for_lock(&operator, 1).await;
+    gate.batch_execute("ROLLBACK").await.unwrap();
+    let looking = waits_for_lock(&operator, "transactionid", 1).await;
     operator.query("SELECT pg_cancel_backend($1)", &[&looking]).await.unwrap();
     third.batch_execute("ROLLBACK").await.unwrap();
-    for (sequence, change) in (2..).zip(group) {
+    for (sequence, change) in (3..).zip(group) {
         assert_eq!(change.await.unwrap(), Commit::Committed { sequence });
     }
-    assert_eq!(record(&store).await.len(), 4);
+    assert_eq!(record(&store).await.len(), 5);
 }
 
 /// Whoever is in between takes connections, but lets no statement through, and then goes on as if nothing had been.
@@ -442,11 +450,11 @@ async fn waits_for_standby(operator: &Client, except: i32) -> i32 {
     }
 }
 
-/// Waits until so many sessions wait for a lock; answers whose wait is the latest.
-async fn waits_for_lock(operator: &Client, count: usize) -> i32 {
-    let sql = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' ORDER BY query_start DESC";
+/// Waits until so many sessions wait for a lock of that kind; answers who is one of them.
+async fn waits_for_lock(operator: &Client, kind: &str, count: usize) -> i32 {
+    let sql = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event = $1";
     loop {
-        let rows = operator.query(sql, &[]).await.unwrap();
+        let rows = operator.query(sql, &[&kind]).await.unwrap();
         if rows.len() == count {
             return rows[0].get(0);
         }
@@ -454,4 +462,6 @@ async fn waits_for_lock(operator: &Client, count: usize) -> i32 {
     }
 }
 
-const LOCK_HEAD: &str = "BEGIN; SELECT FROM head FOR UPDATE";
+/// Who waits for this stands before whoever comes later.
+const LOCK_TABLE: &str = "BEGIN; LOCK TABLE head IN EXCLUSIVE MODE";
+const LOCK_ROW: &str = "BEGIN; SELECT FROM head FOR UPDATE";
