@@ -125,7 +125,8 @@ impl Table {
     /// A row, with the bare handler's run over as many connections.
     pub fn row(&mut self, name: &str, connections: usize, run: &Run, bare: &Run) {
         let Run { rate, p50, p99, cost, database_cost, others, .. } = run;
-        let (of_rate, of_cost) = (rate / bare.rate, (cost + database_cost) / bare.cost);
+        let (of_rate, of_cost) =
+            (rate / bare.rate, (cost + database_cost) / (bare.cost + bare.database_cost));
         let (p50, p99) = (p50 / 1e3, p99 / 1e3);
         writeln!(
             self.0,
