@@ -38,38 +38,75 @@ pub(super) struct PendingApprovals;
 #[async_trait]
 impl Set for PendingApprovals {
     const NAME: &'static str = "pamrequeststoapprove";
+    const ABOUT: &'static str = "The requests of others that wait for the caller's decision, oldest first.";
     const TYPE: &'static str = "PendingPamRequest";
     // The ids are of a complex type, which OData v3 does not allow in a key (`wire.md` A24).
     const KEY: &'static [&'static str] = &["Requestor", "RoleName", "CreationTime"];
     const PROPERTIES: &'static [Property<Approval>] = &[
-        Property::new("RoleName", Edm::String, Source::Field("role_display_name"), |approval| {
-            Cell::text(&approval.role_display_name)
-        }),
+        Property::new(
+            "RoleName",
+            "What people called the role when the request was filed: 1 to 256 characters.",
+            Edm::String,
+            Source::Field("role_display_name"),
+            |approval| Cell::text(&approval.role_display_name),
+        ),
         // The account name alone, without its domain (`wire.md` B33).
-        Property::new("Requestor", Edm::String, Source::Field("requester.user"), |approval| {
-            Cell::text(approval.requester.as_ref().map_or("", |requester| &requester.user))
-        }),
-        Property::nullable("Justification", Edm::String, Source::Field("justification"), |approval| {
-            Cell::optional(approval.justification.as_deref())
-        }),
-        Property::new("RequestedTTL", Edm::Int64, Source::Field("requested_life"), |approval| {
-            Cell::seconds(approval.requested_life)
-        }),
-        Property::new("RequestedTime", Edm::DateTime, Source::Field("requested_start"), |approval| {
-            Cell::Moment(approval.requested_start)
-        }),
-        Property::new("CreationTime", Edm::DateTime, Source::Field("filed_at"), |approval| {
-            Cell::Moment(approval.filed_at)
-        }),
-        Property::new("FIMRequestID", Edm::Identifier, Source::Field("fim_request_id"), |approval| {
-            Cell::identifier(&approval.fim_request_id)
-        }),
-        Property::new("RequestorID", Edm::Identifier, Source::Field("requester.id"), |approval| {
-            Cell::identifier(approval.requester.as_ref().map_or("", |requester| &requester.id))
-        }),
-        Property::new("ApprovalObjectID", Edm::Identifier, Source::Field("id"), |approval| {
-            Cell::identifier(&approval.id)
-        }),
+        Property::new(
+            "Requestor",
+            "The account that asks, without its domain.",
+            Edm::String,
+            Source::Field("requester.user"),
+            |approval| Cell::text(approval.requester.as_ref().map_or("", |requester| &requester.user)),
+        ),
+        Property::nullable(
+            "Justification",
+            "Why, in the requester's words; null when none was given. At most 1,024 characters.",
+            Edm::String,
+            Source::Field("justification"),
+            |approval| Cell::optional(approval.justification.as_deref()),
+        ),
+        Property::new(
+            "RequestedTTL",
+            "For how long the role is asked for, in seconds: 1 to 316,224,000. It is held no longer than it allows.",
+            Edm::Int64,
+            Source::Field("requested_life"),
+            |approval| Cell::seconds(approval.requested_life),
+        ),
+        Property::new(
+            "RequestedTime",
+            "From when on it is asked for; the moment of filing when nobody said so.",
+            Edm::DateTime,
+            Source::Field("requested_start"),
+            |approval| Cell::Moment(approval.requested_start),
+        ),
+        Property::new(
+            "CreationTime",
+            "When the request was filed.",
+            Edm::DateTime,
+            Source::Field("filed_at"),
+            |approval| Cell::Moment(approval.filed_at),
+        ),
+        Property::new(
+            "FIMRequestID",
+            "An id of the request, made from its own.",
+            Edm::Identifier,
+            Source::Field("fim_request_id"),
+            |approval| Cell::identifier(&approval.fim_request_id),
+        ),
+        Property::new(
+            "RequestorID",
+            "The id of the account that asks.",
+            Edm::Identifier,
+            Source::Field("requester.id"),
+            |approval| Cell::identifier(approval.requester.as_ref().map_or("", |requester| &requester.id)),
+        ),
+        Property::new(
+            "ApprovalObjectID",
+            "The id by which it is approved or rejected, which is not that of the request.",
+            Edm::Identifier,
+            Source::Field("id"),
+            |approval| Cell::identifier(&approval.id),
+        ),
     ];
     type Row = Approval;
 

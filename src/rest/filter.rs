@@ -259,7 +259,7 @@ mod tests {
     const NESTED: Column = column("Key", Edm::Identifier, Source::Field("key"));
 
     const fn column(name: &'static str, edm: Edm, source: Source) -> Column {
-        Column { name, edm, nullable: false, source }
+        Column { name, about: "", edm, nullable: false, source }
     }
 
     fn translated(text: &str) -> Result<String, String> {

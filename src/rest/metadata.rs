@@ -26,18 +26,23 @@ use super::session::Session;
 pub(super) struct Described {
     /// The name in the path.
     pub(super) name: &'static str,
+    /// What it is a list of, in words.
+    pub(super) about: &'static str,
     /// The type of the rows.
     pub(super) kind: &'static str,
     /// The properties that tell one row from another.
     pub(super) key: &'static [&'static str],
     /// The properties, in the documented order.
     pub(super) columns: Vec<Column>,
+    /// Whether it always is one row, which cannot be filtered or skipped.
+    pub(super) one_row: bool,
 }
 
 impl Described {
-    fn of<S: Set>() -> Self {
+    /// What is known of a set.
+    pub(super) fn of<S: Set>() -> Self {
         let columns = S::PROPERTIES.iter().map(|property| property.column).collect();
-        Self { name: S::NAME, kind: S::TYPE, key: S::KEY, columns }
+        Self { name: S::NAME, about: S::ABOUT, kind: S::TYPE, key: S::KEY, columns, one_row: S::ONE_ROW }
     }
 }
 

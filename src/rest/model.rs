@@ -19,6 +19,8 @@ pub(super) struct Property<T> {
 pub(super) struct Column {
     /// The name, as clients write it.
     pub(super) name: &'static str,
+    /// What it means, its unit and bounds.
+    pub(super) about: &'static str,
     /// The type.
     pub(super) edm: Edm,
     /// Whether a row may have none.
@@ -31,21 +33,23 @@ impl<T> Property<T> {
     /// A property that no row lacks.
     pub(super) const fn new(
         name: &'static str,
+        about: &'static str,
         edm: Edm,
         source: Source,
         value: for<'a> fn(&'a T) -> Cell<'a>,
     ) -> Self {
-        Self { column: Column { name, edm, nullable: false, source }, value }
+        Self { column: Column { name, about, edm, nullable: false, source }, value }
     }
 
     /// A property that a row may have none of.
     pub(super) const fn nullable(
         name: &'static str,
+        about: &'static str,
         edm: Edm,
         source: Source,
         value: for<'a> fn(&'a T) -> Cell<'a>,
     ) -> Self {
-        Self { column: Column { name, edm, nullable: true, source }, value }
+        Self { column: Column { name, about, edm, nullable: true, source }, value }
     }
 }
 

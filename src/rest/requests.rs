@@ -46,42 +46,78 @@ pub(super) struct Requests;
 #[async_trait]
 impl Set for Requests {
     const NAME: &'static str = "pamrequests";
+    const ABOUT: &'static str = "The caller's own requests, whatever became of them, oldest first.";
     const TYPE: &'static str = "PamRequest";
     const KEY: &'static [&'static str] = &["RequestId"];
     const PROPERTIES: &'static [Property<Elevation>] = &[
-        Property::new("RequestId", Edm::Guid, Source::Field("id"), |elevation| Cell::text(&elevation.id)),
-        Property::new("CreatorID", Edm::Guid, Source::Field("requester.id"), |elevation| {
-            Cell::text(elevation.requester.as_ref().map_or("", |requester| &requester.id))
-        }),
-        Property::nullable("Justification", Edm::String, Source::Field("justification"), |elevation| {
-            Cell::optional(elevation.justification.as_deref())
-        }),
-        Property::new(CREATION_TIME, Edm::DateTime, Source::Field("filed_at"), |elevation| {
-            Cell::Moment(elevation.filed_at)
+        Property::new("RequestId", "The id of the request.", Edm::Guid, Source::Field("id"), |elevation| {
+            Cell::text(&elevation.id)
         }),
         Property::new(
+            "CreatorID",
+            "The id of the account that asks.",
+            Edm::Guid,
+            Source::Field("requester.id"),
+            |elevation| Cell::text(elevation.requester.as_ref().map_or("", |requester| &requester.id)),
+        ),
+        Property::nullable(
+            "Justification",
+            "Why, in the requester's words; null when none was given. At most 1,024 characters.",
+            Edm::String,
+            Source::Field("justification"),
+            |elevation| Cell::optional(elevation.justification.as_deref()),
+        ),
+        Property::new(
+            CREATION_TIME,
+            "When the request was filed.",
+            Edm::DateTime,
+            Source::Field("filed_at"),
+            |elevation| Cell::Moment(elevation.filed_at),
+        ),
+        Property::new(
             "CreationMethod",
+            "The way by which it was filed.",
             Edm::String,
             Source::Named("creation_method", &CREATION_METHODS),
             |elevation| {
                 Cell::text(named(&CREATION_METHODS, elevation.creation_method().as_str_name(), "gRPC"))
             },
         ),
-        Property::new("ExpirationTime", Edm::DateTime, Source::Field("expires_at"), |elevation| {
-            Cell::Moment(elevation.expires_at)
-        }),
-        Property::new("RoleId", Edm::Guid, Source::Field("role_id"), |elevation| {
-            Cell::text(&elevation.role_id)
-        }),
-        Property::new("RequestedTTL", Edm::Int64, Source::Field("requested_life"), |elevation| {
-            Cell::seconds(elevation.requested_life)
-        }),
-        Property::new(REQUESTED_TIME, Edm::DateTime, Source::Field("requested_start"), |elevation| {
-            Cell::Moment(elevation.requested_start)
-        }),
-        Property::new("RequestStatus", Edm::String, Source::Named("status", &STATUSES), |elevation| {
-            Cell::text(named(&STATUSES, elevation.status().as_str_name(), "Processing"))
-        }),
+        Property::new(
+            "ExpirationTime",
+            "When it ends or ended: activation plus life, or the moment of the close. Year 1 before activation.",
+            Edm::DateTime,
+            Source::Field("expires_at"),
+            |elevation| Cell::Moment(elevation.expires_at),
+        ),
+        Property::new(
+            "RoleId",
+            "The id of the role that is asked for.",
+            Edm::Guid,
+            Source::Field("role_id"),
+            |elevation| Cell::text(&elevation.role_id),
+        ),
+        Property::new(
+            "RequestedTTL",
+            "For how long it is asked for, in seconds: 0 to 316,224,000. 0 gives the role up.",
+            Edm::Int64,
+            Source::Field("requested_life"),
+            |elevation| Cell::seconds(elevation.requested_life),
+        ),
+        Property::new(
+            REQUESTED_TIME,
+            "From when on it is asked for; the moment of filing when nobody said so.",
+            Edm::DateTime,
+            Source::Field("requested_start"),
+            |elevation| Cell::Moment(elevation.requested_start),
+        ),
+        Property::new(
+            "RequestStatus",
+            "Where the request stands at the moment of the answer.",
+            Edm::String,
+            Source::Named("status", &STATUSES),
+            |elevation| Cell::text(named(&STATUSES, elevation.status().as_str_name(), "Processing")),
+        ),
     ];
     type Row = Elevation;
 

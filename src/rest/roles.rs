@@ -16,26 +16,69 @@ pub(super) struct Roles;
 #[async_trait]
 impl Set for Roles {
     const NAME: &'static str = "pamroles";
+    const ABOUT: &'static str = "The roles that the caller may ask for, by display name.";
     const TYPE: &'static str = "PamRole";
     const KEY: &'static [&'static str] = &["RoleId"];
     const PROPERTIES: &'static [Property<Role>] = &[
-        Property::new("RoleId", Edm::Guid, Source::Field("id"), |role| Cell::text(&role.id)),
-        Property::new("DisplayName", Edm::String, Source::Field("display_name"), |role| {
-            Cell::text(&role.display_name)
+        Property::new("RoleId", "The id of the role.", Edm::Guid, Source::Field("id"), |role| {
+            Cell::text(&role.id)
         }),
-        Property::nullable("Description", Edm::String, Source::EmptyIsNull("description"), |role| {
-            Cell::optional(Some(&*role.description).filter(|description| !description.is_empty()))
-        }),
-        Property::new("TTL", Edm::Int64, Source::Field("longest_life"), |role| {
-            Cell::seconds(role.longest_life)
-        }),
-        Property::new("AvailableFrom", Edm::DateTime, Source::NoMoment, |_| Cell::Moment(None)),
-        Property::new("AvailableTo", Edm::DateTime, Source::NoMoment, |_| Cell::Moment(None)),
-        Property::new("MFAEnabled", Edm::Boolean, Source::False, |_| Cell::Boolean(false)),
-        Property::new("ApprovalEnabled", Edm::Boolean, Source::Field("approval_required"), |role| {
-            Cell::Boolean(role.approval_required)
-        }),
-        Property::new("AvailabilityWindowEnabled", Edm::Boolean, Source::False, |_| Cell::Boolean(false)),
+        Property::new(
+            "DisplayName",
+            "What people call the role: 1 to 256 characters.",
+            Edm::String,
+            Source::Field("display_name"),
+            |role| Cell::text(&role.display_name),
+        ),
+        Property::nullable(
+            "Description",
+            "What the role is for; null when nobody has said so. At most 1,024 characters.",
+            Edm::String,
+            Source::EmptyIsNull("description"),
+            |role| Cell::optional(Some(&*role.description).filter(|description| !description.is_empty())),
+        ),
+        Property::new(
+            "TTL",
+            "For how long the role can be held at most, in seconds: 1 to 316,224,000, which is 3,660 days.",
+            Edm::Int64,
+            Source::Field("longest_life"),
+            |role| Cell::seconds(role.longest_life),
+        ),
+        Property::new(
+            "AvailableFrom",
+            "When on a day the role can be asked for first: at any time, so far, which is year 1.",
+            Edm::DateTime,
+            Source::NoMoment,
+            |_| Cell::Moment(None),
+        ),
+        Property::new(
+            "AvailableTo",
+            "When on a day the role can be asked for last: at any time, so far, which is year 1.",
+            Edm::DateTime,
+            Source::NoMoment,
+            |_| Cell::Moment(None),
+        ),
+        Property::new(
+            "MFAEnabled",
+            "Whether a second factor is needed: never, so far.",
+            Edm::Boolean,
+            Source::False,
+            |_| Cell::Boolean(false),
+        ),
+        Property::new(
+            "ApprovalEnabled",
+            "Whether somebody has to approve.",
+            Edm::Boolean,
+            Source::Field("approval_required"),
+            |role| Cell::Boolean(role.approval_required),
+        ),
+        Property::new(
+            "AvailabilityWindowEnabled",
+            "Whether `AvailableFrom` and `AvailableTo` count: never, so far.",
+            Edm::Boolean,
+            Source::False,
+            |_| Cell::Boolean(false),
+        ),
     ];
     type Row = Role;
 

@@ -16,11 +16,18 @@ pub(super) struct Session;
 #[async_trait]
 impl Set for Session {
     const NAME: &'static str = "sessioninfo";
+    const ABOUT: &'static str = "The caller, as a list of one.";
     const TYPE: &'static str = "SessionInfo";
     const KEY: &'static [&'static str] = &["Username"];
-    // In Windows form, `DOMAIN\\user` (`wire.md` B34).
-    const PROPERTIES: &'static [Property<Account>] =
-        &[Property::new("Username", Edm::String, Source::Field("name"), |account| Cell::text(&account.name))];
+    // See `wire.md` B34.
+    const PROPERTIES: &'static [Property<Account>] = &[Property::new(
+        "Username",
+        "The account in Windows form, `DOMAIN\\user`: 3 to 256 characters.",
+        Edm::String,
+        Source::Field("name"),
+        |account| Cell::text(&account.name),
+    )];
+    const ONE_ROW: bool = true;
     type Row = Account;
 
     async fn page(rest: &Rest, request: &Parts, asked: Asked) -> Result<Page<Account>, Status> {

@@ -22,6 +22,7 @@ pub(super) fn of(request: &Request) -> &'static str {
         _ if request.method() == Method::OPTIONS => PREFLIGHT,
         "/healthz" => HEALTHZ,
         "/metrics" => METRICS,
+        "/openapi.json" => OPENAPI,
         "/readyz" => READYZ,
         _ => rest::operation(request.method(), path).unwrap_or(UNKNOWN),
     }
@@ -47,9 +48,10 @@ fn methods(file: &FileDescriptorProto, service: &ServiceDescriptorProto) -> Vec<
     service.method.iter().map(|method| path(method.name())).collect()
 }
 
-const OTHERS: [&str; 5] = [HEALTHZ, METRICS, PREFLIGHT, READYZ, UNKNOWN];
+const OTHERS: [&str; 6] = [HEALTHZ, METRICS, OPENAPI, PREFLIGHT, READYZ, UNKNOWN];
 const HEALTHZ: &str = "healthz";
 const METRICS: &str = "metrics";
+const OPENAPI: &str = "openapi";
 const PREFLIGHT: &str = "preflight";
 const READYZ: &str = "readyz";
 const UNKNOWN: &str = "unknown";

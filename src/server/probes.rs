@@ -1,9 +1,10 @@
-//! What anybody may ask without credentials: whether the server lives, whether it can decide, and, by setting, the
-//! contract.
+//! What anybody may ask without credentials: whether the server lives, whether it can decide, what the REST API is,
+//! and, by setting, the contract.
 
 use axum::Router;
 use axum::routing::get;
 use http::StatusCode;
+use http::header::CONTENT_TYPE;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -13,15 +14,18 @@ use tonic_health::server::{HealthReporter, health_reporter};
 use super::edge;
 use crate::domain::error::Error;
 use crate::proto::pam::v1;
+use crate::rest;
 use crate::store::Store;
 
-/// `/healthz`: the process lives. `/readyz`: the last commit went through.
+/// `/healthz`: the process lives. `/readyz`: the last commit went through. `/openapi.json`: the REST API, for programs.
 pub(super) fn http(store: &dyn Store) -> Router {
     let ready = store.ready();
     let readyz = async move || if *ready.borrow() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let healthz = get(async || StatusCode::OK);
+    let openapi = get(async || ([(CONTENT_TYPE, "application/json")], rest::document()));
     Router::new()
         .route("/healthz", healthz.fallback(edge::method_not_allowed))
+        .route("/openapi.json", openapi.fallback(edge::method_not_allowed))
         .route("/readyz", get(readyz).fallback(edge::method_not_allowed))
 }
 

@@ -13,6 +13,7 @@ mod law;
 mod metrics;
 mod nodes;
 mod odata;
+mod openapi;
 mod operations;
 mod parity;
 mod postgres;

@@ -1,0 +1,296 @@
+//! What the bodies of requests and answers hold.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use crate::rest::entity::{IDENTIFIER, MIN_VALUE};
+use crate::rest::list::Set;
+use crate::rest::metadata::{Described, sets};
+use crate::rest::model::{Column, Edm, Source};
+use crate::rest::requests::Requests;
+
+/// A form of JSON, as far as it shows in schemas.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Form {
+    /// JSON light, with metadata or without.
+    Light,
+    /// The older form.
+    Verbose,
+}
+
+impl Form {
+    /// Both.
+    pub(super) const ALL: [Self; 2] = [Self::Light, Self::Verbose];
+
+    /// The name of the schema of something in this form.
+    pub(super) fn name(self, of: &str) -> String {
+        match self {
+            Self::Light => of.to_owned(),
+            Self::Verbose => format!("{of}Verbose"),
+        }
+    }
+
+    /// The media type of answers in this form.
+    pub(super) fn media_type(self) -> &'static str {
+        match self {
+            Self::Light => "application/json",
+            Self::Verbose => "application/json;odata=verbose",
+        }
+    }
+}
+
+/// All schemas, of which the one of errors knows these codes.
+pub(super) fn all(codes: BTreeSet<&'static str>) -> Value {
+    let mut schemas = Map::new();
+    for set in &sets() {
+        for form in Form::ALL {
+            schemas.insert(form.name(set.kind), entity(set, form));
+            schemas.insert(form.name(&format!("{}List", set.kind)), list(set, form));
+        }
+    }
+    for form in Form::ALL {
+        schemas.insert(form.name(IDENTIFIER), identifier(form));
+        schemas.insert(form.name(SINGLE), single(form));
+        schemas.insert(form.name(SERVICE_DOCUMENT), service_document(form));
+    }
+    schemas.insert("NewPamRequest".to_owned(), new_request());
+    schemas.insert("Error".to_owned(), error(codes));
+    Value::Object(schemas)
+}
+
+/// A schema that is described elsewhere.
+pub(super) fn reference(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+fn entity(set: &Described, form: Form) -> Value {
+    let properties = set.columns.iter().map(|column| (column.name.to_owned(), property(column, form)));
+    let mut properties: Map<String, Value> = properties.collect();
+    if form == Form::Verbose {
+        properties.insert(METADATA.to_owned(), metadata());
+    }
+    json!({
+        "type": "object",
+        "description": "A row, with all properties or those of `$select`.",
+        "properties": properties,
+    })
+}
+
+fn property(column: &Column, form: Form) -> Value {
+    let mut schema = match column.edm {
+        Edm::Boolean => json!({ "type": "boolean" }),
+        Edm::DateTime => moment(form),
+        Edm::Guid => json!({ "type": "string", "format": "uuid" }),
+        Edm::Identifier => reference(&form.name(IDENTIFIER)),
+        Edm::Int64 => json!({ "type": "string", "pattern": "^[0-9]+$" }),
+        Edm::String => json!({ "type": "string" }),
+    };
+    if column.nullable {
+        schema["type"] = json!([schema["type"], "null"]);
+    }
+    if let Source::Named(_, names) = column.source {
+        schema["enum"] = names.iter().map(|(name, _)| *name).collect();
+    }
+    schema["description"] = column.about.into();
+    schema
+}
+
+/// A time or year 1, which has no zone; in version 2 of the verbose form, milliseconds.
+fn moment(form: Form) -> Value {
+    let mut forms = vec![json!({ "format": "date-time" }), json!({ "const": MIN_VALUE })];
+    if form == Form::Verbose {
+        forms.push(json!({ "pattern": r"^/Date\(-?[0-9]+\)/$" }));
+    }
+    json!({ "type": "string", "anyOf": forms })
+}
+
+fn metadata() -> Value {
+    json!({
+        "type": "object",
+        "description": "What this is.",
+        "required": ["type"],
+        "properties": {
+            "id": { "type": "string", "format": "uri", "description": "Its address, where it has one." },
+            "uri": { "type": "string", "format": "uri", "description": "Its address, where it has one." },
+            "type": { "type": "string", "description": "The name of its type in `$metadata`." },
+        },
+    })
+}
+
+fn list(set: &Described, form: Form) -> Value {
+    let rows = json!({
+        "type": "array",
+        "description": set.about,
+        "items": reference(&form.name(set.kind)),
+    });
+    let count = json!({
+        "type": "string",
+        "pattern": "^[0-9]+$",
+        "description": "How many rows match, before `$skip` and `$top`; there with `$inlinecount=allpages`.",
+    });
+    let next = json!({
+        "type": "string",
+        "format": "uri",
+        "description": "Where the list goes on, as of the moment of this answer; there when it is longer than one \
+                        answer may be. It leads on for an hour.",
+    });
+    match form {
+        Form::Light => json!({
+            "type": "object",
+            "required": ["value"],
+            "properties": {
+                "odata.metadata": context(),
+                "odata.count": count,
+                "value": rows,
+                "odata.nextLink": next,
+            },
+        }),
+        Form::Verbose => verbose(json!({
+            "type": "object",
+            "required": ["results"],
+            "properties": { "__count": count, "results": rows, "__next": next },
+        })),
+    }
+}
+
+fn single(form: Form) -> Value {
+    match form {
+        Form::Light => json!({
+            "allOf": [reference(Requests::TYPE)],
+            "properties": { "odata.metadata": context() },
+        }),
+        Form::Verbose => verbose(reference(&form.name(Requests::TYPE))),
+    }
+}
+
+fn service_document(form: Form) -> Value {
+    let names: Vec<_> = sets().iter().map(|set| set.name).collect();
+    match form {
+        Form::Light => json!({
+            "type": "object",
+            "required": ["value"],
+            "properties": {
+                "odata.metadata": context(),
+                "value": {
+                    "type": "array",
+                    "description": "The lists of the API.",
+                    "items": {
+                        "type": "object",
+                        "required": ["name", "url"],
+                        "properties": {
+                            "name": { "enum": names, "description": "The name of the list." },
+                            "url": { "enum": names, "description": "Where it is, from here." },
+                        },
+                    },
+                },
+            },
+        }),
+        Form::Verbose => verbose(json!({
+            "type": "object",
+            "required": ["EntitySets"],
+            "properties": {
+                "EntitySets": {
+                    "type": "array",
+                    "description": "The names of the lists of the API.",
+                    "items": { "enum": names },
+                },
+            },
+        })),
+    }
+}
+
+fn context() -> Value {
+    json!({
+        "type": "string",
+        "format": "uri",
+        "description": "Where `$metadata` describes this; not there with `odata=nometadata`.",
+    })
+}
+
+fn verbose(mut inside: Value) -> Value {
+    inside["description"] = "The answer.".into();
+    json!({ "type": "object", "required": ["d"], "properties": { "d": inside } })
+}
+
+fn new_request() -> Value {
+    json!({
+        "type": "object",
+        "description": "What is asked for. Names are taken in any case, null and an empty text count as missing, and \
+                        further members are ignored.",
+        "required": ["RoleId"],
+        "properties": {
+            "Justification": {
+                "type": ["string", "null"],
+                "maxLength": 1_024,
+                "pattern": "^[^\\u0000]*$",
+                "description": "Why. At most 1,024 characters, no NUL.",
+            },
+            "RoleId": { "type": "string", "format": "uuid", "description": "The id of the role." },
+            "RequestedTTL": {
+                "type": ["number", "string", "null"],
+                "minimum": 0,
+                "maximum": 316_224_000,
+                "pattern": "^([0-9]{1,8}(\\.[0-9]+)?)?$",
+                "description": "For how long to hold the role, in seconds up to 3,660 days, as a number or a text; for \
+                                as long as the role allows where it is missing, and never longer. A fraction is cut \
+                                off, but what is more than 0 is at least 1. 0 gives the role up: every request of the \
+                                caller for it that is not over is closed.",
+            },
+            "RequestedTime": {
+                "type": ["string", "null"],
+                "format": "odata-time",
+                "examples": ["2015/07/11 23:40", "2015-07-12T06:40:00Z", "2015-07-12T08:40:00+02:00", ""],
+                "description": "From when on to hold it: now where it is missing, or in the past; later than now is \
+                                refused so far. Without a zone it is the server's local time.",
+            },
+        },
+    })
+}
+
+fn identifier(form: Form) -> Value {
+    let mut identifier = json!({
+        "type": "object",
+        "description": "An id, as the original wraps it.",
+        "required": ["Value"],
+        "properties": { "Value": { "type": "string", "format": "uuid", "description": "The id." } },
+    });
+    if form == Form::Verbose {
+        identifier["properties"][METADATA] = metadata();
+    }
+    identifier
+}
+
+fn error(codes: BTreeSet<&'static str>) -> Value {
+    json!({
+        "type": "object",
+        "description": "Why something did not happen.",
+        "required": ["odata.error"],
+        "properties": {
+            "odata.error": {
+                "type": "object",
+                "description": "The error.",
+                "required": ["code", "message"],
+                "properties": {
+                    "code": { "enum": codes, "description": "The reason, for programs." },
+                    "message": {
+                        "type": "object",
+                        "description": "The reason, for people. It never repeats what was sent.",
+                        "required": ["lang", "value"],
+                        "properties": {
+                            "lang": { "const": "en-US", "description": "The language of the text." },
+                            "value": { "type": "string", "minLength": 1, "description": "The text." },
+                        },
+                    },
+                },
+            },
+        },
+    })
+}
+
+/// One request, by itself.
+pub(super) const SINGLE: &str = "PamRequestSingle";
+/// The names of the lists.
+pub(super) const SERVICE_DOCUMENT: &str = "ServiceDocument";
+/// The member of the older form that says what something is.
+const METADATA: &str = "__metadata";
