@@ -148,10 +148,9 @@ fn session_of_old() -> Operation {
 }
 
 fn create() -> Operation {
-    let schema = schema::reference("NewPamRequest");
     let content = json!({
-        "application/x-www-form-urlencoded": { "schema": schema },
-        "application/json": { "schema": schema },
+        "application/x-www-form-urlencoded": { "schema": schema::reference("NewPamRequestForm") },
+        "application/json": { "schema": schema::reference("NewPamRequest") },
     });
     let mut created = entity("The request that was filed, with all its properties.", SINGLE);
     let names: Vec<_> = Requests::PROPERTIES.iter().map(|property| property.column.name).collect();

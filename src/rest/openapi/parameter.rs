@@ -70,29 +70,17 @@ pub(super) fn of_list(set: &Described) -> Vec<Value> {
 
 /// `$select`.
 pub(super) fn select(set: &Described) -> Value {
-    let names = set.columns.iter().map(|column| column.name).chain(["*"]);
-    let items = json!({ "enum": names.collect::<Vec<_>>() });
-    list(
-        "$select",
-        "The properties to answer; all of them where it is missing or has `*`.",
-        items,
-        set.columns.len(),
-    )
+    let names: Vec<_> = set.columns.iter().map(|column| column.name).chain(["*"]).collect();
+    list("$select", "The properties to answer; all of them where it is missing or has `*`.", &json!(names))
 }
 
 fn order_by(set: &Described) -> Value {
-    let keys = set
-        .columns
-        .iter()
-        .map(path)
-        .flat_map(|path| [path.clone(), format!("{path} asc"), format!("{path} desc")]);
-    let items = json!({ "enum": keys.collect::<Vec<_>>() });
-    list(
-        "$orderby",
-        "The order, by at most four properties; what they leave open is as without it.",
-        items,
-        MOST_KEYS,
-    )
+    let keys = set.columns.iter().map(path);
+    let keys = keys.flat_map(|path| [path.clone(), format!("{path} asc"), format!("{path} desc")]);
+    let about = "The order, by at most four properties; what they leave open is as without it.";
+    let mut order_by = list("$orderby", about, &json!(keys.collect::<Vec<_>>()));
+    order_by["schema"]["maxItems"] = MOST_KEYS.into();
+    order_by
 }
 
 /// A filter that JSON Schema has no words for, with one for each property.
@@ -131,10 +119,13 @@ fn query(name: &str, about: &str, schema: &Value) -> Value {
     json!({ "name": name, "in": "query", "description": about, "schema": schema })
 }
 
-/// A list, by commas.
-fn list(name: &str, about: &str, items: Value, most: usize) -> Value {
-    let schema = json!({ "type": "array", "items": items, "minItems": 1, "maxItems": most });
-    json!({ "name": name, "in": "query", "description": about, "style": "form", "explode": false, "schema": schema })
+/// A list of some of these, by commas.
+fn list(name: &str, about: &str, of: &Value) -> Value {
+    let schema = json!({ "type": "array", "items": { "enum": of }, "minItems": 1 });
+    let mut list = query(name, about, &schema);
+    list["style"] = "form".into();
+    list["explode"] = false.into();
+    list
 }
 
 fn header(name: &str, about: &str, examples: &[&str]) -> Value {

@@ -54,7 +54,8 @@ pub(super) fn all(codes: BTreeSet<&'static str>) -> Value {
         schemas.insert(form.name(SINGLE), single(form));
         schemas.insert(form.name(SERVICE_DOCUMENT), service_document(form));
     }
-    schemas.insert("NewPamRequest".to_owned(), new_request());
+    schemas.insert("NewPamRequest".to_owned(), new_request(Some("null")));
+    schemas.insert("NewPamRequestForm".to_owned(), new_request(None));
     schemas.insert("Error".to_owned(), error(codes));
     Value::Object(schemas)
 }
@@ -213,7 +214,9 @@ fn verbose(mut inside: Value) -> Value {
     json!({ "type": "object", "required": ["d"], "properties": { "d": inside } })
 }
 
-fn new_request() -> Value {
+/// What is posted, whose members may be null in JSON.
+fn new_request(null: Option<&'static str>) -> Value {
+    let or_null = |kinds: &[&'static str]| json!(kinds.iter().copied().chain(null).collect::<Vec<_>>());
     json!({
         "type": "object",
         "description": "What is asked for. Names are taken in any case, null and an empty text count as missing, and \
@@ -221,14 +224,14 @@ fn new_request() -> Value {
         "required": ["RoleId"],
         "properties": {
             "Justification": {
-                "type": ["string", "null"],
+                "type": or_null(&["string", "number"]),
                 "maxLength": 1_024,
                 "pattern": "^[^\\u0000]*$",
-                "description": "Why. At most 1,024 characters, no NUL.",
+                "description": "Why. At most 1,024 characters, no NUL; a number counts as its text.",
             },
             "RoleId": { "type": "string", "format": "uuid", "description": "The id of the role." },
             "RequestedTTL": {
-                "type": ["number", "string", "null"],
+                "type": or_null(&["number", "string"]),
                 "minimum": 0,
                 "maximum": 316_224_000,
                 "pattern": "^([0-9]{1,8}(\\.[0-9]+)?)?$",
@@ -238,7 +241,7 @@ fn new_request() -> Value {
                                 caller for it that is not over is closed.",
             },
             "RequestedTime": {
-                "type": ["string", "null"],
+                "type": or_null(&["string"]),
                 "format": "odata-time",
                 "examples": ["2015/07/11 23:40", "2015-07-12T06:40:00Z", "2015-07-12T08:40:00+02:00", ""],
                 "description": "From when on to hold it: now where it is missing, or in the past; later than now is \
