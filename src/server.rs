@@ -151,8 +151,12 @@ fn router(app: App, stop: &CancellationToken) -> Result<Router, Error> {
     // Not behind the gate: who monitors wants to know most when too much is going on.
     let scrape =
         scrape::route(app.metrics, &*app.store).layer(from_fn_with_state(authenticator, require_caller));
+    // Too long to be given to anybody without a limit, and behind a gate of its own, so that nobody can keep callers out.
+    let gate = Arc::new(Gate::new(app.limits));
+    let openapi = probes::openapi().layer(from_fn_with_state(gate, limits::admit));
     let router = private
         .merge(scrape)
+        .merge(openapi)
         .merge(probes::http(&*app.store))
         .merge(streams::end_on(grpc_routes(probes::grpc(&*app.store, stop)), stop))
         .merge(streams::end_on(grpc_routes(probes::reflection(app.reflection)?), stop));

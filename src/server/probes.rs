@@ -17,16 +17,20 @@ use crate::proto::pam::v1;
 use crate::rest;
 use crate::store::Store;
 
-/// `/healthz`: the process lives. `/readyz`: the last commit went through. `/openapi.json`: the REST API, for programs.
+/// `/healthz`: the process lives. `/readyz`: the last commit went through.
 pub(super) fn http(store: &dyn Store) -> Router {
     let ready = store.ready();
     let readyz = async move || if *ready.borrow() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let healthz = get(async || StatusCode::OK);
-    let openapi = get(async || ([(CONTENT_TYPE, "application/json")], rest::document()));
     Router::new()
         .route("/healthz", healthz.fallback(edge::method_not_allowed))
-        .route("/openapi.json", openapi.fallback(edge::method_not_allowed))
         .route("/readyz", get(readyz).fallback(edge::method_not_allowed))
+}
+
+/// `/openapi.json`: what the REST API is, for programs.
+pub(super) fn openapi() -> Router {
+    let document = get(async || ([(CONTENT_TYPE, "application/json")], rest::document()));
+    Router::new().route("/openapi.json", document.fallback(edge::method_not_allowed))
 }
 
 /// `grpc.health.v1.Health`, for the server as a whole and for each service.

@@ -264,12 +264,7 @@ async fn an_idle_connection_is_kept_while_it_may_be() {
 async fn an_answer_that_nobody_takes_keeps_its_place_and_is_cut() {
     let limits = Limits { requests: 1, request_time: Duration::from_secs(5), ..Limits::default() };
     let kit = Kit::with(with(limits)).await;
-    let mut hoarder = TcpStream::connect(kit.address).await.unwrap();
-    // The preface, SETTINGS with an initial window of nothing, and the list.
-    let mut asked = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0".to_vec();
-    asked.extend(list_frame(&format!("Bearer {}", kit.token(SAM))));
-    hoarder.write_all(&asked).await.unwrap();
-    while frame(&mut hoarder).await != Some(HEADERS) {}
+    let mut hoarder = hoarder(&kit, LIST, &format!("Bearer {}", kit.token(SAM))).await;
     assert_eq!(kit.as_(SAM).get(LIST).await.status, 503, "the one place is taken");
     while frame(&mut hoarder).await.is_some() {}
     // The connection may have ended a moment before the server forgets the answer.
@@ -283,14 +278,39 @@ async fn an_answer_that_nobody_takes_keeps_its_place_and_is_cut() {
     assert_eq!(status, 200, "and free again");
 }
 
-/// A HEADERS frame that asks for the list, each field literal (RFC 7541, section 6.2.2).
-fn list_frame(authorization: &str) -> Vec<u8> {
+#[tokio::test]
+async fn a_description_that_nobody_takes_keeps_no_caller_out_and_is_cut() {
+    let limits = Limits { requests: 1, request_time: Duration::from_secs(5), ..Limits::default() };
+    let kit = Kit::with(with(limits)).await;
+    let mut hoarder = hoarder(&kit, "/openapi.json", "").await;
+    assert_eq!(
+        kit.as_(SAM).get("/openapi.json").await.code(),
+        "OVERLOADED",
+        "it is not given to more at once"
+    );
+    assert_eq!(kit.as_(SAM).get(LIST).await.status, 200);
+    while frame(&mut hoarder).await.is_some() {}
+}
+
+/// A connection over which somebody has asked for something, and takes nothing of it.
+async fn hoarder(kit: &Kit, path: &str, authorization: &str) -> TcpStream {
+    let mut hoarder = TcpStream::connect(kit.address).await.unwrap();
+    // The preface, and SETTINGS with an initial window of nothing.
+    let mut asked = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0".to_vec();
+    asked.extend(get_frame(path, authorization));
+    hoarder.write_all(&asked).await.unwrap();
+    while frame(&mut hoarder).await != Some(HEADERS) {}
+    hoarder
+}
+
+/// A HEADERS frame that asks for something, each field literal (RFC 7541, section 6.2.2).
+fn get_frame(path: &str, authorization: &str) -> Vec<u8> {
     let mut block = Vec::new();
     let fields = [
         (":method", "GET"),
         (":scheme", "http"),
         (":authority", "x"),
-        (":path", LIST),
+        (":path", path),
         ("authorization", authorization),
     ];
     for (name, value) in fields {
