@@ -82,12 +82,17 @@ pub struct Serve {
     /// Whether anybody may read the gRPC contract by reflection; always on with --dev.
     #[arg(long, env = "COUNTERSIGN_REFLECTION", value_parser = FalseyValueParser::new())]
     pub reflection: bool,
-    /// The time zone, by its IANA name, of times that legacy clients send without one [default: the machine's].
+    /// The time zone, by its IANA name, of availability windows, and of times that legacy clients send without one [default:
+    /// the machine's].
     #[arg(long, env = "COUNTERSIGN_ZONE", value_parser = zone)]
     pub zone: Option<TimeZone>,
-    /// How long an approval waits before it expires.
+    /// How long an approval waits before it expires, unless its role says otherwise.
     #[arg(long, env = "COUNTERSIGN_PENDING_TIMEOUT", default_value = "7d", value_parser = life)]
     pub pending_timeout: Life,
+    /// How far the clock of this machine may be behind the record, or away from PostgreSQL's clock, before nothing is
+    /// decided any more.
+    #[arg(long, env = "COUNTERSIGN_MAX_CLOCK_SKEW", default_value = "10s", value_parser = life)]
+    pub max_clock_skew: Life,
     /// How many elevations of one requester may wait for approval at once; 0 is without a limit.
     #[arg(long, env = "COUNTERSIGN_MAX_PENDING", default_value_t = 100)]
     pub max_pending: u32,

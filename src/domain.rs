@@ -1,8 +1,8 @@
 //! What Countersign decides, and by which rules. Pure: no clock, no store, no transport.
 //!
-//! Two functions carry it. [`decide`](decide::decide) answers whether a command may happen and what happened then, as
-//! events; [`Elevation::apply`](elevation::Elevation::apply) answers what is true after an event. Every rule is in the
-//! first and nowhere else; the second also replays the record.
+//! Three functions carry it. [`decide`](decide::decide) answers whether a command may happen and what happened then, as
+//! events; [`advance`](decide::advance) what time alone has done; [`Elevation::apply`](elevation::Elevation::apply) what is
+//! true after an event. Every rule is in the first two and nowhere else; the third also replays the record.
 
 pub mod account;
 pub mod caller;
@@ -10,11 +10,18 @@ pub mod decide;
 pub mod elevation;
 pub mod error;
 pub mod event;
+pub mod explain;
 pub mod id;
 pub mod moment;
+pub mod policy;
 pub mod query;
 pub mod quota;
+pub mod reason;
+pub mod refusal;
 pub mod rights;
 pub mod role;
+pub mod stages;
 pub mod text;
+pub mod timeline;
 pub mod version;
+pub mod window;

@@ -167,11 +167,14 @@ struct Events {
     activated: Counter,
     approved: Counter,
     closed: Counter,
+    expired: Counter,
     filed: Counter,
+    lapsed: Counter,
     rejected: Counter,
     role_created: Counter,
     role_deleted: Counter,
     role_updated: Counter,
+    scheduled: Counter,
 }
 
 impl Events {
@@ -183,24 +186,30 @@ impl Events {
             activated: of("Activated"),
             approved: of("Approved"),
             closed: of("Closed"),
+            expired: of("Expired"),
             filed: of("Filed"),
+            lapsed: of("Lapsed"),
             rejected: of("Rejected"),
             role_created: of("RoleCreated"),
             role_deleted: of("RoleDeleted"),
             role_updated: of("RoleUpdated"),
+            scheduled: of("Scheduled"),
         }
     }
 
     fn of(&self, fact: &Fact) -> &Counter {
         match fact {
-            Fact::Activated { .. } => &self.activated,
+            Fact::Activated(_) => &self.activated,
             Fact::Approved(_) => &self.approved,
             Fact::Closed => &self.closed,
+            Fact::Expired => &self.expired,
             Fact::Filed(_) => &self.filed,
+            Fact::Lapsed(_) => &self.lapsed,
             Fact::Rejected(_) => &self.rejected,
             Fact::RoleCreated(_) => &self.role_created,
             Fact::RoleDeleted => &self.role_deleted,
             Fact::RoleUpdated(_) => &self.role_updated,
+            Fact::Scheduled => &self.scheduled,
         }
     }
 }

@@ -1,17 +1,28 @@
 //! The small traits that rules and authentication need from outside, and that a folder or the machine implements.
 
+use std::collections::HashSet;
+use std::time::Duration;
+
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use crate::domain::account::Account;
+use crate::domain::account::{Account, Principal};
 use crate::domain::caller::Principals;
 use crate::domain::error::Error;
+use crate::domain::id::AccountId;
 use crate::domain::moment::Moment;
 
 /// Tells the time.
+#[async_trait]
 pub trait Clock: Send + Sync {
-    /// The moment at which it is asked.
+    /// The moment at which it is asked. It may be set back.
     fn now(&self) -> Moment;
+
+    /// How long something that never changed has lasted by now. It never goes back.
+    fn steady(&self) -> Duration;
+
+    /// Completes when the clock says `moment`, or sooner, so that whoever waits can look again.
+    async fn reaches(&self, moment: Option<Moment>);
 }
 
 /// Makes ids.
@@ -25,4 +36,13 @@ pub trait Ids: Send + Sync {
 pub trait Directory: Send + Sync {
     /// Everything that the account counts as at `now`.
     async fn principals(&self, account: &Account, now: Moment) -> Result<Principals, Error>;
+
+    /// The accounts that `named` come to at `now`, those in groups included, `most` of them at most; `None` when the
+    /// directory cannot tell who is in a group.
+    async fn members(
+        &self,
+        named: &[Principal],
+        most: usize,
+        now: Moment,
+    ) -> Result<Option<HashSet<AccountId>>, Error>;
 }

@@ -148,9 +148,16 @@ mod tests {
             origin: Origin { channel: Channel::PamWebApi, request_id: "portal-7".to_owned() },
         };
         let requester_via = Some(Principal::Account(account("PRIV\\jen")));
-        let decided = Decided { reason: Some("ok".to_owned()), role_revision: 7, requester_via };
+        let decided = Decided {
+            reason: Some("ok".to_owned()),
+            role_revision: 7,
+            requester_via,
+            stage: 0,
+            open_stage: 0,
+        };
         let subject = Subject::Elevation(ElevationId(Uuid::from_u128(1)));
-        let event = Event { time: Moment::from_ticks(-5), subject, by, fact: Fact::Approved(decided) };
+        let event =
+            Event { time: Moment::from_ticks(-5), subject, by: Some(by), fact: Fact::Approved(decided) };
         let mut head = Head { sequence: 41, hash: Hash([7; 32]) };
         let draft = Draft::of(event.clone());
         let header = draft.seal(&mut head);

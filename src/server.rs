@@ -110,12 +110,13 @@ pub async fn run(
 ) -> Result<(), Error> {
     let stop = CancellationToken::new();
     let (store, limits, metrics) = (app.store.clone(), app.limits, app.metrics.clone());
-    let traces = app.traces.clone();
+    let (service, traces) = (app.service.clone(), app.traces.clone());
     let router = router(app, &stop)?;
     let serving = connections::serve(listener, router, limits, &metrics.connections, stop.clone());
     tokio::pin!(serving);
     tokio::select! {
         () = &mut serving => {}
+        () = service.keep_time() => {}
         () = shutdown => tracing::info!("shutting down"),
         () = store.failed() => tracing::error!("the store has failed; shutting down"),
     }
@@ -132,6 +133,7 @@ pub async fn run(
 }
 
 fn router(app: App, stop: &CancellationToken) -> Result<Router, Error> {
+    let ready = probes::Readiness::of(&*app.store, &app.service);
     let grpc = Arc::new(Grpc::new(app.service));
     let rest = Rest {
         approvals: grpc.clone(),
@@ -150,15 +152,15 @@ fn router(app: App, stop: &CancellationToken) -> Result<Router, Error> {
         .layer(from_fn_with_state(gate, limits::admit));
     // Not behind the gate: who monitors wants to know most when too much is going on.
     let scrape =
-        scrape::route(app.metrics, &*app.store).layer(from_fn_with_state(authenticator, require_caller));
+        scrape::route(app.metrics, ready.clone()).layer(from_fn_with_state(authenticator, require_caller));
     // Too long to be given to anybody without a limit, and behind a gate of its own, so that nobody can keep callers out.
     let gate = Arc::new(Gate::new(app.limits));
     let openapi = probes::openapi().layer(from_fn_with_state(gate, limits::admit));
     let router = private
         .merge(scrape)
         .merge(openapi)
-        .merge(probes::http(&*app.store))
-        .merge(streams::end_on(grpc_routes(probes::grpc(&*app.store, stop)), stop))
+        .merge(probes::http(ready.clone()))
+        .merge(streams::end_on(grpc_routes(probes::grpc(ready, stop)), stop))
         .merge(streams::end_on(grpc_routes(probes::reflection(app.reflection)?), stop));
     let web = Arc::new(edge::Web { cors: app.cors, proxies: app.proxies });
     Ok(router

@@ -5,41 +5,44 @@
 mod approvals;
 mod elevations;
 mod roles;
+mod scheduler;
+mod time;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::domain::caller::Caller;
+use tokio::sync::watch;
+
+use crate::domain::caller::{Caller, Principals};
 use crate::domain::decide::Facts;
-use crate::domain::elevation::Elevation;
+use crate::domain::elevation::{Elevation, Status};
 use crate::domain::error::{Error, Kind};
 use crate::domain::event::{Event, Origin};
-use crate::domain::moment::{Life, Moment};
+use crate::domain::explain::is_undecidable;
+use crate::domain::id::AccountId;
+use crate::domain::moment::Moment;
+use crate::domain::policy::Policy;
 use crate::domain::query::{Query, Snapshot};
-use crate::domain::quota::Quota;
+use crate::domain::role::Role;
 use crate::domain::version::{Version, Versioned};
-use crate::ports::{Clock, Directory, Ids};
+use crate::ports::{Directory, Ids};
 use crate::steady::Deadline;
 use crate::store::{Change, Commit, Key, Record, Store};
+use scheduler::Wake;
 
 pub use approvals::ApprovalDecision;
-pub use elevations::Request;
+pub use elevations::{Filed, History, Request};
+pub use roles::Checked;
+pub use time::Time;
 
 /// The operations.
 pub struct Service {
     store: Arc<dyn Store>,
     directory: Arc<dyn Directory>,
-    clock: Arc<dyn Clock>,
+    time: Time,
     ids: Arc<dyn Ids>,
-    settings: Settings,
-}
-
-/// What the operator sets.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// How long an approval waits before it expires.
-    pub pending_timeout: Life,
-    /// How much one requester may ask for.
-    pub quota: Quota,
+    policy: Policy,
+    wake: Wake,
 }
 
 /// What comes with every request that changes something.
@@ -65,16 +68,70 @@ impl Service {
     pub fn new(
         store: Arc<dyn Store>,
         directory: Arc<dyn Directory>,
-        clock: Arc<dyn Clock>,
+        time: Time,
         ids: Arc<dyn Ids>,
-        settings: Settings,
+        policy: Policy,
     ) -> Self {
-        Self { store, directory, clock, ids, settings }
+        Self { store, directory, time, ids, policy, wake: Wake::new() }
+    }
+
+    /// Whether the clock of the machine was fit to decide by when it was last looked at, and when that changes.
+    pub fn right_time(&self) -> watch::Receiver<bool> {
+        self.time.right()
     }
 
     /// What is known of every command.
-    fn facts<'a>(&self, caller: &'a Caller, request: &'a Context) -> Facts<'a> {
-        Facts::of(caller, &request.origin, self.settings.pending_timeout, self.settings.quota)
+    fn facts<'a>(&'a self, caller: &'a Caller, request: &'a Context) -> Facts<'a> {
+        Facts::of(caller, &request.origin, &self.policy)
+    }
+
+    /// Everything that those count as who have decided the approval of an elevation, in the order of the decisions.
+    async fn deciders(&self, elevation: &Elevation, now: Moment) -> Result<Vec<Principals>, Error> {
+        let mut deciders = Vec::new();
+        for decision in elevation.approval.iter().flat_map(|approval| &approval.decisions) {
+            deciders.push(self.directory.principals(&decision.approver, now).await?);
+        }
+        Ok(deciders)
+    }
+
+    /// The people of each stage of a role, as many as it takes to tell whether a request can be decided on which there are
+    /// so many decisions.
+    async fn people(
+        &self,
+        role: Option<&Versioned<Role>>,
+        decisions: usize,
+        now: Moment,
+    ) -> Result<Vec<Option<HashSet<AccountId>>>, Error> {
+        self.most_people(role, enough(role, decisions), now).await
+    }
+
+    /// The people of each stage of a role, `most` of each at most.
+    async fn most_people(
+        &self,
+        role: Option<&Versioned<Role>>,
+        most: usize,
+        now: Moment,
+    ) -> Result<Vec<Option<HashSet<AccountId>>>, Error> {
+        let mut people = Vec::new();
+        for stage in role.iter().flat_map(|role| &role.value.stages) {
+            people.push(self.directory.members(&stage.approvers, most, now).await?);
+        }
+        Ok(people)
+    }
+
+    /// Whether an elevation waits for approval and too few people are left to give it.
+    async fn is_undecidable(
+        &self,
+        elevation: &Elevation,
+        role: Option<&Versioned<Role>>,
+        now: Moment,
+    ) -> Result<bool, Error> {
+        if elevation.status(now) != Status::PendingApproval {
+            return Ok(false);
+        }
+        let deciders = self.deciders(elevation, now).await?;
+        let people = self.people(role, deciders.len(), now).await?;
+        Ok(is_undecidable(elevation, role, &deciders, &people, now))
     }
 
     /// Commits the outcome of a decision; answers the elevation that its first event is about. `None` when somebody else
@@ -82,7 +139,7 @@ impl Service {
     async fn commit(
         &self,
         outcome: Outcome,
-        request: &Context,
+        deadline: Option<Deadline>,
     ) -> Result<Option<Versioned<Elevation>>, Error> {
         let mut after = Vec::new();
         let mut before = outcome.before;
@@ -93,9 +150,10 @@ impl Service {
         expects.extend(after.iter().map(|(version, elevation)| (Key::Elevation(elevation.id), *version)));
         let mut puts = outcome.puts;
         puts.extend(after.iter().map(|(_, elevation)| Record::Elevation(Box::new(elevation.clone()))));
-        let change = Change { expects, puts, events: outcome.events, deadline: request.deadline };
+        let change = Change { expects, puts, events: outcome.events, deadline };
         match self.store.commit(change).await? {
             Commit::Committed { .. } => {
+                after.iter().for_each(|(_, elevation)| self.wake.committed(elevation));
                 let first = after.into_iter().next();
                 let (version, value) =
                     first.ok_or_else(|| Error::internal("a decision without events was committed"))?;
@@ -145,6 +203,14 @@ fn check_snapshot<F>(query: &Query<F>, now: Moment) -> Result<(), Error> {
         return Err(Error::new(Kind::PageTokenExpired, message).in_field("page_token"));
     }
     Ok(())
+}
+
+/// How many people of a stage have to be known to tell whether a request can be decided: as many as all stages need, and
+/// who cannot decide any more.
+fn enough(role: Option<&Versioned<Role>>, decisions: usize) -> usize {
+    let needed = role.iter().flat_map(|role| &role.value.stages).map(|stage| stage.needed);
+    let needed = usize::try_from(needed.fold(0, u32::saturating_add)).unwrap_or(usize::MAX);
+    needed.saturating_add(decisions).saturating_add(1)
 }
 
 /// How often a decision is made anew because others were faster, before the caller is asked to come back.

@@ -1,6 +1,7 @@
 //! The machine's steady clock, for how long things take. What is decided and recorded has the times of the
 //! [`Clock`](crate::ports::Clock).
 
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 /// Until when somebody waits for an answer. The edge sets it, and hands it down with the request; a change that has not
@@ -40,6 +41,12 @@ impl Stopwatch {
     pub fn elapsed(self) -> Duration {
         now().duration_since(self.0)
     }
+}
+
+/// How long the process has run, by a clock that never goes back.
+pub fn since_start() -> Duration {
+    static START: LazyLock<Instant> = LazyLock::new(now);
+    now().duration_since(*START)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the steady clock")]

@@ -8,6 +8,7 @@ pub mod sqlite;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
@@ -78,8 +79,18 @@ pub trait Store: Send + Sync {
         now: Moment,
     ) -> Result<Page<Versioned<Role>>, Error>;
 
+    /// Reads at most `limit` elevations for which a deadline or a start has come by `now`, in the order of that, and when
+    /// the next one comes.
+    async fn due(&self, now: Moment, limit: u32) -> Result<DueRead, Error>;
+
     /// Reads at most `limit` events of the record, from the one behind `after`.
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<Envelope>, Error>;
+
+    /// Reads the events of one elevation, in order.
+    async fn events_of(&self, id: ElevationId) -> Result<Vec<Envelope>, Error>;
+
+    /// Reads the last event of the record.
+    async fn last_event(&self) -> Result<Option<Envelope>, Error>;
 
     /// Whether the last commit went through, and when that changes.
     fn ready(&self) -> watch::Receiver<bool>;
@@ -107,10 +118,10 @@ pub struct Change {
 pub enum Key {
     /// An elevation, with its approval.
     Elevation(ElevationId),
-    /// The guard of a requester: whoever files under a quota relies on it and writes it, so that of two filings at once the
-    /// second one counts the first.
+    /// The guard of a requester: whoever files under a quota, or under a name of the client's, relies on it and writes it,
+    /// so that of two filings at once the second one sees the first.
     Guard(AccountId),
-    /// The elevations of a role that are pending or active, taken together; of one requester, or of all. Nothing writes
+    /// The elevations of a role that have not ended by their last event, taken together; of one requester, or of all. Nothing writes
     /// it by itself: its version is the sequence of the last event of any of them.
     Live(RoleId, Option<AccountId>),
     /// A role, deleted or not.
@@ -185,6 +196,8 @@ pub struct FilingKey {
     pub live: bool,
     /// Whether to count, which only matters where there is a quota.
     pub load: bool,
+    /// The client's own name of the request, where there is one.
+    pub client_request: Option<Uuid>,
 }
 
 /// What somebody who files relies on.
@@ -198,8 +211,19 @@ pub struct FilingRead {
     pub live_version: Version,
     /// How much the requester asks for already.
     pub load: Load,
+    /// The last elevation that the requester filed under the same name.
+    pub filed_before: Option<Versioned<Elevation>>,
     /// The version of the requester's guard, see [`Key::Guard`].
     pub guard: Version,
+}
+
+/// What the scheduler is to look at.
+#[derive(Clone, Debug)]
+pub struct DueRead {
+    /// The elevations for which a moment has come, the earliest first.
+    pub elevations: Vec<ElevationRead>,
+    /// The next moment behind the one that was asked for.
+    pub next: Option<Moment>,
 }
 
 /// What somebody who changes a role relies on.
@@ -211,7 +235,7 @@ pub struct RoleUse {
     pub version: Version,
     /// The version of its live elevations, see [`Key::Live`].
     pub live: Version,
-    /// Whether any of them is pending or active at this moment.
+    /// Whether any of them is pending, scheduled or active at this moment.
     pub in_use: bool,
 }
 

@@ -8,19 +8,21 @@ use axum::Router;
 use axum::extract::Request;
 use countersign::auth::tokens::TokensFile;
 use countersign::domain::moment::Life;
+use countersign::domain::policy::Policy;
 use countersign::domain::quota::Quota;
 use countersign::grpc::Grpc;
 use countersign::metrics::StoreMetrics;
 use countersign::ports::Clock;
 use countersign::proto::pam::v1::approval_service_server::ApprovalService;
 use countersign::proto::pam::v1::{
-    ApproveRequest, ApproveResponse, GetApprovalRequest, GetApprovalResponse, ListApprovalsRequest,
-    ListApprovalsResponse, RejectRequest, RejectResponse,
+    ApproveRequest, ApproveResponse, ExplainApprovalRequest, ExplainApprovalResponse, GetApprovalRequest,
+    GetApprovalResponse, ListApprovalsRequest, ListApprovalsResponse, RejectRequest, RejectResponse,
 };
 use countersign::rest::Rest;
-use countersign::service::{Service, Settings};
+use countersign::service::{Service, Time};
 use countersign::store::sqlite::SqliteStore;
 use countersign::system::{SystemClock, SystemIds};
+use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 use tonic::{Response, Status, async_trait};
 
@@ -31,14 +33,14 @@ pub async fn bare() {
 
 /// Answers approvals through the REST dialect alone. It leaves a file in the folder in which it is started.
 pub async fn adapter() {
-    let others = Arc::new(others());
+    let others = Arc::new(others().await);
     let rest = Rest {
         approvals: Arc::new(Nothing),
         elevations: others.clone(),
         roles: others.clone(),
         sessions: others,
         longest_list: 1,
-        zone: jiff::tz::TimeZone::UTC,
+        zone: TimeZone::UTC,
     };
     let answer = move |request: Request| {
         let rest = rest.clone();
@@ -54,11 +56,12 @@ async fn serve(router: Router) {
 }
 
 /// The services that nobody calls here.
-fn others() -> Grpc {
-    let store = Arc::new(SqliteStore::open(Path::new("unused.db"), StoreMetrics::default()).unwrap());
+async fn others() -> Grpc {
+    let store = SqliteStore::open(Path::new("unused.db"), StoreMetrics::default()).unwrap();
     let tokens = TokensFile::open(Path::new("unused.toml"), &[], &[], SystemClock.now()).unwrap();
-    let settings = Settings { pending_timeout: Life::HOUR, quota: Quota::default() };
-    let service = Service::new(store, Arc::new(tokens), Arc::new(SystemClock), Arc::new(SystemIds), settings);
+    let policy = Policy { pending_timeout: Life::HOUR, quota: Quota::default(), zone: TimeZone::UTC };
+    let time = Time::behind(&store, Arc::new(SystemClock), Life::HOUR).await.unwrap();
+    let service = Service::new(Arc::new(store), Arc::new(tokens), time, Arc::new(SystemIds), policy);
     Grpc::new(Arc::new(service))
 }
 
@@ -72,6 +75,13 @@ impl ApprovalService for Nothing {
     }
 
     async fn reject(&self, _: tonic::Request<RejectRequest>) -> Result<Response<RejectResponse>, Status> {
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn explain_approval(
+        &self,
+        _: tonic::Request<ExplainApprovalRequest>,
+    ) -> Result<Response<ExplainApprovalResponse>, Status> {
         Ok(Response::new(Default::default()))
     }
 

@@ -9,12 +9,15 @@ use countersign::domain::elevation::{Elevation, Verdict};
 use countersign::domain::event::{Channel, Event, Origin};
 use countersign::domain::id::{ApprovalId, ElevationId, RoleId};
 use countersign::domain::moment::Life;
+use countersign::domain::policy::Policy;
 use countersign::domain::quota::Quota;
-use countersign::domain::role::{Role, Stage};
+use countersign::domain::role::{Role, Rules};
+use countersign::domain::stages::Stage;
 use countersign::domain::version::{Version, Versioned};
 use countersign::ports::{Clock, Ids};
 use countersign::store::{Change, Commit, Key, Record, Store};
 use countersign::system::{SystemClock, SystemIds};
+use jiff::tz::TimeZone;
 
 /// Who approves.
 pub const APPROVER: &str = "PRIV\\sam";
@@ -26,6 +29,7 @@ pub struct Seed {
     approver: Caller,
     role: Versioned<Role>,
     origin: Origin,
+    policy: Policy,
 }
 
 impl Seed {
@@ -44,11 +48,14 @@ impl Seed {
             description: String::new(),
             longest_life: Life::HOUR,
             candidates: requesters.iter().map(of).collect(),
-            stage: Some(Stage { approvers: vec![Principal::Account(account(APPROVER))], needed: 1 }),
+            stages: vec![Stage { approvers: vec![Principal::Account(account(APPROVER))], needed: 1 }],
+            rules: Rules::default(),
         };
         let origin = Origin { channel: Channel::Grpc, request_id: "seed".to_owned() };
         let role = Versioned { version: Version::ABSENT.next(), value };
-        let seed = Self { store, requesters, approver: caller(APPROVER, false), role, origin };
+        // A day, so that nothing expires while it is measured.
+        let policy = Policy { pending_timeout: Life::DAY, quota: Quota::default(), zone: TimeZone::UTC };
+        let seed = Self { store, requesters, approver: caller(APPROVER, false), role, origin, policy };
         seed.create_role(&caller("PRIV\\ann", true)).await;
         seed
     }
@@ -85,6 +92,7 @@ impl Seed {
             life: None,
             justification: Some("Ticket 4711".to_owned()),
             requested_start: None,
+            client_request: None,
         };
         let requester = &self.requesters[number % REQUESTERS];
         let mut events = self.decided(&self.facts(requester), Command::File(filing));
@@ -119,9 +127,7 @@ impl Seed {
     }
 
     fn facts<'a>(&'a self, caller: &'a Caller) -> Facts<'a> {
-        // A day, so that nothing expires while it is measured.
-        let pending_timeout = Life::from_seconds(86_400).unwrap();
-        Facts { role: Some(&self.role), ..Facts::of(caller, &self.origin, pending_timeout, Quota::default()) }
+        Facts { role: Some(&self.role), ..Facts::of(caller, &self.origin, &self.policy) }
     }
 
     fn role_key(&self) -> (Key, Version) {

@@ -84,7 +84,7 @@ fn address(line: &str) -> Option<SocketAddr> {
 pub async fn open(store: &str) -> Arc<dyn Store> {
     let metrics = StoreMetrics::default();
     if store.starts_with("postgres:") {
-        Arc::new(PostgresStore::open(store, None, metrics).await.unwrap())
+        Arc::new(PostgresStore::open(store, None, None, metrics).await.unwrap())
     } else {
         Arc::new(SqliteStore::open(Path::new(store), metrics).unwrap())
     }

@@ -21,10 +21,10 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::Answer;
-use crate::domain::account::{Account, Group};
+use crate::domain::account::{Account, Group, Principal};
 use crate::domain::caller::{Caller, Principals};
 use crate::domain::error::Error;
-use crate::domain::id::AccountId;
+use crate::domain::id::{AccountId, PrincipalId};
 use crate::domain::moment::Moment;
 use crate::ports::Directory;
 pub use edit::{add, list, revoke};
@@ -157,6 +157,34 @@ impl Directory for TokensFile {
             .collect();
         Ok(Principals::new(account, &groups))
     }
+
+    async fn members(
+        &self,
+        named: &[Principal],
+        most: usize,
+        now: Moment,
+    ) -> Result<Option<HashSet<AccountId>>, Error> {
+        let loaded = self.current(now);
+        let mut members = HashSet::new();
+        for principal in named {
+            let in_group = match principal {
+                Principal::Account(account) => {
+                    members.insert(account.id);
+                    continue;
+                }
+                Principal::Group(group) => loaded.by_group.get(&group.id).map_or(&[][..], Vec::as_slice),
+            };
+            let usable =
+                in_group.iter().filter_map(|id| loaded.by_id.get(id)).filter(|token| !token.expired(now));
+            for token in usable {
+                if members.len() >= most {
+                    break;
+                }
+                members.insert(token.caller.account.id);
+            }
+        }
+        Ok(Some(members))
+    }
 }
 
 /// The id and the secret of a token.
@@ -222,6 +250,7 @@ struct Loaded {
 struct Entries {
     by_id: HashMap<String, Token>,
     by_account: HashMap<AccountId, Vec<String>>,
+    by_group: HashMap<PrincipalId, Vec<String>>,
 }
 
 #[derive(Debug)]
@@ -269,7 +298,7 @@ impl Loaded {
 impl Entries {
     fn insert(&mut self, entry: Entry, named: &Named) -> Result<(), Error> {
         let account = Account::named(&entry.account).map_err(|_| malformed(&entry.id))?;
-        let groups: Result<_, _> = entry.groups.iter().map(|group| Group::named(group)).collect();
+        let groups: Result<Vec<Group>, _> = entry.groups.iter().map(|group| Group::named(group)).collect();
         let hash = URL_SAFE_NO_PAD.decode(&entry.sha256).map_err(|_| malformed(&entry.id))?;
         let expires: Option<jiff::Timestamp> =
             entry.expires.map(|expires| expires.parse()).transpose().map_err(|_| malformed(&entry.id))?;
@@ -277,6 +306,9 @@ impl Entries {
         let monitor = named.monitors.contains(&account.id);
         self.by_account.entry(account.id).or_default().push(entry.id.clone());
         let groups = groups.map_err(|_| malformed(&entry.id))?;
+        for group in &groups {
+            self.by_group.entry(group.id).or_default().push(entry.id.clone());
+        }
         let mut caller = Caller::new(account, groups, administrator, format!("bearer:{}", entry.id));
         caller.monitor = monitor;
         let token = Token {

@@ -13,7 +13,8 @@ use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
 use crate::domain::event::{Channel, Origin};
 use crate::domain::moment::Life;
-use crate::domain::role::{Role, Stage};
+use crate::domain::role::{Role, Rules};
+use crate::domain::stages::Stage;
 use crate::metrics::Metrics;
 use crate::ports::Clock;
 use crate::server;
@@ -30,7 +31,8 @@ pub(super) async fn run(mut settings: Serve) -> Result<(), Error> {
     let tokens = Tokens::new(&tokens_file, &people)?;
     let metrics = Arc::new(Metrics::default());
     let store = SqliteStore::open(&folder.path().join("countersign.db"), metrics.store.clone())?;
-    let app = serve::app(&settings, Arc::new(store), metrics, serve::tokens(&settings, &tokens_file)?)?;
+    let app =
+        serve::app(&settings, Arc::new(store), metrics, serve::tokens(&settings, &tokens_file)?).await?;
     let listener = serve::bind(settings.listen).await?;
     let address = listener.local_addr().map_err(Error::internal)?;
     let pending = pending(&app.service, &people).await?;
@@ -80,22 +82,24 @@ async fn pending(service: &Service, people: &People) -> Result<Elevation, Error>
         description: "Read access to the files of the SQL servers.".to_owned(),
         longest_life: Life::from_seconds(3_600)?,
         candidates: vec![Principal::Account(people.requester.clone())],
-        stage: Some(Stage { approvers: vec![Principal::Account(people.approver.clone())], needed: 1 }),
+        stages: vec![Stage { approvers: vec![Principal::Account(people.approver.clone())], needed: 1 }],
+        rules: Rules::default(),
     };
     let caller = |account: &Account, administrator| {
         Caller::new(account.clone(), Vec::new(), administrator, "dev".to_owned())
     };
     let origin = Origin { channel: Channel::Grpc, request_id: "dev".to_owned() };
     let context = Context { origin, deadline: None };
-    let role = service.create_role(&caller(&people.administrator, true), role, &context).await?.value;
+    let role = service.create_role(&caller(&people.administrator, true), role, &context).await?.role.value;
     let asked = Request {
         role: role.id,
         life: None,
         justification: Some("Ticket 4711".to_owned()),
         requested_start: None,
+        id: None,
     };
     let requester = caller(&people.requester, false);
-    Ok(service.create_elevation(&requester, asked, &context).await?.elevation.value)
+    Ok(service.create_elevation(&requester, asked, &context).await?.shown.elevation.value)
 }
 
 fn welcome(address: SocketAddr, tokens: &Tokens, pending: &Elevation) -> String {

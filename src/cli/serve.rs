@@ -16,14 +16,15 @@ use crate::auth::bearer::Bearer;
 use crate::auth::tokens::TokensFile;
 use crate::config::{Data, Serve, StoreLocation};
 use crate::domain::error::Error;
+use crate::domain::policy::Policy;
 use crate::domain::quota::Quota;
 use crate::metrics::{Metrics, StoreMetrics};
 use crate::ports::Clock;
 use crate::rest::cors::Cors;
 use crate::server::{self, App, Limits, TrustedProxies};
-use crate::service::{Service, Settings};
+use crate::service::{Service, Time};
 use crate::store::Store;
-use crate::store::postgres::PostgresStore;
+use crate::store::postgres::{PostgresStore, Skew};
 use crate::store::sqlite::SqliteStore;
 use crate::system::{SystemClock, SystemIds};
 use crate::traces::Traces;
@@ -36,8 +37,8 @@ pub(super) async fn run(settings: Serve) -> Result<(), Error> {
     let tokens = tokens(&settings, &settings.data.tokens())?;
     check::warn(&settings, &tokens);
     let metrics = Arc::new(Metrics::default());
-    let store = open(&settings.data, metrics.store.clone()).await?;
-    let app = app(&settings, store, metrics, tokens.clone())?;
+    let store = open(&settings, metrics.store.clone()).await?;
+    let app = app(&settings, store, metrics, tokens.clone()).await?;
     let listener = bind(settings.listen).await?;
     let address = listener.local_addr().map_err(Error::internal)?;
     tracing::info!(%address, store = %settings.data.store(), "listening");
@@ -52,11 +53,12 @@ pub(super) fn tokens(settings: &Serve, path: &Path) -> Result<Arc<TokensFile>, E
     Ok(Arc::new(TokensFile::open(path, &settings.administrators, &settings.monitors, SystemClock.now())?))
 }
 
-async fn open(data: &Data, metrics: StoreMetrics) -> Result<Arc<dyn Store>, Error> {
-    match data.store() {
+async fn open(settings: &Serve, metrics: StoreMetrics) -> Result<Arc<dyn Store>, Error> {
+    match settings.data.store() {
         StoreLocation::Postgres(url) => {
-            let password = password(&url, data)?;
-            Ok(Arc::new(PostgresStore::open(&url, password.as_deref(), metrics).await?))
+            let password = password(&url, &settings.data)?;
+            let skew = Skew { clock: Arc::new(SystemClock), most: settings.max_clock_skew };
+            Ok(Arc::new(PostgresStore::open(&url, password.as_deref(), Some(skew), metrics).await?))
         }
         StoreLocation::Sqlite(path) => Ok(Arc::new(SqliteStore::open(&path, metrics)?)),
     }
@@ -77,19 +79,22 @@ pub(super) fn password(url: &str, data: &Data) -> Result<Option<String>, Error> 
 }
 
 /// Puts everything together.
-pub(super) fn app(
+pub(super) async fn app(
     settings: &Serve,
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
     tokens: Arc<TokensFile>,
 ) -> Result<App, Error> {
     let clock = Arc::new(SystemClock);
+    let zone = settings.zone.clone().unwrap_or_else(TimeZone::system);
+    let policy =
+        Policy { pending_timeout: settings.pending_timeout, quota: quota(settings), zone: zone.clone() };
     let service = Service::new(
         store.clone(),
         tokens.clone(),
-        clock.clone(),
+        Time::behind(&*store, clock.clone(), settings.max_clock_skew).await?,
         Arc::new(SystemIds),
-        Settings { pending_timeout: settings.pending_timeout, quota: quota(settings) },
+        policy,
     );
     Ok(App {
         authenticator: Authenticator::new(vec![Box::new(Bearer(tokens))], clock),
@@ -101,7 +106,7 @@ pub(super) fn app(
         service: Arc::new(service),
         store,
         traces: settings.otlp_endpoint.as_ref().map(Traces::to).transpose()?,
-        zone: settings.zone.clone().unwrap_or_else(TimeZone::system),
+        zone,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::account::Account;
 use super::error::Error;
-use super::event::{Channel, Decided, Event, Fact, Filed, Subject};
+use super::event::{Activated, Actor, Channel, ClientRequest, Decided, Event, Fact, Filed, Subject};
 use super::id::{ApprovalId, ElevationId, RoleId};
 use super::moment::{Life, Moment};
 
@@ -21,7 +21,8 @@ pub struct Elevation {
     pub justification: Option<String>,
     /// How long the requester asked to hold the role.
     pub requested_life: Life,
-    /// How long the role is held from activation: what was asked, or the role's longest when that is shorter.
+    /// How long the role is held from activation: what was asked, or the role's longest when that is shorter, as the role
+    /// was at filing and at activation.
     pub life: Life,
     /// The start that was asked for.
     pub requested_start: Moment,
@@ -37,6 +38,8 @@ pub struct Elevation {
     pub state: State,
     /// The approval that it waits for, or waited for; `None` when the role needed none.
     pub approval: Option<Approval>,
+    /// The client's own name of the request, where it gave one.
+    pub client_request: Option<ClientRequest>,
 }
 
 /// What approvers decide.
@@ -48,6 +51,8 @@ pub struct Approval {
     pub pending_until: Moment,
     /// How it was decided as a whole; `None` while it is open, and for ever when it expired.
     pub outcome: Option<Verdict>,
+    /// The stage that was open after the last decision, from 0.
+    pub stage: usize,
     /// The decisions so far, oldest first, at most one of each approver.
     pub decisions: Vec<Decision>,
 }
@@ -57,6 +62,8 @@ pub struct Approval {
 pub struct Decision {
     /// Who decided.
     pub approver: Account,
+    /// The stage that it counts for, from 0.
+    pub stage: usize,
     /// Which way.
     pub verdict: Verdict,
     /// Why, where a reason was given.
@@ -81,9 +88,11 @@ pub enum State {
     Active,
     /// Given up by its requester.
     Closed,
+    /// Its deadline has passed, and that was written down.
+    Expired,
     /// Waits for approval.
     PendingApproval,
-    /// Rejected.
+    /// Rejected, or not allowed any more when it was to start.
     Rejected,
     /// Nothing is missing but the start. Where the start is now, the activation follows in the same commit.
     Scheduled,
@@ -100,7 +109,7 @@ pub enum Status {
     Expired,
     /// Waits for approval.
     PendingApproval,
-    /// Rejected.
+    /// Rejected, or not allowed any more when it was to start.
     Rejected,
     /// Waits for its start.
     Scheduled,
@@ -138,14 +147,15 @@ impl Status {
 
 impl State {
     /// Every state.
-    pub const ALL: [Self; 5] =
-        [Self::Active, Self::Closed, Self::PendingApproval, Self::Rejected, Self::Scheduled];
+    pub const ALL: [Self; 6] =
+        [Self::Active, Self::Closed, Self::Expired, Self::PendingApproval, Self::Rejected, Self::Scheduled];
 
     /// The state in one word, which is also what the store holds.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Active => "Active",
             Self::Closed => "Closed",
+            Self::Expired => "Expired",
             Self::PendingApproval => "PendingApproval",
             Self::Rejected => "Rejected",
             Self::Scheduled => "Scheduled",
@@ -159,6 +169,7 @@ impl State {
         match self {
             Self::Active => (Status::Active, Some(Deadline::ExpiresAt)),
             Self::Closed => (Status::Closed, None),
+            Self::Expired => (Status::Expired, None),
             Self::PendingApproval => (Status::PendingApproval, Some(Deadline::PendingUntil)),
             Self::Rejected => (Status::Rejected, None),
             Self::Scheduled => (Status::Scheduled, None),
@@ -174,29 +185,47 @@ impl Elevation {
             return Err(Error::internal("an event of another subject was applied to an elevation"));
         };
         match (before, &event.fact) {
-            (None, Fact::Filed(filed)) => Ok(Self::filed(id, event, filed)),
-            (Some(elevation), fact) if elevation.id == id => match (elevation.state, fact) {
-                (State::PendingApproval, Fact::Approved(decided)) => {
-                    Ok(elevation.decided(Verdict::Approve, event, decided))
-                }
-                (State::PendingApproval, Fact::Rejected(decided)) => {
-                    let decided = elevation.decided(Verdict::Reject, event, decided);
-                    Ok(decided.closed(Verdict::Reject, State::Rejected))
-                }
-                (State::PendingApproval, Fact::Activated { expires_at }) => {
-                    let approved = elevation.closed(Verdict::Approve, State::Scheduled);
-                    Ok(approved.activated(event.time, *expires_at))
-                }
-                (State::Scheduled, Fact::Activated { expires_at }) => {
-                    Ok(elevation.activated(event.time, *expires_at))
-                }
-                (State::Active | State::PendingApproval | State::Scheduled, Fact::Closed) => {
-                    Ok(elevation.given_up(event.time))
-                }
-                (state, fact) => Err(illegal(state.name(), fact)),
-            },
+            (None, Fact::Filed(filed)) => Self::filed(id, event, filed),
+            (Some(elevation), fact) if elevation.id == id => elevation.next(event, fact),
             (Some(_), fact) => Err(illegal("another elevation", fact)),
             (None, fact) => Err(illegal("nothing", fact)),
+        }
+    }
+
+    /// One match; every pair that is not listed is refused.
+    fn next(self, event: &Event, fact: &Fact) -> Result<Self, Error> {
+        match (self.state, fact) {
+            (State::PendingApproval, Fact::Approved(decided)) => {
+                self.decided(Verdict::Approve, event, decided)
+            }
+            (State::PendingApproval, Fact::Rejected(decided)) => {
+                let decided = self.decided(Verdict::Reject, event, decided)?;
+                Ok(decided.outcome(Verdict::Reject, State::Rejected))
+            }
+            (State::PendingApproval, Fact::Activated(activated)) => {
+                let approved = self.outcome(Verdict::Approve, State::Scheduled);
+                Ok(approved.activated(event.time, activated))
+            }
+            (State::PendingApproval, Fact::Scheduled) => Ok(self.outcome(Verdict::Approve, State::Scheduled)),
+            (State::Scheduled, Fact::Activated(activated)) => Ok(self.activated(event.time, activated)),
+            (State::Scheduled, Fact::Lapsed(_)) => Ok(Self { state: State::Rejected, ..self }),
+            (State::Active | State::PendingApproval, Fact::Expired) => {
+                Ok(Self { state: State::Expired, ..self })
+            }
+            (State::Active | State::PendingApproval | State::Scheduled, Fact::Closed) => {
+                Ok(self.given_up(event.time))
+            }
+            (state, fact) => Err(illegal(state.name(), fact)),
+        }
+    }
+
+    /// When time alone will do something to the elevation: start it or end it. `None` when it has ended.
+    pub fn due(&self) -> Option<Moment> {
+        match self.state {
+            State::Active => self.expires_at,
+            State::Closed | State::Expired | State::Rejected => None,
+            State::PendingApproval => self.approval.as_ref().map(|approval| approval.pending_until),
+            State::Scheduled => Some(self.requested_start),
         }
     }
 
@@ -223,14 +252,16 @@ impl Elevation {
         })
     }
 
-    fn filed(id: ElevationId, Event { time, by, .. }: &Event, filed: &Filed) -> Self {
+    fn filed(id: ElevationId, event: &Event, filed: &Filed) -> Result<Self, Error> {
+        let by = actor(event)?;
         let approval = filed.approval.map(|opened| Approval {
             id: opened.id,
             pending_until: opened.pending_until,
             outcome: None,
+            stage: 0,
             decisions: Vec::new(),
         });
-        Self {
+        Ok(Self {
             id,
             requester: by.account.clone(),
             role: filed.role,
@@ -239,42 +270,57 @@ impl Elevation {
             requested_life: filed.requested_life,
             life: filed.life,
             requested_start: filed.requested_start,
-            filed_at: *time,
+            filed_at: event.time,
             channel: by.origin.channel,
             activated_at: None,
             expires_at: None,
             state: if approval.is_some() { State::PendingApproval } else { State::Scheduled },
             approval,
-        }
+            client_request: filed.client_request,
+        })
     }
 
-    fn decided(mut self, verdict: Verdict, event: &Event, decided: &Decided) -> Self {
+    fn decided(mut self, verdict: Verdict, event: &Event, decided: &Decided) -> Result<Self, Error> {
         if let Some(approval) = &mut self.approval {
+            approval.stage = decided.open_stage;
             approval.decisions.push(Decision {
-                approver: event.by.account.clone(),
+                approver: actor(event)?.account.clone(),
+                stage: decided.stage,
                 verdict,
                 reason: decided.reason.clone(),
                 decided_at: event.time,
             });
         }
-        self
+        Ok(self)
     }
 
-    fn closed(mut self, outcome: Verdict, state: State) -> Self {
+    fn outcome(mut self, outcome: Verdict, state: State) -> Self {
         if let Some(approval) = &mut self.approval {
             approval.outcome = Some(outcome);
         }
         Self { state, ..self }
     }
 
-    /// What was active ends now; what never was has no end.
+    /// What was active ends now, and no later than it would have; what never was has no end.
     fn given_up(self, time: Moment) -> Self {
-        Self { state: State::Closed, expires_at: self.expires_at.map(|_| time), ..self }
+        let ends = |end: Moment| time.min(end).max(self.activated_at.unwrap_or(end));
+        Self { state: State::Closed, expires_at: self.expires_at.map(ends), ..self }
     }
 
-    fn activated(self, time: Moment, expires_at: Moment) -> Self {
-        Self { state: State::Active, activated_at: Some(time), expires_at: Some(expires_at), ..self }
+    fn activated(self, time: Moment, activated: &Activated) -> Self {
+        Self {
+            state: State::Active,
+            activated_at: Some(time),
+            expires_at: Some(activated.expires_at),
+            life: Life::between(time, activated.expires_at),
+            ..self
+        }
     }
+}
+
+/// Who made an event happen that time alone cannot.
+fn actor(event: &Event) -> Result<&Actor, Error> {
+    event.by.as_ref().ok_or_else(|| Error::internal(format!("nobody made {} happen", event.fact.name())))
 }
 
 fn illegal(before: &str, fact: &Fact) -> Error {
@@ -286,12 +332,12 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::event::{Actor, Opened, Origin};
+    use crate::domain::event::{Actor, Lapse, Opened, Origin};
 
     const ID: ElevationId = ElevationId(Uuid::from_u128(1));
 
     fn event(seconds: i64, fact: Fact) -> Event {
-        Event { time: at(seconds), subject: Subject::Elevation(ID), by: by(), fact }
+        Event { time: at(seconds), subject: Subject::Elevation(ID), by: Some(by()), fact }
     }
 
     fn by() -> Actor {
@@ -314,21 +360,30 @@ mod tests {
             life: Life::from_seconds(60).unwrap(),
             requested_start: at(0),
             approval: approval.then(|| Opened { id: ApprovalId(Uuid::from_u128(3)), pending_until: at(100) }),
+            approved_as: None,
+            client_request: None,
         }))
     }
 
     fn decided() -> Decided {
-        Decided { reason: None, role_revision: 1, requester_via: None }
+        Decided { reason: None, role_revision: 1, requester_via: None, stage: 0, open_stage: 0 }
     }
 
-    fn facts() -> [Fact; 6] {
+    /// One of each, in the order of the columns of [`every_state`].
+    fn facts() -> [Fact; 11] {
+        let activated = Activated { expires_at: at(70), role_revision: 1, requester_via: None };
         [
             filed(true),
             filed(false),
             Fact::Approved(decided()),
             Fact::Rejected(decided()),
-            Fact::Activated { expires_at: at(70) },
+            Fact::Scheduled,
+            Fact::Activated(activated),
+            Fact::Lapsed(Lapse::Candidacy),
             Fact::Closed,
+            Fact::Expired,
+            Fact::RoleDeleted,
+            Fact::RoleDeleted,
         ]
     }
 
@@ -340,39 +395,43 @@ mod tests {
         elevation.ok_or_else(|| Error::internal("no facts"))
     }
 
-    /// What follows from each of [`facts`] after a history; `None` is refused.
+    /// What follows from each of [`facts`] after a history, by its first letter; a dot is refused.
     struct Row {
         before: &'static str,
         history: Vec<Fact>,
-        after: [Option<State>; 6],
+        after: &'static str,
     }
 
-    fn every_state() -> [Row; 6] {
-        use State::{Active, Closed, PendingApproval, Rejected, Scheduled};
-        let [pending, scheduled, _, rejected, activated, closed] = facts();
+    fn every_state() -> [Row; 8] {
+        let [pending, scheduled, _, rejected, waits, activated, lapsed, closed, expired, ..] = facts();
         let row = |before, history, after| Row { before, history, after };
-        [
-            row("nothing", vec![], [Some(PendingApproval), Some(Scheduled), None, None, None, None]),
-            row(
-                "PendingApproval",
-                vec![pending.clone()],
-                [None, None, Some(PendingApproval), Some(Rejected), Some(Active), Some(Closed)],
-            ),
-            row("Scheduled", vec![scheduled.clone()], [None, None, None, None, Some(Active), Some(Closed)]),
-            row("Active", vec![scheduled, activated], [None, None, None, None, None, Some(Closed)]),
-            row("Closed", vec![pending.clone(), closed], [None; 6]),
-            row("Rejected", vec![pending, rejected], [None; 6]),
-        ]
+        #[rustfmt::skip]
+        let rows = [
+            //                                                                          asks, files, approved, rejected,
+            //                                        scheduled, activated, lapsed, closed, expired, of a role, of a role
+            row("nothing",         vec![],                                              "PS........."),
+            row("PendingApproval", vec![pending.clone()],                               "..PRSA.CE.."),
+            row("Scheduled",       vec![scheduled.clone()],                             ".....ARC..."),
+            row("Scheduled",       vec![pending.clone(), waits],                        ".....ARC..."),
+            row("Active",          vec![scheduled.clone(), activated],                  ".......CE.."),
+            row("Closed",          vec![pending.clone(), closed],                       "..........."),
+            row("Rejected",        vec![pending.clone(), rejected],                     "..........."),
+            row("Expired",         vec![pending, expired],                              "..........."),
+        ];
+        assert!(fold(&[scheduled, lapsed]).is_ok());
+        rows
     }
 
     #[test]
     fn every_state_meets_every_fact() {
         for Row { before, history, after } in every_state() {
-            for (fact, expected) in facts().into_iter().zip(after) {
+            for (fact, expected) in facts().into_iter().zip(after.chars()) {
                 let applied = Elevation::apply(fold(&history).ok(), &event(9, fact.clone()));
                 match (applied, expected) {
-                    (Ok(elevation), Some(state)) => assert_eq!(elevation.state, state, "{before}"),
-                    (Err(error), None) => {
+                    (Ok(elevation), expected) => {
+                        assert!(elevation.state.name().starts_with(expected), "{before} + {}", fact.name());
+                    }
+                    (Err(error), '.') => {
                         let cause = error.cause.expect("a cause for the log").to_string();
                         assert_eq!(cause, format!("{} cannot follow {before}", fact.name()));
                     }
@@ -392,7 +451,7 @@ mod tests {
 
     #[test]
     fn time_alone_expires() {
-        let [pending, _, approved, rejected, activated, closed] = facts();
+        let [pending, _, approved, rejected, _, activated, _, closed, ..] = facts();
         let table = [
             (vec![pending.clone()], 99, Status::PendingApproval, ApprovalStatus::Pending),
             (vec![pending.clone()], 100, Status::Expired, ApprovalStatus::Expired),

@@ -15,6 +15,8 @@ pub enum Kind {
     ApprovalNotPending,
     /// Send less.
     BodyTooLarge,
+    /// Wait until the operator has set the clock of the machine: nothing can be decided by it.
+    ClockSkewed,
     /// Have the origin of the page allowed: a browser sent this for a page that may not call.
     CrossOrigin,
     /// Live with it: the elevation was rejected or has expired.
@@ -31,8 +33,14 @@ pub enum Kind {
     NoSuchOperation,
     /// Wait, then repeat: too much is going on.
     Overloaded,
+    /// Ask for a start within the role's availability window.
+    OutsideWindow,
     /// List from the start.
     PageTokenExpired,
+    /// Give a reason of the form that the role asks for.
+    ReasonNotAccepted,
+    /// Choose another request id, or repeat what was sent under this one.
+    RequestIdReused,
     /// Live with it: the requester may not hold the role any more.
     RequesterNotCandidate,
     /// Read the role, and decide anew: somebody else changed it.
@@ -41,6 +49,8 @@ pub enum Kind {
     RoleExists,
     /// Wait until its elevations have ended, or have them closed.
     RoleInUse,
+    /// Wait until the approvers of the stages before have decided.
+    StageNotOpen,
     /// Wait until an hour has passed since some were filed: the requester files too many elevations.
     TooManyFilings,
     /// Wait until some are decided, or close them: too many of the requester's elevations wait for approval.
@@ -53,11 +63,12 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 26] = [
         Self::AccessDenied,
         Self::AlreadyDecided,
         Self::ApprovalNotPending,
         Self::BodyTooLarge,
+        Self::ClockSkewed,
         Self::CrossOrigin,
         Self::DeadlineExceeded,
         Self::ElevationEnded,
@@ -66,11 +77,15 @@ impl Kind {
         Self::MethodNotAllowed,
         Self::NoSuchOperation,
         Self::Overloaded,
+        Self::OutsideWindow,
         Self::PageTokenExpired,
+        Self::ReasonNotAccepted,
+        Self::RequestIdReused,
         Self::RequesterNotCandidate,
         Self::RoleChanged,
         Self::RoleExists,
         Self::RoleInUse,
+        Self::StageNotOpen,
         Self::TooManyFilings,
         Self::TooManyPending,
         Self::Unauthenticated,
@@ -126,6 +141,12 @@ impl Error {
             Kind::DeadlineExceeded,
             "The request took too long. It is not known whether it was carried out.",
         )
+    }
+
+    /// The clock of this node cannot be decided by.
+    pub fn clock_skewed() -> Self {
+        let message = "The clock of this node is wrong. It decides nothing until that is mended.";
+        Self::new(Kind::ClockSkewed, message)
     }
 
     /// The same error, with a cause for the log.

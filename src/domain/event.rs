@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::account::{Account, Principal};
-use super::id::{ApprovalId, ElevationId, RoleId};
+use super::id::{ApprovalId, CLIENT_REQUESTS, ElevationId, RoleId};
 use super::moment::{Life, Moment};
 use super::role::Role;
 
@@ -14,8 +14,8 @@ pub struct Event {
     pub time: Moment,
     /// What it is a fact about.
     pub subject: Subject,
-    /// Who made it happen.
-    pub by: Actor,
+    /// Who made it happen; `None` when it was time alone.
+    pub by: Option<Actor>,
     /// What happened.
     pub fact: Fact,
 }
@@ -73,17 +73,18 @@ impl Subject {
 /// What happened.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Fact {
-    /// The elevation became active, until `expires_at`.
-    Activated {
-        /// When it ends by itself.
-        expires_at: Moment,
-    },
+    /// The elevation became active.
+    Activated(Activated),
     /// An approver approved.
     Approved(Decided),
     /// The requester gave the elevation up.
     Closed,
+    /// The life of the elevation has passed, or nobody decided in time.
+    Expired,
     /// Somebody asked to hold a role.
     Filed(Box<Filed>),
+    /// When it was to start, the elevation was not allowed any more.
+    Lapsed(Lapse),
     /// An approver rejected.
     Rejected(Decided),
     /// A role was created.
@@ -92,22 +93,49 @@ pub enum Fact {
     RoleDeleted,
     /// A role was replaced.
     RoleUpdated(Box<Role>),
+    /// Nothing is missing but the start that was asked for.
+    Scheduled,
 }
 
 impl Fact {
     /// The fact in one word, for refusals and logs.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Activated { .. } => "Activated",
+            Self::Activated(_) => "Activated",
             Self::Approved(_) => "Approved",
             Self::Closed => "Closed",
+            Self::Expired => "Expired",
             Self::Filed(_) => "Filed",
+            Self::Lapsed(_) => "Lapsed",
             Self::Rejected(_) => "Rejected",
             Self::RoleCreated(_) => "RoleCreated",
             Self::RoleDeleted => "RoleDeleted",
             Self::RoleUpdated(_) => "RoleUpdated",
+            Self::Scheduled => "Scheduled",
         }
     }
+}
+
+/// The beginning of a life.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Activated {
+    /// When it ends by itself.
+    pub expires_at: Moment,
+    /// The revision of the role that the rights were checked against.
+    pub role_revision: u64,
+    /// Whom the role names that the requester is, or belongs to.
+    pub requester_via: Option<Principal>,
+}
+
+/// Why an elevation was not allowed any more when it was to start.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Lapse {
+    /// Too few of those who approved are approvers still.
+    Approvals,
+    /// The requester is not a candidate of the role any more.
+    Candidacy,
+    /// The role is no more.
+    Role,
 }
 
 /// One approver's decision.
@@ -119,6 +147,10 @@ pub struct Decided {
     pub role_revision: u64,
     /// Whom the role names that the requester is, or belongs to; `None` for a rejection, which does not ask.
     pub requester_via: Option<Principal>,
+    /// The stage that it counts for, from 0.
+    pub stage: usize,
+    /// The stage that is open afterwards.
+    pub open_stage: usize,
 }
 
 /// What somebody asked for.
@@ -140,6 +172,19 @@ pub struct Filed {
     pub requested_start: Moment,
     /// What the elevation waits for; `None` when the role needs no approval.
     pub approval: Option<Opened>,
+    /// Whom the role names that the requester is, or belongs to, where that took the place of the approval.
+    pub approved_as: Option<Principal>,
+    /// The name that the client gave to its request, where it gave one.
+    pub client_request: Option<ClientRequest>,
+}
+
+/// A client's own name of a request, so that it can be repeated.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ClientRequest {
+    /// The name.
+    pub id: Uuid,
+    /// Stands for what was asked: another request never has it.
+    pub fingerprint: Uuid,
 }
 
 /// The approval that comes with an elevation.
@@ -149,4 +194,28 @@ pub struct Opened {
     pub id: ApprovalId,
     /// When it expires unless it is decided before.
     pub pending_until: Moment,
+}
+
+impl ClientRequest {
+    /// What was asked under the name `id`.
+    pub fn of(
+        id: Uuid,
+        role: RoleId,
+        life: Option<Life>,
+        justification: Option<&str>,
+        requested_start: Option<Moment>,
+    ) -> Self {
+        let number = |number: Option<i64>| {
+            [&[u8::from(number.is_some())], &number.unwrap_or_default().to_be_bytes()[..]].concat()
+        };
+        let asked = [
+            role.0.as_bytes(),
+            &*number(life.map(Life::seconds)),
+            &*number(requested_start.map(Moment::ticks)),
+            &[u8::from(justification.is_some())],
+            justification.unwrap_or_default().as_bytes(),
+        ]
+        .concat();
+        Self { id, fingerprint: Uuid::new_v5(&CLIENT_REQUESTS, &asked) }
+    }
 }

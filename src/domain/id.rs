@@ -50,5 +50,7 @@ impl ElevationId {
 pub(super) const ACCOUNTS: Uuid = uuid!("8c6a1d0e-52f3-4a39-9a5e-0f1b7c3d2e01");
 /// The namespace of group ids; as final as [`ACCOUNTS`].
 pub(super) const GROUPS: Uuid = uuid!("8c6a1d0e-52f3-4a39-9a5e-0f1b7c3d2e02");
+/// The namespace of the fingerprints of what clients ask under names of their own.
+pub(super) const CLIENT_REQUESTS: Uuid = uuid!("8c6a1d0e-52f3-4a39-9a5e-0f1b7c3d2e04");
 /// The namespace of [`ElevationId::fim_request_id`].
 const FIM_REQUESTS: Uuid = uuid!("8c6a1d0e-52f3-4a39-9a5e-0f1b7c3d2e03");

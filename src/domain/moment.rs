@@ -1,6 +1,7 @@
 //! Points in time and lengths of time.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::error::Error;
 
@@ -28,6 +29,19 @@ impl Moment {
     #[must_use]
     pub const fn after(self, life: Life) -> Self {
         Self(self.0.saturating_add(life.0 * Self::TICKS_PER_SECOND))
+    }
+
+    /// The moment so much later; the end of time when that is past what can be counted.
+    #[must_use]
+    pub fn after_duration(self, duration: Duration) -> Self {
+        let ticks = i64::try_from(duration.as_nanos() / 100).unwrap_or(i64::MAX);
+        Self(self.0.saturating_add(ticks))
+    }
+
+    /// How long it is until a later moment; nothing when it is not later.
+    pub fn until(self, later: Self) -> Duration {
+        let ticks = u64::try_from(later.0.saturating_sub(self.0)).unwrap_or_default();
+        Duration::from_nanos(ticks.saturating_mul(100))
     }
 
     /// The moment `life` earlier; the start of time when that is before what can be counted.
@@ -64,6 +78,9 @@ impl fmt::Display for Moment {
 pub struct Life(i64);
 
 impl Life {
+    /// A day.
+    pub const DAY: Self = Self(86_400);
+
     /// An hour.
     pub const HOUR: Self = Self(3_600);
 
@@ -79,6 +96,12 @@ impl Life {
             0.. if seconds <= Self::LONGEST.0 => Ok(Self(seconds)),
             _ => Err(Error::invalid("A life is at most 3,660 days, and never negative.")),
         }
+    }
+
+    /// The whole seconds from one moment to a later one, up to the longest life; zero when it is not later.
+    pub fn between(from: Moment, to: Moment) -> Self {
+        let seconds = to.0.saturating_sub(from.0) / Moment::TICKS_PER_SECOND;
+        Self(seconds.clamp(0, Self::LONGEST.0))
     }
 
     /// The life in seconds.

@@ -151,6 +151,10 @@ impl Field for ElevationField {
 pub enum RoleField {
     /// Whether somebody must approve.
     ApprovalRequired,
+    /// The time of day from which an elevation may start; empty without a window.
+    AvailableFrom,
+    /// The time of day until which; empty without a window.
+    AvailableTo,
     /// What it is for.
     Description,
     /// What people see.
@@ -165,7 +169,7 @@ impl Field for RoleField {
     fn holds(self) -> Type {
         match self {
             Self::ApprovalRequired => Type::Bool,
-            Self::Description | Self::DisplayName => Type::Text,
+            Self::AvailableFrom | Self::AvailableTo | Self::Description | Self::DisplayName => Type::Text,
             Self::Id => Type::Id,
             Self::LongestLife => Type::Life,
         }

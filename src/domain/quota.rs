@@ -1,7 +1,7 @@
 //! How much one requester may ask for.
 
-use super::decide::Refusal;
 use super::moment::{Life, Moment};
+use super::refusal::Refusal;
 
 /// What the operator allows one requester; `None` is without a limit.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

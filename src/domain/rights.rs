@@ -5,9 +5,10 @@
 
 use super::account::Principal;
 use super::caller::{Caller, Principals};
-use super::decide::Refusal;
 use super::elevation::Elevation;
+use super::refusal::Refusal;
 use super::role::Role;
+use super::version::Versioned;
 
 /// Administrators create roles.
 pub fn administers(caller: &Caller) -> Result<(), Refusal> {
@@ -29,19 +30,23 @@ pub fn closes<'a>(caller: &Caller, elevation: Option<&'a Elevation>) -> Result<&
     elevation.filter(|elevation| elevation.requester.id == caller.account.id).ok_or(Refusal::AccessDenied)
 }
 
-/// Approvers of the role decide an elevation of it, unless they asked for it themselves; answers as whom. Being an
-/// administrator never helps.
+/// Approvers of the role, of whichever stage, decide an elevation of it, unless they asked for it themselves; answers the
+/// role. Being an administrator never helps.
 pub fn decides<'a>(
     caller: &Caller,
     elevation: &Elevation,
-    role: Option<&'a Role>,
-) -> Result<&'a Principal, Refusal> {
-    let approver = role.and_then(|role| role.approver(caller.principals()));
-    approver.filter(|_| caller.account.id != elevation.requester.id).ok_or(Refusal::AccessDenied)
+    role: Option<&'a Versioned<Role>>,
+) -> Result<&'a Versioned<Role>, Refusal> {
+    let names = |role: &&Versioned<Role>| role.value.approver(caller.principals()).is_some();
+    role.filter(names).filter(|_| caller.account.id != elevation.requester.id).ok_or(Refusal::AccessDenied)
 }
 
 /// The requester, the approvers of the role and administrators read an elevation and its approval.
-pub fn reads_elevation(caller: &Caller, elevation: &Elevation, role: Option<&Role>) -> Result<(), Refusal> {
+pub fn reads_elevation(
+    caller: &Caller,
+    elevation: &Elevation,
+    role: Option<&Versioned<Role>>,
+) -> Result<(), Refusal> {
     if caller.account.id == elevation.requester.id || caller.administrator {
         return Ok(());
     }

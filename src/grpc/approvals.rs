@@ -8,8 +8,9 @@ use crate::domain::elevation::Verdict;
 use crate::domain::id::ApprovalId;
 use crate::proto::pam::v1::approval_service_server::ApprovalService;
 use crate::proto::pam::v1::{
-    Approval, ApproveRequest, ApproveResponse, GetApprovalRequest, GetApprovalResponse, ListApprovalsRequest,
-    ListApprovalsResponse, RejectRequest, RejectResponse,
+    Approval, ApproveRequest, ApproveResponse, ExplainApprovalRequest, ExplainApprovalResponse,
+    GetApprovalRequest, GetApprovalResponse, ListApprovalsRequest, ListApprovalsResponse, RejectRequest,
+    RejectResponse,
 };
 use crate::service::ApprovalDecision;
 
@@ -43,6 +44,18 @@ impl ApprovalService for Grpc {
         let shown = self.service.approval(&*caller(&extensions)?, id).await?;
         let approval = approval(shown.elevation.value, shown.now)?;
         Ok(Response::new(GetApprovalResponse { approval: Some(approval) }))
+    }
+
+    async fn explain_approval(
+        &self,
+        request: Request<ExplainApprovalRequest>,
+    ) -> Result<Response<ExplainApprovalResponse>, Status> {
+        let (_, extensions, message) = request.into_parts();
+        let id = approval_id(&message.approval_id)?;
+        let reason = remark(message.reason, "reason")?;
+        let (caller, context) = (caller(&extensions)?, context(&extensions)?);
+        let explanation = self.service.explain_approval(&caller, id, reason, &context).await?;
+        Ok(Response::new(ExplainApprovalResponse { explanation: Some(explanation.into()) }))
     }
 
     async fn approve(&self, request: Request<ApproveRequest>) -> Result<Response<ApproveResponse>, Status> {

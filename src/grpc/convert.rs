@@ -1,5 +1,8 @@
 //! Messages from domain types, and domain types from messages, which is the validation.
 
+mod explanation;
+mod role;
+
 use prost_types::{Duration, Timestamp};
 use uuid::Uuid;
 
@@ -8,13 +11,12 @@ use crate::domain::caller::Caller;
 use crate::domain::elevation::{self, ApprovalStatus, Elevation, Status, Verdict};
 use crate::domain::error::Error;
 use crate::domain::event::Channel;
-use crate::domain::id::RoleId;
 use crate::domain::moment::{Life, Moment};
-use crate::domain::role::{self, Role};
 use crate::domain::text;
-use crate::domain::version::{Version, Versioned};
+use crate::domain::version::Versioned;
 use crate::proto::pam::v1;
 use crate::service::Shown;
+pub(super) use role::{revised_role, role};
 
 /// The approval of an elevation, as it stands at `now`. Only elevations with an approval are ever asked for theirs.
 pub(super) fn approval(elevation: Elevation, now: Moment) -> Result<v1::Approval, Error> {
@@ -36,6 +38,7 @@ pub(super) fn approval(elevation: Elevation, now: Moment) -> Result<v1::Approval
         status: v1::ApprovalStatus::from(status).into(),
         decisions: approval.decisions.into_iter().map(v1::Decision::from).collect(),
         fim_request_id: elevation.id.fim_request_id().to_string(),
+        stage: counted(approval.stage),
     })
 }
 
@@ -69,53 +72,6 @@ impl From<Channel> for v1::CreationMethod {
             Channel::PamWebApi => Self::PamWebApi,
         }
     }
-}
-
-impl From<Versioned<Role>> for v1::Role {
-    fn from(Versioned { version, value: role }: Versioned<Role>) -> Self {
-        Self {
-            id: role.id.to_string(),
-            display_name: role.display_name,
-            description: role.description,
-            longest_life: Some(role.longest_life.into()),
-            candidates: role.candidates.into_iter().map(v1::Principal::from).collect(),
-            approval_required: role.stage.is_some(),
-            stages: role.stage.into_iter().map(v1::Stage::from).collect(),
-            revision: version.0,
-        }
-    }
-}
-
-/// The role of a message; `id` is what it gets when it has none of its own.
-pub(super) fn role(role: Option<v1::Role>, id: RoleId) -> Result<Role, Error> {
-    let role = role.ok_or_else(|| Error::invalid("A role is needed.").in_field("role"))?;
-    let life = role.longest_life.ok_or_else(|| Error::invalid("A longest life is needed."));
-    let stage = match (role.approval_required, <[v1::Stage; 1]>::try_from(role.stages)) {
-        (true, Ok([stage])) => Some(stage.try_into().map_err(in_field("role.stages"))?),
-        (false, Err(stages)) if stages.is_empty() => None,
-        _ => {
-            let message = "A role has exactly one stage when approval is required, and none otherwise.";
-            return Err(Error::invalid(message).in_field("role.stages"));
-        }
-    };
-    Role {
-        id: if role.id.is_empty() { id } else { RoleId(uuid(&role.id).map_err(in_field("role.id"))?) },
-        display_name: role.display_name,
-        description: role.description,
-        longest_life: life.and_then(Life::try_from).map_err(in_field("role.longest_life"))?,
-        candidates: principals(role.candidates).map_err(in_field("role.candidates"))?,
-        stage,
-    }
-    .checked()
-    .map_err(in_field("role"))
-}
-
-/// The role of a message that replaces one, with the version of that.
-pub(super) fn revised_role(message: Option<v1::Role>) -> Result<Versioned<Role>, Error> {
-    let message = message.ok_or_else(|| Error::invalid("A role is needed.").in_field("role"))?;
-    let version = Version(message.revision);
-    let id = RoleId(uuid(&message.id).map_err(in_field("role.id"))?);
-    Ok(Versioned { version, value: role(Some(message), id)? })
 }
 
 impl From<&Caller> for v1::Session {
@@ -156,23 +112,6 @@ impl TryFrom<v1::Principal> for account::Principal {
     }
 }
 
-impl From<role::Stage> for v1::Stage {
-    fn from(stage: role::Stage) -> Self {
-        Self {
-            approvers: stage.approvers.into_iter().map(v1::Principal::from).collect(),
-            needed: stage.needed,
-        }
-    }
-}
-
-impl TryFrom<v1::Stage> for role::Stage {
-    type Error = Error;
-
-    fn try_from(stage: v1::Stage) -> Result<Self, Error> {
-        Ok(Self { approvers: principals(stage.approvers)?, needed: stage.needed })
-    }
-}
-
 impl From<elevation::Decision> for v1::Decision {
     fn from(decision: elevation::Decision) -> Self {
         Self {
@@ -180,6 +119,7 @@ impl From<elevation::Decision> for v1::Decision {
             verdict: v1::Verdict::from(decision.verdict).into(),
             reason: decision.reason,
             decided_at: Some(decision.decided_at.into()),
+            stage: counted(decision.stage),
         }
     }
 }
@@ -270,6 +210,11 @@ pub(super) fn in_field(field: &'static str) -> impl Fn(Error) -> Error {
     move |error| error.in_field(field)
 }
 
+/// A stage as callers count them.
+fn counted(stage: usize) -> u32 {
+    u32::try_from(stage).unwrap_or(u32::MAX).saturating_add(1)
+}
+
 fn principals(principals: Vec<v1::Principal>) -> Result<Vec<account::Principal>, Error> {
     principals.into_iter().map(account::Principal::try_from).collect()
 }
@@ -306,25 +251,5 @@ mod tests {
         assert!(Life::try_from(Duration { seconds: 60, nanos: 0 }).is_ok());
         assert!(Life::try_from(Duration { seconds: 60, nanos: 1 }).is_err());
         assert!(Life::try_from(Duration { seconds: -60, nanos: 0 }).is_err());
-    }
-
-    #[test]
-    fn a_role_honours_exactly_one_stage() {
-        let named = |name: &str| v1::Principal { kind: Some(v1::principal::Kind::Account(name.into())) };
-        let stage = v1::Stage { approvers: vec![named("PRIV\\sam")], needed: 1 };
-        let table =
-            [(true, 0, false), (true, 1, true), (true, 2, false), (false, 0, true), (false, 1, false)];
-        for (approval_required, stages, valid) in table {
-            let message = v1::Role {
-                display_name: "SQL".into(),
-                longest_life: Some(Duration { seconds: 60, nanos: 0 }),
-                candidates: vec![named("PRIV\\jen")],
-                approval_required,
-                stages: vec![stage.clone(); stages],
-                ..v1::Role::default()
-            };
-            let role = role(Some(message), RoleId(Uuid::nil()));
-            assert_eq!(role.is_ok(), valid, "{approval_required}, {stages} stages");
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! `pam.v1.ElevationService`.
 
 use tonic::{Request, Response, Status, async_trait};
+use uuid::Uuid;
 
 use super::convert::{in_field, remark, uuid};
 use super::{Grpc, caller, context, list};
@@ -9,7 +10,7 @@ use crate::domain::moment::{Life, Moment};
 use crate::proto::pam::v1::elevation_service_server::ElevationService;
 use crate::proto::pam::v1::{
     CloseElevationRequest, CloseElevationResponse, CreateElevationRequest, CreateElevationResponse,
-    GetElevationRequest, GetElevationResponse, ListElevationsRequest, ListElevationsResponse,
+    GetElevationRequest, GetElevationResponse, ListElevationsRequest, ListElevationsResponse, TimelineEntry,
 };
 use crate::service::{self, Shown};
 
@@ -29,10 +30,14 @@ impl ElevationService for Grpc {
                 .transpose()
                 .map_err(in_field("requested_start"))?,
             justification: remark(message.justification, "justification")?,
+            id: client_request(&message.request_id)?,
         };
         let caller = caller(&extensions)?;
-        let shown = self.service.create_elevation(&caller, asked, &context(&extensions)?).await?;
-        Ok(Response::new(CreateElevationResponse { elevation: Some(shown.into()) }))
+        let filed = self.service.create_elevation(&caller, asked, &context(&extensions)?).await?;
+        Ok(Response::new(CreateElevationResponse {
+            elevation: Some(filed.shown.into()),
+            undecidable: filed.undecidable,
+        }))
     }
 
     async fn get_elevation(
@@ -41,8 +46,12 @@ impl ElevationService for Grpc {
     ) -> Result<Response<GetElevationResponse>, Status> {
         let (_, extensions, message) = request.into_parts();
         let id = ElevationId(uuid(&message.elevation_id).map_err(in_field("elevation_id"))?);
-        let shown = self.service.elevation(&*caller(&extensions)?, id).await?;
-        Ok(Response::new(GetElevationResponse { elevation: Some(shown.into()) }))
+        let history = self.service.elevation(&*caller(&extensions)?, id).await?;
+        Ok(Response::new(GetElevationResponse {
+            elevation: Some(history.shown.into()),
+            timeline: history.events.into_iter().map(TimelineEntry::from).collect(),
+            undecidable: history.undecidable,
+        }))
     }
 
     async fn list_elevations(
@@ -74,4 +83,10 @@ impl ElevationService for Grpc {
         let shown = self.service.close_elevation(&caller, id, &context(&extensions)?).await?;
         Ok(Response::new(CloseElevationResponse { elevation: Some(shown.into()) }))
     }
+}
+
+/// The client's own name of a request; empty is none.
+fn client_request(id: &str) -> Result<Option<Uuid>, Status> {
+    let id = Some(id).filter(|id| !id.is_empty()).map(uuid).transpose();
+    Ok(id.map_err(in_field("request_id"))?)
 }

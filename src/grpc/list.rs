@@ -270,8 +270,10 @@ pub(super) const ELEVATION_FIELDS: [(&str, ElevationField); 13] = [
 ];
 
 /// The fields of a role that lists can be filtered and ordered by.
-pub(super) const ROLE_FIELDS: [(&str, RoleField); 5] = [
+pub(super) const ROLE_FIELDS: [(&str, RoleField); 7] = [
     ("approval_required", RoleField::ApprovalRequired),
+    ("available_from", RoleField::AvailableFrom),
+    ("available_to", RoleField::AvailableTo),
     ("description", RoleField::Description),
     ("display_name", RoleField::DisplayName),
     ("id", RoleField::Id),

@@ -11,6 +11,7 @@ use crate::proto::pam::v1::{
     GetRoleResponse, ListAllRolesRequest, ListAllRolesResponse, ListRolesRequest, ListRolesResponse,
     UpdateRoleRequest, UpdateRoleResponse,
 };
+use crate::service::Checked;
 
 #[async_trait]
 impl RoleService for Grpc {
@@ -21,14 +22,16 @@ impl RoleService for Grpc {
         let (_, extensions, message) = request.into_parts();
         let role = convert::role(message.role, self.service.new_role_id())?;
         let role = self.service.create_role(&*caller(&extensions)?, role, &context(&extensions)?).await?;
-        Ok(Response::new(CreateRoleResponse { role: Some(role.into()) }))
+        let (role, shortages) = told(role);
+        Ok(Response::new(CreateRoleResponse { role, shortages }))
     }
 
     async fn get_role(&self, request: Request<GetRoleRequest>) -> Result<Response<GetRoleResponse>, Status> {
         let (_, extensions, message) = request.into_parts();
         let id = RoleId(uuid(&message.role_id).map_err(in_field("role_id"))?);
         let role = self.service.role(&*caller(&extensions)?, id).await?;
-        Ok(Response::new(GetRoleResponse { role: Some(role.into()) }))
+        let (role, shortages) = told(role);
+        Ok(Response::new(GetRoleResponse { role, shortages }))
     }
 
     async fn list_roles(
@@ -70,7 +73,8 @@ impl RoleService for Grpc {
         let (_, extensions, message) = request.into_parts();
         let role = convert::revised_role(message.role)?;
         let role = self.service.update_role(&*caller(&extensions)?, role, &context(&extensions)?).await?;
-        Ok(Response::new(UpdateRoleResponse { role: Some(role.into()) }))
+        let (role, shortages) = told(role);
+        Ok(Response::new(UpdateRoleResponse { role, shortages }))
     }
 
     async fn delete_role(
@@ -82,4 +86,8 @@ impl RoleService for Grpc {
         self.service.delete_role(&*caller(&extensions)?, id, &context(&extensions)?).await?;
         Ok(Response::new(DeleteRoleResponse {}))
     }
+}
+
+fn told(Checked { role, shortages }: Checked) -> (Option<v1::Role>, Vec<v1::Shortage>) {
+    (Some(role.into()), shortages.into_iter().map(v1::Shortage::from).collect())
 }

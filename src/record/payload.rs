@@ -5,29 +5,33 @@ use uuid::Uuid;
 
 use crate::domain::account::{self, Group};
 use crate::domain::error::Error;
-use crate::domain::event::{self, Event, Fact, Opened, Origin, Subject};
+use crate::domain::event::{self, ClientRequest, Event, Fact, Opened, Origin, Subject};
 use crate::domain::id::{AccountId, ApprovalId, ElevationId, PrincipalId, RoleId};
 use crate::domain::moment::{Life, Moment};
-use crate::domain::role::{self, Role};
+use crate::domain::reason::{self, Pattern};
+use crate::domain::role::{Role, Rules};
+use crate::domain::stages;
+use crate::domain::window::Window;
 use crate::proto::record::v1::{
-    Account, Activated, Actor, ApprovalOpened, Channel, Closed, Decided, EventKind, Filed, Header, Principal,
-    RoleDeleted, RoleSet, Stage, SubjectKind,
+    Account, Activated, Actor, ApprovalOpened, Channel, Closed, Decided, EventKind, Expired, Filed, Header,
+    Lapse, Lapsed, Principal, ReasonRule, RoleDeleted, RoleSet, Scheduled, Stage, SubjectKind,
 };
 
 /// The kind of an event, and the bytes of its payload.
 pub(super) fn encode(event: &Event) -> (EventKind, Vec<u8>) {
-    let by = Some(Actor::from(&event.by));
+    let by = event.by.as_ref().map(Actor::from);
     match &event.fact {
-        Fact::Activated { expires_at } => {
-            (EventKind::Activated, Activated { by, expires_at: expires_at.ticks() }.encode_to_vec())
-        }
+        Fact::Activated(fact) => (EventKind::Activated, activated(by, fact).encode_to_vec()),
         Fact::Approved(fact) => (EventKind::Approved, decided(by, fact).encode_to_vec()),
         Fact::Closed => (EventKind::Closed, Closed { by }.encode_to_vec()),
+        Fact::Expired => (EventKind::Expired, Expired {}.encode_to_vec()),
         Fact::Filed(fact) => (EventKind::Filed, filed(by, fact).encode_to_vec()),
+        Fact::Lapsed(why) => (EventKind::Lapsed, Lapsed { why: Lapse::from(*why).into() }.encode_to_vec()),
         Fact::Rejected(fact) => (EventKind::Rejected, decided(by, fact).encode_to_vec()),
         Fact::RoleCreated(role) => (EventKind::RoleCreated, role_set(by, role).encode_to_vec()),
         Fact::RoleDeleted => (EventKind::RoleDeleted, RoleDeleted { by }.encode_to_vec()),
         Fact::RoleUpdated(role) => (EventKind::RoleUpdated, role_set(by, role).encode_to_vec()),
+        Fact::Scheduled => (EventKind::Scheduled, Scheduled { by }.encode_to_vec()),
     }
 }
 
@@ -39,32 +43,55 @@ pub(super) fn decode(header: &Header, payload: &[u8]) -> Result<Event, Error> {
         SubjectKind::Unspecified => return Err(malformed()),
     };
     let (by, fact) = match header.kind() {
-        EventKind::Activated => {
-            let Activated { by, expires_at } = read(payload)?;
-            (by, Fact::Activated { expires_at: Moment::from_ticks(expires_at) })
-        }
+        EventKind::Activated => read_activated(payload)?,
         EventKind::Approved => read_decided(payload, Fact::Approved)?,
         EventKind::Closed => (read::<Closed>(payload)?.by, Fact::Closed),
+        EventKind::Expired => (None, Fact::Expired),
         EventKind::Filed => read_filed(payload)?,
+        EventKind::Lapsed => (None, Fact::Lapsed(read::<Lapsed>(payload)?.why().try_into()?)),
         EventKind::Rejected => read_decided(payload, Fact::Rejected)?,
         EventKind::RoleCreated => read_role_set(subject, payload, Fact::RoleCreated)?,
         EventKind::RoleDeleted => (read::<RoleDeleted>(payload)?.by, Fact::RoleDeleted),
         EventKind::RoleUpdated => read_role_set(subject, payload, Fact::RoleUpdated)?,
+        EventKind::Scheduled => (read::<Scheduled>(payload)?.by, Fact::Scheduled),
         EventKind::Unspecified => return Err(malformed()),
     };
-    let by = by.ok_or_else(malformed)?.try_into()?;
+    let by = by.map(event::Actor::try_from).transpose()?;
     Ok(Event { time: Moment::from_ticks(header.time), subject, by, fact })
 }
 
 fn role_set(by: Option<Actor>, role: &Role) -> RoleSet {
+    let rules = &role.rules;
     RoleSet {
         by,
         display_name: role.display_name.clone(),
         description: role.description.clone(),
         longest_life: role.longest_life.seconds(),
         candidates: role.candidates.iter().map(Principal::from).collect(),
-        stages: role.stage.iter().map(Stage::from).collect(),
+        stages: role.stages.iter().map(Stage::from).collect(),
+        auto_approve_owners: rules.auto_approve_owners,
+        pending_timeout: rules.pending_timeout.map(Life::seconds),
+        available_from: rules.window.map(|window| window.from().to_string()).unwrap_or_default(),
+        available_to: rules.window.map(|window| window.to().to_string()).unwrap_or_default(),
+        justification_rule: reason_rule(&rules.justification),
+        decision_reason_rule: reason_rule(&rules.decision_reason),
     }
+}
+
+/// What asks for nothing is not written, as in the records that knew no such rule.
+fn reason_rule(rule: &reason::ReasonRule) -> Option<ReasonRule> {
+    let pattern = rule.pattern.as_ref().map_or("", |pattern| pattern.as_str()).to_owned();
+    (*rule != reason::ReasonRule::default()).then_some(ReasonRule {
+        required: rule.required,
+        shortest: rule.shortest,
+        pattern,
+    })
+}
+
+fn read_reason_rule(rule: Option<ReasonRule>) -> Result<reason::ReasonRule, Error> {
+    let rule = rule.unwrap_or_default();
+    let pattern = Some(&*rule.pattern).filter(|pattern| !pattern.is_empty()).map(Pattern::new);
+    Ok(reason::ReasonRule { required: rule.required, shortest: rule.shortest, pattern: pattern.transpose()? })
 }
 
 fn read_role_set(
@@ -79,9 +106,35 @@ fn read_role_set(
         description: set.description,
         longest_life: Life::from_seconds(set.longest_life)?,
         candidates: all(set.candidates)?,
-        stage: set.stages.into_iter().next().map(role::Stage::try_from).transpose()?,
+        stages: set.stages.into_iter().map(stages::Stage::try_from).collect::<Result<_, _>>()?,
+        rules: Rules {
+            auto_approve_owners: set.auto_approve_owners,
+            pending_timeout: set.pending_timeout.map(Life::from_seconds).transpose()?,
+            window: Window::read(&set.available_from, &set.available_to)?,
+            justification: read_reason_rule(set.justification_rule)?,
+            decision_reason: read_reason_rule(set.decision_reason_rule)?,
+        },
     };
     Ok((set.by, fact(Box::new(role))))
+}
+
+fn activated(by: Option<Actor>, activated: &event::Activated) -> Activated {
+    Activated {
+        by,
+        expires_at: activated.expires_at.ticks(),
+        role_revision: activated.role_revision,
+        requester_via: activated.requester_via.as_ref().map(Principal::from),
+    }
+}
+
+fn read_activated(payload: &[u8]) -> Result<(Option<Actor>, Fact), Error> {
+    let activated: Activated = read(payload)?;
+    let read = event::Activated {
+        expires_at: Moment::from_ticks(activated.expires_at),
+        role_revision: activated.role_revision,
+        requester_via: activated.requester_via.map(account::Principal::try_from).transpose()?,
+    };
+    Ok((activated.by, Fact::Activated(read)))
 }
 
 fn decided(by: Option<Actor>, decided: &event::Decided) -> Decided {
@@ -90,7 +143,14 @@ fn decided(by: Option<Actor>, decided: &event::Decided) -> Decided {
         reason: decided.reason.clone(),
         role_revision: decided.role_revision,
         requester_via: decided.requester_via.as_ref().map(Principal::from),
+        stage: number(decided.stage),
+        open_stage: number(decided.open_stage),
     }
+}
+
+/// A stage as it is written: there are few.
+fn number(stage: usize) -> u32 {
+    u32::try_from(stage).unwrap_or(u32::MAX)
 }
 
 fn read_decided(payload: &[u8], fact: fn(event::Decided) -> Fact) -> Result<(Option<Actor>, Fact), Error> {
@@ -99,6 +159,8 @@ fn read_decided(payload: &[u8], fact: fn(event::Decided) -> Fact) -> Result<(Opt
         reason: decided.reason,
         role_revision: decided.role_revision,
         requester_via: decided.requester_via.map(account::Principal::try_from).transpose()?,
+        stage: usize::try_from(decided.stage).map_err(Error::internal)?,
+        open_stage: usize::try_from(decided.open_stage).map_err(Error::internal)?,
     };
     Ok((decided.by, fact(read)))
 }
@@ -117,6 +179,9 @@ fn filed(by: Option<Actor>, filed: &event::Filed) -> Filed {
             id: opened.id.0.into_bytes().to_vec(),
             pending_until: opened.pending_until.ticks(),
         }),
+        approved_as: filed.approved_as.as_ref().map(Principal::from),
+        client_request: bytes(filed.client_request.map(|request| request.id)),
+        fingerprint: bytes(filed.client_request.map(|request| request.fingerprint)),
     }
 }
 
@@ -135,8 +200,44 @@ fn read_filed(payload: &[u8]) -> Result<(Option<Actor>, Fact), Error> {
         life: Life::from_seconds(filed.life)?,
         requested_start: Moment::from_ticks(filed.requested_start),
         approval: filed.approval.map(opened).transpose()?,
+        approved_as: filed.approved_as.map(account::Principal::try_from).transpose()?,
+        client_request: read_client_request(&filed.client_request, &filed.fingerprint)?,
     };
     Ok((filed.by, Fact::Filed(Box::new(read))))
+}
+
+fn bytes(id: Option<Uuid>) -> Vec<u8> {
+    id.map(|id| id.into_bytes().to_vec()).unwrap_or_default()
+}
+
+fn read_client_request(id: &[u8], fingerprint: &[u8]) -> Result<Option<ClientRequest>, Error> {
+    if id.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(ClientRequest { id: uuid(id)?, fingerprint: uuid(fingerprint)? }))
+}
+
+impl From<event::Lapse> for Lapse {
+    fn from(lapse: event::Lapse) -> Self {
+        match lapse {
+            event::Lapse::Approvals => Self::Approvals,
+            event::Lapse::Candidacy => Self::Candidacy,
+            event::Lapse::Role => Self::Role,
+        }
+    }
+}
+
+impl TryFrom<Lapse> for event::Lapse {
+    type Error = Error;
+
+    fn try_from(lapse: Lapse) -> Result<Self, Error> {
+        match lapse {
+            Lapse::Unspecified => Err(malformed()),
+            Lapse::Approvals => Ok(Self::Approvals),
+            Lapse::Candidacy => Ok(Self::Candidacy),
+            Lapse::Role => Ok(Self::Role),
+        }
+    }
 }
 
 impl From<&event::Actor> for Actor {
@@ -198,13 +299,13 @@ impl TryFrom<Principal> for account::Principal {
     }
 }
 
-impl From<&role::Stage> for Stage {
-    fn from(stage: &role::Stage) -> Self {
+impl From<&stages::Stage> for Stage {
+    fn from(stage: &stages::Stage) -> Self {
         Self { approvers: stage.approvers.iter().map(Principal::from).collect(), needed: stage.needed }
     }
 }
 
-impl TryFrom<Stage> for role::Stage {
+impl TryFrom<Stage> for stages::Stage {
     type Error = Error;
 
     fn try_from(stage: Stage) -> Result<Self, Error> {

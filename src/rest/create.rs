@@ -152,6 +152,7 @@ impl Fields {
                 seconds: time.as_second(),
                 nanos: time.subsec_nanosecond(),
             }),
+            ..CreateElevationRequest::default()
         })
     }
 }

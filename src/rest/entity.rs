@@ -95,6 +95,12 @@ impl Serialize for Value<'_> {
                 milliseconds(*moment).serialize(serializer)
             }
             Cell::Moment(moment) => utc(*moment).serialize(serializer),
+            Cell::TimeOfDay(text) if *format == Format::Verbose2 => {
+                printed_milliseconds(time_of_day(text)).serialize(serializer)
+            }
+            Cell::TimeOfDay(text) => {
+                time_of_day(text).strftime("%Y-%m-%dT%H:%M:%S").to_string().serialize(serializer)
+            }
             // An `Edm.Int64` stands in quotes.
             Cell::Number(number) => serializer.collect_str(number),
             Cell::Text(text) => text.serialize(serializer),
@@ -104,7 +110,19 @@ impl Serialize for Value<'_> {
 
 /// A moment as version 2 printed it, in milliseconds; the slashes are escaped, by which clients knew it from a text.
 fn milliseconds(moment: Option<Timestamp>) -> Box<RawValue> {
-    let moment = readable(moment).unwrap_or(FIRST_MOMENT);
+    printed_milliseconds(readable(moment).unwrap_or(FIRST_MOMENT))
+}
+
+/// A time of day such as `08:00` on the first day there is; midnight when there is none (`wire.md` B19).
+fn time_of_day(text: &str) -> jiff::Timestamp {
+    let minutes = text
+        .split_once(':')
+        .and_then(|(hours, minutes)| Some(hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?));
+    let minutes = jiff::SignedDuration::from_mins(minutes.unwrap_or_default());
+    FIRST_MOMENT.checked_add(minutes).unwrap_or(FIRST_MOMENT)
+}
+
+fn printed_milliseconds(moment: jiff::Timestamp) -> Box<RawValue> {
     let text = format!("\"\\/Date({})\\/\"", moment.as_millisecond());
     RawValue::from_string(text).expect("a number between constant texts is JSON")
 }

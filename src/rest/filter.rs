@@ -122,8 +122,14 @@ fn translate(column: Column, operator: Operator, literal: &Literal, compared: &m
         }
         (_, Literal::Null) => return Truth::of(operator == Operator::NotEqual),
         (Source::False, Literal::Boolean(value)) => return Truth::of(operator.holds(false.cmp(value))),
-        (Source::NoMoment, Literal::DateTime(moment)) => {
-            return Truth::of(operator.holds(FIRST_MOMENT.cmp(moment)));
+        (Source::IsSet(field), Literal::Boolean(value)) => {
+            let is_set = *value == (operator == Operator::Equal);
+            let operator = if is_set { Operator::NotEqual } else { Operator::Equal };
+            compared.push(comparison(field, operator, Kind::StringValue(String::new())));
+            return Truth::Asked;
+        }
+        (Source::TimeOfDay(field), Literal::DateTime(moment)) => {
+            return time_of_day(field, operator, *moment, compared);
         }
         (Source::Named(field, names), Literal::Text(text)) => {
             return named(field, names, operator, text, compared);
@@ -162,6 +168,27 @@ fn first_moment(field: &str, operator: Operator, compared: &mut Vec<Comparison>)
         Operator::LessThan => return Truth::Never,
     };
     compared.push(comparison(field, operator, Kind::NullValue(NullValue::NullValue.into())));
+    Truth::Asked
+}
+
+/// Compares times of day, which clients know as moments of the first day there is. None at all reads as midnight.
+fn time_of_day(field: &str, operator: Operator, moment: Timestamp, compared: &mut Vec<Comparison>) -> Truth {
+    let since = moment.duration_since(FIRST_MOMENT);
+    let (minutes, seconds) = (since.as_secs() / 60, since.as_secs() % 60);
+    let operator = match operator {
+        _ if minutes > MINUTES_OF_A_DAY => return Truth::of(operator.holds(Ordering::Less)),
+        _ if !since.is_zero() => operator,
+        Operator::Equal | Operator::LessThanOrEqual => Operator::LessThanOrEqual,
+        Operator::GreaterThan | Operator::NotEqual => Operator::GreaterThan,
+        Operator::GreaterThanOrEqual => return Truth::Asked,
+        Operator::LessThan => return Truth::Never,
+    };
+    let mut text = format!("{:02}:{:02}", minutes / 60, minutes % 60);
+    // Behind the minutes, in the order of texts as in that of times.
+    if seconds != 0 || since.subsec_nanos() != 0 {
+        text += &format!(":{seconds:02}.{:09}", since.subsec_nanos());
+    }
+    compared.push(comparison(field, operator, Kind::StringValue(text)));
     Truth::Asked
 }
 
@@ -232,6 +259,7 @@ fn timestamp(moment: Timestamp) -> prost_types::Timestamp {
 
 /// A field that all listed messages have, and that never is null.
 const NEVER_NULL: &str = "id";
+const MINUTES_OF_A_DAY: i64 = 24 * 60;
 /// 3,660 days, see the message Role.
 const LONGEST_LIFE: i64 = 3_660 * 86_400;
 
@@ -240,14 +268,15 @@ mod tests {
     use super::*;
     use crate::rest::model;
 
-    const COLUMNS: [Column; 10] = [
+    const COLUMNS: [Column; 11] = [
         column("About", Edm::String, Source::EmptyIsNull("about")),
         column("Id", Edm::Guid, Source::Field("id")),
         column("Name", Edm::String, Source::Field("name")),
         Column { nullable: true, ..column("Why", Edm::String, Source::Field("why")) },
         column("TTL", Edm::Int64, Source::Field("life")),
         column("End", Edm::DateTime, Source::Field("end")),
-        column("From", Edm::DateTime, Source::NoMoment),
+        column("From", Edm::DateTime, Source::TimeOfDay("from")),
+        column("Window", Edm::Boolean, Source::IsSet("from")),
         column("MFA", Edm::Boolean, Source::False),
         column("On", Edm::Boolean, Source::Field("on")),
         column(
@@ -279,6 +308,32 @@ mod tests {
         match comparisons(text, &find) {
             Ok(comparisons) => Ok(comparisons.into_iter().map(printed).collect::<Vec<_>>().join(", ")),
             Err(error) => Err(error.message.replace("The query specified in the URI is not valid. ", "")),
+        }
+    }
+
+    #[test]
+    fn times_of_day_are_moments_of_the_first_day() {
+        const NEVER: &str = "id eq null";
+        #[rustfmt::skip]
+        let table = [
+            ("From eq datetime'0001-01-01T00:00:00'", "from le '00:00'"),
+            ("From ne datetime'0001-01-01'", "from gt '00:00'"),
+            ("From gt datetime'0001-01-01'", "from gt '00:00'"),
+            ("From ge datetime'0001-01-01'", ""),
+            ("From lt datetime'0001-01-01'", NEVER),
+            ("From eq datetime'0001-01-01T08:05:00'", "from eq '08:05'"),
+            ("From lt datetime'0001-01-01T08:05:30.5'", "from lt '08:05:30.500000000'"),
+            ("From le datetime'0001-01-02'", "from le '24:00'"),
+            ("From le datetime'0001-01-02T00:01'", ""),
+            ("From gt datetime'2015-01-01'", NEVER),
+            ("datetime'2015-01-01' gt From", ""),
+            ("Window", "from ne ''"),
+            ("Window eq false", "from eq ''"),
+            ("Window ne true", "from eq ''"),
+            ("false ne Window", "from ne ''"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(translated(text).unwrap(), expected, "{text}");
         }
     }
 
@@ -316,9 +371,6 @@ mod tests {
             ("End ge datetime'0001-01-01T00:00:00'", ""),
             ("End lt datetime'0001-01-01T00:00:00'", NEVER),
             ("datetime'0001-01-01' lt End", "end ne null"),
-            ("From eq datetime'0001-01-01T00:00:00'", ""),
-            ("From gt datetime'2015-01-01'", NEVER),
-            ("datetime'2015-01-01' gt From", ""),
             ("TTL lt -1", NEVER),
             ("TTL gt -1", ""),
             ("TTL gt 99999999999L", NEVER),

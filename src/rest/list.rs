@@ -208,15 +208,16 @@ fn order_by(column: Option<Column>, descending: bool) -> Result<Option<OrderBy>,
     let column = column.filter(|column| column.edm != Edm::Identifier);
     let column = column.ok_or_else(|| Error::invalid("$orderby names no property of a simple type."))?;
     Ok(match column.source {
-        Source::EmptyIsNull(field) | Source::Field(field) => {
-            Some(OrderBy { field: field.to_owned(), descending })
-        }
+        Source::EmptyIsNull(field)
+        | Source::Field(field)
+        | Source::IsSet(field)
+        | Source::TimeOfDay(field) => Some(OrderBy { field: field.to_owned(), descending }),
         // The listed message orders by its own names, which may run the other way.
         Source::Named(field, names) => {
             let runs_back = !names.is_sorted_by_key(|(_, value)| *value);
             Some(OrderBy { field: field.to_owned(), descending: descending != runs_back })
         }
-        Source::False | Source::NoMoment => None,
+        Source::False => None,
     })
 }
 

@@ -98,8 +98,10 @@ pub(super) enum Source {
     Field(&'static str),
     /// A field of the listed message that is one of a few values, each with the text that clients know it by.
     Named(&'static str, &'static [(&'static str, &'static str)]),
-    /// The same moment in every row: the one that stands for none.
-    NoMoment,
+    /// Whether a text field of the listed message is not empty.
+    IsSet(&'static str),
+    /// A text field of the listed message that is a time of day such as `08:00`, or empty, which clients know as midnight.
+    TimeOfDay(&'static str),
     /// False in every row.
     False,
 }
@@ -115,6 +117,8 @@ pub(super) enum Cell<'a> {
     Number(i64),
     /// A moment, or none.
     Moment(Option<Timestamp>),
+    /// A time of day such as `08:00`, or none.
+    TimeOfDay(&'a str),
     /// A text or a GUID, or null.
     Text(Option<Cow<'a, str>>),
 }

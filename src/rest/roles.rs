@@ -9,8 +9,8 @@ use super::model::{Cell, Edm, Property, Source};
 use super::{Rest, message_of};
 use crate::proto::pam::v1::{ListRolesRequest, Role};
 
-/// `GET pamroles`: the roles that the caller may ask for, by display name (`wire.md` 20). Roles have neither an
-/// availability window nor a second factor so far, which reads as the original's unset values (`wire.md` B19).
+/// `GET pamroles`: the roles that the caller may ask for, by display name (`wire.md` 20). An availability window is two
+/// times of day without a zone (`wire.md` B17 and B19); no role asks for a second factor.
 pub(super) struct Roles;
 
 #[async_trait]
@@ -46,21 +46,21 @@ impl Set for Roles {
         ),
         Property::new(
             "AvailableFrom",
-            "When on a day the role can be asked for first: at any time, so far, which is year 1.",
+            "From which time of day an elevation may start, in the time zone of the service; the date means nothing.",
             Edm::DateTime,
-            Source::NoMoment,
-            |_| Cell::Moment(None),
+            Source::TimeOfDay("available_from"),
+            |role| Cell::TimeOfDay(&role.available_from),
         ),
         Property::new(
             "AvailableTo",
-            "When on a day the role can be asked for last: at any time, so far, which is year 1.",
+            "Until which time of day an elevation may start, itself not included; the date means nothing.",
             Edm::DateTime,
-            Source::NoMoment,
-            |_| Cell::Moment(None),
+            Source::TimeOfDay("available_to"),
+            |role| Cell::TimeOfDay(&role.available_to),
         ),
         Property::new(
             "MFAEnabled",
-            "Whether a second factor is needed: never, so far.",
+            "Whether a second factor is needed: never.",
             Edm::Boolean,
             Source::False,
             |_| Cell::Boolean(false),
@@ -74,10 +74,10 @@ impl Set for Roles {
         ),
         Property::new(
             "AvailabilityWindowEnabled",
-            "Whether `AvailableFrom` and `AvailableTo` count: never, so far.",
+            "Whether `AvailableFrom` and `AvailableTo` count. If not, both are midnight.",
             Edm::Boolean,
-            Source::False,
-            |_| Cell::Boolean(false),
+            Source::IsSet("available_to"),
+            |role| Cell::Boolean(!role.available_to.is_empty()),
         ),
     ];
     type Row = Role;

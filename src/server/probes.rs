@@ -15,12 +15,40 @@ use super::edge;
 use crate::domain::error::Error;
 use crate::proto::pam::v1;
 use crate::rest;
+use crate::service::Service;
 use crate::store::Store;
 
-/// `/healthz`: the process lives. `/readyz`: the last commit went through.
-pub(super) fn http(store: &dyn Store) -> Router {
-    let ready = store.ready();
-    let readyz = async move || if *ready.borrow() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+/// Whether the node can decide: the last commit went through, and the clock was right.
+#[derive(Clone)]
+pub(super) struct Readiness {
+    store: watch::Receiver<bool>,
+    clock: watch::Receiver<bool>,
+}
+
+impl Readiness {
+    /// The readiness of a node with that store and that service.
+    pub(super) fn of(store: &dyn Store, service: &Service) -> Self {
+        Self { store: store.ready(), clock: service.right_time() }
+    }
+
+    /// Whether the node can decide.
+    pub(super) fn is_ready(&self) -> bool {
+        *self.store.borrow() && *self.clock.borrow()
+    }
+
+    /// Completes when it may have changed; false when it cannot change any more.
+    async fn changed(&mut self) -> bool {
+        tokio::select! {
+            changed = self.store.changed() => changed.is_ok(),
+            changed = self.clock.changed() => changed.is_ok(),
+        }
+    }
+}
+
+/// `/healthz`: the process lives. `/readyz`: it can decide.
+pub(super) fn http(ready: Readiness) -> Router {
+    let readyz =
+        async move || if ready.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let healthz = get(async || StatusCode::OK);
     Router::new()
         .route("/healthz", healthz.fallback(edge::method_not_allowed))
@@ -34,9 +62,9 @@ pub(super) fn openapi() -> Router {
 }
 
 /// `grpc.health.v1.Health`, for the server as a whole and for each service.
-pub(super) fn grpc(store: &dyn Store, stop: &CancellationToken) -> Routes {
+pub(super) fn grpc(ready: Readiness, stop: &CancellationToken) -> Routes {
     let (reporter, service) = health_reporter();
-    tokio::spawn(report(reporter, store.ready(), stop.clone()));
+    tokio::spawn(report(reporter, ready, stop.clone()));
     Routes::new(service)
 }
 
@@ -56,16 +84,15 @@ pub(super) fn reflection(on: bool) -> Result<Routes, Error> {
     Ok(Routes::new(v1).add_service(v1alpha))
 }
 
-/// Keeps the health service in step with the store, until the server stops.
-async fn report(reporter: HealthReporter, mut ready: watch::Receiver<bool>, stop: CancellationToken) {
+/// Keeps the health service in step with the node, until the server stops.
+async fn report(reporter: HealthReporter, mut ready: Readiness, stop: CancellationToken) {
     loop {
-        let status =
-            if *ready.borrow_and_update() { ServingStatus::Serving } else { ServingStatus::NotServing };
+        let status = if ready.is_ready() { ServingStatus::Serving } else { ServingStatus::NotServing };
         for service in SERVICES {
             reporter.set_service_status(service, status).await;
         }
         tokio::select! {
-            Ok(()) = ready.changed() => {}
+            true = ready.changed() => {}
             () = stop.cancelled() => break,
             else => break,
         }

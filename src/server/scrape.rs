@@ -9,25 +9,24 @@ use axum::response::Response;
 use axum::routing::get;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
-use tokio::sync::watch;
 use tonic::Status;
 
 use super::edge;
+use super::probes::Readiness;
 use crate::domain::caller::Caller;
 use crate::domain::error::Error;
 use crate::domain::rights;
 use crate::metrics::Metrics;
-use crate::store::Store;
 
 /// The route, which expects the caller in the extensions of the request.
-pub(super) fn route(metrics: Arc<Metrics>, store: &dyn Store) -> Router {
-    let scraped = Arc::new(Scraped { metrics, ready: store.ready() });
+pub(super) fn route(metrics: Arc<Metrics>, ready: Readiness) -> Router {
+    let scraped = Arc::new(Scraped { metrics, ready });
     Router::new().route("/metrics", get(scrape).fallback(edge::method_not_allowed).with_state(scraped))
 }
 
 struct Scraped {
     metrics: Arc<Metrics>,
-    ready: watch::Receiver<bool>,
+    ready: Readiness,
 }
 
 async fn scrape(
@@ -47,7 +46,7 @@ async fn scrape(
 
 fn text(scraped: &Scraped, caller: &Caller) -> Result<String, Error> {
     rights::monitors(caller)?;
-    scraped.metrics.text(*scraped.ready.borrow()).map_err(Error::internal)
+    scraped.metrics.text(scraped.ready.is_ready()).map_err(Error::internal)
 }
 
 /// The text is right in both formats, so it is called what the caller asks for.

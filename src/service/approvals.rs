@@ -2,15 +2,16 @@
 
 use super::{Context, MOST_ATTEMPTS, Outcome, Service, Shown, check_snapshot, contended};
 use crate::domain::caller::Caller;
-use crate::domain::decide::{Command, Facts, Refusal, decide};
-use crate::domain::elevation::{Decision, Elevation, Verdict};
+use crate::domain::decide::{Command, Facts, decide};
+use crate::domain::elevation::{Elevation, Verdict};
 use crate::domain::error::Error;
-use crate::domain::id::{AccountId, ApprovalId};
-use crate::domain::moment::Moment;
+use crate::domain::explain::{Explanation, explain};
+use crate::domain::id::ApprovalId;
 use crate::domain::query::{ElevationField, Page, Query};
+use crate::domain::refusal::Refusal;
 use crate::domain::rights;
 use crate::domain::version::{Version, Versioned};
-use crate::store::{Approver, ElevationKey, ElevationRead, Key};
+use crate::store::{Approver, ElevationKey, Key};
 
 /// One approver's decision, as it is asked for.
 #[derive(Clone, Debug)]
@@ -34,13 +35,13 @@ impl Service {
         for _ in 0..MOST_ATTEMPTS {
             let read = self.store.elevation(ElevationKey::Approval(asked.approval)).await?;
             let read = read.ok_or(Refusal::AccessDenied)?;
-            let now = self.clock.now();
+            let now = self.time.deciding()?;
             let requester = self.directory.principals(&read.elevation.value.requester, now).await?;
-            let standing = self.standing(&read, now).await?;
+            let deciders = self.deciders(&read.elevation.value, now).await?;
             let facts = Facts {
                 elevation: Some(&read.elevation.value),
                 requester: &requester,
-                standing: &standing,
+                deciders: &deciders,
                 role: read.role.as_ref(),
                 ..self.facts(caller, request)
             };
@@ -57,26 +58,36 @@ impl Service {
                 events,
                 ..Outcome::default()
             };
-            if let Some(elevation) = self.commit(outcome, request).await? {
+            if let Some(elevation) = self.commit(outcome, request.deadline).await? {
                 return Ok(Shown { elevation, now });
             }
         }
         Err(contended())
     }
 
-    /// Those who have decided already and still are approvers.
-    async fn standing(&self, read: &ElevationRead, now: Moment) -> Result<Vec<AccountId>, Error> {
-        let (Some(approval), Some(role)) = (&read.elevation.value.approval, &read.role) else {
-            return Ok(Vec::new());
+    /// Explains an approval, as a decision of the caller would find it. `reason` is what that would come with.
+    pub async fn explain_approval(
+        &self,
+        caller: &Caller,
+        id: ApprovalId,
+        reason: Option<String>,
+        request: &Context,
+    ) -> Result<Explanation, Error> {
+        let read = self.store.elevation(ElevationKey::Approval(id)).await?.ok_or(Refusal::AccessDenied)?;
+        let now = self.time.deciding()?;
+        let elevation = &read.elevation.value;
+        rights::reads_elevation(caller, elevation, read.role.as_ref())?;
+        let requester = self.directory.principals(&elevation.requester, now).await?;
+        let deciders = self.deciders(elevation, now).await?;
+        let people = self.most_people(read.role.as_ref(), usize::MAX, now).await?;
+        let facts = Facts {
+            elevation: Some(elevation),
+            requester: &requester,
+            deciders: &deciders,
+            role: read.role.as_ref(),
+            ..self.facts(caller, request)
         };
-        let mut standing = Vec::new();
-        for Decision { approver, .. } in &approval.decisions {
-            let principals = self.directory.principals(approver, now).await?;
-            if role.value.approver(&principals).is_some() {
-                standing.push(approver.id);
-            }
-        }
-        Ok(standing)
+        Ok(explain(&facts, &people, reason.as_deref(), now)?)
     }
 
     /// Reads one approval, with its elevation.
@@ -90,7 +101,7 @@ impl Service {
         caller: &Caller,
         query: Query<ElevationField>,
     ) -> Result<Page<Versioned<Elevation>>, Error> {
-        let now = self.clock.now();
+        let now = self.time.now();
         check_snapshot(&query, now)?;
         let approver =
             Approver { account: caller.account.id, principals: caller.principals().iter().collect() };
@@ -100,7 +111,7 @@ impl Service {
     /// Reads an elevation for somebody who may.
     pub(super) async fn shown(&self, caller: &Caller, key: ElevationKey) -> Result<Shown, Error> {
         let read = self.store.elevation(key).await?.ok_or(Refusal::AccessDenied)?;
-        rights::reads_elevation(caller, &read.elevation.value, read.role.as_ref().map(|role| &role.value))?;
-        Ok(Shown { elevation: read.elevation, now: self.clock.now() })
+        rights::reads_elevation(caller, &read.elevation.value, read.role.as_ref())?;
+        Ok(Shown { elevation: read.elevation, now: self.time.now() })
     }
 }

@@ -1,14 +1,22 @@
 //! The operations on elevations.
 
+use uuid::Uuid;
+
 use super::{Context, MOST_ATTEMPTS, Outcome, Service, Shown, check_snapshot, contended};
 use crate::domain::caller::Caller;
-use crate::domain::decide::{Command, Facts, Filing, Refusal, decide};
+use crate::domain::decide::{Command, Facts, Filing, decide};
 use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
+use crate::domain::event::{ClientRequest, Event};
+use crate::domain::explain::is_undecidable;
 use crate::domain::id::{ApprovalId, ElevationId, RoleId};
 use crate::domain::moment::{Life, Moment};
 use crate::domain::query::{ElevationField, Page, Query};
+use crate::domain::refusal::Refusal;
+use crate::domain::rights;
+use crate::domain::role::Role;
 use crate::domain::version::{Version, Versioned};
+use crate::record::Envelope;
 use crate::store::{ElevationKey, FilingKey, FilingRead, Key, Record};
 
 /// What somebody asks for.
@@ -22,6 +30,35 @@ pub struct Request {
     pub justification: Option<String>,
     /// The start; `None` is now.
     pub requested_start: Option<Moment>,
+    /// The client's own name of this request, where it gives one.
+    pub id: Option<Uuid>,
+}
+
+impl Request {
+    fn client_request(&self) -> Option<ClientRequest> {
+        let justification = self.justification.as_deref();
+        self.id.map(|id| ClientRequest::of(id, self.role, self.life, justification, self.requested_start))
+    }
+}
+
+/// What was filed.
+#[derive(Clone, Debug)]
+pub struct Filed {
+    /// The elevation.
+    pub shown: Shown,
+    /// Whether it waits for approval and too few people are left to give it.
+    pub undecidable: bool,
+}
+
+/// An elevation, and what happened to it.
+#[derive(Clone, Debug)]
+pub struct History {
+    /// The elevation.
+    pub shown: Shown,
+    /// Its events, each with its place in the record.
+    pub events: Vec<(u64, Event)>,
+    /// Whether it waits for approval and too few people are left to give it.
+    pub undecidable: bool,
 }
 
 impl Service {
@@ -31,46 +68,59 @@ impl Service {
         caller: &Caller,
         asked: Request,
         request: &Context,
-    ) -> Result<Shown, Error> {
+    ) -> Result<Filed, Error> {
         let filing = Filing {
             elevation: ElevationId(self.ids.next()),
             approval: ApprovalId(self.ids.next()),
+            client_request: asked.client_request(),
             life: asked.life,
             justification: asked.justification,
             requested_start: asked.requested_start,
         };
         for _ in 0..MOST_ATTEMPTS {
-            let now = self.clock.now();
-            if filing.requested_start.is_some_and(|start| start > now) {
-                return Err(Error::invalid("A start in the future cannot be asked for yet.")
-                    .in_field("requested_start"));
-            }
+            let now = self.time.deciding()?;
             let key = FilingKey {
                 requester: caller.account.id,
                 role: asked.role,
                 now,
                 live: filing.life == Some(Life::ZERO),
-                load: self.settings.quota.is_set(),
+                load: self.policy.quota.is_set(),
+                client_request: asked.id,
             };
-            let read = self.store.filing(key).await?;
+            let mut read = self.store.filing(key).await?;
             let facts = Facts {
                 live: &read.live,
                 load: read.load,
+                filed_before: read.filed_before.as_ref().map(|before| &before.value),
                 role: read.role.as_ref(),
                 ..self.facts(caller, request)
             };
             let events = decide(&facts, Command::File(filing.clone()), now)?;
-            let outcome = Outcome { events, ..relying_on(&key, read) };
-            if let Some(elevation) = self.commit(outcome, request).await? {
-                return Ok(Shown { elevation, now });
+            let role = read.role.take();
+            if let Some(elevation) = read.filed_before.take().filter(|_| events.is_empty()) {
+                let undecidable = self.is_undecidable(&elevation.value, role.as_ref(), now).await?;
+                return Ok(Filed { shown: Shown { elevation, now }, undecidable });
+            }
+            // Asked before the commit, behind which nothing may fail any more.
+            let people = self.people(role.as_ref(), 0, now).await?;
+            let outcome = Outcome { events, ..relying_on(&key, role.as_ref(), read) };
+            if let Some(elevation) = self.commit(outcome, request.deadline).await? {
+                let undecidable = is_undecidable(&elevation.value, role.as_ref(), &[], &people, now);
+                return Ok(Filed { shown: Shown { elevation, now }, undecidable });
             }
         }
         Err(contended())
     }
 
-    /// Reads one elevation.
-    pub async fn elevation(&self, caller: &Caller, id: ElevationId) -> Result<Shown, Error> {
-        self.shown(caller, ElevationKey::Elevation(id)).await
+    /// Reads one elevation, with what happened to it.
+    pub async fn elevation(&self, caller: &Caller, id: ElevationId) -> Result<History, Error> {
+        let read = self.store.elevation(ElevationKey::Elevation(id)).await?.ok_or(Refusal::AccessDenied)?;
+        rights::reads_elevation(caller, &read.elevation.value, read.role.as_ref())?;
+        let now = self.time.now();
+        let undecidable = self.is_undecidable(&read.elevation.value, read.role.as_ref(), now).await?;
+        let event = |envelope: Envelope| Ok((envelope.sequence, envelope.event()?));
+        let events = self.store.events_of(id).await?.into_iter().map(event).collect::<Result<_, Error>>()?;
+        Ok(History { shown: Shown { elevation: read.elevation, now }, events, undecidable })
     }
 
     /// Gives one elevation up. See the rpc CloseElevation.
@@ -83,14 +133,14 @@ impl Service {
         for _ in 0..MOST_ATTEMPTS {
             let read = self.store.elevation(ElevationKey::Elevation(id)).await?;
             let elevation = read.ok_or(Refusal::AccessDenied)?.elevation;
-            let now = self.clock.now();
+            let now = self.time.deciding()?;
             let facts = Facts { elevation: Some(&elevation.value), ..self.facts(caller, request) };
             let events = decide(&facts, Command::Close, now)?;
             if events.is_empty() {
                 return Ok(Shown { elevation, now });
             }
             let outcome = Outcome { before: vec![elevation], events, ..Outcome::default() };
-            if let Some(elevation) = self.commit(outcome, request).await? {
+            if let Some(elevation) = self.commit(outcome, request.deadline).await? {
                 return Ok(Shown { elevation, now });
             }
         }
@@ -103,15 +153,16 @@ impl Service {
         caller: &Caller,
         query: Query<ElevationField>,
     ) -> Result<Page<Versioned<Elevation>>, Error> {
-        let now = self.clock.now();
+        let now = self.time.now();
         check_snapshot(&query, now)?;
         self.store.elevations(caller.account.id, query, now).await
     }
 }
 
-/// What a filing relies on: the role, what it gives up, and under a quota whatever else its requester files.
-fn relying_on(key: &FilingKey, read: FilingRead) -> Outcome {
-    let role_version = read.role.map_or(Version::ABSENT, |role| role.version);
+/// What a filing relies on: the role, what it gives up, and, under a quota or a name of the client's, whatever else its
+/// requester files.
+fn relying_on(key: &FilingKey, role: Option<&Versioned<Role>>, read: FilingRead) -> Outcome {
+    let role_version = role.map_or(Version::ABSENT, |role| role.version);
     let mut outcome = Outcome {
         before: read.live,
         relied_on: vec![(Key::Role(key.role), role_version)],
@@ -120,7 +171,7 @@ fn relying_on(key: &FilingKey, read: FilingRead) -> Outcome {
     if key.live {
         outcome.relied_on.push((Key::Live(key.role, Some(key.requester)), read.live_version));
     }
-    if key.load {
+    if key.load || key.client_request.is_some() {
         outcome.relied_on.push((Key::Guard(key.requester), read.guard));
         outcome.puts.push(Record::Guard(key.requester));
     }

@@ -2,14 +2,26 @@
 
 use super::{Context, MOST_ATTEMPTS, Service, check_snapshot, contended};
 use crate::domain::caller::Caller;
-use crate::domain::decide::{Command, Facts, Refusal, decide};
+use crate::domain::decide::{Command, Facts, decide};
 use crate::domain::error::Error;
+use crate::domain::explain::role_shortages;
 use crate::domain::id::RoleId;
 use crate::domain::query::{Page, Query, RoleField};
+use crate::domain::refusal::Refusal;
 use crate::domain::rights;
 use crate::domain::role::Role;
+use crate::domain::stages::Shortage;
 use crate::domain::version::{Version, Versioned};
 use crate::store::{Change, Commit, Key, Record};
+
+/// A role, and whether requests for it could be decided.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The role.
+    pub role: Versioned<Role>,
+    /// The stages for which the directory knows too few people.
+    pub shortages: Vec<Shortage>,
+}
 
 impl Service {
     /// An id for a role that came without one.
@@ -23,10 +35,8 @@ impl Service {
         caller: &Caller,
         role: Role,
         request: &Context,
-    ) -> Result<Versioned<Role>, Error> {
-        let (id, put) = (role.id, Record::Role(Box::new(role.clone())));
-        let version = self.change_role(caller, id, Command::CreateRole(role.clone()), put, request).await?;
-        Ok(Versioned { version, value: role })
+    ) -> Result<Checked, Error> {
+        self.put_role(caller, role, Command::CreateRole, request).await
     }
 
     /// Replaces a role, when it still is at `version`. See the rpc UpdateRole.
@@ -35,11 +45,8 @@ impl Service {
         caller: &Caller,
         Versioned { version, value: role }: Versioned<Role>,
         request: &Context,
-    ) -> Result<Versioned<Role>, Error> {
-        let (id, put) = (role.id, Record::Role(Box::new(role.clone())));
-        let command = Command::UpdateRole(role.clone(), version);
-        let version = self.change_role(caller, id, command, put, request).await?;
-        Ok(Versioned { version, value: role })
+    ) -> Result<Checked, Error> {
+        self.put_role(caller, role, |role| Command::UpdateRole(role, version), request).await
     }
 
     /// Deletes a role. See the rpc DeleteRole.
@@ -49,10 +56,31 @@ impl Service {
     }
 
     /// Reads one role.
-    pub async fn role(&self, caller: &Caller, id: RoleId) -> Result<Versioned<Role>, Error> {
+    pub async fn role(&self, caller: &Caller, id: RoleId) -> Result<Checked, Error> {
         let role = self.store.role(id).await?.ok_or(Refusal::AccessDenied)?;
         rights::reads_role(caller, &role.value)?;
-        Ok(role)
+        self.checked(role).await
+    }
+
+    /// Looks whether the directory knows enough people for a role.
+    async fn checked(&self, role: Versioned<Role>) -> Result<Checked, Error> {
+        let people = self.people(Some(&role), 0, self.time.now()).await?;
+        Ok(Checked { shortages: role_shortages(&role.value, &people), role })
+    }
+
+    /// Writes a role, for somebody who may.
+    async fn put_role(
+        &self,
+        caller: &Caller,
+        role: Role,
+        command: impl FnOnce(Role) -> Command,
+        request: &Context,
+    ) -> Result<Checked, Error> {
+        let (id, put) = (role.id, Record::Role(Box::new(role.clone())));
+        // Looked up before the commit, behind which nothing may fail any more.
+        let mut checked = self.checked(Versioned { version: Version::ABSENT, value: role.clone() }).await?;
+        checked.role.version = self.change_role(caller, id, command(role), put, request).await?;
+        Ok(checked)
     }
 
     /// Lists the roles that the caller may ask to hold.
@@ -61,7 +89,7 @@ impl Service {
         caller: &Caller,
         query: Query<RoleField>,
     ) -> Result<Page<Versioned<Role>>, Error> {
-        let now = self.clock.now();
+        let now = self.time.now();
         check_snapshot(&query, now)?;
         let candidates = caller.principals().iter().collect();
         self.store.roles(Some(candidates), query, now).await
@@ -74,7 +102,7 @@ impl Service {
         query: Query<RoleField>,
     ) -> Result<Page<Versioned<Role>>, Error> {
         rights::administers(caller)?;
-        let now = self.clock.now();
+        let now = self.time.now();
         check_snapshot(&query, now)?;
         self.store.roles(None, query, now).await
     }
@@ -89,7 +117,7 @@ impl Service {
         request: &Context,
     ) -> Result<Version, Error> {
         for _ in 0..MOST_ATTEMPTS {
-            let now = self.clock.now();
+            let now = self.time.deciding()?;
             let read = self.store.role_use(id, now).await?;
             let facts = Facts {
                 role: read.role.as_ref(),

@@ -8,7 +8,11 @@ use crate::domain::elevation::{Decision, Verdict};
 use crate::domain::error::Error;
 use crate::domain::event::Channel;
 use crate::domain::id::{AccountId, PrincipalId};
-use crate::domain::moment::Moment;
+use crate::domain::moment::{Life, Moment};
+use crate::domain::reason::{Pattern, ReasonRule};
+use crate::domain::role::{Role, Rules};
+use crate::domain::stages::Stage;
+use crate::domain::window::{TimeOfDay, Window};
 
 /// The JSON of a list of principals.
 pub(super) fn principals_to_json(principals: &[Principal]) -> String {
@@ -19,6 +23,62 @@ pub(super) fn principals_to_json(principals: &[Principal]) -> String {
 pub(super) fn principals_from_json(json: &str) -> Result<Vec<Principal>, Error> {
     let columns: Vec<PrincipalColumn> = serde_json::from_str(json).map_err(Error::internal)?;
     Ok(columns.into_iter().map(Principal::from).collect())
+}
+
+/// Somebody a role names, as the index of names holds it.
+pub(super) struct Named {
+    pub(super) principal: PrincipalId,
+    pub(super) part: &'static str,
+    /// 0 for a candidate.
+    pub(super) stage: i64,
+}
+
+/// Everybody a role names.
+pub(super) fn named(role: &Role) -> impl Iterator<Item = Named> {
+    let of = |part, stage| move |principal: &Principal| Named { principal: principal.id(), part, stage };
+    let approvers = (0..).zip(&role.stages);
+    let approvers =
+        approvers.flat_map(move |(index, stage)| stage.approvers.iter().map(of("approver", index)));
+    role.candidates.iter().map(of("candidate", 0)).chain(approvers)
+}
+
+/// The JSON of the stages of a role.
+pub(super) fn stages_to_json(stages: &[Stage]) -> String {
+    to_json(stages.iter().map(StageColumn::from))
+}
+
+/// The stages of a JSON column.
+pub(super) fn stages_from_json(json: &str) -> Result<Vec<Stage>, Error> {
+    let columns: Vec<StageColumn> = serde_json::from_str(json).map_err(Error::internal)?;
+    Ok(columns.into_iter().map(Stage::from).collect())
+}
+
+/// The JSON of what a role asks for, but for its window, which has columns of its own.
+pub(super) fn rules_to_json(rules: &Rules) -> String {
+    let column = RulesColumn {
+        auto_approve_owners: rules.auto_approve_owners,
+        pending_timeout: rules.pending_timeout.map(Life::seconds),
+        justification: (&rules.justification).into(),
+        decision_reason: (&rules.decision_reason).into(),
+    };
+    serde_json::to_string(&column).expect("rules are plain structs, which always print as JSON")
+}
+
+/// What a role asks for, of a JSON column and the two of its window.
+pub(super) fn rules_from_columns(json: &str, from: &str, to: &str) -> Result<Rules, Error> {
+    let column: RulesColumn = serde_json::from_str(json).map_err(Error::internal)?;
+    Ok(Rules {
+        auto_approve_owners: column.auto_approve_owners,
+        pending_timeout: column.pending_timeout.map(Life::from_seconds).transpose()?,
+        window: Window::read(from, to)?,
+        justification: column.justification.rule()?,
+        decision_reason: column.decision_reason.rule()?,
+    })
+}
+
+/// A time of day, or none, as the store holds it.
+pub(super) fn time_of_day(time: Option<TimeOfDay>) -> String {
+    time.map(|time| time.to_string()).unwrap_or_default()
 }
 
 /// The JSON of the decisions on an approval.
@@ -74,9 +134,41 @@ struct PrincipalColumn {
 }
 
 #[derive(Deserialize, Serialize)]
+struct StageColumn {
+    approvers: Vec<PrincipalColumn>,
+    needed: u32,
+}
+
+#[derive(Default, Deserialize, Serialize)]
+#[serde(default)]
+struct RulesColumn {
+    auto_approve_owners: bool,
+    pending_timeout: Option<i64>,
+    justification: ReasonColumn,
+    decision_reason: ReasonColumn,
+}
+
+#[derive(Default, Deserialize, Serialize)]
+#[serde(default)]
+struct ReasonColumn {
+    required: bool,
+    shortest: u32,
+    pattern: Option<String>,
+}
+
+impl ReasonColumn {
+    fn rule(&self) -> Result<ReasonRule, Error> {
+        let pattern = self.pattern.as_deref().map(Pattern::new).transpose()?;
+        Ok(ReasonRule { required: self.required, shortest: self.shortest, pattern })
+    }
+}
+
+#[derive(Deserialize, Serialize)]
 struct DecisionColumn {
     approver: Uuid,
     name: String,
+    #[serde(default)]
+    stage: usize,
     verdict: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -103,11 +195,31 @@ impl From<PrincipalColumn> for Principal {
     }
 }
 
+impl From<&Stage> for StageColumn {
+    fn from(stage: &Stage) -> Self {
+        Self { approvers: stage.approvers.iter().map(PrincipalColumn::from).collect(), needed: stage.needed }
+    }
+}
+
+impl From<StageColumn> for Stage {
+    fn from(column: StageColumn) -> Self {
+        Self { approvers: column.approvers.into_iter().map(Principal::from).collect(), needed: column.needed }
+    }
+}
+
+impl From<&ReasonRule> for ReasonColumn {
+    fn from(rule: &ReasonRule) -> Self {
+        let pattern = rule.pattern.as_ref().map(|pattern| pattern.as_str().to_owned());
+        Self { required: rule.required, shortest: rule.shortest, pattern }
+    }
+}
+
 impl From<&Decision> for DecisionColumn {
     fn from(decision: &Decision) -> Self {
         Self {
             approver: decision.approver.id.0,
             name: decision.approver.name.clone(),
+            stage: decision.stage,
             verdict: verdict_name(decision.verdict).to_owned(),
             reason: decision.reason.clone(),
             at: decision.decided_at.ticks(),
@@ -121,6 +233,7 @@ impl TryFrom<DecisionColumn> for Decision {
     fn try_from(column: DecisionColumn) -> Result<Self, Error> {
         Ok(Self {
             approver: Account { id: AccountId(column.approver), name: column.name },
+            stage: column.stage,
             verdict: verdict_named(&column.verdict)?,
             reason: column.reason,
             decided_at: Moment::from_ticks(column.at),

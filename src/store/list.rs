@@ -3,16 +3,16 @@
 //! The text is made of constants only; every value of a caller is a parameter.
 
 mod field;
+mod single;
 
 use uuid::Uuid;
 
+use super::Approver;
 use super::columns::channel_name;
-use super::{Approver, FilingKey};
 use crate::domain::elevation::{Deadline, State, Status};
 use crate::domain::id::{AccountId, PrincipalId, RoleId};
 use crate::domain::moment::Moment;
 use crate::domain::query::{Comparison, ElevationField, Operator, Order, Query, Snapshot, Value};
-use crate::domain::quota::Load;
 pub(super) use field::{Column, Source};
 
 /// What the backends say each in their own way.
@@ -57,17 +57,16 @@ pub(super) struct Table {
 /// The columns of an elevation, in the order in which the backends read them.
 pub(super) const ELEVATION_COLUMNS: &str = "id, version, requester_id, requester_name, role, role_display_name, \
      justification, requested_life, life, requested_start, filed_at, activated_at, expires_at, state, approval, \
-     pending_until, outcome, decisions, channel";
+     pending_until, outcome, decisions, channel, stage, client_request, fingerprint";
 
 /// The columns of a role, in the order in which the backends read them.
-pub(super) const ROLE_COLUMNS: &str =
-    "id, version, display_name, description, longest_life, candidates, approvers, needed";
+pub(super) const ROLE_COLUMNS: &str = "id, version, display_name, description, longest_life, candidates, stages, available_from, available_to, rules";
 
 const ELEVATIONS: Table = Table {
     name: "elevation",
     past: "elevation_past",
     columns: ELEVATION_COLUMNS,
-    more_columns: "since, fim_request_id",
+    more_columns: "since, fim_request_id, due",
     order: "filed_at, id",
 };
 
@@ -142,53 +141,20 @@ impl List {
         let mut list = Self::new(dialect, &ROLES);
         list.condition += " AND NOT deleted";
         if let Some(candidates) = candidates {
-            list.and_names("id", "candidate", candidates);
+            list.and_names("id", "candidate", "0", candidates);
         }
         list
-    }
-
-    /// Reads the elevations of the role that the requester holds or waits for.
-    pub(super) fn live(dialect: &'static Dialect, key: &FilingKey) -> Statement {
-        let mut list = Self::new(dialect, &ELEVATIONS);
-        list.and_requester(key.requester);
-        list.and_live(key.role, key.now);
-        let sql = format!("SELECT {ELEVATION_COLUMNS} FROM elevation WHERE {}", list.condition);
-        Statement { sql, parameters: list.parameters }
-    }
-
-    /// Counts what of the requester waits for approval, and what was filed within the hour.
-    pub(super) fn load(dialect: &'static Dialect, key: &FilingKey) -> Statement {
-        let mut list = Self::new(dialect, &ELEVATIONS);
-        list.and_requester(key.requester);
-        list.and_any_status(&[Status::PendingApproval], key.now);
-        let pending = std::mem::replace(&mut list.condition, String::from("TRUE"));
-        list.and_requester(key.requester);
-        let since = list.parameter(Parameter::Integer(Load::since(key.now).ticks()));
-        let sql = format!(
-            "SELECT (SELECT count(*) FROM elevation WHERE {pending}), \
-             (SELECT count(*) FROM elevation WHERE {} AND filed_at > {since})",
-            list.condition
-        );
-        Statement { sql, parameters: list.parameters }
-    }
-
-    /// Reads whether any elevation of `role` is pending or active at `now`.
-    pub(super) fn in_use(dialect: &'static Dialect, role: RoleId, now: Moment) -> Statement {
-        let mut list = Self::new(dialect, &ELEVATIONS);
-        list.and_live(role, now);
-        let sql = format!("SELECT EXISTS (SELECT 1 FROM elevation WHERE {})", list.condition);
-        Statement { sql, parameters: list.parameters }
     }
 
     fn new(dialect: &'static Dialect, table: &'static Table) -> Self {
         Self { dialect, table, condition: String::from("TRUE"), parameters: Vec::new() }
     }
 
-    /// Limits the list to what is pending or active of `role` at `now`.
+    /// Limits the list to what of `role` has not ended at `now`.
     fn and_live(&mut self, role: RoleId, now: Moment) {
         let role = self.parameter(Parameter::Id(role.0));
-        // That the state is no end is written out too, as it is in the index, which is not found otherwise.
-        self.condition += &format!(" AND role = {role} AND state NOT IN ('Closed', 'Rejected')");
+        // That time will do something to it is written out too, as it is in the index, which is not found otherwise.
+        self.condition += &format!(" AND role = {role} AND due IS NOT NULL");
         self.and_any_status(&[Status::Active, Status::PendingApproval, Status::Scheduled], now);
     }
 
@@ -216,20 +182,20 @@ impl List {
 
     /// Limits the list to what `approver` may decide and has not decided.
     fn and_decidable_by(&mut self, approver: &Approver) {
-        self.and_names("role", "approver", &approver.principals);
+        self.and_names("role", "approver", "stage", &approver.principals);
         let account = self.parameter(Parameter::Id(approver.account.0));
         let decided_by = self.parameter(Parameter::Text(approver.account.to_string()));
         let decided_by = self.dialect.decided_by.replace("{}", &decided_by);
         self.condition += &format!(" AND requester_id <> {account} AND NOT {decided_by}");
     }
 
-    /// Limits the list to roles that name one of `principals` for `part`.
-    fn and_names(&mut self, role_column: &str, part: &str, principals: &[PrincipalId]) {
+    /// Limits the list to roles that name one of `principals` for `part`, in the stage that is an expression of the list.
+    fn and_names(&mut self, role_column: &str, part: &str, stage: &str, principals: &[PrincipalId]) {
         let principals = principals.iter().map(|principal| principal.0).collect();
         let principals = self.parameter(Parameter::Ids(principals));
         let is_among = self.dialect.is_among.replace("{}", &principals);
         self.condition += &format!(
-            " AND {role_column} IN (SELECT role FROM role_principal WHERE part = '{part}' AND {is_among})"
+            " AND ({role_column}, {stage}) IN (SELECT role, stage FROM role_principal WHERE part = '{part}' AND {is_among})"
         );
     }
 

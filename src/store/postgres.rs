@@ -15,6 +15,7 @@ mod tls;
 mod versions;
 mod writer;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,15 +25,18 @@ use tokio::time::timeout;
 use tokio_postgres::Client;
 use tokio_postgres::error::{DbError, Severity, SqlState};
 
-use super::{Approver, Change, Commit, ElevationKey, ElevationRead, FilingKey, FilingRead, RoleUse, Store};
+use super::{
+    Approver, Change, Commit, DueRead, ElevationKey, ElevationRead, FilingKey, FilingRead, RoleUse, Store,
+};
 use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
-use crate::domain::id::{AccountId, PrincipalId, RoleId};
-use crate::domain::moment::Moment;
+use crate::domain::id::{AccountId, ElevationId, PrincipalId, RoleId};
+use crate::domain::moment::{Life, Moment};
 use crate::domain::query::{ElevationField, Page, Query, RoleField};
 use crate::domain::role::Role;
 use crate::domain::version::Versioned;
 use crate::metrics::{OneMore, StoreMetrics};
+use crate::ports::Clock;
 use crate::record::Envelope;
 use crate::traces::Part;
 use hosts::Hosts;
@@ -48,15 +52,20 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Opens the store behind a `postgres://` URL, creates it or brings it up to date. `password` is for a URL without one.
-    /// Fails when no host can be reached, when the store was written by a newer version, or when the server is not what
+    /// Opens the store behind a `postgres://` URL, creates it or brings it up to date. `password` is for a URL without one;
+    /// `skew`, how far from the database's clock this node may decide, or `None` at any distance. Fails when no host can be reached, when the store was written by a newer version, or when the server is not what
     /// the law needs.
-    pub async fn open(url: &str, password: Option<&str>, metrics: StoreMetrics) -> Result<Self, Error> {
+    pub async fn open(
+        url: &str,
+        password: Option<&str>,
+        skew: Option<Skew>,
+        metrics: StoreMetrics,
+    ) -> Result<Self, Error> {
         let hosts = Hosts::read(url, password)?;
         let mut link = hosts.connect("SET client_min_messages = warning").await?;
         verify(&link.client).await?;
         migrate(&mut link.client).await?;
-        let writer = Writer::start(hosts.clone(), metrics.clone())?;
+        let writer = Writer::start(hosts.clone(), skew, metrics.clone())?;
         metrics.readers.set(reader::MOST_READERS.into());
         Ok(Self { writer, readers: Readers::pool(hosts), metrics })
     }
@@ -82,6 +91,23 @@ impl PostgresStore {
         let _in_use = OneMore::of(&self.metrics.readers_in_use);
         let answer = timeout(MOST_TIME, query(&mut reader)).await;
         answer.unwrap_or_else(|_| Err(reader.give_up()))
+    }
+}
+
+/// How far the clock of a node may be from the database's, either way.
+#[derive(Clone)]
+pub struct Skew {
+    /// The clock of the node.
+    pub clock: Arc<dyn Clock>,
+    /// The distance.
+    pub most: Life,
+}
+
+impl Skew {
+    /// Whether the node may decide while the database's clock says `time`.
+    fn allows(&self, time: Moment) -> bool {
+        let now = self.clock.now();
+        now <= time.after(self.most) && time <= now.after(self.most)
     }
 }
 
@@ -153,8 +179,20 @@ impl Store for PostgresStore {
         .await
     }
 
+    async fn due(&self, now: Moment, limit: u32) -> Result<DueRead, Error> {
+        self.read(async |reader| reader.due(now, limit).await).await
+    }
+
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<Envelope>, Error> {
         self.read(async |reader| reader.events(after, limit).await).await
+    }
+
+    async fn events_of(&self, id: ElevationId) -> Result<Vec<Envelope>, Error> {
+        self.read(async |reader| reader.events_of(id).await).await
+    }
+
+    async fn last_event(&self) -> Result<Option<Envelope>, Error> {
+        self.read(async |reader| reader.last_event().await).await
     }
 
     fn ready(&self) -> watch::Receiver<bool> {
@@ -257,11 +295,12 @@ const TAKE_TURNS: &str = "SELECT pg_advisory_xact_lock(4846923550293)";
 const HAS_MIGRATIONS: &str = "SELECT to_regclass('migration') IS NOT NULL";
 const MIGRATION: &str = "CREATE TABLE IF NOT EXISTS migration (number bigint PRIMARY KEY)";
 const LAST_MIGRATION: &str = "SELECT coalesce(max(number), 0) FROM migration";
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/postgres/0001_spine.sql"),
     include_str!("migrations/postgres/0002_guard.sql"),
     include_str!("migrations/postgres/0003_live.sql"),
     include_str!("migrations/postgres/0004_expiry.sql"),
+    include_str!("migrations/postgres/0005_life.sql"),
 ];
 /// How long a new connection may take until its statements are prepared.
 const OPEN_TIME: Duration = Duration::from_secs(5);

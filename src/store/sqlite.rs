@@ -24,11 +24,12 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 
 use super::{
-    Approver, Change, Commit, ElevationKey, ElevationRead, FilingKey, FilingRead, Key, RoleUse, Store,
+    Approver, Change, Commit, DueRead, ElevationKey, ElevationRead, FilingKey, FilingRead, Key, RoleUse,
+    Store,
 };
 use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
-use crate::domain::id::{AccountId, PrincipalId, RoleId};
+use crate::domain::id::{AccountId, ElevationId, PrincipalId, RoleId};
 use crate::domain::moment::Moment;
 use crate::domain::query::{ElevationField, Page, Query, RoleField};
 use crate::domain::role::Role;
@@ -130,6 +131,7 @@ impl Store for SqliteStore {
                     live: live.transpose()?.unwrap_or_default(),
                     live_version: version(Key::Live(key.role, Some(key.requester)))?,
                     load: load.transpose()?.unwrap_or_default(),
+                    filed_before: list::filed_before(connection, &key)?,
                     guard: version(Key::Guard(key.requester))?,
                 })
             })
@@ -175,19 +177,20 @@ impl Store for SqliteStore {
         self.read(move |connection| list::roles(connection, candidates.as_deref(), &query, now)).await
     }
 
+    async fn due(&self, now: Moment, limit: u32) -> Result<DueRead, Error> {
+        self.read(move |connection| list::due(connection, now, limit)).await
+    }
+
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<Envelope>, Error> {
-        self.read(move |connection| {
-            let mut statement = connection
-                .prepare_cached(
-                    "SELECT sequence, header, payload FROM event WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
-                )
-                .map_err(failed)?;
-            let events = statement.query_map(params![after, limit], |row| {
-                Ok(Envelope { sequence: row.get(0)?, header: row.get(1)?, payload: row.get(2)? })
-            });
-            events.and_then(Iterator::collect).map_err(failed)
-        })
-        .await
+        self.read(move |connection| row::events(connection, EVENTS, params![after, limit])).await
+    }
+
+    async fn events_of(&self, id: ElevationId) -> Result<Vec<Envelope>, Error> {
+        self.reader.read(move |connection| row::events(connection, EVENTS_OF, [id.0.as_bytes()])).await
+    }
+
+    async fn last_event(&self) -> Result<Option<Envelope>, Error> {
+        self.read(|connection| Ok(row::events(connection, LAST_EVENT, [])?.pop())).await
     }
 
     fn ready(&self) -> watch::Receiver<bool> {
@@ -328,12 +331,17 @@ fn failed(error: rusqlite::Error) -> Error {
     Error::unavailable(error)
 }
 
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/sqlite/0001_spine.sql"),
     include_str!("migrations/sqlite/0002_guard.sql"),
     include_str!("migrations/sqlite/0003_live.sql"),
     include_str!("migrations/sqlite/0004_expiry.sql"),
+    include_str!("migrations/sqlite/0005_life.sql"),
 ];
+const EVENTS: &str =
+    "SELECT sequence, header, payload FROM event WHERE sequence > ?1 ORDER BY sequence LIMIT ?2";
+const EVENTS_OF: &str = "SELECT sequence, header, payload FROM event WHERE subject = ?1 ORDER BY sequence";
+const LAST_EVENT: &str = "SELECT sequence, header, payload FROM event ORDER BY sequence DESC LIMIT 1";
 const MOST_READERS: usize = 4;
 /// 3.51.3.
 const OLDEST_SQLITE: i32 = 3_051_003;

@@ -3,14 +3,16 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use countersign::auth::Authenticator;
 use countersign::auth::bearer::Bearer;
 use countersign::auth::tokens::{self, TokensFile};
 use countersign::domain::account::{Account, Group};
 use countersign::domain::moment::{Life, Moment};
+use countersign::domain::policy::Policy;
 use countersign::domain::quota::Quota;
 use countersign::metrics::Metrics;
 use countersign::ports::{Clock, Ids};
@@ -25,7 +27,7 @@ use countersign::proto::pam::v1::{
 };
 use countersign::rest::cors::Cors;
 use countersign::server::{self, App, Limits, TrustedProxies};
-use countersign::service::{Service, Settings};
+use countersign::service::{Service, Time};
 use countersign::store::Store;
 use countersign::store::sqlite::SqliteStore;
 use countersign::traces::Traces;
@@ -34,6 +36,7 @@ use prost_types::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataValue;
@@ -113,6 +116,7 @@ pub struct Kit {
     pub clock: Arc<HandClock>,
     pub ids: Arc<BrittleIds>,
     pub store: Arc<dyn Store>,
+    service: Arc<Service>,
     database: Option<Database>,
     folder: Arc<TempDir>,
     tokens: HashMap<String, String>,
@@ -167,21 +171,33 @@ impl Kit {
             Some(database) => database.open_with(metrics.store.clone()).await,
             None => Arc::new(SqliteStore::open(&path, metrics.store.clone()).unwrap()),
         };
-        let app = app(&folder.path().join("tokens.toml"), &store, metrics, &clock, &ids, options);
+        let app = app(&folder.path().join("tokens.toml"), &store, metrics, &clock, &ids, options).await;
+        let service = app.service.clone();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
         let running = tokio::spawn(async move { server::run(listener, app, stopped).await.unwrap() });
-        Self { address, clock, ids, store, database, folder, tokens, stop, running }
+        Self { address, clock, ids, store, service, database, folder, tokens, stop, running }
+    }
+
+    /// Waits until everything is done that is due by now.
+    pub async fn catch_up(&self) {
+        self.service.catch_up().await.unwrap();
     }
 
     /// Stops the server the way an operator does, waits for it, and starts another on the same data.
     pub async fn restart(self) -> Self {
+        self.restart_after(0).await
+    }
+
+    /// The same, but nothing runs for so many seconds in between.
+    pub async fn restart_after(self, seconds: i64) -> Self {
         self.stop.cancel();
         self.running.await.unwrap();
-        let Self { database, folder, tokens, clock, ids, store, .. } = self;
-        drop(store);
+        self.clock.advance(seconds);
+        let Self { database, folder, tokens, clock, ids, store, service, .. } = self;
+        drop((store, service));
         Self::on(Machine { database, folder, tokens, clock, ids }, Options::default()).await
     }
 
@@ -271,7 +287,7 @@ pub fn principal(name: &str) -> Principal {
     Principal { kind: Some(kind) }
 }
 
-fn app(
+async fn app(
     tokens: &std::path::Path,
     store: &Arc<dyn Store>,
     metrics: Arc<Metrics>,
@@ -282,8 +298,11 @@ fn app(
     let [administrators, monitors] = [ANN, MAX].map(|name| [Account::named(name).unwrap()]);
     let tokens = Arc::new(TokensFile::open(tokens, &administrators, &monitors, clock.now()).unwrap());
     let pending_timeout = Life::from_seconds(7 * 86_400).unwrap();
-    let settings = Settings { pending_timeout, quota: options.quota };
-    let service = Service::new(store.clone(), tokens.clone(), clock.clone(), ids.clone(), settings);
+    let zone = TimeZone::get("America/Los_Angeles").unwrap();
+    let policy = Policy { pending_timeout, quota: options.quota, zone: zone.clone() };
+    let bound = Life::from_seconds(10).unwrap();
+    let time = Time::behind(&**store, clock.clone(), bound).await.unwrap();
+    let service = Service::new(store.clone(), tokens.clone(), time, ids.clone(), policy);
     let allowed_origins = options.allowed_origins.iter().map(|origin| origin.parse().unwrap()).collect();
     App {
         authenticator: Authenticator::new(vec![Box::new(Bearer(tokens))], clock.clone()),
@@ -295,7 +314,7 @@ fn app(
         service: Arc::new(service),
         store: store.clone(),
         traces: options.collector.map(|endpoint| Traces::to(&endpoint).unwrap()),
-        zone: TimeZone::get("America/Los_Angeles").unwrap(),
+        zone,
     }
 }
 
@@ -305,28 +324,54 @@ fn add_token(path: &std::path::Path, name: &str, groups: &[&str], expires: Optio
 }
 
 /// A clock that stands still until it is turned.
-pub struct HandClock(AtomicI64);
+pub struct HandClock {
+    /// What the clock says, and how long it has run, both in ticks.
+    said: watch::Sender<(i64, i64)>,
+}
 
 impl HandClock {
-    fn new(now: Moment) -> Self {
-        Self(AtomicI64::new(now.ticks()))
+    pub fn new(now: Moment) -> Self {
+        Self { said: watch::Sender::new((now.ticks(), 0)) }
     }
 
-    /// Turns the clock, backwards when negative.
+    /// Lets time pass.
     pub fn advance(&self, seconds: i64) {
-        self.0.fetch_add(seconds * Moment::TICKS_PER_SECOND, Ordering::SeqCst);
+        let ticks = seconds * Moment::TICKS_PER_SECOND;
+        self.said.send_modify(|(now, steady)| {
+            *now += ticks;
+            *steady += ticks.max(0);
+        });
     }
 
-    /// Sets the clock to a moment such as `2015-07-12T06:40:00Z`.
+    /// Sets the clock forward or back, while no time passes.
+    pub fn jump(&self, seconds: i64) {
+        self.said.send_modify(|(now, _)| *now += seconds * Moment::TICKS_PER_SECOND);
+    }
+
+    /// Lets time pass until a moment such as `2015-07-12T06:40:00Z`.
     pub fn set(&self, moment: &str) {
         let ticks = moment.parse::<jiff::Timestamp>().unwrap().as_nanosecond() / 100;
-        self.0.store(i64::try_from(ticks).unwrap(), Ordering::SeqCst);
+        let ticks = i64::try_from(ticks).unwrap();
+        self.said.send_modify(|(now, steady)| {
+            *steady += (ticks - *now).max(0);
+            *now = ticks;
+        });
     }
 }
 
+#[async_trait]
 impl Clock for HandClock {
     fn now(&self) -> Moment {
-        Moment::from_ticks(self.0.load(Ordering::SeqCst))
+        Moment::from_ticks(self.said.borrow().0)
+    }
+
+    fn steady(&self) -> std::time::Duration {
+        std::time::Duration::from_nanos(u64::try_from(self.said.borrow().1).unwrap() * 100)
+    }
+
+    async fn reaches(&self, moment: Option<Moment>) {
+        let reached = |said: &(i64, i64)| moment.is_some_and(|moment| moment.ticks() <= said.0);
+        self.said.subscribe().wait_for(reached).await.unwrap();
     }
 }
 

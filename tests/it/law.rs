@@ -6,7 +6,7 @@
 mod commits;
 mod expiry;
 mod filings;
-mod history;
+pub mod history;
 mod lists;
 mod oracle;
 mod postgres;

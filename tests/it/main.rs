@@ -7,9 +7,11 @@ mod kit;
 
 mod admin;
 mod auth;
+mod clock;
 mod documented;
 mod killed;
 mod law;
+mod life;
 mod metrics;
 mod nodes;
 mod odata;

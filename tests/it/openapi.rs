@@ -158,9 +158,9 @@ fn errors_have_the_codes_of_the_table() {
         .collect();
     let reasons: BTreeSet<&str> = Kind::ALL.into_iter().map(|kind| row(kind).reason).collect();
     assert_eq!(codes.difference(&reasons).count(), 0, "{codes:?}");
-    // What only those who administer roles are told, over gRPC.
+    // What only those who administer roles, or name their requests, are told, over gRPC.
     let unsaid: Vec<&str> = reasons.difference(&codes).copied().collect();
-    assert_eq!(unsaid, ["ROLE_CHANGED", "ROLE_EXISTS", "ROLE_IN_USE"]);
+    assert_eq!(unsaid, ["REQUEST_ID_REUSED", "ROLE_CHANGED", "ROLE_EXISTS", "ROLE_IN_USE"]);
 }
 
 #[test]

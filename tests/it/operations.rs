@@ -263,7 +263,7 @@ async fn a_role_is_deleted_when_nobody_holds_it_or_waits_for_it() {
 }
 
 #[tokio::test]
-async fn a_start_in_the_past_is_now_and_a_later_one_has_to_wait() {
+async fn a_start_in_the_past_is_now_and_a_later_one_is_waited_for() {
     let kit = Kit::start().await;
     let role = kit.role_with(&[], 0).await;
     let at = |seconds| Some(Timestamp { seconds, nanos: 0 });
@@ -276,8 +276,11 @@ async fn a_start_in_the_past_is_now_and_a_later_one_has_to_wait() {
     let past = past.into_inner().elevation.unwrap();
     assert_eq!(past.requested_start.unwrap().seconds, 1_434_000_000);
     assert_eq!(past.activated_at, past.filed_at);
-    let refused = kit.as_(JEN).elevations().create_elevation(asked(at(1_500_000_000))).await.unwrap_err();
-    assert_eq!(refused.code(), Code::InvalidArgument);
+    let later = kit.as_(JEN).elevations().create_elevation(asked(at(1_500_000_000))).await.unwrap();
+    let later = later.into_inner().elevation.unwrap();
+    assert_eq!((later.status(), later.activated_at), (ElevationStatus::Scheduled, None));
+    let refused = kit.as_(JEN).elevations().create_elevation(asked(at(1_800_000_000))).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument, "more than ten years ahead");
 }
 
 async fn close(person: &Person, elevation: &Elevation) -> Result<Elevation, Status> {

@@ -140,7 +140,7 @@ impl Database {
     }
 
     pub async fn open_with(&self, metrics: StoreMetrics) -> Arc<dyn Store> {
-        Arc::new(PostgresStore::open(&self.url(), None, metrics).await.unwrap())
+        Arc::new(PostgresStore::open(&self.url(), None, None, metrics).await.unwrap())
     }
 
     /// A connection past the store.

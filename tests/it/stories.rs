@@ -419,15 +419,17 @@ async fn the_record_says_by_what_right() {
     let record = kit.store.events(0, 10).await.unwrap();
     let [created, filed, approved, activated] =
         <[Envelope; 4]>::try_from(record).unwrap().map(|envelope| envelope.event().unwrap());
+    let [created_by, filed_by, approved_by] =
+        [&created, &filed, &approved].map(|event| event.by.clone().unwrap());
     let named = |name: &str| Some(Principal::Group(Group::named(name).unwrap()));
 
-    assert_eq!((&*created.by.account.name, created.by.via), (ANN, None));
-    assert_eq!((&*filed.by.account.name, filed.by.via), (GIL, named("SQL Users")));
-    assert_eq!(filed.by.origin.channel, Channel::Grpc);
-    assert_eq!((&*approved.by.account.name, &approved.by.via), (KIM, &named("SQL Owners")));
-    assert_eq!(approved.by.origin.channel, Channel::PamWebApi);
-    assert_eq!(approved.by.origin.request_id, "portal-7");
-    assert_eq!(approved.by.credential, format!("bearer:{}", &kit.token(KIM)[4..20]));
+    assert_eq!((&*created_by.account.name, created_by.via), (ANN, None));
+    assert_eq!((&*filed_by.account.name, filed_by.via), (GIL, named("SQL Users")));
+    assert_eq!(filed_by.origin.channel, Channel::Grpc);
+    assert_eq!((&*approved_by.account.name, &approved_by.via), (KIM, &named("SQL Owners")));
+    assert_eq!(approved_by.origin.channel, Channel::PamWebApi);
+    assert_eq!(approved_by.origin.request_id, "portal-7");
+    assert_eq!(approved_by.credential, format!("bearer:{}", &kit.token(KIM)[4..20]));
     let Fact::Approved(decided) = approved.fact else { panic!("{approved:?}") };
     assert_eq!(decided.requester_via, named("SQL Users"));
     assert_eq!((activated.by, decided.role_revision), (approved.by, 1));

@@ -23,11 +23,11 @@ const IMPORTS: Table = &[
     ("auth", "domain ports status"),
     ("rest", "proto status"),
     ("grpc", "domain proto service status steady"),
-    ("service", "domain ports steady store"),
-    ("store", "domain metrics record steady traces"),
+    ("service", "domain ports record steady store"),
+    ("store", "domain metrics ports record steady traces"),
     ("metrics", "domain steady"),
     ("record", "domain proto"),
-    ("system", "domain ports"),
+    ("system", "domain ports steady"),
     ("ports", "domain"),
     ("status", "domain"),
     ("domain", ""),
@@ -41,7 +41,7 @@ const IMPORTS: Table = &[
 const BACKENDS: &[&str] = &["store::postgres", "store::sqlite"];
 
 /// Modules that may use these crates, and no others.
-const ONLY_CRATES: Table = &[("domain", "jiff proptest unicase unicode_normalization uuid")];
+const ONLY_CRATES: Table = &[("domain", "jiff proptest regex_lite unicase unicode_normalization uuid")];
 
 /// Modules that never use these crates, nor those of the same family: `tonic` means `tonic_types` too.
 const NEVER_CRATES: Table = &[

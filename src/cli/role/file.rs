@@ -1,7 +1,7 @@
 //! Roles as a TOML file says them. What a role may be is the server's to say; here it is only read, written and compared.
 
 use std::fs;
-use std::ops::Range;
+use std::ops::{Not, Range};
 use std::path::Path;
 use std::time::Duration;
 
@@ -39,6 +39,41 @@ pub(super) struct Entry {
     approvers: Option<Vec<Principal>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     needed: Option<u32>,
+    /// For more than one stage, in the place of `approvers` and `needed`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    stages: Vec<Stage>,
+    #[serde(default, skip_serializing_if = "Not::not")]
+    auto_approve_owners: bool,
+    #[serde(default, with = "optional_life", skip_serializing_if = "Option::is_none")]
+    pending_timeout: Option<Duration>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    available_from: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    available_to: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    justification_rule: Option<ReasonRule>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision_reason_rule: Option<ReasonRule>,
+}
+
+/// One of several stages.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Stage {
+    approvers: Vec<Principal>,
+    needed: u32,
+}
+
+/// What a reason must be like.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct ReasonRule {
+    #[serde(default, skip_serializing_if = "Not::not")]
+    required: bool,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    shortest: u32,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pattern: String,
 }
 
 /// Somebody a role names.
@@ -135,7 +170,10 @@ impl TryFrom<&v1::Role> for Entry {
 
     fn try_from(role: &v1::Role) -> Result<Self, Error> {
         let life = role.longest_life.unwrap_or_default();
-        let stage = role.stages.first();
+        let (stage, stages) = match &*role.stages {
+            [stage] => (Some(stage), &[][..]),
+            stages => (None, stages),
+        };
         Ok(Self {
             id: Some(role.id.parse().map_err(Error::internal)?),
             display_name: role.display_name.clone(),
@@ -145,6 +183,17 @@ impl TryFrom<&v1::Role> for Entry {
             approval_required: role.approval_required,
             approvers: stage.map(|stage| principals(&stage.approvers)).transpose()?,
             needed: stage.map(|stage| stage.needed),
+            stages: stages.iter().map(Stage::try_from).collect::<Result<_, _>>()?,
+            auto_approve_owners: role.auto_approve_owners,
+            pending_timeout: role
+                .pending_timeout
+                .map(Duration::try_from)
+                .transpose()
+                .map_err(Error::internal)?,
+            available_from: role.available_from.clone(),
+            available_to: role.available_to.clone(),
+            justification_rule: role.justification_rule.clone().map(ReasonRule::from),
+            decision_reason_rule: role.decision_reason_rule.clone().map(ReasonRule::from),
         })
     }
 }
@@ -164,9 +213,48 @@ impl TryFrom<Entry> for v1::Role {
             longest_life: Some(entry.longest_life.try_into().map_err(Error::internal)?),
             candidates: entry.candidates.into_iter().map(v1::Principal::from).collect(),
             approval_required: entry.approval_required,
-            stages: stage.into_iter().collect(),
-            revision: 0,
+            stages: stage.into_iter().chain(entry.stages.into_iter().map(v1::Stage::from)).collect(),
+            auto_approve_owners: entry.auto_approve_owners,
+            pending_timeout: entry
+                .pending_timeout
+                .map(prost_types::Duration::try_from)
+                .transpose()
+                .map_err(Error::internal)?,
+            available_from: entry.available_from,
+            available_to: entry.available_to,
+            justification_rule: entry.justification_rule.map(v1::ReasonRule::from),
+            decision_reason_rule: entry.decision_reason_rule.map(v1::ReasonRule::from),
+            ..Self::default()
         })
+    }
+}
+
+impl TryFrom<&v1::Stage> for Stage {
+    type Error = Error;
+
+    fn try_from(stage: &v1::Stage) -> Result<Self, Error> {
+        Ok(Self { approvers: principals(&stage.approvers)?, needed: stage.needed })
+    }
+}
+
+impl From<Stage> for v1::Stage {
+    fn from(stage: Stage) -> Self {
+        Self {
+            approvers: stage.approvers.into_iter().map(v1::Principal::from).collect(),
+            needed: stage.needed,
+        }
+    }
+}
+
+impl From<v1::ReasonRule> for ReasonRule {
+    fn from(rule: v1::ReasonRule) -> Self {
+        Self { required: rule.required, shortest: rule.shortest, pattern: rule.pattern }
+    }
+}
+
+impl From<ReasonRule> for v1::ReasonRule {
+    fn from(rule: ReasonRule) -> Self {
+        Self { required: rule.required, shortest: rule.shortest, pattern: rule.pattern }
     }
 }
 
@@ -193,10 +281,41 @@ fn yes() -> bool {
     true
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 /// The longest life of a role, as the file says it.
 pub(super) fn life(role: &v1::Role) -> Result<String, Error> {
     let life = role.longest_life.unwrap_or_default().try_into().map_err(Error::internal)?;
     life::text(&life).map_err(Error::internal)
+}
+
+/// A length of time that may be missing, see [`life`].
+mod optional_life {
+    use std::time::Duration;
+
+    use serde::{Deserializer, Serializer};
+
+    use super::life;
+
+    pub(super) fn deserialize<'a, D: Deserializer<'a>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        life::deserialize(deserializer).map(Some)
+    }
+
+    #[expect(clippy::ref_option, reason = "serde passes a reference")]
+    pub(super) fn serialize<S: Serializer>(
+        life: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match life {
+            Some(life) => life::serialize(life, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
 }
 
 /// Lengths of time the way the settings have them, such as `90d` or `1h 30m`.

@@ -174,7 +174,10 @@ fn create() -> Operation {
             (Kind::AccessDenied, "The caller may not ask for the role, or there is none."),
             (Kind::TooManyFilings, "The caller has filed as many requests within the hour as one may."),
             (Kind::TooManyPending, "As many of the caller's requests wait for approval as may."),
+            (Kind::OutsideWindow, "The start is outside the availability window of the role."),
+            (Kind::ReasonNotAccepted, "The justification is not what the role asks for."),
             CROSS_ORIGIN,
+            CLOCK_SKEWED,
         ],
     }
 }
@@ -203,6 +206,7 @@ fn close() -> Operation {
             (Kind::AccessDenied, "The caller has not filed the request, or there is none."),
             (Kind::ElevationEnded, "The request was rejected or has expired."),
             CROSS_ORIGIN,
+            CLOCK_SKEWED,
         ],
     )
 }
@@ -211,18 +215,21 @@ fn approve() -> Operation {
     Operation::action(
         approval("/Approve"),
         "Approve",
-        "Approves exactly what was asked for. The approvers of the role may, but never who asked. With the last \
-         approval that is needed, the role is held at once. It may be repeated.",
+        "Approves exactly what was asked for. The approvers of the open stage may, but never who asked. With the last \
+         approval that is needed, the role is held at once, or from the start that was asked for. It may be repeated.",
         key("approvalId", APPROVAL_ID),
         &[
             MAY_NOT_DECIDE,
             DECIDED_BEFORE,
             NOT_PENDING,
+            NOT_OPEN,
+            NO_REASON,
             (
                 Kind::RequesterNotCandidate,
                 "Who asked may not hold the role any more; the request can only be rejected.",
             ),
             CROSS_ORIGIN,
+            CLOCK_SKEWED,
         ],
     )
 }
@@ -231,10 +238,10 @@ fn reject() -> Operation {
     Operation::action(
         approval("/Reject"),
         "Reject",
-        "Rejects what was asked for, and ends it; one rejection is enough. The approvers of the role may, but never \
+        "Rejects what was asked for, and ends it; one rejection is enough. The approvers of the open stage may, but never \
          who asked. It may be repeated.",
         key("approvalId", APPROVAL_ID),
-        &[MAY_NOT_DECIDE, DECIDED_BEFORE, NOT_PENDING, CROSS_ORIGIN],
+        &[MAY_NOT_DECIDE, DECIDED_BEFORE, NOT_PENDING, NOT_OPEN, NO_REASON, CROSS_ORIGIN, CLOCK_SKEWED],
     )
 }
 
@@ -254,6 +261,10 @@ fn key(name: &str, about: &str) -> Value {
 const PAGES: &[Refusal] = &[(Kind::PageTokenExpired, "The link to the next rows is more than an hour old.")];
 const CROSS_ORIGIN: Refusal =
     (Kind::CrossOrigin, "A browser sent it for a page of an origin that may not call.");
+const CLOCK_SKEWED: Refusal = (Kind::ClockSkewed, "The clock of the server is wrong. Nothing happened.");
+const NOT_OPEN: Refusal = (Kind::StageNotOpen, "It waits for approvers of another stage.");
+const NO_REASON: Refusal =
+    (Kind::ReasonNotAccepted, "The role asks for reasons, which can be given over gRPC only.");
 const MAY_NOT_DECIDE: Refusal =
     (Kind::AccessDenied, "The caller may not decide it, or there is no such approval.");
 const DECIDED_BEFORE: Refusal = (Kind::AlreadyDecided, "The caller has decided the other way before.");

@@ -54,7 +54,9 @@ impl Column for ElevationField {
 impl Column for RoleField {
     fn source(self) -> Source {
         Source::Column(match self {
-            Self::ApprovalRequired => "(approvers IS NOT NULL)",
+            Self::ApprovalRequired => "(CAST(stages AS text) <> '[]')",
+            Self::AvailableFrom => "available_from",
+            Self::AvailableTo => "available_to",
             Self::Description => "description",
             Self::DisplayName => "display_name",
             Self::Id => "id",

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::versions::Known;
-use crate::domain::elevation::{Elevation, State};
+use crate::domain::elevation::Elevation;
 use crate::domain::id::ElevationId;
 use crate::domain::moment::Moment;
 use crate::domain::version::Version;
@@ -22,6 +22,8 @@ pub(super) enum Written {
     Commit(Commit),
     /// Nobody waits for it any more.
     TooLate,
+    /// The clock of this node is too far from the database's.
+    Skewed,
 }
 
 /// The part of a group that goes into one transaction, and what it writes.
@@ -149,18 +151,11 @@ impl Standing {
         let requester = elevation.requester.id;
         for key in [Key::Live(elevation.role, None), Key::Live(elevation.role, Some(requester))] {
             let Some(version) = self.versions.get_mut(&key) else { continue };
-            if is_live(elevation.state) {
+            if elevation.due().is_some() {
                 *version = Some(Version(sequence));
             } else if *version == before {
                 *version = None;
             }
         }
-    }
-}
-
-fn is_live(state: State) -> bool {
-    match state {
-        State::Active | State::PendingApproval | State::Scheduled => true,
-        State::Closed | State::Rejected => false,
     }
 }

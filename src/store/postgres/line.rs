@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use tokio_postgres::{Error, Row, Statement};
 use tracing::debug;
 
+use super::Skew;
 use super::group::{Plan, Written};
 use super::hosts::Hosts;
 use super::link::Link;
@@ -19,6 +20,7 @@ use super::put::Puts;
 use super::versions::{Known, Versions};
 use super::{failed, is_refusal, refused};
 use crate::domain::error::Error as Unavailable;
+use crate::domain::moment::Moment;
 use crate::record::{Hash, Head};
 use crate::store::prepared::Prepared;
 
@@ -46,6 +48,14 @@ impl Failure {
     }
 }
 
+/// What a transaction finds that has the lock.
+struct Begun {
+    head: Head,
+    known: Known,
+    /// What the database's clock says.
+    time: Moment,
+}
+
 /// What would be true if a commit had gone through.
 #[derive(Debug)]
 pub(super) struct Outcome {
@@ -61,6 +71,7 @@ pub(super) struct Line {
     lock: Statement,
     header: Statement,
     move_head: Statement,
+    time: Statement,
     versions: Versions,
     puts: Puts,
 }
@@ -79,6 +90,7 @@ impl Line {
             lock: client.prepare(LOCK).await.map_err(failed)?,
             header: client.prepare(HEADER).await.map_err(failed)?,
             move_head: client.prepare(MOVE_HEAD).await.map_err(failed)?,
+            time: client.prepare(TIME).await.map_err(failed)?,
             versions: Versions::prepare(client).await.map_err(failed)?,
             puts: Puts::prepare(client).await.map_err(failed)?,
             link,
@@ -95,15 +107,21 @@ impl Line {
         self.link.lost().await;
     }
 
-    /// Writes the first changes of a group in one transaction; answers what became of each of them.
+    /// Writes the first changes of a group in one transaction; answers what became of each of them. Nothing is written
+    /// while this node's clock is too far from the database's.
     pub(super) async fn commit<'a>(
         &self,
         group: impl Iterator<Item = &'a Prepared> + Clone,
+        skew: Option<&Skew>,
     ) -> Result<Vec<Written>, Failure> {
-        let (head, known) = match in_time(self.begin(group.clone())).await? {
+        let Begun { head, known, time } = match in_time(self.begin(group.clone())).await? {
             Ok(begun) => begun,
             Err(error) => return Err(self.rolled_back(error).await),
         };
+        if skew.is_some_and(|skew| !skew.allows(time)) {
+            in_time(self.link.client.batch_execute("ROLLBACK")).await?.map_err(lost)?;
+            return Ok(group.map(|_| Written::Skewed).collect());
+        }
         let plan = Plan::of(group, head, known);
         if plan.head == head {
             in_time(self.link.client.batch_execute("ROLLBACK")).await?.map_err(lost)?;
@@ -132,18 +150,19 @@ impl Line {
         Ok(found)
     }
 
-    /// Begins, locks the head and reads the versions, all of it sent at once.
-    async fn begin<'a>(&self, group: impl Iterator<Item = &'a Prepared>) -> Result<(Head, Known), Error> {
+    /// Begins, locks the head and reads the versions and the time, all of it sent at once.
+    async fn begin<'a>(&self, group: impl Iterator<Item = &'a Prepared>) -> Result<Begun, Error> {
         let client = &self.link.client;
         let keys = group.flat_map(|change| &change.expects).map(|(key, _)| *key);
-        let (begun, head, known) = join!(
+        let (begun, head, known, time) = join!(
             biased;
             client.batch_execute(BEGIN),
             client.query_one(&self.lock, &[]),
             self.versions.read(client, keys),
+            client.query_one(&self.time, &[]),
         );
         begun?;
-        Ok((read_head(&head?)?, known?))
+        Ok(Begun { head: read_head(&head?)?, known: known?, time: Moment::from_ticks(time?.try_get(0)?) })
     }
 
     async fn write(&self, plan: &Plan<'_>) -> Result<(), Error> {
@@ -215,6 +234,8 @@ const DURABLE: &str = "SELECT set_config('synchronous_commit', CASE current_sett
 const DURABLE_VALUES: [&str; 2] = ["on", "remote_apply"];
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 const LOCK: &str = "SELECT sequence, hash FROM head FOR UPDATE";
+// Not the time at which the transaction began, which may have waited for the lock.
+const TIME: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 10000000)::bigint";
 const HEADER: &str = "SELECT header FROM event WHERE sequence = $1";
 const MOVE_HEAD: &str = "UPDATE head SET sequence = $1, hash = $2";
 /// Longer than the server waits for a lock.

@@ -62,7 +62,36 @@ pub(super) async fn load(client: &Client, key: &FilingKey) -> Result<Load, Error
     Ok(Load { pending: count(&row, 0)?, filings: count(&row, 1)? })
 }
 
-/// Whether any elevation of `role` is pending or active at `now`.
+/// The last elevation that the requester filed under the client's name of this request.
+pub(super) async fn filed_before(
+    client: &Client,
+    key: &FilingKey,
+) -> Result<Option<Versioned<Elevation>>, Error> {
+    let Some(request) = key.client_request else { return Ok(None) };
+    let before = List::filed_before(&POSTGRES, key, request);
+    let row = client.query_typed_opt(&before.sql, &typed(&before.parameters)).await.map_err(failed)?;
+    row.as_ref().map(read_elevation).transpose()
+}
+
+/// What is due at `now`.
+pub(super) async fn due(
+    client: &Client,
+    now: Moment,
+    limit: u32,
+) -> Result<Vec<Versioned<Elevation>>, Error> {
+    let due = List::due(&POSTGRES, now, limit);
+    let rows = client.query_typed(&due.sql, &typed(&due.parameters)).await.map_err(failed)?;
+    rows.iter().map(read_elevation).collect()
+}
+
+/// When something is due next after `now`.
+pub(super) async fn next_due(client: &Client, now: Moment) -> Result<Option<Moment>, Error> {
+    let next = List::next_due(&POSTGRES, now);
+    let row = client.query_typed_one(&next.sql, &typed(&next.parameters)).await.map_err(failed)?;
+    Ok(get::<Option<i64>>(&row, 0)?.map(Moment::from_ticks))
+}
+
+/// Whether any elevation of `role` is pending, scheduled or active at `now`.
 pub(super) async fn in_use(client: &Client, role: RoleId, now: Moment) -> Result<bool, Error> {
     let in_use = List::in_use(&POSTGRES, role, now);
     let row = client.query_typed_one(&in_use.sql, &typed(&in_use.parameters)).await.map_err(failed)?;

@@ -12,8 +12,12 @@ use crate::domain::moment::Moment;
 use crate::domain::query::Snapshot;
 use crate::domain::role::Role;
 use crate::domain::version::Version;
+use crate::domain::window::Window;
 use crate::store::Record;
-use crate::store::columns::{channel_name, decisions_to_json, principals_to_json, verdict_name};
+use crate::store::columns::{
+    Named, channel_name, decisions_to_json, named, principals_to_json, rules_to_json, stages_to_json,
+    time_of_day, verdict_name,
+};
 
 /// The statements that write.
 pub(super) struct Puts {
@@ -127,6 +131,10 @@ impl Puts {
                     &column(&rows, outcome),
                     &column(&rows, decisions),
                     &column(&rows, |row| channel_name(row.elevation.channel)),
+                    &column(&rows, due),
+                    &column(&rows, stage),
+                    &column(&rows, |row| row.elevation.client_request.map(|request| request.id)),
+                    &column(&rows, |row| row.elevation.client_request.map(|request| request.fingerprint)),
                 ],
             )
             .await?;
@@ -147,8 +155,12 @@ impl Puts {
         let expires = column(&rows, |row| row.elevation.expires_at.map(Moment::ticks));
         let states = column(&rows, |row| row.elevation.state.name());
         let (outcomes, decisions) = (column(&rows, outcome), column(&rows, decisions));
-        let columns: [&(dyn ToSql + Sync); 8] =
-            [&ids, &versions, &since, &activated, &expires, &states, &outcomes, &decisions];
+        let lives = column(&rows, |row| row.elevation.life.seconds());
+        let (due, stages) = (column(&rows, due), column(&rows, stage));
+        let columns: [&(dyn ToSql + Sync); 11] = [
+            &ids, &versions, &since, &activated, &expires, &states, &outcomes, &decisions, &lives, &due,
+            &stages,
+        ];
         let (kept, written) = join!(
             biased;
             async { client.execute(&self.past_elevations, &[&ids, &times, &since]).await },
@@ -196,7 +208,6 @@ impl Puts {
     /// Writes a role over what was there, with the index of whom it names.
     async fn put_role(&self, client: &Client, role: &Role, put: &Put<'_>) -> Result<(), Error> {
         self.keep_past_role(client, role.id, put).await?;
-        let stage = role.stage.as_ref();
         client
             .execute(
                 &self.role,
@@ -208,16 +219,18 @@ impl Puts {
                     &role.description,
                     &role.longest_life.seconds(),
                     &Json(principals_to_json(&role.candidates)),
-                    &stage.map(|stage| Json(principals_to_json(&stage.approvers))),
-                    &stage.map(|stage| i64::from(stage.needed)),
+                    &Json(stages_to_json(&role.stages)),
+                    &time_of_day(role.rules.window.map(Window::from)),
+                    &time_of_day(role.rules.window.map(Window::to)),
+                    &Json(rules_to_json(&role.rules)),
                 ],
             )
             .await?;
-        let approvers = stage.map_or(&[][..], |stage| &stage.approvers);
-        for (part, principals) in [("candidate", &role.candidates[..]), ("approver", approvers)] {
-            let principals = column(principals, |principal| principal.id().0);
-            client.execute(&self.name, &[&principals, &part, &role.id.0]).await?;
-        }
+        let named: Vec<Named> = named(role).collect();
+        let principals = column(&named, |named| named.principal.0);
+        let parts = column(&named, |named| named.part);
+        let stages = column(&named, |named| named.stage);
+        client.execute(&self.name, &[&principals, &parts, &stages, &role.id.0]).await?;
         Ok(())
     }
 
@@ -257,6 +270,15 @@ fn outcome(row: &Row<'_>) -> Option<&'static str> {
     approval.and_then(|approval| approval.outcome).map(verdict_name)
 }
 
+fn due(row: &Row<'_>) -> Option<i64> {
+    row.elevation.due().map(Moment::ticks)
+}
+
+fn stage(row: &Row<'_>) -> i64 {
+    let stage = row.elevation.approval.as_ref().map_or(0, |approval| approval.stage);
+    i64::try_from(stage).unwrap_or(i64::MAX)
+}
+
 fn decisions(row: &Row<'_>) -> Json<String> {
     Json(decisions_to_json(row.elevation.approval.as_ref().map_or(&[], |approval| &approval.decisions)))
 }
@@ -265,31 +287,36 @@ const EVENTS: &str = "INSERT INTO event (sequence, subject, header, payload) \
      SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bytea[], $4::bytea[])";
 const NEW_ELEVATIONS: &str = "INSERT INTO elevation (id, version, since, requester_id, requester_name, role, \
      role_display_name, justification, requested_life, life, requested_start, filed_at, activated_at, expires_at, \
-     state, fim_request_id, approval, pending_until, outcome, decisions, channel) SELECT * FROM unnest($1::uuid[], \
+     state, fim_request_id, approval, pending_until, outcome, decisions, channel, due, stage, client_request, \
+     fingerprint) SELECT * FROM unnest($1::uuid[], \
      $2::bigint[], $3::bigint[], $4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::text[], $9::bigint[], \
      $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::text[], $16::uuid[], \
-     $17::uuid[], $18::bigint[], $19::text[], $20::jsonb[], $21::text[])";
+     $17::uuid[], $18::bigint[], $19::text[], $20::jsonb[], $21::text[], $22::bigint[], $23::bigint[], $24::uuid[], \
+     $25::uuid[])";
 const PAST_ELEVATIONS: &str = "INSERT INTO elevation_past SELECT put.time, put.until, elevation.* \
      FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS put (id, time, until) \
      JOIN elevation ON elevation.id = put.id";
 const ELEVATIONS: &str = "UPDATE elevation SET version = put.version, since = put.since, \
      activated_at = put.activated_at, expires_at = put.expires_at, state = put.state, outcome = put.outcome, \
-     decisions = put.decisions FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], \
-     $6::text[], $7::text[], $8::jsonb[]) \
-     AS put (id, version, since, activated_at, expires_at, state, outcome, decisions) WHERE elevation.id = put.id";
+     decisions = put.decisions, life = put.life, due = put.due, stage = put.stage FROM unnest($1::uuid[], \
+     $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::jsonb[], $9::bigint[], \
+     $10::bigint[], $11::bigint[]) AS put (id, version, since, activated_at, expires_at, state, outcome, decisions, \
+     life, due, stage) WHERE elevation.id = put.id";
 const GUARDS: &str = "INSERT INTO guard (account, version) SELECT * FROM unnest($1::uuid[], $2::bigint[]) \
      ON CONFLICT (account) DO UPDATE SET version = excluded.version";
 const PAST_ROLE: &str = "INSERT INTO role_past SELECT $1::bigint, $2::bigint, role.* FROM role WHERE id = $3";
 const ROLE: &str = "INSERT INTO role (id, version, since, display_name, description, longest_life, candidates, \
-     approvers, needed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO UPDATE SET \
+     stages, available_from, available_to, rules) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+     ON CONFLICT (id) DO UPDATE SET \
      version = excluded.version, since = excluded.since, display_name = excluded.display_name, \
      description = excluded.description, longest_life = excluded.longest_life, candidates = excluded.candidates, \
-     approvers = excluded.approvers, needed = excluded.needed";
+     stages = excluded.stages, available_from = excluded.available_from, available_to = excluded.available_to, \
+     rules = excluded.rules";
 const DELETE_ROLE: &str = "UPDATE role SET deleted = true, version = $1, since = $2 WHERE id = $3";
 const UNNAME: &str = "DELETE FROM role_principal WHERE role = $1";
 // Somebody may be named twice, in different letters.
-const NAME: &str = "INSERT INTO role_principal (principal, part, role) SELECT unnest($1::uuid[]), $2, $3 \
-     ON CONFLICT DO NOTHING";
+const NAME: &str = "INSERT INTO role_principal (principal, part, stage, role) \
+     SELECT named.*, $4 FROM unnest($1::uuid[], $2::text[], $3::bigint[]) AS named ON CONFLICT DO NOTHING";
 // Twice as many as a group of decisions adds.
 const FORGET_ELEVATIONS: &str = "DELETE FROM elevation_past WHERE (until_time, until, id) IN \
      (SELECT until_time, until, id FROM elevation_past WHERE until_time < $1 ORDER BY until_time LIMIT 512)";

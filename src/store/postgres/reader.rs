@@ -1,9 +1,11 @@
 //! The connections that read.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use bb8::{ManageConnection, Pool, PooledConnection, RunError};
-use tokio_postgres::{Client, IsolationLevel, Statement, Transaction};
+use tokio_postgres::{Client, IsolationLevel, Row, Statement, Transaction};
 use uuid::Uuid;
 
 use super::hosts::Hosts;
@@ -12,14 +14,14 @@ use super::row::{ELEVATION_WIDTH, get, read_elevation, read_role};
 use super::versions::Versions;
 use super::{failed, list, opened};
 use crate::domain::error::Error;
-use crate::domain::id::RoleId;
+use crate::domain::id::{ElevationId, RoleId};
 use crate::domain::moment::Moment;
 use crate::domain::quota::Load;
 use crate::domain::role::Role;
 use crate::domain::version::Versioned;
 use crate::record::Envelope;
 use crate::store::list::{ELEVATION_COLUMNS, ROLE_COLUMNS};
-use crate::store::{ElevationKey, ElevationRead, FilingKey, FilingRead, Key, RoleUse};
+use crate::store::{DueRead, ElevationKey, ElevationRead, FilingKey, FilingRead, Key, RoleUse};
 
 /// How readers are made; a pool keeps them.
 #[derive(Debug)]
@@ -32,6 +34,7 @@ pub(super) struct Reader {
     by_approval: Statement,
     by_id: Statement,
     events: Statement,
+    events_of: Statement,
     role: Statement,
     hung: bool,
 }
@@ -86,6 +89,7 @@ impl Reader {
             by_approval: client.prepare(&elevation("approval")).await.map_err(failed)?,
             by_id: client.prepare(&elevation("id")).await.map_err(failed)?,
             events: client.prepare(EVENTS).await.map_err(failed)?,
+            events_of: client.prepare(EVENTS_OF).await.map_err(failed)?,
             role: client.prepare(&role).await.map_err(failed)?,
             hung: false,
             link,
@@ -128,6 +132,7 @@ impl Reader {
             live: if key.live { list::live(client, key).await? } else { Vec::new() },
             live_version: known.version(live),
             load: if key.load { list::load(client, key).await? } else { Load::default() },
+            filed_before: list::filed_before(client, key).await?,
             guard: known.version(guard),
         };
         moment.commit().await.map_err(failed)?;
@@ -150,16 +155,47 @@ impl Reader {
         Ok(read)
     }
 
+    /// Reads what is due at `now` with the roles, each of them once, and when something is next.
+    pub(super) async fn due(&mut self, now: Moment, limit: u32) -> Result<DueRead, Error> {
+        let moment = moment(&mut self.link.client).await?;
+        let client = moment.client();
+        let mut roles = HashMap::new();
+        let mut elevations = Vec::new();
+        for elevation in list::due(client, now, limit).await? {
+            let id = elevation.value.role;
+            if let Entry::Vacant(vacant) = roles.entry(id) {
+                vacant.insert(read_one_role(client, &self.role, id).await?);
+            }
+            elevations.push(ElevationRead { elevation, role: roles.get(&id).cloned().flatten() });
+        }
+        let next = list::next_due(client, now).await?;
+        moment.commit().await.map_err(failed)?;
+        Ok(DueRead { elevations, next })
+    }
+
     /// Reads events of the record.
     pub(super) async fn events(&self, after: u64, limit: u32) -> Result<Vec<Envelope>, Error> {
         let (after, limit) = (i64::try_from(after).unwrap_or(i64::MAX), i64::from(limit));
         let rows = self.link.client.query(&self.events, &[&after, &limit]).await.map_err(failed)?;
-        let envelope = |row| {
-            let sequence = get::<i64>(row, 0)?.cast_unsigned();
-            Ok(Envelope { sequence, header: get(row, 1)?, payload: get(row, 2)? })
-        };
         rows.iter().map(envelope).collect()
     }
+
+    /// Reads the events of one elevation.
+    pub(super) async fn events_of(&self, id: ElevationId) -> Result<Vec<Envelope>, Error> {
+        let rows = self.link.client.query(&self.events_of, &[&id.0]).await.map_err(failed)?;
+        rows.iter().map(envelope).collect()
+    }
+
+    /// Reads the last event of the record.
+    pub(super) async fn last_event(&self) -> Result<Option<Envelope>, Error> {
+        let row = self.link.client.query_typed_opt(LAST_EVENT, &[]).await.map_err(failed)?;
+        row.as_ref().map(envelope).transpose()
+    }
+}
+
+fn envelope(row: &Row) -> Result<Envelope, Error> {
+    let sequence = get::<i64>(row, 0)?.cast_unsigned();
+    Ok(Envelope { sequence, header: get(row, 1)?, payload: get(row, 2)? })
 }
 
 /// A transaction whose statements see one moment. One statement alone sees one moment by itself.
@@ -179,6 +215,8 @@ async fn read_one_role(
 
 const EVENTS: &str =
     "SELECT sequence, header, payload FROM event WHERE sequence > $1 ORDER BY sequence LIMIT $2";
+const EVENTS_OF: &str = "SELECT sequence, header, payload FROM event WHERE subject = $1 ORDER BY sequence";
+const LAST_EVENT: &str = "SELECT sequence, header, payload FROM event ORDER BY sequence DESC LIMIT 1";
 /// Reads have a time limit, for which they may be cancelled: nothing is lost by that.
 const SESSION: &str = "SET default_transaction_read_only = on; SET statement_timeout = '10s'; \
      SET idle_in_transaction_session_timeout = '10s'";

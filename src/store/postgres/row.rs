@@ -11,14 +11,18 @@ use super::failed;
 use crate::domain::account::Account;
 use crate::domain::elevation::{Approval, Elevation, State};
 use crate::domain::error::Error;
+use crate::domain::event::ClientRequest;
 use crate::domain::id::{AccountId, ApprovalId, ElevationId, RoleId};
 use crate::domain::moment::{Life, Moment};
-use crate::domain::role::{Role, Stage};
+use crate::domain::role::Role;
 use crate::domain::version::{Version, Versioned};
-use crate::store::columns::{channel_named, decisions_from_json, principals_from_json, verdict_named};
+use crate::store::columns::{
+    channel_named, decisions_from_json, principals_from_json, rules_from_columns, stages_from_json,
+    verdict_named,
+};
 
 /// How many columns an elevation has, behind which a joined role begins.
-pub(super) const ELEVATION_WIDTH: usize = 19;
+pub(super) const ELEVATION_WIDTH: usize = 22;
 
 /// The text of a `jsonb`.
 #[derive(Debug)]
@@ -54,8 +58,13 @@ pub(super) fn read_elevation(row: &Row) -> Result<Versioned<Elevation>, Error> {
             id: ApprovalId(id),
             pending_until: Moment::from_ticks(get(row, 15)?),
             outcome: get::<Option<&str>>(row, 16)?.map(verdict_named).transpose()?,
+            stage: get::<i64>(row, 19)?.try_into().map_err(Error::internal)?,
             decisions: decisions_from_json(get::<Json<&str>>(row, 17)?.0)?,
         }),
+    };
+    let client_request = match get::<Option<Uuid>>(row, 20)? {
+        None => None,
+        Some(id) => Some(ClientRequest { id, fingerprint: get(row, 21)? }),
     };
     let value = Elevation {
         id: ElevationId(get(row, 0)?),
@@ -72,26 +81,25 @@ pub(super) fn read_elevation(row: &Row) -> Result<Versioned<Elevation>, Error> {
         expires_at: get::<Option<i64>>(row, 12)?.map(Moment::from_ticks),
         state: state_named(get(row, 13)?)?,
         approval,
+        client_request,
     };
     Ok(Versioned { version: version(row, 1)?, value })
 }
 
 /// Reads a role from a row that has [`ROLE_COLUMNS`](crate::store::list::ROLE_COLUMNS) from column `first` on.
 pub(super) fn read_role(row: &Row, first: usize) -> Result<Versioned<Role>, Error> {
-    let stage = match get::<Option<Json<&str>>>(row, first + 6)? {
-        None => None,
-        Some(approvers) => Some(Stage {
-            approvers: principals_from_json(approvers.0)?,
-            needed: get::<i64>(row, first + 7)?.try_into().map_err(Error::internal)?,
-        }),
-    };
     let value = Role {
         id: RoleId(get(row, first)?),
         display_name: get(row, first + 2)?,
         description: get(row, first + 3)?,
         longest_life: life(row, first + 4)?,
         candidates: principals_from_json(get::<Json<&str>>(row, first + 5)?.0)?,
-        stage,
+        stages: stages_from_json(get::<Json<&str>>(row, first + 6)?.0)?,
+        rules: rules_from_columns(
+            get::<Json<&str>>(row, first + 9)?.0,
+            get(row, first + 7)?,
+            get(row, first + 8)?,
+        )?,
     };
     Ok(Versioned { version: version(row, first + 1)?, value })
 }

@@ -12,7 +12,7 @@ use tokio::time::sleep_until;
 use super::group::Written;
 use super::hosts::Hosts;
 use super::line::{Failure, Line, Outcome};
-use super::{is_passing, opened};
+use super::{Skew, is_passing, opened};
 use crate::domain::error::{Error, Kind};
 use crate::metrics::{Measured, OneMore, StoreMetrics};
 use crate::steady::{Deadline, Stopwatch};
@@ -31,11 +31,12 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the writer, on a thread and a runtime of its own: it never waits behind the rest of the process.
-    pub(super) fn start(hosts: Hosts, metrics: StoreMetrics) -> Result<Self, Error> {
+    pub(super) fn start(hosts: Hosts, skew: Option<Skew>, metrics: StoreMetrics) -> Result<Self, Error> {
         let (queue, changes) = mpsc::channel(LONGEST_QUEUE);
         let (set_ready, ready) = watch::channel(true);
         let task = Task {
             hosts,
+            skew,
             line: None,
             metrics: metrics.clone(),
             ready: set_ready,
@@ -98,6 +99,7 @@ struct Queued {
 
 struct Task {
     hosts: Hosts,
+    skew: Option<Skew>,
     line: Option<Line>,
     metrics: StoreMetrics,
     ready: watch::Sender<bool>,
@@ -171,6 +173,10 @@ impl Task {
         if written.iter().any(was_committed) {
             self.set_ready(true);
         }
+        if written.contains(&Written::Skewed) {
+            tracing::error!("the clock is too far from the database's; nothing is decided until it is right");
+            self.set_ready(false);
+        }
         let changes = group.iter().zip(written).filter(|(_, written)| was_committed(written));
         for draft in changes.flat_map(|(queued, _)| &queued.prepared.events) {
             self.metrics.committed(&draft.event().fact);
@@ -183,7 +189,8 @@ impl Task {
         let mut attempt = 1;
         loop {
             let watch = Stopwatch::start();
-            let failure = match self.line().await?.commit(changes.clone()).await {
+            let skew = self.skew.clone();
+            let failure = match self.line().await?.commit(changes.clone(), skew.as_ref()).await {
                 Ok(written) => {
                     self.metrics.group(written.len(), watch);
                     return Ok(written);
@@ -265,6 +272,7 @@ impl From<Written> for Result<Commit, Error> {
         match written {
             Written::Commit(commit) => Ok(commit),
             Written::TooLate => Err(Error::deadline_exceeded()),
+            Written::Skewed => Err(Error::clock_skewed()),
         }
     }
 }

@@ -4,7 +4,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, Statement, params_from_iter};
 
 use super::failed;
-use super::row::{read_elevation, read_role};
+use super::row::{read_elevation, read_role, role};
 use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
 use crate::domain::id::{AccountId, PrincipalId, RoleId};
@@ -14,7 +14,7 @@ use crate::domain::quota::Load;
 use crate::domain::role::Role;
 use crate::domain::version::Versioned;
 use crate::store::list::{Column, Dialect, List, Parameter};
-use crate::store::{Approver, FilingKey};
+use crate::store::{Approver, DueRead, ElevationRead, FilingKey};
 
 /// See [`Store::pending_approvals`](crate::store::Store::pending_approvals).
 pub(super) fn pending_approvals(
@@ -62,7 +62,36 @@ pub(super) fn load(connection: &Connection, key: &FilingKey) -> Result<Load, Err
     statement.query_row(values(&load.parameters), read).map_err(failed)
 }
 
-/// Whether any elevation of `role` is pending or active at `now`.
+/// The last elevation that the requester filed under the client's name of this request.
+pub(super) fn filed_before(
+    connection: &Connection,
+    key: &FilingKey,
+) -> Result<Option<Versioned<Elevation>>, Error> {
+    let Some(request) = key.client_request else { return Ok(None) };
+    let before = List::filed_before(&SQLITE, key, request);
+    let mut statement = connection.prepare_cached(&before.sql).map_err(failed)?;
+    Ok(rows(&mut statement, &before.parameters, read_elevation)?.pop())
+}
+
+/// What is due at `now`, and when something is next.
+pub(super) fn due(connection: &Connection, now: Moment, limit: u32) -> Result<DueRead, Error> {
+    let due = List::due(&SQLITE, now, limit);
+    let mut statement = connection.prepare_cached(&due.sql).map_err(failed)?;
+    let with_role = |elevation: Versioned<Elevation>| {
+        let role = role(connection, elevation.value.role)?;
+        Ok(ElevationRead { elevation, role })
+    };
+    let elevations = rows(&mut statement, &due.parameters, read_elevation)?;
+    let next = List::next_due(&SQLITE, now);
+    let mut statement = connection.prepare_cached(&next.sql).map_err(failed)?;
+    let next = statement.query_row(values(&next.parameters), |row| row.get::<_, Option<i64>>(0));
+    Ok(DueRead {
+        elevations: elevations.into_iter().map(with_role).collect::<Result<_, Error>>()?,
+        next: next.map_err(failed)?.map(Moment::from_ticks),
+    })
+}
+
+/// Whether any elevation of `role` is pending, scheduled or active at `now`.
 pub(super) fn in_use(connection: &Connection, role: RoleId, now: Moment) -> Result<bool, Error> {
     let in_use = List::in_use(&SQLITE, role, now);
     let mut statement = connection.prepare_cached(&in_use.sql).map_err(failed)?;

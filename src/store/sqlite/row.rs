@@ -1,20 +1,24 @@
 //! Records as rows, and back.
 
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Params, Row, params, params_from_iter};
 use uuid::Uuid;
 
 use super::failed;
 use crate::domain::account::Account;
 use crate::domain::elevation::{Approval, Elevation, State};
 use crate::domain::error::Error;
+use crate::domain::event::ClientRequest;
 use crate::domain::id::{AccountId, ApprovalId, ElevationId, RoleId};
 use crate::domain::moment::{Life, Moment};
-use crate::domain::role::{Role, Stage};
+use crate::domain::role::Role;
 use crate::domain::version::{Version, Versioned};
+use crate::domain::window::Window;
+use crate::record::Envelope;
 use crate::store::columns::{
-    channel_name, channel_named, decisions_from_json, decisions_to_json, principals_from_json,
-    principals_to_json, verdict_name, verdict_named,
+    channel_name, channel_named, decisions_from_json, decisions_to_json, named, principals_from_json,
+    principals_to_json, rules_from_columns, rules_to_json, stages_from_json, stages_to_json, time_of_day,
+    verdict_name, verdict_named,
 };
 use crate::store::list::{ELEVATION_COLUMNS, ROLE_COLUMNS};
 use crate::store::{ElevationKey, Key};
@@ -79,7 +83,7 @@ pub(super) fn put_elevation(
     connection
         .prepare_cached(
             "UPDATE elevation SET version = ?2, since = ?3, activated_at = ?4, expires_at = ?5, state = ?6, \
-             outcome = ?7, decisions = ?8 WHERE id = ?1",
+             outcome = ?7, decisions = ?8, life = ?9, due = ?10, stage = ?11 WHERE id = ?1",
         )?
         .execute(params![
             elevation.id.0.as_bytes(),
@@ -90,6 +94,9 @@ pub(super) fn put_elevation(
             elevation.state.name(),
             approval.and_then(|approval| approval.outcome).map(verdict_name),
             decisions_to_json(approval.map_or(&[], |approval| &approval.decisions)),
+            elevation.life.seconds(),
+            elevation.due().map(Moment::ticks),
+            approval.map_or(0, |approval| approval.stage),
         ])?;
     Ok(())
 }
@@ -105,8 +112,9 @@ fn insert_elevation(
         .prepare_cached(
             "INSERT INTO elevation (id, version, since, requester_id, requester_name, role, role_display_name, \
              justification, requested_life, life, requested_start, filed_at, activated_at, expires_at, state, \
-             fim_request_id, approval, pending_until, outcome, decisions, channel) VALUES (?1, ?2, ?3, ?4, ?5, ?6, \
-             ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+             fim_request_id, approval, pending_until, outcome, decisions, channel, due, stage, client_request, \
+             fingerprint) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
+             ?19, ?20, ?21, ?22, ?23, ?24, ?25)",
         )?
         .execute(params![
             elevation.id.0.as_bytes(),
@@ -130,6 +138,10 @@ fn insert_elevation(
             approval.and_then(|approval| approval.outcome).map(verdict_name),
             decisions_to_json(approval.map_or(&[], |approval| &approval.decisions)),
             channel_name(elevation.channel),
+            elevation.due().map(Moment::ticks),
+            approval.map_or(0, |approval| approval.stage),
+            elevation.client_request.map(|request| request.id.into_bytes()),
+            elevation.client_request.map(|request| request.fingerprint.into_bytes()),
         ])?;
     Ok(())
 }
@@ -161,11 +173,13 @@ pub(super) fn put_role(
     keep_past_role(connection, role.id, since, time)?;
     connection
         .prepare_cached(
-            "INSERT INTO role (id, version, since, display_name, description, longest_life, candidates, approvers, \
-             needed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO UPDATE SET \
-             version = excluded.version, since = excluded.since, display_name = excluded.display_name, \
-             description = excluded.description, longest_life = excluded.longest_life, \
-             candidates = excluded.candidates, approvers = excluded.approvers, needed = excluded.needed",
+            "INSERT INTO role (id, version, since, display_name, description, longest_life, candidates, stages, \
+             available_from, available_to, rules) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
+             ON CONFLICT (id) DO UPDATE SET version = excluded.version, since = excluded.since, \
+             display_name = excluded.display_name, description = excluded.description, \
+             longest_life = excluded.longest_life, candidates = excluded.candidates, stages = excluded.stages, \
+             available_from = excluded.available_from, available_to = excluded.available_to, \
+             rules = excluded.rules",
         )?
         .execute(params![
             id.as_bytes(),
@@ -175,18 +189,17 @@ pub(super) fn put_role(
             role.description,
             role.longest_life.seconds(),
             principals_to_json(&role.candidates),
-            role.stage.as_ref().map(|stage| principals_to_json(&stage.approvers)),
-            role.stage.as_ref().map(|stage| stage.needed),
+            stages_to_json(&role.stages),
+            time_of_day(role.rules.window.map(Window::from)),
+            time_of_day(role.rules.window.map(Window::to)),
+            rules_to_json(&role.rules),
         ])?;
-    let approvers = role.stage.as_ref().map_or(&[][..], |stage| &stage.approvers);
-    for (part, principals) in [("candidate", &role.candidates[..]), ("approver", approvers)] {
-        // Somebody may be named twice, in different letters.
-        let mut insert = connection.prepare_cached(
-            "INSERT OR IGNORE INTO role_principal (principal, part, role) VALUES (?1, ?2, ?3)",
-        )?;
-        for principal in principals {
-            insert.execute(params![principal.id().0.as_bytes(), part, id.as_bytes()])?;
-        }
+    // Somebody may be named twice, in different letters.
+    let mut insert = connection.prepare_cached(
+        "INSERT OR IGNORE INTO role_principal (principal, part, stage, role) VALUES (?1, ?2, ?3, ?4)",
+    )?;
+    for named in named(role) {
+        insert.execute(params![named.principal.0.as_bytes(), named.part, named.stage, id.as_bytes()])?;
     }
     Ok(())
 }
@@ -223,8 +236,13 @@ pub(super) fn read_elevation(row: &Row<'_>) -> rusqlite::Result<Versioned<Elevat
             id: ApprovalId(Uuid::from_bytes(id)),
             pending_until: Moment::from_ticks(row.get(15)?),
             outcome: text(row, 16)?.map(verdict_named).transpose().map_err(unreadable(16))?,
+            stage: row.get(19)?,
             decisions: decisions_from_json(text(row, 17)?.unwrap_or("[]")).map_err(unreadable(17))?,
         }),
+    };
+    let client_request = match row.get::<_, Option<[u8; 16]>>(20)? {
+        None => None,
+        Some(id) => Some(ClientRequest { id: Uuid::from_bytes(id), fingerprint: uuid(row, 21)? }),
     };
     let value = Elevation {
         id: ElevationId(uuid(row, 0)?),
@@ -241,28 +259,39 @@ pub(super) fn read_elevation(row: &Row<'_>) -> rusqlite::Result<Versioned<Elevat
         expires_at: row.get::<_, Option<i64>>(12)?.map(Moment::from_ticks),
         state: state_named(text(row, 13)?.unwrap_or_default()).map_err(unreadable(13))?,
         approval,
+        client_request,
     };
     Ok(Versioned { version: Version(row.get(1)?), value })
 }
 
 /// Reads a role from a row of [`ROLE_COLUMNS`].
 pub(super) fn read_role(row: &Row<'_>) -> rusqlite::Result<Versioned<Role>> {
-    let stage = match text(row, 6)? {
-        None => None,
-        Some(approvers) => Some(Stage {
-            approvers: principals_from_json(approvers).map_err(unreadable(6))?,
-            needed: row.get(7)?,
-        }),
-    };
+    let [from, to, rules] = [7, 8, 9].map(|column| text(row, column));
+    let rules =
+        rules_from_columns(rules?.unwrap_or("{}"), from?.unwrap_or_default(), to?.unwrap_or_default());
     let value = Role {
         id: RoleId(uuid(row, 0)?),
         display_name: row.get(2)?,
         description: row.get(3)?,
         longest_life: life(row, 4)?,
         candidates: principals_from_json(text(row, 5)?.unwrap_or("[]")).map_err(unreadable(5))?,
-        stage,
+        stages: stages_from_json(text(row, 6)?.unwrap_or("[]")).map_err(unreadable(6))?,
+        rules: rules.map_err(unreadable(9))?,
     };
     Ok(Versioned { version: Version(row.get(1)?), value })
+}
+
+/// Reads events by a statement for their sequence, header and payload.
+pub(super) fn events(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl Params,
+) -> Result<Vec<Envelope>, Error> {
+    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+    let events = statement.query_map(parameters, |row| {
+        Ok(Envelope { sequence: row.get(0)?, header: row.get(1)?, payload: row.get(2)? })
+    });
+    events.and_then(Iterator::collect).map_err(failed)
 }
 
 fn state_named(name: &str) -> Result<State, Error> {
@@ -287,6 +316,6 @@ fn unreadable(column: usize) -> impl Fn(Error) -> rusqlite::Error {
 }
 
 const LIVE_OF_REQUESTER: &str = "SELECT since FROM elevation WHERE role = ?1 AND requester_id = ?2 \
-     AND state NOT IN ('Closed', 'Rejected') ORDER BY since DESC LIMIT 1";
+     AND due IS NOT NULL ORDER BY since DESC LIMIT 1";
 const LIVE_OF_ROLE: &str = "SELECT since FROM elevation WHERE role = ?1 \
-     AND state NOT IN ('Closed', 'Rejected') ORDER BY since DESC LIMIT 1";
+     AND due IS NOT NULL ORDER BY since DESC LIMIT 1";

@@ -29,7 +29,10 @@ pub fn judge(log: &[Entry], remains: &Remains) -> Vec<String> {
     let told: HashMap<&str, &Entry> = log.iter().map(|entry| (&*entry.request, entry)).collect();
     let mut written: HashMap<&str, Vec<&Event>> = HashMap::new();
     for event in events.iter().filter(|event| matches!(event.subject, Subject::Elevation(_))) {
-        written.entry(&event.by.origin.request_id).or_default().push(event);
+        // Nobody asked for what time alone did.
+        if let Some(by) = &event.by {
+            written.entry(&by.origin.request_id).or_default().push(event);
+        }
     }
     for (request, events) in &written {
         match told.get(request) {
@@ -69,7 +72,7 @@ fn chain(record: &[Envelope]) -> Vec<String> {
 
 /// What a request wrote is what it asked for, and whole.
 fn unfaithful(entry: &Entry, events: &[&Event]) -> Option<String> {
-    let by = events.iter().all(|event| event.by.account.name == entry.who);
+    let by = events.iter().all(|event| is_by(event, entry.who));
     let facts: Vec<&Fact> = events.iter().map(|event| &event.fact).collect();
     let about = |id: &str| events.iter().all(|event| event.subject.id().to_string() == id);
     let faithful = match (&entry.act, &facts[..]) {
@@ -94,7 +97,7 @@ fn lost(
     let own = written.get(&*entry.request);
     let among = |filed: &Filed, is: fn(&Fact) -> bool| {
         let mut life = lives.get(&filed.elevation).into_iter().flatten();
-        life.any(|event| event.by.account.name == entry.who && is(&event.fact))
+        life.any(|event| is_by(event, entry.who) && is(&event.fact))
     };
     let there = match &entry.act {
         Act::Close(filed) => among(filed, |fact| matches!(fact, Fact::Closed)),
@@ -107,6 +110,10 @@ fn lost(
     (!there).then(|| format!("{entry:?} was acknowledged and is not in the record"))
 }
 
+fn is_by(event: &Event, name: &str) -> bool {
+    event.by.as_ref().is_some_and(|by| by.account.name == name)
+}
+
 /// Nobody has decided, and nobody has closed, the same thing twice.
 fn twice(events: &[Event]) -> Vec<String> {
     let mut seen = HashSet::new();
@@ -116,7 +123,7 @@ fn twice(events: &[Event]) -> Vec<String> {
     once.filter(|event| {
         let decision = matches!(event.fact, Fact::Approved(_) | Fact::Rejected(_));
         let what = if decision { "Decided" } else { event.fact.name() };
-        !seen.insert((event.subject.id(), event.by.account.id, what))
+        !seen.insert((event.subject.id(), event.by.as_ref().map(|by| by.account.id), what))
     })
     .map(|event| format!("{event:?} is there twice"))
     .collect()

@@ -173,6 +173,7 @@ fn status(state: State) -> ElevationStatus {
     match state {
         State::Active => ElevationStatus::Active,
         State::Closed => ElevationStatus::Closed,
+        State::Expired => ElevationStatus::Expired,
         State::PendingApproval => ElevationStatus::PendingApproval,
         State::Rejected => ElevationStatus::Rejected,
         State::Scheduled => ElevationStatus::Scheduled,

@@ -71,5 +71,8 @@ fn guarded(requester: &str, number: u128, guard: Version) -> Change {
 
 async fn filings(store: &Arc<dyn Store>, requester: &str, now: Moment) -> FilingRead {
     let requester = account(requester).id;
-    store.filing(FilingKey { requester, role: ROLE, now, live: false, load: true }).await.unwrap()
+    store
+        .filing(FilingKey { requester, role: ROLE, now, live: false, load: true, client_request: None })
+        .await
+        .unwrap()
 }

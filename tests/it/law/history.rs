@@ -6,10 +6,13 @@ use std::sync::Arc;
 use countersign::domain::account::{Account, Group, Principal};
 use countersign::domain::elevation::Elevation;
 use countersign::domain::error::Error;
-use countersign::domain::event::{Actor, Channel, Decided, Event, Fact, Filed, Opened, Origin, Subject};
+use countersign::domain::event::{
+    Activated, Actor, Channel, Decided, Event, Fact, Filed, Opened, Origin, Subject,
+};
 use countersign::domain::id::{ApprovalId, ElevationId, RoleId};
 use countersign::domain::moment::{Life, Moment};
-use countersign::domain::role::{Role, Stage};
+use countersign::domain::role::{Role, Rules};
+use countersign::domain::stages::Stage;
 use countersign::domain::version::Version;
 use countersign::record::Envelope;
 use countersign::store::{Change, Commit, ElevationKey, ElevationRead, Key, Record, Store};
@@ -48,7 +51,8 @@ pub fn role(id: RoleId, approvers: &[Principal]) -> Role {
         description: "Read access to the files of the SQL servers.".to_owned(),
         longest_life: life(3_600),
         candidates: vec![Principal::Account(account(JEN)), group("SQL Users")],
-        stage: Some(Stage { approvers: approvers.to_vec(), needed: 2 }),
+        stages: vec![Stage { approvers: approvers.to_vec(), needed: 2 }],
+        rules: Rules::default(),
     }
 }
 
@@ -63,7 +67,7 @@ pub fn role_change(role: &Role, before: Version) -> Change {
     Change {
         expects: vec![(Key::Role(role.id), before)],
         puts: vec![Record::Role(Box::new(role.clone()))],
-        events: vec![Event { time: START, subject: Subject::Role(role.id), by: actor(ANN), fact }],
+        events: vec![Event { time: START, subject: Subject::Role(role.id), by: Some(actor(ANN)), fact }],
         deadline: None,
     }
 }
@@ -91,7 +95,8 @@ impl History {
 
     pub fn by(requester: &str, number: u128, time: Moment, filed: Filed) -> Self {
         let subject = Subject::Elevation(elevation_id(number));
-        let event = Event { time, subject, by: actor(requester), fact: Fact::Filed(Box::new(filed)) };
+        let by = Some(actor(requester));
+        let event = Event { time, subject, by, fact: Fact::Filed(Box::new(filed)) };
         let elevation = Elevation::apply(None, &event).unwrap();
         Self { elevation, events: vec![event], before: Version::ABSENT, step: 1 }
     }
@@ -141,6 +146,8 @@ pub fn filing(number: u128) -> Filed {
         life: life(3_600),
         requested_start: START,
         approval: Some(Opened { id: approval_id(number), pending_until: at(7 * 86_400) }),
+        approved_as: None,
+        client_request: None,
     }
 }
 
@@ -153,27 +160,28 @@ pub fn approval_id(number: u128) -> ApprovalId {
 }
 
 /// A fact, and who made it so.
-pub type Told = (Actor, Fact);
+pub type Told = (Option<Actor>, Fact);
 
 pub fn approved_by(name: &str) -> Told {
     let requester_via = Some(group("SQL Users"));
-    (actor(name), Fact::Approved(Decided { requester_via, ..decided() }))
+    (Some(actor(name)), Fact::Approved(Decided { requester_via, ..decided() }))
 }
 
 pub fn rejected_by(name: &str) -> Told {
-    (actor(name), Fact::Rejected(decided()))
+    (Some(actor(name)), Fact::Rejected(decided()))
 }
 
 pub fn closed_by(name: &str) -> Told {
-    (actor(name), Fact::Closed)
+    (Some(actor(name)), Fact::Closed)
 }
 
 pub fn activated_until(expires_at: Moment) -> Told {
-    (actor(SAM), Fact::Activated { expires_at })
+    (Some(actor(SAM)), Fact::Activated(Activated { expires_at, role_revision: 1, requester_via: None }))
 }
 
 fn decided() -> Decided {
-    Decided { reason: Some("Seen it.".to_owned()), role_revision: 1, requester_via: None }
+    let reason = Some("Seen it.".to_owned());
+    Decided { reason, role_revision: 1, requester_via: None, stage: 0, open_stage: 0 }
 }
 
 fn actor(name: &str) -> Actor {

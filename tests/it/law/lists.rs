@@ -265,7 +265,7 @@ pub async fn an_approver_is_named_by_account_or_by_group_as_the_role_stands_now(
     let named = |approvers: &[Principal]| role(ROLE, approvers);
     let before = named(&[Principal::Account(account(SAM)), group("SQL Owners"), group("Auditors")]);
     let after = named(&[group("Auditors")]);
-    let unapproved = Role { stage: None, ..sams_role() };
+    let unapproved = Role { stages: vec![], ..sams_role() };
     let table = [
         (SAM, &[][..], [1, 0, 0]),
         (KIM, &["sql owners"], [1, 0, 0]),

@@ -6,7 +6,6 @@ use countersign::domain::caller::Caller;
 use countersign::domain::elevation::{Elevation, Status};
 use countersign::domain::moment::Moment;
 use countersign::domain::query::{Comparison, ElevationField, Operator, Query, Value};
-use countersign::domain::rights;
 use countersign::domain::role::Role;
 
 pub const FIELDS: [ElevationField; 16] = [
@@ -77,9 +76,12 @@ pub fn value(field: ElevationField, elevation: &Elevation) -> Value {
 
 fn is_decidable(elevation: &Elevation, roles: &[Role], caller: &Caller, now: Moment) -> bool {
     let role = roles.iter().find(|role| role.id == elevation.role);
+    let stage =
+        elevation.approval.as_ref().zip(role).and_then(|(approval, role)| role.stages.get(approval.stage));
     let decisions = elevation.approval.iter().flat_map(|approval| &approval.decisions);
     elevation.status(now) == Status::PendingApproval
-        && rights::decides(caller, elevation, role).is_ok()
+        && elevation.requester.id != caller.account.id
+        && stage.is_some_and(|stage| stage.approver(caller.principals()).is_some())
         && decisions.into_iter().all(|decision| decision.approver.id != caller.account.id)
 }
 

@@ -168,7 +168,7 @@ async fn connections_that_are_never_ready_for_use_are_given_up() {
     let (_, options) = url.split_once("&options").unwrap();
     let url = format!("postgres://countersign@127.0.0.1:{port}/postgres?options{options}");
     let store: Arc<dyn Store> =
-        Arc::new(PostgresStore::open(&url, None, StoreMetrics::default()).await.unwrap());
+        Arc::new(PostgresStore::open(&url, None, None, StoreMetrics::default()).await.unwrap());
     committed(&store, History::filed(1).change()).await;
     between.store(false, Ordering::SeqCst);
     let operator = database.connect().await;
@@ -262,7 +262,7 @@ async fn the_certificate_of_the_server_is_verified() {
     let ca = format!("sslrootcert={}", database.server.folder().replace('/', "%2F")) + "%2Fca.pem";
     let open = async |last, tls: &str| {
         let url = format!("postgres://countersign@{}/postgres?{tls}", address(last));
-        PostgresStore::open(&url, None, StoreMetrics::default()).await
+        PostgresStore::open(&url, None, None, StoreMetrics::default()).await
     };
     for mode in ["", "&sslmode=require", "&sslmode=verify-ca", "&sslmode=verify-full"] {
         assert!(open(1, &format!("{ca}{mode}")).await.is_ok(), "{mode}");
@@ -282,7 +282,8 @@ async fn a_store_of_a_newer_version_is_refused() {
     let database = Database::new().await;
     drop(database.open().await);
     database.connect().await.batch_execute("INSERT INTO migration VALUES (99)").await.unwrap();
-    let refused = PostgresStore::open(&database.url(), None, StoreMetrics::default()).await.unwrap_err();
+    let refused =
+        PostgresStore::open(&database.url(), None, None, StoreMetrics::default()).await.unwrap_err();
     assert_eq!(refused.cause.unwrap().to_string(), "the store was written by a newer version of Countersign");
 }
 
@@ -306,7 +307,7 @@ async fn what_is_no_url_is_refused_and_not_repeated() {
         "postgres://ann:hunter2@db/x?sslmode=prefer",
         "postgres://ann:hunter2@db/x?sslmode=verify-full&sslrootcert=hunter2.pem",
     ] {
-        let refused = PostgresStore::open(url, None, StoreMetrics::default()).await.unwrap_err();
+        let refused = PostgresStore::open(url, None, None, StoreMetrics::default()).await.unwrap_err();
         assert_eq!(refused.kind, Kind::InvalidArgument, "{url}: {refused:?}");
         let told = format!("{refused} {:?}", refused.cause);
         assert!(!told.contains("hunter2"), "{told}");
@@ -327,7 +328,7 @@ async fn of_several_hosts_the_first_that_answers_is_taken() {
     let folder = database.server.folder().replace('/', "%2F");
     let url = format!("postgres://countersign@127.0.0.1:{port},{folder}:5432/postgres?options{options}");
     let store: Arc<dyn Store> =
-        Arc::new(PostgresStore::open(&url, None, StoreMetrics::default()).await.unwrap());
+        Arc::new(PostgresStore::open(&url, None, None, StoreMetrics::default()).await.unwrap());
     committed(&store, History::filed(1).change()).await;
 }
 

@@ -1,0 +1,127 @@
+//! What a role asks of a reason: of a justification, and of the reason of a decision.
+
+use regex_lite::RegexBuilder;
+
+use super::error::Error;
+use super::refusal::Refusal;
+
+/// What a reason must be like; by default there need not be any, and every one will do.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ReasonRule {
+    /// Whether there must be one.
+    pub required: bool,
+    /// How many characters one has at least, white space at its ends not counted; at most 1,024.
+    pub shortest: u32,
+    /// What is found in every one.
+    pub pattern: Option<Pattern>,
+}
+
+/// A regular expression of at most 256 characters, in the syntax of the crate `regex-lite`. It is found in linear time.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Pattern(String);
+
+/// What is wrong with a reason.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ReasonFault {
+    /// There is none.
+    Missing,
+    /// It has fewer characters than this.
+    TooShort(u32),
+    /// The pattern is not found in it.
+    Unlike,
+}
+
+impl ReasonRule {
+    /// The rule, when it keeps its bounds.
+    pub fn checked(self) -> Result<Self, Error> {
+        if self.shortest > LONGEST {
+            return Err(Error::invalid("A reason cannot be asked to have more than 1,024 characters."));
+        }
+        Ok(self)
+    }
+
+    /// Whether `reason` will do.
+    pub fn allows(&self, reason: Option<&str>) -> Result<(), Refusal> {
+        self.fault(reason).map_or(Ok(()), |fault| Err(Refusal::ReasonNotAccepted(fault)))
+    }
+
+    fn fault(&self, reason: Option<&str>) -> Option<ReasonFault> {
+        let Some(reason) = reason.map(str::trim).filter(|reason| !reason.is_empty()) else {
+            return self.required.then_some(ReasonFault::Missing);
+        };
+        if reason.chars().count() < usize::try_from(self.shortest).unwrap_or(usize::MAX) {
+            return Some(ReasonFault::TooShort(self.shortest));
+        }
+        let pattern = self.pattern.as_ref()?;
+        (!pattern.is_found_in(reason)).then_some(ReasonFault::Unlike)
+    }
+}
+
+impl Pattern {
+    /// The pattern of that text.
+    pub fn new(text: &str) -> Result<Self, Error> {
+        if !(1..=LONGEST_PATTERN).contains(&text.chars().count()) || compiled(text).is_err() {
+            return Err(Error::invalid("A pattern is a regular expression of 1 to 256 characters."));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The text of the pattern.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A pattern that cannot be read any more is found in nothing.
+    fn is_found_in(&self, reason: &str) -> bool {
+        compiled(&self.0).is_ok_and(|regex| regex.is_match(reason))
+    }
+}
+
+fn compiled(text: &str) -> Result<regex_lite::Regex, regex_lite::Error> {
+    RegexBuilder::new(text).size_limit(LARGEST_PATTERN).build()
+}
+
+const LONGEST: u32 = 1_024;
+const LONGEST_PATTERN: usize = 256;
+/// In bytes, compiled.
+const LARGEST_PATTERN: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_what_the_role_asks_for() {
+        use ReasonFault::{Missing, TooShort, Unlike};
+        let pattern = |text| Some(Pattern::new(text).unwrap());
+        let rule = |required, shortest, pattern| ReasonRule { required, shortest, pattern };
+        let table = [
+            (rule(false, 0, None), None, None),
+            (rule(false, 9, pattern("x")), None, None),
+            (rule(true, 0, None), None, Some(Missing)),
+            (rule(true, 0, None), Some(" \t\n\u{a0} "), Some(Missing)),
+            (rule(true, 0, None), Some("x"), None),
+            (rule(false, 3, None), Some("ab"), Some(TooShort(3))),
+            (rule(false, 3, None), Some(" ab      "), Some(TooShort(3))),
+            (rule(false, 3, None), Some("äöü"), None),
+            (rule(false, 0, pattern("INC[0-9]{6}")), Some("see INC123456."), None),
+            (rule(false, 0, pattern("^INC[0-9]{6}$")), Some("see INC123456."), Some(Unlike)),
+            (rule(false, 0, pattern("^INC[0-9]{6}$")), Some("INC12345\n6"), Some(Unlike)),
+            (rule(false, 0, pattern("^INC[0-9]{6}$")), Some("x\nINC123456"), Some(Unlike)),
+        ];
+        for (rule, reason, fault) in table {
+            assert_eq!(rule.fault(reason), fault, "{rule:?} {reason:?}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_bounded() {
+        for bad in ["", "(", "[a-", "a{1000}{1000}", &"a".repeat(257)] {
+            assert!(Pattern::new(bad).is_err(), "{bad}");
+        }
+        assert!(Pattern::new(&"a".repeat(256)).is_ok());
+        let most = ReasonRule { shortest: 1_024, ..ReasonRule::default() };
+        assert!(most.clone().checked().is_ok());
+        assert!(ReasonRule { shortest: 1_025, ..most }.checked().is_err());
+    }
+}

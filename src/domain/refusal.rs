@@ -1,0 +1,137 @@
+//! Why something may not happen: the expected outcomes that are no events.
+
+use std::borrow::Cow;
+
+use super::elevation::{ApprovalStatus, Status};
+use super::error::{Error, Kind};
+use super::reason::ReasonFault;
+
+/// Why something may not happen: an expected outcome, to be told to the caller.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Refusal {
+    /// The caller may not do this, or the thing is not there; which of the two is not told.
+    AccessDenied,
+    /// The caller has decided the other way before.
+    AlreadyDecided,
+    /// The approval is decided or expired.
+    ApprovalNotPending(ApprovalStatus),
+    /// The elevation was rejected or has expired.
+    ElevationEnded(Status),
+    /// The start is outside the role's availability window.
+    OutsideWindow,
+    /// The reason is not what the role asks for.
+    ReasonNotAccepted(ReasonFault),
+    /// The requester is not a candidate of the role any more.
+    RequesterNotCandidate,
+    /// The client has given this name to another request.
+    RequestIdReused,
+    /// Somebody else changed the role.
+    RoleChanged,
+    /// The id of the role is taken.
+    RoleExists,
+    /// Elevations of the role are pending, scheduled or active.
+    RoleInUse,
+    /// The approval waits for approvers of another stage.
+    StageNotOpen,
+    /// The start is too far ahead.
+    StartTooLate,
+    /// The caller has filed as many elevations within an hour as one may.
+    TooManyFilings(u32),
+    /// As many of the caller's elevations wait for approval as may.
+    TooManyPending(u32),
+}
+
+impl ApprovalStatus {
+    /// The status in one word, as callers are told it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Approved => "APPROVED",
+            Self::Closed => "CLOSED",
+            Self::Expired => "EXPIRED",
+            Self::Pending => "PENDING",
+            Self::Rejected => "REJECTED",
+        }
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let (kind, message) = match refusal {
+            Refusal::ApprovalNotPending(status) => return not_pending(status),
+            Refusal::ElevationEnded(status) => return ended(status),
+            Refusal::ReasonNotAccepted(fault) => return not_accepted(fault),
+            Refusal::StartTooLate => {
+                return Self::invalid("A start is at most 3,660 days ahead.").in_field("requested_start");
+            }
+            Refusal::TooManyFilings(most) => return too_many_filings(most),
+            Refusal::TooManyPending(most) => return too_many_pending(most),
+            Refusal::AccessDenied => (Kind::AccessDenied, "You may not do this, or there is no such object."),
+            Refusal::AlreadyDecided => {
+                (Kind::AlreadyDecided, "You have decided this approval the other way.")
+            }
+            Refusal::OutsideWindow => (
+                Kind::OutsideWindow,
+                "The role cannot be held from that time of day; see its availability window.",
+            ),
+            Refusal::RequesterNotCandidate => (
+                Kind::RequesterNotCandidate,
+                "The requester may not hold this role any more; the request can only be rejected.",
+            ),
+            Refusal::RequestIdReused => {
+                (Kind::RequestIdReused, "This request id was given to another request within the last day.")
+            }
+            Refusal::RoleChanged => {
+                (Kind::RoleChanged, "The role was changed since it was read. Read it again.")
+            }
+            Refusal::RoleExists => (Kind::RoleExists, "There is, or was, a role with this id."),
+            Refusal::RoleInUse => (
+                Kind::RoleInUse,
+                "Elevations of the role are pending, scheduled or active; they have to end first.",
+            ),
+            Refusal::StageNotOpen => {
+                (Kind::StageNotOpen, "The approval waits for approvers of another stage.")
+            }
+        };
+        Self::new(kind, message)
+    }
+}
+
+fn not_pending(status: ApprovalStatus) -> Error {
+    let message = match status {
+        ApprovalStatus::Approved => "The approval is no longer pending: it was approved.",
+        ApprovalStatus::Closed => "The approval is no longer pending: the request was closed.",
+        ApprovalStatus::Expired => "The approval is no longer pending: it expired.",
+        ApprovalStatus::Pending => "The approval is pending.",
+        ApprovalStatus::Rejected => "The approval is no longer pending: it was rejected.",
+    };
+    Error { status: Some(status.name()), ..Error::new(Kind::ApprovalNotPending, message) }
+}
+
+fn ended(status: Status) -> Error {
+    let (name, message) = match status {
+        Status::Rejected => ("REJECTED", "The request has ended: it was rejected."),
+        _ => ("EXPIRED", "The request has ended: it expired."),
+    };
+    Error { status: Some(name), ..Error::new(Kind::ElevationEnded, message) }
+}
+
+fn not_accepted(fault: ReasonFault) -> Error {
+    let message = match fault {
+        ReasonFault::Missing => Cow::from("The role asks for a reason."),
+        ReasonFault::TooShort(least) => {
+            format!("The role asks for a reason of at least {least} characters.").into()
+        }
+        ReasonFault::Unlike => "The reason has not the form that the role asks for.".into(),
+    };
+    Error::new(Kind::ReasonNotAccepted, message)
+}
+
+fn too_many_filings(most: u32) -> Error {
+    let message = format!("You have filed {most} requests within an hour, and one may not file more.");
+    Error::new(Kind::TooManyFilings, message)
+}
+
+fn too_many_pending(most: u32) -> Error {
+    let message = format!("{most} of your requests wait for approval, and no more may wait at once.");
+    Error::new(Kind::TooManyPending, message)
+}

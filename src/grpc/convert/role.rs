@@ -1,0 +1,214 @@
+//! Roles.
+
+use super::{counted, in_field, principals, uuid};
+use crate::domain::error::Error;
+use crate::domain::id::RoleId;
+use crate::domain::moment::Life;
+use crate::domain::reason::{self, Pattern};
+use crate::domain::role::{Role, Rules};
+use crate::domain::stages::{self, Shortage};
+use crate::domain::version::{Version, Versioned};
+use crate::domain::window::{TimeOfDay, Window};
+use crate::proto::pam::v1;
+
+impl From<Versioned<Role>> for v1::Role {
+    fn from(Versioned { version, value: role }: Versioned<Role>) -> Self {
+        let rules = role.rules;
+        let time_of_day = |of: fn(Window) -> TimeOfDay| rules.window.map(of).map(|time| time.to_string());
+        Self {
+            id: role.id.to_string(),
+            display_name: role.display_name,
+            description: role.description,
+            longest_life: Some(role.longest_life.into()),
+            available_from: time_of_day(Window::from).unwrap_or_default(),
+            available_to: time_of_day(Window::to).unwrap_or_default(),
+            candidates: role.candidates.into_iter().map(v1::Principal::from).collect(),
+            approval_required: !role.stages.is_empty(),
+            stages: role.stages.into_iter().map(v1::Stage::from).collect(),
+            revision: version.0,
+            auto_approve_owners: rules.auto_approve_owners,
+            pending_timeout: rules.pending_timeout.map(prost_types::Duration::from),
+            justification_rule: reason_rule(rules.justification),
+            decision_reason_rule: reason_rule(rules.decision_reason),
+            mfa_required: false,
+            break_glass: false,
+            escalate_after: None,
+            delegation_allowed: false,
+        }
+    }
+}
+
+/// The role of a message; `id` is what it gets when it has none of its own.
+pub(in crate::grpc) fn role(role: Option<v1::Role>, id: RoleId) -> Result<Role, Error> {
+    let role = role.ok_or_else(|| Error::invalid("A role is needed.").in_field("role"))?;
+    refuse_unsupported(&role)?;
+    if role.approval_required == role.stages.is_empty() {
+        let message = "A role has stages when approval is required, and none otherwise.";
+        return Err(Error::invalid(message).in_field("role.stages"));
+    }
+    let rules = Rules {
+        auto_approve_owners: role.auto_approve_owners,
+        pending_timeout: role
+            .pending_timeout
+            .map(Life::try_from)
+            .transpose()
+            .map_err(in_field("role.pending_timeout"))?,
+        window: Window::read(&role.available_from, &role.available_to)
+            .map_err(in_field("role.available_from"))?,
+        justification: read_reason_rule(role.justification_rule)
+            .map_err(in_field("role.justification_rule"))?,
+        decision_reason: read_reason_rule(role.decision_reason_rule)
+            .map_err(in_field("role.decision_reason_rule"))?,
+    };
+    let life = role.longest_life.ok_or_else(|| Error::invalid("A longest life is needed."));
+    let stages = role.stages.into_iter().map(stages::Stage::try_from).collect::<Result<_, _>>();
+    Role {
+        id: if role.id.is_empty() { id } else { RoleId(uuid(&role.id).map_err(in_field("role.id"))?) },
+        display_name: role.display_name,
+        description: role.description,
+        longest_life: life.and_then(Life::try_from).map_err(in_field("role.longest_life"))?,
+        candidates: principals(role.candidates).map_err(in_field("role.candidates"))?,
+        stages: stages.map_err(in_field("role.stages"))?,
+        rules,
+    }
+    .checked()
+    .map_err(in_field("role"))
+}
+
+/// The role of a message that replaces one, with the version of that.
+pub(in crate::grpc) fn revised_role(message: Option<v1::Role>) -> Result<Versioned<Role>, Error> {
+    let message = message.ok_or_else(|| Error::invalid("A role is needed.").in_field("role"))?;
+    let version = Version(message.revision);
+    let id = RoleId(uuid(&message.id).map_err(in_field("role.id"))?);
+    Ok(Versioned { version, value: role(Some(message), id)? })
+}
+
+/// A role that asks for more than there is must not seem to get it.
+fn refuse_unsupported(role: &v1::Role) -> Result<(), Error> {
+    let asked = [
+        (role.mfa_required, "role.mfa_required", "Countersign does not ask for a second factor."),
+        (role.break_glass, "role.break_glass", "Countersign does not break the glass."),
+        (role.escalate_after.is_some(), "role.escalate_after", "Countersign does not escalate approvals."),
+        (role.delegation_allowed, "role.delegation_allowed", "Countersign does not delegate approvals."),
+    ];
+    match asked.into_iter().find(|(asked, ..)| *asked) {
+        Some((_, field, message)) => Err(Error::invalid(message).in_field(field)),
+        None => Ok(()),
+    }
+}
+
+fn reason_rule(rule: reason::ReasonRule) -> Option<v1::ReasonRule> {
+    let pattern = rule.pattern.as_ref().map_or("", Pattern::as_str).to_owned();
+    (rule != reason::ReasonRule::default()).then_some(v1::ReasonRule {
+        required: rule.required,
+        shortest: rule.shortest,
+        pattern,
+    })
+}
+
+fn read_reason_rule(rule: Option<v1::ReasonRule>) -> Result<reason::ReasonRule, Error> {
+    let v1::ReasonRule { required, shortest, pattern } = rule.unwrap_or_default();
+    let pattern = Some(&*pattern).filter(|pattern| !pattern.is_empty()).map(Pattern::new).transpose()?;
+    Ok(reason::ReasonRule { required, shortest, pattern })
+}
+
+impl From<stages::Stage> for v1::Stage {
+    fn from(stage: stages::Stage) -> Self {
+        Self {
+            approvers: stage.approvers.into_iter().map(v1::Principal::from).collect(),
+            needed: stage.needed,
+        }
+    }
+}
+
+impl TryFrom<v1::Stage> for stages::Stage {
+    type Error = Error;
+
+    fn try_from(stage: v1::Stage) -> Result<Self, Error> {
+        Ok(Self { approvers: principals(stage.approvers)?, needed: stage.needed })
+    }
+}
+
+impl From<Shortage> for v1::Shortage {
+    fn from(shortage: Shortage) -> Self {
+        Self { stage: counted(shortage.stage), needed: shortage.missing, available: shortage.available }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost_types::Duration;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn named(name: &str) -> v1::Principal {
+        v1::Principal { kind: Some(v1::principal::Kind::Account(name.into())) }
+    }
+
+    fn group(name: &str) -> v1::Principal {
+        v1::Principal { kind: Some(v1::principal::Kind::Group(name.into())) }
+    }
+
+    fn valid(stages: Vec<v1::Stage>) -> v1::Role {
+        v1::Role {
+            display_name: "SQL".into(),
+            longest_life: Some(Duration { seconds: 60, nanos: 0 }),
+            candidates: vec![named("PRIV\\jen")],
+            approval_required: !stages.is_empty(),
+            stages,
+            ..v1::Role::default()
+        }
+    }
+
+    fn stage(approvers: &[v1::Principal], needed: u32) -> v1::Stage {
+        v1::Stage { approvers: approvers.to_vec(), needed }
+    }
+
+    fn is_accepted(message: v1::Role) -> bool {
+        role(Some(message), RoleId(Uuid::nil())).is_ok()
+    }
+
+    #[test]
+    fn a_role_has_stages_when_approval_is_required() {
+        let sam = stage(&[named("PRIV\\sam")], 1);
+        assert!(is_accepted(valid(vec![])));
+        assert!(is_accepted(valid(vec![sam.clone()])));
+        assert!(!is_accepted(v1::Role { approval_required: true, ..valid(vec![]) }));
+        assert!(!is_accepted(v1::Role { approval_required: false, ..valid(vec![sam]) }));
+        let everybody = stage(&[group("Owners")], 1);
+        assert!(is_accepted(valid(vec![everybody.clone(); 8])));
+        assert!(!is_accepted(valid(vec![everybody; 9])));
+    }
+
+    #[test]
+    fn the_stages_name_enough_people() {
+        let [sam, kim, sam_again] = ["PRIV\\sam", "PRIV\\kim", "priv\\SAM"].map(named);
+        let (sams, both) = (std::slice::from_ref(&sam), &[sam.clone(), kim][..]);
+        let table = [
+            (vec![stage(sams, 2)], false),
+            (vec![stage(&[sam.clone(), sam_again], 2)], false),
+            (vec![stage(both, 2)], true),
+            (vec![stage(&[sam.clone(), group("Owners")], 9)], true),
+            (vec![stage(sams, 1), stage(sams, 1)], false),
+            (vec![stage(both, 1), stage(sams, 1)], true),
+            (vec![stage(both, 2), stage(sams, 1)], false),
+        ];
+        for (stages, decidable) in table {
+            assert_eq!(is_accepted(valid(stages.clone())), decidable, "{stages:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_supported_is_refused_by_name() {
+        let table = [
+            (v1::Role { mfa_required: true, ..valid(vec![]) }, "role.mfa_required"),
+            (v1::Role { break_glass: true, ..valid(vec![]) }, "role.break_glass"),
+            (v1::Role { escalate_after: Some(Duration::default()), ..valid(vec![]) }, "role.escalate_after"),
+            (v1::Role { delegation_allowed: true, ..valid(vec![]) }, "role.delegation_allowed"),
+        ];
+        for (message, field) in table {
+            assert_eq!(role(Some(message), RoleId(Uuid::nil())).unwrap_err().field, Some(field));
+        }
+    }
+}

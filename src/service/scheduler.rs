@@ -1,0 +1,119 @@
+//! The scheduler: asks the store for what is due, does it, and waits for what is next.
+//!
+//! There is no timer per elevation, and no polling. Any number of nodes may do this at once: what one of them has done, the
+//! others find done, or their commit is refused.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+use super::{MOST_ATTEMPTS, Outcome, Service, contended};
+use crate::domain::decide::{Due, advance};
+use crate::domain::elevation::Elevation;
+use crate::domain::error::{Error, Kind};
+use crate::domain::moment::Moment;
+use crate::domain::version::Version;
+use crate::store::{ElevationRead, Key};
+
+/// What wakes the scheduler before the moment that it waits for.
+pub(super) struct Wake {
+    /// The next moment that it knows of, in ticks.
+    next: AtomicI64,
+    notify: Notify,
+}
+
+impl Wake {
+    pub(super) fn new() -> Self {
+        Self { next: AtomicI64::new(i64::MAX), notify: Notify::new() }
+    }
+
+    /// Tells of what was committed: it may be due before anything that the scheduler knows of.
+    pub(super) fn committed(&self, elevation: &Elevation) {
+        if elevation.due().is_some_and(|due| due.ticks() < self.next.load(Ordering::SeqCst)) {
+            self.notify.notify_one();
+        }
+    }
+}
+
+impl Service {
+    /// Does what time brings, for ever.
+    pub async fn keep_time(&self) {
+        loop {
+            match self.catch_up().await {
+                Ok(next) => tokio::select! {
+                    () = self.time.reaches(next) => {}
+                    () = self.wake.notify.notified() => {}
+                },
+                Err(error) => {
+                    // A wrong clock has told of itself.
+                    if error.kind != Kind::ClockSkewed {
+                        tracing::warn!(%error, cause = error.cause, "what is due cannot be done; trying again");
+                    }
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Does everything that is due by now, in the order of its moments; answers when something is next.
+    pub async fn catch_up(&self) -> Result<Option<Moment>, Error> {
+        for _ in 0..MOST_ATTEMPTS {
+            // Whatever is committed from here on is either seen below, or wakes.
+            self.wake.next.store(i64::MAX, Ordering::SeqCst);
+            while self.advance_some().await? {}
+            let due = self.store.due(self.time.now(), 1).await?;
+            if due.elevations.is_empty() {
+                self.wake.next.store(due.next.map_or(i64::MAX, Moment::ticks), Ordering::SeqCst);
+                return Ok(due.next);
+            }
+        }
+        Err(contended())
+    }
+
+    /// Does the earliest of what is due; whether any of it went through. What cannot be done holds nothing else up.
+    async fn advance_some(&self) -> Result<bool, Error> {
+        let now = self.time.deciding()?;
+        let mut outcomes = Vec::new();
+        let mut failed = None;
+        for read in self.store.due(now, LARGEST_ROUND).await?.elevations {
+            match self.advance(read, now).await {
+                Ok(outcome) => outcomes.push(outcome),
+                Err(error) => failed = Some(error),
+            }
+        }
+        // Queued in their order, and written in groups.
+        let commits = outcomes.into_iter().map(|outcome| self.commit(outcome, None));
+        let mut written = false;
+        for committed in join_all(commits).await {
+            match committed {
+                Ok(committed) => written |= committed.is_some(),
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.filter(|_| !written).map_or(Ok(written), Err)
+    }
+
+    /// What time has done to one elevation.
+    async fn advance(&self, read: ElevationRead, now: Moment) -> Result<Outcome, Error> {
+        let ElevationRead { elevation, role } = read;
+        let requester = self.directory.principals(&elevation.value.requester, now).await?;
+        let deciders = self.deciders(&elevation.value, now).await?;
+        let due = Due {
+            elevation: &elevation.value,
+            role: role.as_ref(),
+            requester: &requester,
+            deciders: &deciders,
+        };
+        let events = advance(&due, now);
+        let role_version = role.map_or(Version::ABSENT, |role| role.version);
+        let relied_on = vec![(Key::Role(elevation.value.role), role_version)];
+        Ok(Outcome { before: vec![elevation], relied_on, events, ..Outcome::default() })
+    }
+}
+
+const LARGEST_ROUND: u32 = 256;
+/// After what could not be done.
+const PAUSE: Duration = Duration::from_secs(1);

@@ -1,0 +1,80 @@
+//! What decisions and the scheduler read beside whole lists.
+
+use uuid::Uuid;
+
+use super::{Dialect, ELEVATION_COLUMNS, ELEVATIONS, List, Parameter, Statement};
+use crate::domain::elevation::Status;
+use crate::domain::id::RoleId;
+use crate::domain::moment::Moment;
+use crate::domain::quota::Load;
+use crate::store::FilingKey;
+
+impl List {
+    /// Reads the elevations of the role that the requester holds or waits for.
+    pub(in crate::store) fn live(dialect: &'static Dialect, key: &FilingKey) -> Statement {
+        let mut list = Self::new(dialect, &ELEVATIONS);
+        list.and_requester(key.requester);
+        list.and_live(key.role, key.now);
+        let sql = format!("SELECT {ELEVATION_COLUMNS} FROM elevation WHERE {}", list.condition);
+        Statement { sql, parameters: list.parameters }
+    }
+
+    /// Reads the last elevation that the requester filed under the client's name `request`.
+    pub(in crate::store) fn filed_before(
+        dialect: &'static Dialect,
+        key: &FilingKey,
+        request: Uuid,
+    ) -> Statement {
+        let mut list = Self::new(dialect, &ELEVATIONS);
+        list.and_requester(key.requester);
+        let request = list.parameter(Parameter::Id(request));
+        let sql = format!(
+            "SELECT {ELEVATION_COLUMNS} FROM elevation WHERE {} AND client_request = {request} \
+             ORDER BY filed_at DESC, id DESC LIMIT 1",
+            list.condition
+        );
+        Statement { sql, parameters: list.parameters }
+    }
+
+    /// Reads what is due at `now`, the earliest first.
+    pub(in crate::store) fn due(dialect: &'static Dialect, now: Moment, limit: u32) -> Statement {
+        let mut list = Self::new(dialect, &ELEVATIONS);
+        let [now, limit] = [now.ticks(), limit.into()].map(|value| list.parameter(Parameter::Integer(value)));
+        let sql = format!(
+            "SELECT {ELEVATION_COLUMNS} FROM elevation WHERE due <= {now} ORDER BY due, id LIMIT {limit}"
+        );
+        Statement { sql, parameters: list.parameters }
+    }
+
+    /// Reads when something is due next after `now`.
+    pub(in crate::store) fn next_due(dialect: &'static Dialect, now: Moment) -> Statement {
+        let mut list = Self::new(dialect, &ELEVATIONS);
+        let now = list.parameter(Parameter::Integer(now.ticks()));
+        let sql = format!("SELECT min(due) FROM elevation WHERE due > {now}");
+        Statement { sql, parameters: list.parameters }
+    }
+
+    /// Counts what of the requester waits for approval, and what was filed within the hour.
+    pub(in crate::store) fn load(dialect: &'static Dialect, key: &FilingKey) -> Statement {
+        let mut list = Self::new(dialect, &ELEVATIONS);
+        list.and_requester(key.requester);
+        list.and_any_status(&[Status::PendingApproval], key.now);
+        let pending = std::mem::replace(&mut list.condition, String::from("TRUE"));
+        list.and_requester(key.requester);
+        let since = list.parameter(Parameter::Integer(Load::since(key.now).ticks()));
+        let sql = format!(
+            "SELECT (SELECT count(*) FROM elevation WHERE {pending}), \
+             (SELECT count(*) FROM elevation WHERE {} AND filed_at > {since})",
+            list.condition
+        );
+        Statement { sql, parameters: list.parameters }
+    }
+
+    /// Reads whether any elevation of `role` is pending, scheduled or active at `now`.
+    pub(in crate::store) fn in_use(dialect: &'static Dialect, role: RoleId, now: Moment) -> Statement {
+        let mut list = Self::new(dialect, &ELEVATIONS);
+        list.and_live(role, now);
+        let sql = format!("SELECT EXISTS (SELECT 1 FROM elevation WHERE {})", list.condition);
+        Statement { sql, parameters: list.parameters }
+    }
+}

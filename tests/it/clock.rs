@@ -1,0 +1,236 @@
+//! Clocks that jump and go back, long stops, restarts: told by the hand clock.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use countersign::domain::event::{Event, Fact};
+use countersign::domain::moment::{Life, Moment};
+use countersign::metrics::StoreMetrics;
+use countersign::ports::Clock;
+use countersign::proto::pam::v1::{CreateElevationRequest, Elevation, ElevationStatus, Role};
+use countersign::record::Envelope;
+use countersign::store::Store;
+use countersign::store::postgres::{PostgresStore, Skew};
+use countersign::system::SystemClock;
+use prost_types::{Duration, Timestamp};
+use tonic::Code;
+
+use crate::kit::{ANN, HandClock, JEN, Kit, SAM, reason, role};
+use crate::law::history::{role_change, sams_role};
+use crate::postgres::{self, Database};
+
+fn seconds(seconds: i64) -> Option<Duration> {
+    Some(Duration { seconds, nanos: 0 })
+}
+
+/// What jen asks for: to hold a role for so long, from so many seconds ahead.
+async fn asked(kit: &Kit, role: &Role, life: i64, ahead: i64) -> Elevation {
+    let now = Timestamp::from(kit.clock.now());
+    let request = CreateElevationRequest {
+        role_id: role.id.clone(),
+        life: seconds(life),
+        requested_start: Some(Timestamp { seconds: now.seconds + ahead, ..now }),
+        ..CreateElevationRequest::default()
+    };
+    let answer = kit.as_(JEN).elevations().create_elevation(request).await.unwrap();
+    answer.into_inner().elevation.unwrap()
+}
+
+async fn record(kit: &Kit) -> Vec<Event> {
+    let record = kit.store.events(0, 1_000).await.unwrap();
+    for (sequence, envelope) in (1..).zip(&record) {
+        assert_eq!(envelope.sequence, sequence, "no gap");
+    }
+    record.iter().map(Envelope::event).collect::<Result<_, _>>().unwrap()
+}
+
+async fn status(kit: &Kit, elevation: &Elevation) -> ElevationStatus {
+    kit.as_(JEN).elevation(&elevation.id).await.unwrap().status()
+}
+
+/// Ten jumps. Whatever the clock says: nothing that has ended lives again, nothing begins twice, an end never moves to a
+/// later moment, and no event has an earlier time than one before it.
+#[tokio::test]
+async fn ten_jumps() {
+    let kit = Kit::start().await;
+    let open = kit.role_with(&[], 0).await;
+    let mut lives = Vec::new();
+    for (life, ahead) in [(600, 0), (3_600, 0), (60, 300), (600, 4_000), (60, 90_000), (3_600, 200_000)] {
+        lives.push(asked(&kit, &open, life, ahead).await);
+    }
+    let mut ended = HashMap::new();
+    for jump in [5, -5, 3_600, -3_600, 86_400, -90_000, -1, 120_000, -7_200, 7_300] {
+        kit.clock.jump(jump);
+        kit.clock.advance(30);
+        let decides = kit.as_(JEN).file(&open.id).await;
+        match decides {
+            Ok(_) => kit.catch_up().await,
+            Err(refused) => {
+                assert_eq!((refused.code(), &*reason(&refused)), (Code::Unavailable, "CLOCK_SKEWED"));
+                assert_eq!(kit.anonymous().get("/readyz").await.status, 503);
+            }
+        }
+        for life in &lives {
+            let now = kit.as_(JEN).elevation(&life.id).await.unwrap();
+            let ends = now.expires_at.map(|end| (end.seconds, end.nanos));
+            match ended.insert(life.id.clone(), (now.status(), ends)) {
+                Some((ElevationStatus::Expired, _)) => assert_eq!(now.status(), ElevationStatus::Expired),
+                Some((ElevationStatus::Active, before)) => assert_eq!(ends, before, "after {jump}"),
+                _ => {}
+            }
+        }
+    }
+    for time in [300_000, 3_600] {
+        kit.clock.advance(time);
+        kit.catch_up().await;
+    }
+    assert_eq!(kit.anonymous().get("/readyz").await.status, 200);
+    let mut record = record(&kit).await;
+    assert!(record.is_sorted_by_key(|event| event.time));
+    for life in &lives {
+        assert_eq!(status(&kit, life).await, ElevationStatus::Expired);
+        let own = record.extract_if(.., |event| event.subject.id().to_string() == life.id);
+        let words: Vec<_> = own.map(|event| event.fact.name()).collect();
+        assert_eq!(words, ["Filed", "Activated", "Expired"]);
+    }
+}
+
+/// A life ends when it is over, though the clock went back and stays behind.
+#[tokio::test]
+async fn time_passes_while_the_clock_is_behind() {
+    let kit = Kit::start().await;
+    let open = kit.role_with(&[], 0).await;
+    let held = asked(&kit, &open, 600, 0).await;
+    kit.clock.jump(-86_400);
+    kit.clock.advance(599);
+    assert_eq!(status(&kit, &held).await, ElevationStatus::Active);
+    kit.clock.advance(1);
+    assert_eq!(status(&kit, &held).await, ElevationStatus::Expired);
+}
+
+/// The record knows a later time than the clock after a restart. Nothing is decided until the clock has come to it.
+#[tokio::test]
+async fn a_clock_that_is_behind_the_record_decides_nothing() {
+    let kit = Kit::start().await;
+    let role = kit.role().await;
+    let filed = kit.as_(JEN).file(&role.id).await.unwrap();
+    kit.clock.advance(86_400);
+    kit.as_(JEN).file(&role.id).await.unwrap();
+    kit.clock.jump(-86_400);
+    let kit = kit.restart().await;
+    let refused = kit.as_(SAM).approve(&filed.approval_id).await.unwrap_err();
+    assert_eq!(reason(&refused), "CLOCK_SKEWED");
+    let answer = kit.as_(SAM).act(&filed.approval_id, "Approve").await;
+    assert_eq!((answer.status, &*answer.code()), (503, "CLOCK_SKEWED"));
+    assert_eq!(kit.anonymous().get("/readyz").await.status, 503);
+    assert_eq!(kit.as_(SAM).pending().await.len(), 2, "reading goes on");
+    kit.clock.jump(86_400);
+    kit.as_(SAM).approve(&filed.approval_id).await.unwrap();
+    assert_eq!(kit.anonymous().get("/readyz").await.status, 200);
+}
+
+#[tokio::test]
+async fn after_a_long_stop_everything_is_done_in_order() {
+    let kit = Kit::start().await;
+    let open = kit.role_with(&[], 0).await;
+    let hasty = Role { pending_timeout: seconds(450), ..role("Hasty", &[SAM], 1) };
+    let hasty = kit.as_(ANN).create_role(hasty).await.unwrap();
+    let expires_last = asked(&kit, &open, 900, 0).await;
+    let starts_later = asked(&kit, &open, 3_600, 600).await;
+    let never_decided = asked(&kit, &hasty, 60, 0).await;
+    let starts_first = asked(&kit, &open, 3_600, 300).await;
+    let before = record(&kit).await.len();
+
+    let kit = kit.restart_after(86_400).await;
+    kit.catch_up().await;
+    let done = record(&kit).await.split_off(before);
+    let told: Vec<_> = done.iter().map(|event| (event.subject.id().to_string(), event.fact.name())).collect();
+    let expected = [
+        (starts_first.id.clone(), "Activated"),
+        (never_decided.id, "Expired"),
+        (starts_later.id.clone(), "Activated"),
+        (expires_last.id, "Expired"),
+    ];
+    assert_eq!(told, expected);
+    // What began late lives as long all the same.
+    for late in [starts_first, starts_later] {
+        assert_eq!(status(&kit, &late).await, ElevationStatus::Active);
+    }
+}
+
+#[tokio::test]
+async fn a_restart_finds_every_state_as_it_was() {
+    let kit = Kit::start().await;
+    let (open, role) = (kit.role_with(&[], 0).await, kit.role().await);
+    let active = asked(&kit, &open, 600, 0).await;
+    let closed = asked(&kit, &open, 600, 0).await;
+    let scheduled = asked(&kit, &open, 600, 600).await;
+    let expired = asked(&kit, &open, 60, 0).await;
+    let pending = asked(&kit, &role, 600, 0).await;
+    let rejected = asked(&kit, &role, 600, 0).await;
+    let path = format!("/api/pamresources/pamrequests(guid'{}')/Close", closed.id);
+    assert_eq!(kit.as_(JEN).post(&path).await.status, 200);
+    kit.as_(SAM).reject(&rejected.approval_id).await.unwrap();
+    kit.clock.advance(60);
+    kit.catch_up().await;
+    let states = [
+        (&active, ElevationStatus::Active),
+        (&closed, ElevationStatus::Closed),
+        (&scheduled, ElevationStatus::Scheduled),
+        (&expired, ElevationStatus::Expired),
+        (&pending, ElevationStatus::PendingApproval),
+        (&rejected, ElevationStatus::Rejected),
+    ];
+    let kit = kit.restart().await;
+    for (elevation, state) in states {
+        assert_eq!(status(&kit, elevation).await, state);
+    }
+    kit.as_(SAM).approve(&pending.approval_id).await.unwrap();
+    let kit = kit.restart_after(540).await;
+    kit.catch_up().await;
+    assert_eq!(status(&kit, &active).await, ElevationStatus::Expired);
+    assert_eq!(status(&kit, &scheduled).await, ElevationStatus::Active);
+    assert_eq!(status(&kit, &pending).await, ElevationStatus::Active);
+    let facts = record(&kit).await.into_iter().filter(|event| matches!(event.fact, Fact::Activated(_)));
+    assert_eq!(facts.count(), 5, "each life began once");
+}
+
+/// The scheduler is woken by what is filed after it has gone to wait.
+#[tokio::test]
+async fn what_is_filed_last_may_be_due_first() {
+    let kit = Kit::start().await;
+    let open = kit.role_with(&[], 0).await;
+    asked(&kit, &open, 3_600, 9_000).await;
+    kit.catch_up().await;
+    let sooner = asked(&kit, &open, 3_600, 300).await;
+    kit.clock.advance(300);
+    // Nobody asks for it here: it happens by itself.
+    while status(&kit, &sooner).await != ElevationStatus::Active {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A node whose clock is not the database's writes nothing, and says so.
+#[tokio::test]
+async fn a_node_with_another_clock_than_the_database_decides_nothing() {
+    if postgres::is_missing() {
+        return;
+    }
+    let database = Database::new().await;
+    let clock = Arc::new(HandClock::new(SystemClock.now()));
+    let skew = Skew { clock: clock.clone(), most: Life::from_seconds(600).unwrap() };
+    let store =
+        PostgresStore::open(&database.url(), None, Some(skew), StoreMetrics::default()).await.unwrap();
+    let commit = async || store.commit(role_change(&sams_role(), version(&store).await)).await;
+    commit().await.unwrap();
+    for (jump, decides) in [(500, true), (200, false), (-1_200, true), (-200, false), (700, true)] {
+        clock.jump(jump);
+        let committed = commit().await;
+        assert_eq!(committed.is_ok(), decides, "{jump}: {committed:?}");
+        assert_eq!(*store.ready().borrow(), decides);
+    }
+}
+
+async fn version(store: &PostgresStore) -> countersign::domain::version::Version {
+    store.role_use(sams_role().id, Moment::from_ticks(0)).await.unwrap().version
+}
