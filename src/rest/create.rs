@@ -12,7 +12,7 @@ use prost_types::Duration;
 use serde_json::Value;
 use tonic::Status;
 
-use super::entity::{Entity, base_url, json, local_time, precise_utc};
+use super::entity::{Entity, base_url, json, local_time, precise_utc, timestamp};
 use super::format::Format;
 use super::list::{Set, Single, entity};
 use super::model::Cell;
@@ -43,9 +43,7 @@ impl Rest {
         response.headers_mut().insert(LOCATION, location);
         Ok(response)
     }
-}
 
-impl Rest {
     /// The row as its creation answers it: created in local time, to be started with all digits (`wire.md` B36, A8).
     fn created<'a>(&self, elevation: &'a Elevation, base: &str, format: Format) -> Entity<'a> {
         let properties: Vec<_> = Requests::PROPERTIES.iter().collect();
@@ -148,10 +146,7 @@ impl Fields {
             role_id: self.role_id.unwrap_or_default(),
             life: ttl.map(|seconds| Duration { seconds, nanos: 0 }),
             justification: self.justification,
-            requested_start: start.map(|time| prost_types::Timestamp {
-                seconds: time.as_second(),
-                nanos: time.subsec_nanosecond(),
-            }),
+            requested_start: start.map(timestamp),
             ..CreateElevationRequest::default()
         })
     }

@@ -175,7 +175,7 @@ pub(super) fn json(status: StatusCode, format: Format, body: &impl Serialize) ->
 pub(super) fn utc(time: Option<Timestamp>) -> String {
     let Some(time) = readable(time) else { return MIN_VALUE.to_owned() };
     let text = time.strftime("%Y-%m-%dT%H:%M:%S").to_string();
-    match time.subsec_nanosecond() / 1_000_000 {
+    match nanoseconds(time) / 1_000_000 {
         0 => text + "Z",
         milliseconds => format!("{text}.{}Z", format!("{milliseconds:03}").trim_end_matches('0')),
     }
@@ -198,9 +198,20 @@ fn readable(time: Option<Timestamp>) -> Option<jiff::Timestamp> {
     time.and_then(|time| jiff::Timestamp::new(time.seconds, time.nanos).ok())
 }
 
+/// A moment as the contract says it.
+pub(super) fn timestamp(time: jiff::Timestamp) -> Timestamp {
+    let seconds = time.as_second() - i64::from(time.subsec_nanosecond() < 0);
+    Timestamp { seconds, nanos: nanoseconds(time) }
+}
+
+/// The nanoseconds since the last whole second; before 1970 the library counts them to the next one.
+fn nanoseconds(time: jiff::Timestamp) -> i32 {
+    time.subsec_nanosecond().rem_euclid(1_000_000_000)
+}
+
 /// The fraction of a second, with trailing zeros left out.
 fn seven_digits(time: jiff::Timestamp) -> String {
-    match time.subsec_nanosecond() / 100 {
+    match nanoseconds(time) / 100 {
         0 => String::new(),
         ticks => format!(".{}", format!("{ticks:07}").trim_end_matches('0')),
     }
@@ -246,10 +257,21 @@ mod tests {
             (1_434_084_577, 431_999_900, "2015-06-12T04:49:37.431Z"),
             (1_434_084_577, 999_900, "2015-06-12T04:49:37Z"),
             (1_434_084_577, 5_000_000, "2015-06-12T04:49:37.005Z"),
+            (-1, 750_000_000, "1969-12-31T23:59:59.75Z"),
         ] {
             assert_eq!(utc(Some(Timestamp { seconds, nanos })), text);
         }
         assert_eq!(utc(None), "0001-01-01T00:00:00");
+    }
+
+    #[test]
+    fn times_before_1970_count_forward_too() {
+        let time = "1960-07-11T23:40:00.2500001Z".parse::<jiff::Timestamp>().unwrap();
+        let message = timestamp(time);
+        assert_eq!((message.seconds, message.nanos), (-298_945_200, 250_000_100));
+        assert_eq!(precise_utc(Some(message)), "1960-07-11T23:40:00.2500001Z");
+        let zone = TimeZone::get("America/Los_Angeles").unwrap();
+        assert_eq!(local_time(Some(message), &zone), "1960-07-11T16:40:00.2500001-07:00");
     }
 
     #[test]

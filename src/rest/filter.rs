@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use jiff::Timestamp;
 use prost_types::{Duration, NullValue};
 
+use super::entity::timestamp;
 use super::expression::{Expression, Operator, compared_twice, invalid, parse};
 use super::literal::{FIRST_MOMENT, Literal};
 use super::model::{Column, Edm, Source, compares};
@@ -253,10 +254,6 @@ fn comparison(field: &str, operator: Operator, kind: Kind) -> Comparison {
     Comparison { field: field.to_owned(), operator: operator.into(), value: Some(Value { kind: Some(kind) }) }
 }
 
-fn timestamp(moment: Timestamp) -> prost_types::Timestamp {
-    prost_types::Timestamp { seconds: moment.as_second(), nanos: moment.subsec_nanosecond() }
-}
-
 /// A field that all listed messages have, and that never is null.
 const NEVER_NULL: &str = "id";
 const MINUTES_OF_A_DAY: i64 = 24 * 60;
@@ -371,6 +368,7 @@ mod tests {
             ("End ge datetime'0001-01-01T00:00:00'", ""),
             ("End lt datetime'0001-01-01T00:00:00'", NEVER),
             ("datetime'0001-01-01' lt End", "end ne null"),
+            ("End gt datetime'1969-12-31T23:59:59.75Z'", "end gt 1969-12-31T23:59:59.750Z"),
             ("TTL lt -1", NEVER),
             ("TTL gt -1", ""),
             ("TTL gt 99999999999L", NEVER),
