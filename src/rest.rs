@@ -11,6 +11,9 @@ pub mod error;
 mod expression;
 mod filter;
 mod format;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod list;
 mod literal;
 mod metadata;

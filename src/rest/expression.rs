@@ -351,7 +351,7 @@ pub(super) fn compared_twice() -> Error {
 }
 
 /// Deeper than anybody writes by hand, and nothing to a stack.
-const DEEPEST: usize = 64;
+pub(super) const DEEPEST: usize = 64;
 
 /// The functions of OData v3, which the framework knows and this API does not allow.
 const FUNCTIONS: [&str; 22] = [

@@ -1,0 +1,289 @@
+//! What must hold of the parsers, whatever a client sends. The targets in `fuzz/` look for text that breaks it, and the
+//! tests here hold the parsers to it for every text that was worth keeping.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt::Write;
+use std::sync::LazyLock;
+
+use jiff::Timestamp;
+
+use super::approvals::PendingApprovals;
+use super::expression::{self, DEEPEST, Expression, Operator};
+use super::filter::comparisons;
+use super::list::Set;
+use super::literal::{FIRST_MOMENT, Literal};
+use super::model;
+use super::path::{self, Action, Target};
+use super::query::{ListOptions, action_format, next_query};
+use super::requests::Requests;
+use super::roles::Roles;
+use super::session::Session;
+use crate::proto::pam::v1::value::Kind as Value;
+use crate::proto::pam::v1::{Comparison, Operator as Compared};
+use crate::status::{Error, Kind};
+
+/// A path names what its plain form names, is decoded exactly once, and has no more segments than slashes.
+///
+/// # Panics
+///
+/// When that does not hold.
+pub fn path(text: &str) {
+    let target = match path::parse(text) {
+        Ok(target) => target,
+        Err(error) => return has_fixed_words(&error),
+    };
+    let parsed = |path: &str| path::parse(path).ok();
+    assert_eq!(parsed(text), Some(target));
+    assert!(!text.to_ascii_lowercase().contains("%2f"), "an encoded slash is no slash");
+    let plain = plain(target);
+    assert_eq!(parsed(&plain), Some(target));
+    for (at, _) in plain.match_indices('/') {
+        assert_eq!(parsed(&format!("{}%2F{}", &plain[..at], &plain[at + 1..])), None);
+    }
+    assert_eq!(parsed(&encoded(&plain)), Some(target));
+    assert_eq!(parsed(&encoded(&encoded(&plain))), None);
+    assert_eq!(parsed(&text.replace('%', "%25")).is_some(), !text.contains('%'));
+}
+
+/// What a query asks of a list is what the next page's query asks; no option is ignored, and what an action or a single
+/// row takes a list takes, with the same meaning.
+///
+/// # Panics
+///
+/// When that does not hold.
+pub fn query(text: &str) {
+    let options = match ListOptions::parse(Some(text)) {
+        Ok(options) => options,
+        Err(error) => {
+            assert!(action_format(Some(text)).is_err() && ListOptions::parse_single(Some(text)).is_err());
+            return has_fixed_words(&error);
+        }
+    };
+    for (name, _) in form_urlencoded::parse(text.as_bytes()) {
+        assert!(!name.starts_with('$') || OPTIONS.contains(&&*name), "an option is ignored");
+    }
+    let next = next_query(Some(text), options.top, "token");
+    let expected = ListOptions { skip_token: "token".into(), ..options.clone() };
+    assert_eq!(ListOptions::parse(Some(&next)).ok(), Some(expected));
+    assert_eq!(next_query(Some(&next), options.top, "token"), next);
+    assert!(options.skip >= 0);
+    match action_format(Some(text)) {
+        Ok(format) => assert_eq!(format, options.format),
+        Err(error) => has_fixed_words(&error),
+    }
+    match ListOptions::parse_single(Some(text)) {
+        Ok(single) => assert_eq!(single, options),
+        Err(error) => has_fixed_words(&error),
+    }
+}
+
+/// A filter is understood one way however it is spaced and put in parentheses, is as deep as may be and no deeper, asks
+/// for no more than it says, and only for what the contract can hold; its errors say nothing of what it says.
+///
+/// # Panics
+///
+/// When that does not hold.
+pub fn filter(text: &str) {
+    match expression::parse(text) {
+        Ok(expression) => {
+            assert!(depth(&expression) <= 2 * (DEEPEST + 1));
+            assert_eq!(expression::parse(&written(&expression)).ok(), Some(expression));
+        }
+        Err(error) => has_known_words(&error, text),
+    }
+    is_translated::<PendingApprovals>(text);
+    is_translated::<Requests>(text);
+    is_translated::<Roles>(text);
+    is_translated::<Session>(text);
+}
+
+fn is_translated<S: Set>(text: &str) {
+    let column = |path: &str| model::column(S::PROPERTIES.iter().map(|property| property.column), path);
+    match comparisons(text, &column) {
+        Ok(compared) => {
+            // The shortest that asks for most is one of the statuses compared by its order: five for `RequestStatus lt''`.
+            assert!(compared.len() <= 1 + text.len() / 4);
+            compared.iter().for_each(fits_the_contract);
+        }
+        Err(error) => has_known_words(&error, text),
+    }
+}
+
+fn fits_the_contract(comparison: &Comparison) {
+    assert_ne!(comparison.operator(), Compared::Unspecified);
+    match comparison.value.as_ref().and_then(|value| value.kind.as_ref()) {
+        Some(Value::BoolValue(_) | Value::StringValue(_)) => {}
+        Some(Value::DurationValue(life)) => assert!(life.seconds >= 0 && life.nanos == 0),
+        Some(Value::IdValue(id)) => assert!(uuid::Uuid::try_parse(id).is_ok()),
+        Some(Value::NullValue(_)) => {
+            assert!(matches!(comparison.operator(), Compared::Eq | Compared::Ne));
+        }
+        Some(Value::TimestampValue(moment)) => {
+            assert!(moment.seconds >= FIRST_MOMENT.as_second() && (0..1_000_000_000).contains(&moment.nanos));
+        }
+        None => panic!("a comparison with nothing"),
+    }
+}
+
+/// The message is a text of ours to the letter.
+fn has_fixed_words(error: &Error) {
+    assert!(matches!(error.kind, Kind::InvalidArgument | Kind::NoSuchOperation));
+    assert!(matches!(error.message, Cow::Borrowed(_)), "made of more than our own words");
+}
+
+/// The message has no words but ours, and no numbers but those of places in the text.
+fn has_known_words(error: &Error, text: &str) {
+    assert_eq!(error.kind, Kind::InvalidArgument);
+    let message = error.message.replace("'<null>'", "");
+    let place = |word: &str| word.parse().is_ok_and(|place: usize| place <= text.chars().count());
+    for word in message.split(|character| " .,'".contains(character)) {
+        assert!(word.is_empty() || WORDS.contains(word) || place(word), "{word:?} is no word of ours");
+    }
+}
+
+/// The path that names the target in the documentation's own spelling.
+fn plain(target: Target) -> String {
+    let resource = match target {
+        Target::ApprovalAction(id, action) => {
+            let action = match action {
+                Action::Approve => "Approve",
+                Action::Reject => "Reject",
+            };
+            format!("/pamrequeststoapprove(guid'{id}')/{action}")
+        }
+        Target::Metadata => "/$metadata".into(),
+        Target::PendingApprovals => "/pamrequeststoapprove".into(),
+        Target::Request(id) => format!("/pamrequests(guid'{id}')"),
+        Target::RequestClose(id) => format!("/pamrequests(guid'{id}')/Close"),
+        Target::Requests => "/pamrequests".into(),
+        Target::Roles => "/pamroles".into(),
+        Target::ServiceDocument => String::new(),
+        Target::Session => "/sessioninfo".into(),
+    };
+    format!("/api/pamresources{resource}")
+}
+
+/// The path with everything encoded but its slashes.
+fn encoded(path: &str) -> String {
+    path.bytes().fold(String::new(), |mut encoded, byte| {
+        let written = if byte == b'/' { encoded.write_char('/') } else { write!(encoded, "%{byte:02x}") };
+        written.expect("a text takes what is written to it");
+        encoded
+    })
+}
+
+fn depth(expression: &Expression) -> usize {
+    match expression {
+        Expression::And(all) => 1 + all.iter().map(depth).max().unwrap_or_default(),
+        Expression::Comparison(left, _, right) => 1 + depth(left).max(depth(right)),
+        Expression::Literal(_) | Expression::Property(_) => 0,
+    }
+}
+
+/// The expression with no more parentheses than it needs.
+fn written(expression: &Expression) -> String {
+    let inner = |inner: &Expression| match inner {
+        Expression::And(_) => format!("({})", written(inner)),
+        Expression::Comparison(..) if matches!(expression, Expression::Comparison(..)) => {
+            format!("({})", written(inner))
+        }
+        _ => written(inner),
+    };
+    match expression {
+        Expression::And(all) => all.iter().map(inner).collect::<Vec<_>>().join(" and "),
+        Expression::Comparison(left, operator, right) => {
+            format!("{} {} {}", inner(left), word(*operator), inner(right))
+        }
+        Expression::Literal(literal) => literal_written(literal),
+        Expression::Property(path) => path.clone(),
+    }
+}
+
+fn word(operator: Operator) -> &'static str {
+    match operator {
+        Operator::Equal => "eq",
+        Operator::GreaterThan => "gt",
+        Operator::GreaterThanOrEqual => "ge",
+        Operator::LessThan => "lt",
+        Operator::LessThanOrEqual => "le",
+        Operator::NotEqual => "ne",
+    }
+}
+
+fn literal_written(literal: &Literal) -> String {
+    match literal {
+        Literal::Boolean(value) => value.to_string(),
+        // It has more digits than a literal may; every later one means it.
+        Literal::DateTime(moment) if *moment == Timestamp::MAX => {
+            "datetime'9999-12-31T23:59:59.9999999'".into()
+        }
+        Literal::DateTime(moment) => format!("datetime'{moment}'"),
+        Literal::DateTimeOffset => "datetimeoffset'2015-01-09T08:26:49Z'".into(),
+        Literal::Double(number) => format!("{number:?}d"),
+        Literal::Guid(id) => format!("guid'{id}'"),
+        Literal::Int32(number) => number.to_string(),
+        Literal::Int64(number) => format!("{number}L"),
+        Literal::Null => "null".into(),
+        Literal::Text(text) => format!("'{}'", text.replace('\'', "''")),
+        Literal::Time => "time'PT8H'".into(),
+    }
+}
+
+/// The options of a list that begin with a `$`.
+const OPTIONS: [&str; 8] =
+    ["$filter", "$format", "$inlinecount", "$orderby", "$select", "$skip", "$skiptoken", "$top"];
+/// All words of which messages about filters are made.
+static WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+    "$filter A Add AllowedArithmeticOperators AllowedFunctions AllowedLogicalOperators An Arithmetic Boolean Could \
+     DateTime DateTimeOffset Divide Double Edm Equal Found GreaterThan GreaterThanOrEqual Guid Int32 Int64 LessThan \
+     LessThanOrEqual Logical Modulo Multiply Negate Not NotEqual Or PAM QueryValidationSettings QueryableAttribute \
+     Recursion String Subtract Syntax The There This Time To URI UniqueIdentifier Unrecognized a again allow allowed \
+     also an and another at be binary boolean cannot compared comparison detected error evaluate expression find for \
+     found function in incompatible is it key kind limit literal lookup may must name navigation not of on operand \
+     operator or position property query reached set single specified string that the to types unknown unterminated \
+     valid value was which with"
+        .split(' ')
+        .collect()
+});
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    fn hold(corpus: &str, law: fn(&str)) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(corpus);
+        let kept: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(kept.len() > 20, "the corpus of {corpus} has {} texts", kept.len());
+        for text in kept.iter().map(fs::read) {
+            law(&String::from_utf8_lossy(&text.unwrap()));
+        }
+    }
+
+    #[test]
+    fn paths_are_decoded_once() {
+        hold("path", path);
+    }
+
+    #[test]
+    fn queries_are_kept() {
+        hold("query", query);
+    }
+
+    #[test]
+    fn filters_are_understood_one_way() {
+        hold("filter", filter);
+    }
+
+    #[test]
+    #[should_panic(expected = "is no word of ours")]
+    fn a_message_with_a_word_of_the_callers_is_found() {
+        has_known_words(
+            &expression::invalid("Could not find a property named 'displayname'."),
+            "displayname",
+        );
+    }
+}
