@@ -14,6 +14,7 @@ mod probes;
 mod scrape;
 mod sending;
 mod streams;
+mod unserved;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -34,6 +34,7 @@ pub fn row(kind: Kind) -> Row {
         Kind::CrossOrigin           => (Code::PermissionDenied,   StatusCode::FORBIDDEN,             "CROSS_ORIGIN",            false),
         Kind::DeadlineExceeded      => (Code::DeadlineExceeded,   StatusCode::REQUEST_TIMEOUT,       "DEADLINE_EXCEEDED",       false),
         Kind::ElevationEnded        => (Code::FailedPrecondition, StatusCode::FORBIDDEN,             "ELEVATION_ENDED",         false),
+        Kind::HeadTooLarge          => (Code::ResourceExhausted,  StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "HEAD_TOO_LARGE",  false),
         Kind::Internal              => (Code::Internal,           StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL",                false),
         Kind::InvalidArgument       => (Code::InvalidArgument,    StatusCode::BAD_REQUEST,           "INVALID_ARGUMENT",        false),
         Kind::MethodNotAllowed      => (Code::Unimplemented,      StatusCode::METHOD_NOT_ALLOWED,    "METHOD_NOT_ALLOWED",      false),
@@ -119,7 +120,10 @@ mod tests {
     fn rest_has_only_the_statuses_that_clients_know() {
         for kind in Kind::ALL {
             let status = row(kind).http.as_u16();
-            assert!([400, 401, 403, 404, 405, 408, 413, 500, 503].contains(&status), "{kind:?}: {status}");
+            assert!(
+                [400, 401, 403, 404, 405, 408, 413, 431, 500, 503].contains(&status),
+                "{kind:?}: {status}"
+            );
         }
     }
 

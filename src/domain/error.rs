@@ -23,6 +23,8 @@ pub enum Kind {
     ElevationEnded,
     /// Look what became of it, or repeat what may be repeated: it is not known whether it happened.
     DeadlineExceeded,
+    /// Send a shorter head: fewer headers, or a shorter query.
+    HeadTooLarge,
     /// Call the operator: a defect or a broken machine.
     Internal,
     /// Correct the request.
@@ -63,7 +65,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::AccessDenied,
         Self::AlreadyDecided,
         Self::ApprovalNotPending,
@@ -72,6 +74,7 @@ impl Kind {
         Self::CrossOrigin,
         Self::DeadlineExceeded,
         Self::ElevationEnded,
+        Self::HeadTooLarge,
         Self::Internal,
         Self::InvalidArgument,
         Self::MethodNotAllowed,

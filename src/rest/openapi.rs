@@ -64,7 +64,7 @@ fn paths(operations: &[Operation]) -> Value {
 
 /// Every `code` that an error may have.
 fn codes(operations: &[Operation]) -> BTreeSet<&'static str> {
-    let unrouted = [Kind::MethodNotAllowed, Kind::NoSuchOperation].into_iter();
+    let unrouted = [Kind::HeadTooLarge, Kind::MethodNotAllowed, Kind::NoSuchOperation].into_iter();
     let refused = operations.iter().flat_map(|operation| operation.refusals).chain(COMMON);
     unrouted.chain(refused.map(|(kind, _)| *kind)).map(|kind| row(kind).reason).collect()
 }
@@ -79,8 +79,8 @@ body. Links begin with the host that the request names.
 A time that there is none of is year 1, `0001-01-01T00:00:00`. A whole number of 64 bits stands in quotes.
 
 What names no resource is a 404 with the code `NO_SUCH_OPERATION`, another method of a resource a 405 with \
-`METHOD_NOT_ALLOWED` and the header `Allow`. A head that is too long, or no HTTP, is refused by a 414, 431 or 400 \
-with no body. Pages of origins that the operator has allowed may call with credentials; their preflight needs none.";
+`METHOD_NOT_ALLOWED` and the header `Allow`. A head that is too long is a 431 with `HEAD_TOO_LARGE`, and what is no \
+HTTP a 400. Pages of origins that the operator has allowed may call with credentials; their preflight needs none.";
 
 #[cfg(test)]
 mod tests {

@@ -1,13 +1,14 @@
 //! Connections: accepting them, telling HTTP/1.1 from HTTP/2, and ending them.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use http::Request;
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
@@ -20,8 +21,8 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Limits;
-use super::guard::{Guarded, Serving};
+use super::guard::{Guarded, Requests};
+use super::{Limits, unserved};
 use crate::metrics::OneMore;
 
 /// The other end of the connection by which a request came; the connection puts it into the extensions of its requests.
@@ -103,17 +104,37 @@ async fn http1(
     peer: Peer,
     stop: CancellationToken,
 ) -> hyper::Result<()> {
-    let serving = Serving::default();
-    let stream = Guarded::new(stream, serving.clone(), limits.headers);
+    let requests = Arc::new(Requests::default());
+    let mut stream = Guarded::new(stream, requests.clone(), limits.headers);
+    let ended = exchange(&mut stream, requests, router.clone(), limits, peer, stop).await;
+    if let Some((unserved, stream)) = stream.unserved() {
+        let _ = timeout(limits.headers, unserved::answer(stream, router, unserved)).await;
+    }
+    ended
+}
+
+/// Requests and answers, for as long as the client sends requests.
+async fn exchange(
+    stream: &mut Guarded<TcpStream>,
+    requests: Arc<Requests>,
+    router: Router,
+    limits: Limits,
+    peer: Peer,
+    stop: CancellationToken,
+) -> hyper::Result<()> {
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        serving.set(true);
         request.extensions_mut().insert(peer.clone());
-        let (serving, answer) = (serving.clone(), router.call(request));
+        let (open, answer) = (requests.begin(), router.call(request));
+        // The request is open until hyper has all of its answer, and lets go of the body.
         async move {
-            let answer = answer.await;
-            serving.set(false);
-            answer
+            let answer = answer.await?;
+            Ok::<_, Infallible>(answer.map(|body| {
+                body.map_err(move |error| {
+                    let _open = &open;
+                    error
+                })
+            }))
         }
     });
     let connection = http1::Builder::new()
@@ -137,6 +158,7 @@ async fn http2(
     peer: Peer,
     stop: CancellationToken,
 ) -> hyper::Result<()> {
+    // By its requests the connection is known to be idle: a client's pings keep it alive for ever.
     let requests = Arc::new(Requests::default());
     let (router, counted) = (TowerToHyperService::new(router), requests.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
@@ -156,45 +178,16 @@ async fn http2(
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     loop {
-        let before = requests.begun.load(Ordering::Relaxed);
+        let before = requests.begun();
         tokio::select! {
             ended = &mut connection => return ended,
             () = stop.cancelled() => break,
-            () = sleep(limits.idle) => if requests.idle_since(before) { break },
+            () = sleep(limits.idle) => if requests.begun() == before && requests.all_ended() { break },
         }
     }
     // Streams that are open may go on; without one the connection ends.
     connection.as_mut().graceful_shutdown();
     connection.await
-}
-
-/// The requests of an HTTP/2 connection, by which it is known to be idle: a client's pings keep it alive for ever.
-#[derive(Debug, Default)]
-struct Requests {
-    begun: AtomicUsize,
-    ended: AtomicUsize,
-}
-
-/// A request that has not ended; dropped when it has, which may be because the client gave up.
-struct Open(Arc<Requests>);
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.ended.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-impl Requests {
-    fn begin(self: &Arc<Self>) -> Open {
-        self.begun.fetch_add(1, Ordering::Relaxed);
-        Open(self.clone())
-    }
-
-    /// Whether all have ended, and nothing has begun since `before` had.
-    fn idle_since(&self, before: usize) -> bool {
-        let begun = self.begun.load(Ordering::Relaxed);
-        begun == before && self.ended.load(Ordering::Relaxed) == begun
-    }
 }
 
 enum Protocol {

@@ -22,6 +22,7 @@ use uuid::Uuid;
 use super::connections::Peer;
 use super::forwarded::TrustedProxies;
 use super::operations;
+use super::unserved::Unserved;
 use crate::domain::event::{Channel, Origin};
 use crate::metrics::{Measured, Metrics, OneMore, RequestMetrics};
 use crate::ports::Ids;
@@ -119,6 +120,9 @@ pub(super) async fn pass(State(web): State<Arc<Web>>, mut request: Request, next
     }
     let origin = web.cors.allowed(request.headers());
     let mut response = match request.method() {
+        _ if let Some(unserved) = request.extensions().get::<Unserved>() => {
+            Status::from(unserved.error()).into_http()
+        }
         &Method::OPTIONS => web.cors.preflight(),
         _ if web.cors.refuses(&request) => {
             let message = "Pages of this origin may not call.";

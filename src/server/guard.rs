@@ -1,42 +1,95 @@
-//! Slow clients: a connection whose request line and headers take too long is cut, while an idle one may wait.
+//! What a connection of HTTP/1.1 is guarded against: requests that never reach the service.
 //!
-//! hyper has one timer for both, so it gets the longer time, and this wrapper of the stream keeps the shorter one: from
-//! the first byte of a request until the request has reached the service.
+//! A connection whose request line and headers take too long is cut, while an idle one may wait. hyper has one timer for
+//! both, so it gets the longer time, and this wrapper of the stream keeps the shorter one: from the first byte of a request
+//! until the request has reached the service.
+//!
+//! To a head that it cannot read hyper writes an answer of its own, without a body, and then ends the connection. That
+//! answer is held back. It is known by its time and not by its bytes: all that was begun has been sent, and nothing has
+//! begun since.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// Whether a request of the connection is being served. Set by the service, read by the stream.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Serving(Arc<AtomicBool>);
+use super::unserved::Unserved;
 
-impl Serving {
-    /// Says whether a request is being served now.
-    pub(super) fn set(&self, serving: bool) {
-        self.0.store(serving, Ordering::Release);
+/// The requests of a connection: counted by the service, read by who has to know whether there are any.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    begun: AtomicUsize,
+    ended: AtomicUsize,
+}
+
+/// A request that has not ended; dropped when it has, which may be because the client gave up.
+pub(super) struct Open(Arc<Requests>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// A stream that fails when a request dawdles.
+impl Requests {
+    /// Counts one more, until it is dropped.
+    pub(super) fn begin(self: &Arc<Self>) -> Open {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        Open(self.clone())
+    }
+
+    /// How many have begun.
+    pub(super) fn begun(&self) -> usize {
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    /// Whether all have ended.
+    pub(super) fn all_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed) == self.begun()
+    }
+}
+
+/// A stream that fails when a request dawdles, and does not let hyper answer what is none.
 pub(super) struct Guarded<S> {
     stream: S,
-    serving: Serving,
+    requests: Arc<Requests>,
     patience: Duration,
     /// Runs from the first byte of a request until the request is served.
     timer: Option<Pin<Box<Sleep>>>,
+    /// How many requests are answered to the last byte.
+    sent: usize,
+    unserved: Option<Unserved>,
 }
 
 impl<S> Guarded<S> {
     /// The stream, with so much patience.
-    pub(super) fn new(stream: S, serving: Serving, patience: Duration) -> Self {
-        Self { stream, serving, patience, timer: None }
+    pub(super) fn new(stream: S, requests: Arc<Requests>, patience: Duration) -> Self {
+        Self { stream, requests, patience, timer: None, sent: 0, unserved: None }
+    }
+
+    /// Why the client still waits for an answer, after hyper has ended; and the stream to answer it on.
+    pub(super) fn unserved(&mut self) -> Option<(Unserved, &mut S)> {
+        self.unserved.map(|unserved| (unserved, &mut self.stream))
+    }
+
+    /// Whether no request has an answer to come.
+    fn is_quiet(&self) -> bool {
+        self.sent == self.requests.begun()
+    }
+
+    /// Holds an answer of hyper's own back, and says how long it was; `None` for what is to be sent.
+    fn hold_back(&mut self, bytes: &[u8]) -> Option<usize> {
+        if !self.is_quiet() || bytes.is_empty() {
+            return None;
+        }
+        let too_long = [&b"HTTP/1.1 414"[..], b"HTTP/1.1 431"].iter().any(|head| bytes.starts_with(head));
+        self.unserved.get_or_insert(if too_long { Unserved::TooLong } else { Unserved::Malformed });
+        Some(bytes.len())
     }
 }
 
@@ -46,13 +99,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.serving.0.load(Ordering::Acquire) {
+        if !self.requests.all_ended() {
             self.timer = None;
             return Pin::new(&mut self.stream).poll_read(context, buffer);
         }
         if let Some(timer) = &mut self.timer
             && timer.as_mut().poll(context).is_ready()
         {
+            self.unserved = self.is_quiet().then_some(Unserved::TooSlow);
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         let before = buffer.filled().len();
@@ -70,14 +124,24 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if let Some(length) = self.hold_back(bytes) {
+            return Poll::Ready(Ok(length));
+        }
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper flushes the stream when it has written all that it has.
+        if self.requests.all_ended() {
+            self.sent = self.requests.begun();
+        }
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.unserved.is_some() {
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 
@@ -86,6 +150,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let Some(first) = slices.iter().find(|slice| !slice.is_empty())
+            && let Some(length) = self.hold_back(first)
+        {
+            return Poll::Ready(Ok(length));
+        }
         Pin::new(&mut self.stream).poll_write_vectored(context, slices)
     }
 

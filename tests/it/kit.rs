@@ -247,6 +247,11 @@ impl Kit {
         exchange(self.address, request.as_bytes()).await
     }
 
+    /// Sends bytes, and reads all that comes back.
+    pub async fn bytes(&self, request: &str) -> String {
+        bytes(self.address, request.as_bytes()).await
+    }
+
     /// A role with jen and `SQL Users` as candidates and `approvers`, of whom `needed` must approve.
     pub async fn role_with(&self, approvers: &[&str], needed: u32) -> Role {
         self.as_(ANN).create_role(role("SQL File Access", approvers, needed)).await.unwrap()

@@ -26,5 +26,6 @@ mod server;
 mod stories;
 mod tidy;
 mod traces;
+mod unserved;
 mod way;
 mod wire;

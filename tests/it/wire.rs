@@ -53,14 +53,14 @@ const EXCEPTIONS: [(u8, &str); 18] = [
     (49, "a comparison that is compared again is refused: no client writes one"),
     (
         52,
-        "the text says where the string starts, and not what is in it (trap 40); raw double quotes are no HTTP, which \
-          refuses them before anybody here reads them",
+        "the text says where the string starts, and not what is in it (trap 40); raw double quotes are no HTTP, and are \
+          refused as such",
     ),
     (63, "the text leaves out the literal (trap 40)"),
     (84, "the headers of OData 4 are ignored, where the original answered 404"),
     (87, "full metadata is served as minimal, which the contract allows"),
     (90, "JSON where the original could send Atom (A21)"),
-    (95, "404, 405 and 413 too: what the documentation's list leaves out and HTTP has a word for"),
+    (95, "404, 405, 413 and 431 too: what the documentation's list leaves out and HTTP has a word for"),
     (96, "Bearer is all that is offered so far, so Negotiate and NTLM are not named"),
     (102, "nothing is compressed"),
 ];

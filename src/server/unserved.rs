@@ -1,0 +1,81 @@
+//! Requests that never become one: their head is malformed, too long or too slow. hyper answers the first two by itself
+//! and without a word, so its answer is held back ([`super::guard`]), and this one takes its place.
+//!
+//! The router prints it, so that it looks like every other error, and is logged and counted like one. The marks for pages
+//! of other origins are missing: where the head cannot be read, nobody knows the origin.
+
+use std::io::{self, Write};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use http::HeaderValue;
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tower::ServiceExt;
+
+use crate::domain::moment::Moment;
+use crate::ports::Clock;
+use crate::status::{Error, Kind};
+use crate::system::SystemClock;
+
+/// Why there is no request; it stands in the extensions of the one that goes through the router instead.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Unserved {
+    /// It is no HTTP.
+    Malformed,
+    /// Its head is longer than the server reads, or has more headers.
+    TooLong,
+    /// Its head did not arrive in time.
+    TooSlow,
+}
+
+impl Unserved {
+    /// What the client is told.
+    pub(super) fn error(self) -> Error {
+        match self {
+            Self::Malformed => Error::invalid("The request is not well-formed HTTP."),
+            Self::TooLong => Error::new(Kind::HeadTooLarge, "The head of the request is too long."),
+            Self::TooSlow => {
+                Error::new(Kind::DeadlineExceeded, "The head of the request took too long. Nothing happened.")
+            }
+        }
+    }
+}
+
+/// Says why, as the last words on the connection.
+pub(super) async fn answer(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    router: Router,
+    unserved: Unserved,
+) -> io::Result<()> {
+    let mut request = Request::new(Body::empty());
+    request.extensions_mut().insert(unserved);
+    let Ok(response) = router.oneshot(request).await;
+    let (mut parts, body) = response.into_parts();
+    let body = to_bytes(body, usize::MAX).await.map_err(io::Error::other)?;
+    parts.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    parts.headers.insert(CONTENT_LENGTH, body.len().into());
+    parts.headers.extend(date().map(|date| (DATE, date)));
+    let mut bytes = format!("HTTP/1.1 {}\r\n", parts.status).into_bytes();
+    for (name, value) in &parts.headers {
+        write!(bytes, "{name}: ")?;
+        bytes.extend([value.as_bytes(), b"\r\n"].concat());
+    }
+    bytes.extend([b"\r\n", &*body].concat());
+    stream.write_all(&bytes).await?;
+    stream.shutdown().await?;
+    // A connection that is closed with bytes unread may take its answer back.
+    let mut rest = [0; 4_096];
+    while stream.read(&mut rest).await? > 0 {}
+    Ok(())
+}
+
+fn date() -> Option<HeaderValue> {
+    let seconds = SystemClock.now().ticks().div_euclid(Moment::TICKS_PER_SECOND);
+    let now = Timestamp::from_second(seconds).ok()?;
+    let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&now).ok()?;
+    HeaderValue::try_from(date).ok()
+}
