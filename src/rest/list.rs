@@ -44,7 +44,8 @@ pub(super) trait Set {
     async fn page(rest: &Rest, request: &Parts, asked: Asked) -> Result<Page<Self::Row>, Status>;
 }
 
-/// What a list asks of its service for one page.
+/// What a list asks of its service for one page; another page differs only in its size and token.
+#[derive(Clone)]
 pub(super) struct Asked {
     pub(super) filter: Vec<Comparison>,
     pub(super) order_by: Vec<OrderBy>,
@@ -71,15 +72,17 @@ impl Rest {
         let most = options.top.unwrap_or(usize::MAX).min(self.longest_list);
         let mut rows: Vec<S::Row> = Vec::new();
         let mut total = None;
-        let mut token = options.skip_token.to_string();
+        let mut asked = asked::<S>(&options)?;
         loop {
-            let page = S::page(self, request, asked::<S>(&options, most - rows.len(), token)?).await?;
+            asked.page_size = page_size(most - rows.len());
+            let page = S::page(self, request, asked.clone()).await?;
             rows.extend(page.rows);
-            (token, total) = (page.next_page_token, total.or(page.total_size));
-            if token.is_empty() || rows.len() >= most {
+            (asked.page_token, total) = (page.next_page_token, total.or(page.total_size));
+            if asked.page_token.is_empty() || rows.len() >= most {
                 break;
             }
         }
+        let token = asked.page_token;
         rows.truncate(most);
         let top = options.top.map(|top| top - rows.len());
         let goes_on = !token.is_empty() && top != Some(0);
@@ -186,21 +189,25 @@ fn metadata<S: Set>(base: &str, options: &ListOptions<'_>) -> String {
     format!("{base}%24metadata#{}{}", S::NAME, select.unwrap_or_default())
 }
 
-/// What to ask the service for, when so many rows are missing.
-fn asked<S: Set>(options: &ListOptions<'_>, missing: usize, page_token: String) -> Result<Asked, Error> {
+/// What to ask the service for, at first.
+fn asked<S: Set>(options: &ListOptions<'_>) -> Result<Asked, Error> {
     let column = |path: &str| model::column(S::PROPERTIES.iter().map(|property| property.column), path);
     let filter = options.filter.as_deref().map(|filter| comparisons(filter, &column)).transpose()?;
     let order_by = options.order.iter().map(|(path, descending)| order_by(column(path), *descending));
     let order_by = order_by.filter_map(Result::transpose).collect::<Result<_, _>>()?;
-    let page_size = i32::try_from(missing.clamp(1, LARGEST_PAGE)).unwrap_or(i32::MAX);
     Ok(Asked {
         filter: filter.unwrap_or_default(),
         order_by,
-        page_size,
-        page_token,
+        page_size: 0,
+        page_token: options.skip_token.to_string(),
         skip: options.skip,
         include_total_size: options.count,
     })
+}
+
+/// How many rows to ask for at once, when so many are missing.
+fn page_size(missing: usize) -> i32 {
+    i32::try_from(missing.clamp(1, LARGEST_PAGE)).unwrap_or(i32::MAX)
 }
 
 /// The key of an order; none for what is the same in every row.
