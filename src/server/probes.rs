@@ -2,20 +2,22 @@
 //! and, by setting, the contract.
 
 use axum::Router;
+use axum::response::IntoResponse;
 use axum::routing::get;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tonic::Status;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, health_reporter};
 
 use super::edge;
-use crate::domain::error::Error;
 use crate::proto::pam::v1;
 use crate::rest;
 use crate::service::Service;
+use crate::status::{Error, Kind};
 use crate::store::Store;
 
 /// Whether the node can decide: the last commit went through, and the clock was right.
@@ -47,8 +49,10 @@ impl Readiness {
 
 /// `/healthz`: the process lives. `/readyz`: it can decide.
 pub(super) fn http(ready: Readiness) -> Router {
-    let readyz =
-        async move || if ready.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let readyz = async move || match ready.is_ready() {
+        true => StatusCode::OK.into_response(),
+        false => Status::from(Error::new(Kind::Unavailable, "The server cannot decide now.")).into_http(),
+    };
     let healthz = get(async || StatusCode::OK);
     Router::new()
         .route("/healthz", healthz.fallback(edge::method_not_allowed))

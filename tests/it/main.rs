@@ -11,6 +11,7 @@ mod clock;
 mod documented;
 mod killed;
 mod law;
+mod layers;
 mod life;
 mod metrics;
 mod nodes;
