@@ -1,5 +1,7 @@
 //! Both dialects, one outcome: the same situation met over gRPC and over REST.
 
+mod lists;
+
 use countersign::domain::quota::Quota;
 use countersign::proto::pam::v1::{
     CloseElevationRequest, CreateElevationRequest, Elevation, GetSessionRequest, ListApprovalsRequest,
