@@ -292,7 +292,7 @@ pub(super) fn life(role: &v1::Role) -> Result<String, Error> {
     life::text(&life).map_err(Error::internal)
 }
 
-/// A length of time that may be missing, see [`life`].
+/// A length of time that may be missing, as the module `life` has it.
 mod optional_life {
     use std::time::Duration;
 
