@@ -23,6 +23,7 @@ use crate::domain::id::AccountId;
 use crate::domain::moment::Moment;
 use crate::domain::policy::Policy;
 use crate::domain::query::{Query, Snapshot};
+use crate::domain::refusal::Refusal;
 use crate::domain::role::Role;
 use crate::domain::version::{Version, Versioned};
 use crate::ports::{Directory, Ids};
@@ -193,6 +194,16 @@ fn fold(
     let version = known.as_ref().map_or(Version::ABSENT, |known| known.version);
     after.push((version, Elevation::apply(known.map(|known| known.value), event)?));
     Ok(())
+}
+
+/// Whether somebody would be told of an end that time alone has brought about, and that is not written. A decision of the
+/// moment before may be under way still, so that it has to be written first, or it would not be what stays.
+fn tells_unwritten_end(decided: &Result<Vec<Event>, Refusal>, elevation: &Elevation, now: Moment) -> bool {
+    let tells = match decided {
+        Ok(events) => events.is_empty(),
+        Err(refusal) => *refusal != Refusal::AccessDenied,
+    };
+    tells && elevation.status(now) == Status::Expired && elevation.due().is_some()
 }
 
 /// Whether the pages of the list can still be read.

@@ -1,6 +1,8 @@
 //! The operations on approvals.
 
-use super::{Context, MOST_ATTEMPTS, Outcome, Service, Shown, check_snapshot, contended};
+use super::{
+    Context, MOST_ATTEMPTS, Outcome, Service, Shown, check_snapshot, contended, tells_unwritten_end,
+};
 use crate::domain::caller::Caller;
 use crate::domain::decide::{Command, Facts, decide};
 use crate::domain::elevation::{Elevation, Verdict};
@@ -46,7 +48,12 @@ impl Service {
                 ..self.facts(caller, request)
             };
             let command = Command::Decide { verdict: asked.verdict, reason: asked.reason.clone() };
-            let events = decide(&facts, command, now)?;
+            let decided = decide(&facts, command, now);
+            if tells_unwritten_end(&decided, &read.elevation.value, now) {
+                self.pass_time(read, now, request.deadline).await?;
+                continue;
+            }
+            let events = decided?;
             if events.is_empty() {
                 return Ok(Shown { elevation: read.elevation, now });
             }
@@ -110,8 +117,10 @@ impl Service {
 
     /// Reads an elevation for somebody who may.
     pub(super) async fn shown(&self, caller: &Caller, key: ElevationKey) -> Result<Shown, Error> {
+        // Asked before the reading: behind it, what was read could have ended in another way.
+        let now = self.time.now();
         let read = self.store.elevation(key).await?.ok_or(Refusal::AccessDenied)?;
         rights::reads_elevation(caller, &read.elevation.value, read.role.as_ref())?;
-        Ok(Shown { elevation: read.elevation, now: self.time.now() })
+        Ok(Shown { elevation: read.elevation, now })
     }
 }

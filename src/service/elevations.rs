@@ -2,7 +2,9 @@
 
 use uuid::Uuid;
 
-use super::{Context, MOST_ATTEMPTS, Outcome, Service, Shown, check_snapshot, contended};
+use super::{
+    Context, MOST_ATTEMPTS, Outcome, Service, Shown, check_snapshot, contended, tells_unwritten_end,
+};
 use crate::domain::caller::Caller;
 use crate::domain::decide::{Command, Facts, Filing, decide};
 use crate::domain::elevation::Elevation;
@@ -114,9 +116,10 @@ impl Service {
 
     /// Reads one elevation, with what happened to it.
     pub async fn elevation(&self, caller: &Caller, id: ElevationId) -> Result<History, Error> {
+        // Asked before the reading, see [`Service::shown`].
+        let now = self.time.now();
         let read = self.store.elevation(ElevationKey::Elevation(id)).await?.ok_or(Refusal::AccessDenied)?;
         rights::reads_elevation(caller, &read.elevation.value, read.role.as_ref())?;
-        let now = self.time.now();
         let undecidable = self.is_undecidable(&read.elevation.value, read.role.as_ref(), now).await?;
         let event = |envelope: Envelope| Ok((envelope.sequence, envelope.event()?));
         let events = self.store.events_of(id).await?.into_iter().map(event).collect::<Result<_, Error>>()?;
@@ -132,14 +135,19 @@ impl Service {
     ) -> Result<Shown, Error> {
         for _ in 0..MOST_ATTEMPTS {
             let read = self.store.elevation(ElevationKey::Elevation(id)).await?;
-            let elevation = read.ok_or(Refusal::AccessDenied)?.elevation;
+            let read = read.ok_or(Refusal::AccessDenied)?;
             let now = self.time.deciding()?;
-            let facts = Facts { elevation: Some(&elevation.value), ..self.facts(caller, request) };
-            let events = decide(&facts, Command::Close, now)?;
-            if events.is_empty() {
-                return Ok(Shown { elevation, now });
+            let facts = Facts { elevation: Some(&read.elevation.value), ..self.facts(caller, request) };
+            let decided = decide(&facts, Command::Close, now);
+            if tells_unwritten_end(&decided, &read.elevation.value, now) {
+                self.pass_time(read, now, request.deadline).await?;
+                continue;
             }
-            let outcome = Outcome { before: vec![elevation], events, ..Outcome::default() };
+            let events = decided?;
+            if events.is_empty() {
+                return Ok(Shown { elevation: read.elevation, now });
+            }
+            let outcome = Outcome { before: vec![read.elevation], events, ..Outcome::default() };
             if let Some(elevation) = self.commit(outcome, request.deadline).await? {
                 return Ok(Shown { elevation, now });
             }

@@ -16,6 +16,7 @@ use crate::domain::elevation::Elevation;
 use crate::domain::error::{Error, Kind};
 use crate::domain::moment::Moment;
 use crate::domain::version::Version;
+use crate::steady::Deadline;
 use crate::store::{ElevationRead, Key};
 
 /// What wakes the scheduler before the moment that it waits for.
@@ -94,6 +95,17 @@ impl Service {
             }
         }
         failed.filter(|_| !written).map_or(Ok(written), Err)
+    }
+
+    /// Writes what time has done to one elevation, unless somebody else was faster.
+    pub(super) async fn pass_time(
+        &self,
+        read: ElevationRead,
+        now: Moment,
+        deadline: Option<Deadline>,
+    ) -> Result<(), Error> {
+        let outcome = self.advance(read, now).await?;
+        self.commit(outcome, deadline).await.map(drop)
     }
 
     /// What time has done to one elevation.
