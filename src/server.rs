@@ -26,7 +26,9 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::service::Routes;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -113,11 +115,11 @@ pub async fn run(
     let (store, limits, metrics) = (app.store.clone(), app.limits, app.metrics.clone());
     let (service, traces) = (app.service.clone(), app.traces.clone());
     let router = router(app, &stop)?;
+    let _scheduler = AbortOnDropHandle::new(tokio::spawn(keep_time(service)));
     let serving = connections::serve(listener, router, limits, &metrics.connections, stop.clone());
     tokio::pin!(serving);
     tokio::select! {
         () = &mut serving => {}
-        () = service.keep_time() => {}
         () = shutdown => tracing::info!("shutting down"),
         () = store.failed() => tracing::error!("the store has failed; shutting down"),
     }
@@ -130,6 +132,19 @@ pub async fn run(
         biased;
         () = store.failed() => Err(Error::unavailable("the store has failed")),
         () = std::future::ready(()) => Ok(()),
+    }
+}
+
+/// Runs the scheduler, and runs it again should a defect end it.
+async fn keep_time(service: Arc<Service>) {
+    loop {
+        let service = service.clone();
+        let ended = AbortOnDropHandle::new(tokio::spawn(async move { service.keep_time().await })).await;
+        tracing::error!(
+            error = ended.err().map(tracing::field::display),
+            "the scheduler has ended; starting it again"
+        );
+        sleep(Duration::from_secs(1)).await;
     }
 }
 

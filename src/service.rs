@@ -40,7 +40,7 @@ pub use time::Time;
 pub struct Service {
     store: Arc<dyn Store>,
     directory: Arc<dyn Directory>,
-    time: Time,
+    time: Arc<Time>,
     ids: Arc<dyn Ids>,
     policy: Policy,
     wake: Wake,
@@ -69,7 +69,7 @@ impl Service {
     pub fn new(
         store: Arc<dyn Store>,
         directory: Arc<dyn Directory>,
-        time: Time,
+        time: Arc<Time>,
         ids: Arc<dyn Ids>,
         policy: Policy,
     ) -> Self {
@@ -151,10 +151,12 @@ impl Service {
         expects.extend(after.iter().map(|(version, elevation)| (Key::Elevation(elevation.id), *version)));
         let mut puts = outcome.puts;
         puts.extend(after.iter().map(|(_, elevation)| Record::Elevation(Box::new(elevation.clone()))));
+        // Before the commit too: whoever asked may be gone by its end.
+        after.iter().for_each(|(_, elevation)| self.wake.tell(elevation));
         let change = Change { expects, puts, events: outcome.events, deadline };
         match self.store.commit(change).await? {
             Commit::Committed { .. } => {
-                after.iter().for_each(|(_, elevation)| self.wake.committed(elevation));
+                after.iter().for_each(|(_, elevation)| self.wake.tell(elevation));
                 let first = after.into_iter().next();
                 let (version, value) =
                     first.ok_or_else(|| Error::internal("a decision without events was committed"))?;

@@ -60,7 +60,7 @@ async fn others() -> Grpc {
     let store = SqliteStore::open(Path::new("unused.db"), StoreMetrics::default()).unwrap();
     let tokens = TokensFile::open(Path::new("unused.toml"), &[], &[], SystemClock.now()).unwrap();
     let policy = Policy { pending_timeout: Life::HOUR, quota: Quota::default(), zone: TimeZone::UTC };
-    let time = Time::behind(&store, Arc::new(SystemClock), Life::HOUR).await.unwrap();
+    let time = Arc::new(Time::behind(&store, Arc::new(SystemClock), Life::HOUR).await.unwrap());
     let service = Service::new(Arc::new(store), Arc::new(tokens), time, Arc::new(SystemIds), policy);
     Grpc::new(Arc::new(service))
 }

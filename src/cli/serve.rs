@@ -85,19 +85,14 @@ pub(super) async fn app(
     metrics: Arc<Metrics>,
     tokens: Arc<TokensFile>,
 ) -> Result<App, Error> {
-    let clock = Arc::new(SystemClock);
+    let time = Time::behind(&*store, Arc::new(SystemClock), settings.max_clock_skew).await?;
+    let time = Arc::new(time);
     let zone = settings.zone.clone().unwrap_or_else(TimeZone::system);
     let policy =
         Policy { pending_timeout: settings.pending_timeout, quota: quota(settings), zone: zone.clone() };
-    let service = Service::new(
-        store.clone(),
-        tokens.clone(),
-        Time::behind(&*store, clock.clone(), settings.max_clock_skew).await?,
-        Arc::new(SystemIds),
-        policy,
-    );
+    let service = Service::new(store.clone(), tokens.clone(), time.clone(), Arc::new(SystemIds), policy);
     Ok(App {
-        authenticator: Authenticator::new(vec![Box::new(Bearer(tokens))], clock),
+        authenticator: Authenticator::new(vec![Box::new(Bearer(tokens))], time),
         cors: Cors { allowed_origins: settings.allowed_origins.clone() },
         proxies: TrustedProxies(settings.trusted_proxies.clone()),
         limits: limits(settings),

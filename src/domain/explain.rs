@@ -114,7 +114,8 @@ pub fn is_undecidable(
     };
     let Some(role) = role.filter(|role| !role.value.stages.is_empty()) else { return true };
     let progress = Progress::of(&role.value.stages, approval, deciders, elevation.requester.id);
-    !shortages(progress.missing(), &left(people, elevation, approval)).is_empty()
+    let left = left(people, elevation, approval);
+    !shortages(&progress.wanted(approval.stage), &left).is_empty()
 }
 
 /// The stages of a role for which the directory knows too few people, whoever asks.
@@ -148,7 +149,7 @@ impl Stages<'_> {
         let Self { facts, elevation, approval, role, people, pending } = *self;
         let progress = Progress::of(&role.stages, approval, facts.deciders, elevation.requester.id);
         let left = left(people, elevation, approval);
-        let short = if pending { shortages(progress.missing(), &left) } else { Vec::new() };
+        let short = if pending { shortages(&progress.wanted(approval.stage), &left) } else { Vec::new() };
         let knows = rights::reads_role(facts.caller, role).is_ok();
         let explained = |(index, stage): (usize, &Stage)| {
             let open = pending && progress.takes(index, approval.stage);

@@ -66,6 +66,16 @@ impl Pattern {
         Ok(Self(text.to_owned()))
     }
 
+    /// The pattern of a text that may be empty, which is none.
+    pub fn read(text: &str) -> Result<Option<Self>, Error> {
+        Some(text).filter(|text| !text.is_empty()).map(Self::new).transpose()
+    }
+
+    /// The pattern of a text that was one when it was stored.
+    pub fn stored(text: String) -> Option<Self> {
+        Some(text).filter(|text| !text.is_empty()).map(Self)
+    }
+
     /// The text of the pattern.
     pub fn as_str(&self) -> &str {
         &self.0

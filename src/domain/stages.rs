@@ -63,14 +63,26 @@ impl Progress {
         &self.0
     }
 
+    /// How many approvals it takes still, stage by stage. Where none is missing because the role was changed, it takes one of
+    /// the stage that was reached, as [`Progress::takes`] says.
+    pub fn wanted(&self, reached: usize) -> Vec<u32> {
+        let mut wanted = self.0.clone();
+        let reached = reached.min(wanted.len().saturating_sub(1));
+        if let (None, Some(one)) = (self.open(), wanted.get_mut(reached)) {
+            *one = 1;
+        }
+        wanted
+    }
+
     /// The first stage that lacks an approval; `None` when nothing is missing.
     pub fn open(&self) -> Option<usize> {
         self.0.iter().position(|missing| *missing > 0)
     }
 
-    /// Whether a stage takes decisions, where `reached` is the one that was open after the last of them. What was opened
-    /// once stays open, so that what is missing in it again can be made good. The one that was reached takes them though
-    /// it lacks none, as it does once the role was changed to need fewer; else nothing would ever come of the approval.
+    /// Whether a stage takes decisions, where `reached` is the one that was open after the last of them. It stays open, and
+    /// so does every one up to the first that lacks approvals by now; what is missing in an earlier one again can be made
+    /// good. The one that was reached takes a decision though it lacks none, as it does once the role was changed to need
+    /// fewer: somebody has to complete the approval.
     pub fn takes(&self, stage: usize, reached: usize) -> bool {
         let last = self.0.len().saturating_sub(1);
         let reached = reached.min(last);

@@ -3,17 +3,15 @@
 use jiff::SignedDuration;
 
 use super::account::Principal;
-use super::event::{Actor, Event, Fact, Filed, Lapse};
+use super::event::{Event, Fact, Filed, Lapse};
 use super::moment::Life;
 
-/// An event in one sentence, for people.
+/// An event in one sentence, for people. It names nobody whom only those may know who may read the role.
 pub fn words(event: &Event) -> String {
     let who = event.by.as_ref().map_or("Nobody", |by| &by.account.name);
     match &event.fact {
         Fact::Activated(activated) => format!("It became active, until {}.", activated.expires_at),
-        Fact::Approved(decided) => {
-            format!("{who} approved it{} in stage {}.", named(event.by.as_ref()), decided.stage + 1)
-        }
+        Fact::Approved(decided) => format!("{who} approved it in stage {}.", decided.stage + 1),
         Fact::Closed => format!("{who} closed it."),
         Fact::Expired => "Its time had passed, so it expired.".to_owned(),
         Fact::Filed(filed) if filed.requested_life == Life::ZERO => {
@@ -27,9 +25,7 @@ pub fn words(event: &Event) -> String {
             "It did not start: the requester may not hold the role any more.".to_owned()
         }
         Fact::Lapsed(Lapse::Role) => "It did not start: the role is no more.".to_owned(),
-        Fact::Rejected(decided) => {
-            format!("{who} rejected it{} in stage {}.", named(event.by.as_ref()), decided.stage + 1)
-        }
+        Fact::Rejected(decided) => format!("{who} rejected it in stage {}.", decided.stage + 1),
         Fact::RoleCreated(_) => format!("{who} created the role."),
         Fact::RoleDeleted => format!("{who} deleted the role."),
         Fact::RoleUpdated(_) => format!("{who} changed the role."),
@@ -45,14 +41,6 @@ fn asked(filed: &Filed) -> String {
         (None, None) => "nobody has to approve".to_owned(),
     };
     format!("{} for {life:#} from {}; {how}", filed.role_display_name, filed.requested_start)
-}
-
-/// By what right, where it is a group's.
-fn named(by: Option<&Actor>) -> String {
-    match by.and_then(|by| by.via.as_ref()) {
-        Some(Principal::Group(group)) => format!(" as one of {}", group.name),
-        _ => String::new(),
-    }
 }
 
 fn name(principal: &Principal) -> &str {

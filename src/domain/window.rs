@@ -54,26 +54,16 @@ impl Window {
 pub struct TimeOfDay(u16);
 
 impl TimeOfDay {
-    /// The time of day of that many minutes behind midnight.
-    pub fn from_minutes(minutes: u16) -> Result<Self, Error> {
-        if minutes <= MIDNIGHT { Ok(Self(minutes)) } else { Err(malformed()) }
-    }
-
-    /// The minutes since midnight.
-    pub fn minutes(self) -> u16 {
-        self.0
-    }
-
     /// The time of day of a text such as `08:00`.
     pub fn read(text: &str) -> Result<Self, Error> {
         let digits = |text: &str| text.len() == 2 && text.bytes().all(|digit| digit.is_ascii_digit());
         match text.split_once(':') {
             Some((hours, minutes)) if digits(hours) && digits(minutes) => {
                 let [hours, minutes] = [hours, minutes].map(|text| text.parse().unwrap_or(u16::MAX));
-                if hours > 24 || minutes > 59 {
-                    return Err(malformed());
+                match (hours, minutes) {
+                    (0..24, 0..60) | (24, 0) => Ok(Self(hours * 60 + minutes)),
+                    _ => Err(malformed()),
                 }
-                Self::from_minutes(hours * 60 + minutes)
             }
             _ => Err(malformed()),
         }
@@ -97,8 +87,6 @@ impl fmt::Display for TimeOfDay {
 fn malformed() -> Error {
     Error::invalid("A time of day is written as hours and minutes, from 00:00 to 24:00.")
 }
-
-const MIDNIGHT: u16 = 24 * 60;
 
 #[cfg(test)]
 mod tests {

@@ -1,10 +1,15 @@
 //! `pam.v1.RoleService`.
 
-use tonic::{Request, Response, Status, async_trait};
+use std::sync::Arc;
+
+use tonic::{Extensions, Request, Response, Status, async_trait};
 
 use super::convert::{self, in_field, uuid};
 use super::{Grpc, caller, context, list};
+use crate::domain::caller::Caller;
+use crate::domain::error::Error;
 use crate::domain::id::RoleId;
+use crate::domain::rights;
 use crate::proto::pam::v1::role_service_server::RoleService;
 use crate::proto::pam::v1::{
     self, CreateRoleRequest, CreateRoleResponse, DeleteRoleRequest, DeleteRoleResponse, GetRoleRequest,
@@ -20,8 +25,9 @@ impl RoleService for Grpc {
         request: Request<CreateRoleRequest>,
     ) -> Result<Response<CreateRoleResponse>, Status> {
         let (_, extensions, message) = request.into_parts();
+        let caller = administrator(&extensions)?;
         let role = convert::role(message.role, self.service.new_role_id())?;
-        let role = self.service.create_role(&*caller(&extensions)?, role, &context(&extensions)?).await?;
+        let role = self.service.create_role(&caller, role, &context(&extensions)?).await?;
         let (role, shortages) = told(role);
         Ok(Response::new(CreateRoleResponse { role, shortages }))
     }
@@ -71,8 +77,9 @@ impl RoleService for Grpc {
         request: Request<UpdateRoleRequest>,
     ) -> Result<Response<UpdateRoleResponse>, Status> {
         let (_, extensions, message) = request.into_parts();
+        let caller = administrator(&extensions)?;
         let role = convert::revised_role(message.role)?;
-        let role = self.service.update_role(&*caller(&extensions)?, role, &context(&extensions)?).await?;
+        let role = self.service.update_role(&caller, role, &context(&extensions)?).await?;
         let (role, shortages) = told(role);
         Ok(Response::new(UpdateRoleResponse { role, shortages }))
     }
@@ -86,6 +93,13 @@ impl RoleService for Grpc {
         self.service.delete_role(&*caller(&extensions)?, id, &context(&extensions)?).await?;
         Ok(Response::new(DeleteRoleResponse {}))
     }
+}
+
+/// The caller, who is one to change roles: what nobody else may ask for is not even looked at.
+fn administrator(extensions: &Extensions) -> Result<Arc<Caller>, Status> {
+    let caller = caller(extensions)?;
+    rights::administers(&caller).map_err(Error::from)?;
+    Ok(caller)
 }
 
 fn told(Checked { role, shortages }: Checked) -> (Option<v1::Role>, Vec<v1::Shortage>) {

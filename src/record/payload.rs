@@ -88,10 +88,9 @@ fn reason_rule(rule: &reason::ReasonRule) -> Option<ReasonRule> {
     })
 }
 
-fn read_reason_rule(rule: Option<ReasonRule>) -> Result<reason::ReasonRule, Error> {
-    let rule = rule.unwrap_or_default();
-    let pattern = Some(&*rule.pattern).filter(|pattern| !pattern.is_empty()).map(Pattern::new);
-    Ok(reason::ReasonRule { required: rule.required, shortest: rule.shortest, pattern: pattern.transpose()? })
+fn read_reason_rule(rule: Option<ReasonRule>) -> reason::ReasonRule {
+    let ReasonRule { required, shortest, pattern } = rule.unwrap_or_default();
+    reason::ReasonRule { required, shortest, pattern: Pattern::stored(pattern) }
 }
 
 fn read_role_set(
@@ -111,8 +110,8 @@ fn read_role_set(
             auto_approve_owners: set.auto_approve_owners,
             pending_timeout: set.pending_timeout.map(Life::from_seconds).transpose()?,
             window: Window::read(&set.available_from, &set.available_to)?,
-            justification: read_reason_rule(set.justification_rule)?,
-            decision_reason: read_reason_rule(set.decision_reason_rule)?,
+            justification: read_reason_rule(set.justification_rule),
+            decision_reason: read_reason_rule(set.decision_reason_rule),
         },
     };
     Ok((set.by, fact(Box::new(role))))

@@ -13,6 +13,7 @@ use crate::domain::query::{ElevationField, Page, Query};
 use crate::domain::refusal::Refusal;
 use crate::domain::rights;
 use crate::domain::version::{Version, Versioned};
+use crate::ports::Clock;
 use crate::store::{Approver, ElevationKey, Key};
 
 /// One approver's decision, as it is asked for.

@@ -18,8 +18,9 @@ use crate::domain::refusal::Refusal;
 use crate::domain::rights;
 use crate::domain::role::Role;
 use crate::domain::version::{Version, Versioned};
+use crate::ports::Clock;
 use crate::record::Envelope;
-use crate::store::{ElevationKey, FilingKey, FilingRead, Key, Record};
+use crate::store::{ElevationKey, ElevationRead, FilingKey, FilingRead, Key, Record};
 
 /// What somebody asks for.
 #[derive(Clone, Debug)]
@@ -116,14 +117,27 @@ impl Service {
 
     /// Reads one elevation, with what happened to it.
     pub async fn elevation(&self, caller: &Caller, id: ElevationId) -> Result<History, Error> {
-        // Asked before the reading, see [`Service::shown`].
-        let now = self.time.now();
+        let event = |envelope: Envelope| Ok((envelope.sequence, envelope.event()?));
+        for _ in 0..MOST_ATTEMPTS {
+            // Asked before the reading, see [`Service::shown`].
+            let now = self.time.now();
+            let read = self.readable(caller, id).await?;
+            let events =
+                self.store.events_of(id).await?.into_iter().map(event).collect::<Result<_, Error>>()?;
+            // Neither is told of a moment that the other does not know.
+            if self.readable(caller, id).await?.elevation.version == read.elevation.version {
+                let undecidable = self.is_undecidable(&read.elevation.value, read.role.as_ref(), now).await?;
+                return Ok(History { shown: Shown { elevation: read.elevation, now }, events, undecidable });
+            }
+        }
+        Err(contended())
+    }
+
+    /// Reads an elevation with its role, for somebody who may.
+    async fn readable(&self, caller: &Caller, id: ElevationId) -> Result<ElevationRead, Error> {
         let read = self.store.elevation(ElevationKey::Elevation(id)).await?.ok_or(Refusal::AccessDenied)?;
         rights::reads_elevation(caller, &read.elevation.value, read.role.as_ref())?;
-        let undecidable = self.is_undecidable(&read.elevation.value, read.role.as_ref(), now).await?;
-        let event = |envelope: Envelope| Ok((envelope.sequence, envelope.event()?));
-        let events = self.store.events_of(id).await?.into_iter().map(event).collect::<Result<_, Error>>()?;
-        Ok(History { shown: Shown { elevation: read.elevation, now }, events, undecidable })
+        Ok(read)
     }
 
     /// Gives one elevation up. See the rpc CloseElevation.

@@ -12,6 +12,7 @@ use crate::domain::rights;
 use crate::domain::role::Role;
 use crate::domain::stages::Shortage;
 use crate::domain::version::{Version, Versioned};
+use crate::ports::Clock;
 use crate::store::{Change, Commit, Key, Record};
 
 /// A role, and whether requests for it could be decided.

@@ -11,17 +11,18 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::{MOST_ATTEMPTS, Outcome, Service, contended};
+use crate::domain::caller::Principals;
 use crate::domain::decide::{Due, advance};
-use crate::domain::elevation::Elevation;
+use crate::domain::elevation::{Elevation, State};
 use crate::domain::error::{Error, Kind};
 use crate::domain::moment::Moment;
-use crate::domain::version::Version;
+use crate::ports::Clock;
 use crate::steady::Deadline;
 use crate::store::{ElevationRead, Key};
 
-/// What wakes the scheduler before the moment that it waits for.
+/// The next moment that the scheduler knows of.
 pub(super) struct Wake {
-    /// The next moment that it knows of, in ticks.
+    /// In ticks.
     next: AtomicI64,
     notify: Notify,
 }
@@ -31,11 +32,18 @@ impl Wake {
         Self { next: AtomicI64::new(i64::MAX), notify: Notify::new() }
     }
 
-    /// Tells of what was committed: it may be due before anything that the scheduler knows of.
-    pub(super) fn committed(&self, elevation: &Elevation) {
-        if elevation.due().is_some_and(|due| due.ticks() < self.next.load(Ordering::SeqCst)) {
+    /// Tells of what is committed: it may be due before anything that the scheduler knows of. The scheduler then waits for
+    /// that, and asks nobody.
+    pub(super) fn tell(&self, elevation: &Elevation) {
+        if let Some(due) = elevation.due()
+            && due.ticks() < self.next.fetch_min(due.ticks(), Ordering::SeqCst)
+        {
             self.notify.notify_one();
         }
+    }
+
+    fn next(&self) -> Option<Moment> {
+        Some(self.next.load(Ordering::SeqCst)).filter(|next| *next < i64::MAX).map(Moment::from_ticks)
     }
 }
 
@@ -44,10 +52,7 @@ impl Service {
     pub async fn keep_time(&self) {
         loop {
             match self.catch_up().await {
-                Ok(next) => tokio::select! {
-                    () = self.time.reaches(next) => {}
-                    () = self.wake.notify.notified() => {}
-                },
+                Ok(()) => self.wait_for_next().await,
                 Err(error) => {
                     // A wrong clock has told of itself.
                     if error.kind != Kind::ClockSkewed {
@@ -59,16 +64,26 @@ impl Service {
         }
     }
 
-    /// Does everything that is due by now, in the order of its moments; answers when something is next.
-    pub async fn catch_up(&self) -> Result<Option<Moment>, Error> {
+    async fn wait_for_next(&self) {
+        loop {
+            tokio::select! {
+                () = self.time.reaches(self.wake.next()) => return,
+                () = self.wake.notify.notified() => {}
+            }
+        }
+    }
+
+    /// Does everything that is due by now, in the order of its moments.
+    pub async fn catch_up(&self) -> Result<(), Error> {
         for _ in 0..MOST_ATTEMPTS {
-            // Whatever is committed from here on is either seen below, or wakes.
+            // Whatever is committed from here on is either seen below, or told.
             self.wake.next.store(i64::MAX, Ordering::SeqCst);
             while self.advance_some().await? {}
             let due = self.store.due(self.time.now(), 1).await?;
             if due.elevations.is_empty() {
-                self.wake.next.store(due.next.map_or(i64::MAX, Moment::ticks), Ordering::SeqCst);
-                return Ok(due.next);
+                let next = due.next.map_or(i64::MAX, Moment::ticks);
+                self.wake.next.fetch_min(next, Ordering::SeqCst);
+                return Ok(());
             }
         }
         Err(contended())
@@ -85,7 +100,7 @@ impl Service {
                 Err(error) => failed = Some(error),
             }
         }
-        // Queued in their order, and written in groups.
+        // Queued in their order, since `join_all` begins them so and nothing waits before the queue; written in groups.
         let commits = outcomes.into_iter().map(|outcome| self.commit(outcome, None));
         let mut written = false;
         for committed in join_all(commits).await {
@@ -108,11 +123,18 @@ impl Service {
         self.commit(outcome, deadline).await.map(drop)
     }
 
-    /// What time has done to one elevation.
+    /// What time has done to one elevation. An end relies on nothing else; a start, on the role and on the directory. That
+    /// there is no role any more is for good, and nothing to expect.
     async fn advance(&self, read: ElevationRead, now: Moment) -> Result<Outcome, Error> {
         let ElevationRead { elevation, role } = read;
-        let requester = self.directory.principals(&elevation.value.requester, now).await?;
-        let deciders = self.deciders(&elevation.value, now).await?;
+        let role = role.filter(|_| elevation.value.state == State::Scheduled);
+        let (requester, deciders) = match role {
+            Some(_) => (
+                self.directory.principals(&elevation.value.requester, now).await?,
+                self.deciders(&elevation.value, now).await?,
+            ),
+            None => (Principals::new(&elevation.value.requester, &[]), Vec::new()),
+        };
         let due = Due {
             elevation: &elevation.value,
             role: role.as_ref(),
@@ -120,8 +142,7 @@ impl Service {
             deciders: &deciders,
         };
         let events = advance(&due, now);
-        let role_version = role.map_or(Version::ABSENT, |role| role.version);
-        let relied_on = vec![(Key::Role(elevation.value.role), role_version)];
+        let relied_on = role.iter().map(|role| (Key::Role(role.value.id), role.version)).collect();
         Ok(Outcome { before: vec![elevation], relied_on, events, ..Outcome::default() })
     }
 }

@@ -4,6 +4,7 @@ use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::domain::error::Error;
@@ -33,18 +34,6 @@ impl Time {
         Ok(Self { clock, bound, latest: Mutex::new((latest, steady)), right: watch::Sender::new(true) })
     }
 
-    /// The moment by which things are told.
-    pub(super) fn now(&self) -> Moment {
-        let (said, steady) = (self.clock.now(), self.clock.steady());
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        let passed = latest.0.after_duration(steady.saturating_sub(latest.1));
-        if said < passed {
-            return passed;
-        }
-        *latest = (said, steady);
-        said
-    }
-
     /// The moment by which things are decided; an error while the clock is behind by more than the bound.
     pub(super) fn deciding(&self) -> Result<Moment, Error> {
         let now = self.now();
@@ -61,17 +50,33 @@ impl Time {
     pub(super) fn right(&self) -> watch::Receiver<bool> {
         self.right.subscribe()
     }
+}
 
-    /// Completes when the clock says `moment`, or sooner.
-    pub(super) async fn reaches(&self, moment: Option<Moment>) {
+/// So that credentials end by the same time.
+#[async_trait]
+impl Clock for Time {
+    fn now(&self) -> Moment {
+        let (said, steady) = (self.clock.now(), self.clock.steady());
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let passed = latest.0.after_duration(steady.saturating_sub(latest.1));
+        if said < passed {
+            return passed;
+        }
+        *latest = (said, steady);
+        said
+    }
+
+    fn steady(&self) -> Duration {
+        self.clock.steady()
+    }
+
+    async fn reaches(&self, moment: Option<Moment>) {
         self.clock.reaches(moment).await;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use async_trait::async_trait;
-
     use super::*;
 
     /// What two clocks say.

@@ -71,8 +71,8 @@ pub(super) fn rules_from_columns(json: &str, from: &str, to: &str) -> Result<Rul
         auto_approve_owners: column.auto_approve_owners,
         pending_timeout: column.pending_timeout.map(Life::from_seconds).transpose()?,
         window: Window::read(from, to)?,
-        justification: column.justification.rule()?,
-        decision_reason: column.decision_reason.rule()?,
+        justification: column.justification.into(),
+        decision_reason: column.decision_reason.into(),
     })
 }
 
@@ -156,13 +156,6 @@ struct ReasonColumn {
     pattern: Option<String>,
 }
 
-impl ReasonColumn {
-    fn rule(&self) -> Result<ReasonRule, Error> {
-        let pattern = self.pattern.as_deref().map(Pattern::new).transpose()?;
-        Ok(ReasonRule { required: self.required, shortest: self.shortest, pattern })
-    }
-}
-
 #[derive(Deserialize, Serialize)]
 struct DecisionColumn {
     approver: Uuid,
@@ -204,6 +197,13 @@ impl From<&Stage> for StageColumn {
 impl From<StageColumn> for Stage {
     fn from(column: StageColumn) -> Self {
         Self { approvers: column.approvers.into_iter().map(Principal::from).collect(), needed: column.needed }
+    }
+}
+
+impl From<ReasonColumn> for ReasonRule {
+    fn from(column: ReasonColumn) -> Self {
+        let pattern = column.pattern.and_then(Pattern::stored);
+        Self { required: column.required, shortest: column.shortest, pattern }
     }
 }
 

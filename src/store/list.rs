@@ -66,7 +66,7 @@ const ELEVATIONS: Table = Table {
     name: "elevation",
     past: "elevation_past",
     columns: ELEVATION_COLUMNS,
-    more_columns: "since, fim_request_id, due",
+    more_columns: "since, fim_request_id",
     order: "filed_at, id",
 };
 

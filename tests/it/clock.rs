@@ -3,20 +3,22 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use countersign::domain::elevation::State;
 use countersign::domain::event::{Event, Fact};
 use countersign::domain::moment::{Life, Moment};
+use countersign::domain::version::Version;
 use countersign::metrics::StoreMetrics;
 use countersign::ports::Clock;
 use countersign::proto::pam::v1::{CreateElevationRequest, Elevation, ElevationStatus, Role};
 use countersign::record::Envelope;
-use countersign::store::Store;
 use countersign::store::postgres::{PostgresStore, Skew};
+use countersign::store::{Change, Commit, ElevationKey, Record, Store};
 use countersign::system::SystemClock;
 use prost_types::{Duration, Timestamp};
 use tonic::Code;
 
 use crate::kit::{ANN, HandClock, JEN, Kit, SAM, reason, role};
-use crate::law::history::{role_change, sams_role};
+use crate::law::history::{History, role_change, sams_role};
 use crate::postgres::{self, Database};
 
 fn seconds(seconds: i64) -> Option<Duration> {
@@ -195,6 +197,26 @@ async fn a_restart_finds_every_state_as_it_was() {
     assert_eq!(facts.count(), 5, "each life began once");
 }
 
+/// What has ended is written down though its role is no more, and holds nothing else up.
+#[tokio::test]
+async fn the_role_of_what_is_due_may_be_gone() {
+    let kit = Kit::start().await;
+    let filed = History::filed(1);
+    let deleted = Event { fact: Fact::RoleDeleted, ..role_change(&sams_role(), Version(1)).events.remove(0) };
+    let delete = Change {
+        puts: vec![Record::RoleDeleted(sams_role().id)],
+        events: vec![deleted],
+        ..role_change(&sams_role(), Version(1))
+    };
+    for change in [role_change(&sams_role(), Version::ABSENT), filed.change(), delete] {
+        assert!(matches!(kit.store.commit(change).await.unwrap(), Commit::Committed { .. }));
+    }
+    kit.clock.advance(8 * 86_400);
+    kit.catch_up().await;
+    let read = kit.store.elevation(ElevationKey::Elevation(filed.elevation.id)).await.unwrap().unwrap();
+    assert_eq!(read.elevation.value.state, State::Expired);
+}
+
 /// The scheduler is woken by what is filed after it has gone to wait.
 #[tokio::test]
 async fn what_is_filed_last_may_be_due_first() {
@@ -231,6 +253,6 @@ async fn a_node_with_another_clock_than_the_database_decides_nothing() {
     }
 }
 
-async fn version(store: &PostgresStore) -> countersign::domain::version::Version {
+async fn version(store: &PostgresStore) -> Version {
     store.role_use(sams_role().id, Moment::from_ticks(0)).await.unwrap().version
 }

@@ -306,11 +306,11 @@ async fn app(
     let zone = TimeZone::get("America/Los_Angeles").unwrap();
     let policy = Policy { pending_timeout, quota: options.quota, zone: zone.clone() };
     let bound = Life::from_seconds(10).unwrap();
-    let time = Time::behind(&**store, clock.clone(), bound).await.unwrap();
-    let service = Service::new(store.clone(), tokens.clone(), time, ids.clone(), policy);
+    let time = Arc::new(Time::behind(&**store, clock.clone(), bound).await.unwrap());
+    let service = Service::new(store.clone(), tokens.clone(), time.clone(), ids.clone(), policy);
     let allowed_origins = options.allowed_origins.iter().map(|origin| origin.parse().unwrap()).collect();
     App {
-        authenticator: Authenticator::new(vec![Box::new(Bearer(tokens))], clock.clone()),
+        authenticator: Authenticator::new(vec![Box::new(Bearer(tokens))], time),
         cors: Cors { allowed_origins },
         proxies: TrustedProxies(options.trusted_proxies.iter().map(|proxy| proxy.parse().unwrap()).collect()),
         limits: options.limits,

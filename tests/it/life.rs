@@ -472,6 +472,23 @@ async fn what_nobody_can_decide_is_told() {
 }
 
 #[tokio::test]
+async fn a_change_of_the_role_that_leaves_nobody_to_decide_is_told() {
+    let kit = Kit::start().await;
+    let both = kit.role_with(&[SAM, KIM], 2).await;
+    let filed = kit.as_(JEN).file(&both.id).await.unwrap();
+    kit.as_(SAM).approve(&filed.approval_id).await.unwrap();
+    assert!(!history(&kit.as_(JEN), &filed).await.undecidable);
+    // What is there would do now, but somebody has to complete it, and sam has decided.
+    let one = update(&kit, Role { stages: vec![stage(&[SAM], 1)], ..both }).await;
+    assert!(history(&kit.as_(JEN), &filed).await.undecidable);
+    assert!(explain(&kit.as_(SAM), &filed.approval_id, None).await.stages[0].short);
+    update(&kit, Role { stages: vec![stage(&[SAM, KIM], 1)], ..one }).await;
+    assert!(!history(&kit.as_(JEN), &filed).await.undecidable);
+    kit.as_(KIM).approve(&filed.approval_id).await.unwrap();
+    assert_eq!(status(&kit, &filed).await, ElevationStatus::Active);
+}
+
+#[tokio::test]
 async fn an_explanation_tells_nobody_more_than_they_may_know() {
     let kit = Kit::start().await;
     let role = kit.role().await;

@@ -104,8 +104,17 @@ pub(super) fn read(path: &Path) -> Result<Vec<Wanted>, Error> {
 
 fn parse(text: &str) -> Result<Vec<Wanted>, Error> {
     let contents: Contents = toml::from_str(text).map_err(|error| malformed(text, &error))?;
-    let wanted = |entry: Spanned<Entry>| Wanted { line: line(text, entry.span()), entry: entry.into_inner() };
-    Ok(contents.role.into_iter().map(wanted).collect())
+    let wanted = |entry: Spanned<Entry>| {
+        let line = line(text, entry.span());
+        let entry = entry.into_inner();
+        if !entry.stages.is_empty() && (entry.approvers.is_some() || entry.needed.is_some()) {
+            let message =
+                format!("The role at line {line} of the file has stages, and approvers beside them.");
+            return Err(Error::invalid(message));
+        }
+        Ok(Wanted { line, entry })
+    };
+    contents.role.into_iter().map(wanted).collect()
 }
 
 /// Says where, and what belongs there, but not what is there: it may be the wrong file, with secrets.

@@ -108,8 +108,7 @@ fn reason_rule(rule: reason::ReasonRule) -> Option<v1::ReasonRule> {
 
 fn read_reason_rule(rule: Option<v1::ReasonRule>) -> Result<reason::ReasonRule, Error> {
     let v1::ReasonRule { required, shortest, pattern } = rule.unwrap_or_default();
-    let pattern = Some(&*pattern).filter(|pattern| !pattern.is_empty()).map(Pattern::new).transpose()?;
-    Ok(reason::ReasonRule { required, shortest, pattern })
+    Ok(reason::ReasonRule { required, shortest, pattern: Pattern::read(&pattern)? })
 }
 
 impl From<stages::Stage> for v1::Stage {

@@ -107,6 +107,11 @@ impl Line {
         self.link.lost().await;
     }
 
+    /// What the database's clock says.
+    pub(super) async fn time(&self) -> Result<Moment, Error> {
+        read_time(&self.link.client.query_one(&self.time, &[]).await?)
+    }
+
     /// Writes the first changes of a group in one transaction; answers what became of each of them. Nothing is written
     /// while this node's clock is too far from the database's.
     pub(super) async fn commit<'a>(
@@ -162,7 +167,7 @@ impl Line {
             client.query_one(&self.time, &[]),
         );
         begun?;
-        Ok(Begun { head: read_head(&head?)?, known: known?, time: Moment::from_ticks(time?.try_get(0)?) })
+        Ok(Begun { head: read_head(&head?)?, known: known?, time: read_time(&time?)? })
     }
 
     async fn write(&self, plan: &Plan<'_>) -> Result<(), Error> {
@@ -215,6 +220,10 @@ async fn in_time<T>(answer: impl Future<Output = T>) -> Result<T, Failure> {
 
 fn lost(error: Error) -> Failure {
     Failure::Lost(failed(error))
+}
+
+fn read_time(row: &Row) -> Result<Moment, Error> {
+    row.try_get(0).map(Moment::from_ticks)
 }
 
 fn read_head(row: &Row) -> Result<Head, Error> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::runtime;
 use tokio::select;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::sleep_until;
+use tokio::time::{sleep, sleep_until, timeout};
 
 use super::group::Written;
 use super::hosts::Hosts;
@@ -37,6 +37,7 @@ impl Writer {
         let task = Task {
             hosts,
             skew,
+            skewed: false,
             line: None,
             metrics: metrics.clone(),
             ready: set_ready,
@@ -100,6 +101,8 @@ struct Queued {
 struct Task {
     hosts: Hosts,
     skew: Option<Skew>,
+    /// Whether the clocks were too far apart when they were last compared.
+    skewed: bool,
     line: Option<Line>,
     metrics: StoreMetrics,
     ready: watch::Sender<bool>,
@@ -126,7 +129,10 @@ impl Task {
     /// Completes when the connection is lost, or is there again.
     async fn keep_connected(&mut self) {
         if let Some(line) = &mut self.line {
-            line.lost().await;
+            select! {
+                () = line.lost() => {}
+                () = sleep(CHECK_EVERY), if self.skew.is_some() => return self.check_clock().await,
+            }
             tracing::warn!(hosts = %self.hosts, "the connection that commits is lost");
             self.line = None;
             self.set_ready(false);
@@ -138,6 +144,26 @@ impl Task {
         if self.connect().await.is_ok() {
             self.set_ready(true);
         }
+    }
+
+    /// Looks whether the clocks are together, which otherwise only a commit tells, and nobody may ask for one.
+    async fn check_clock(&mut self) {
+        let (Some(line), Some(skew)) = (&self.line, &self.skew) else { return };
+        if let Ok(Ok(time)) = timeout(CHECK_TIME, line.time()).await {
+            let allowed = skew.allows(time);
+            self.set_skewed(!allowed);
+        }
+    }
+
+    /// Says so when the clocks have come apart, or together again.
+    fn set_skewed(&mut self, skewed: bool) {
+        if mem::replace(&mut self.skewed, skewed) == skewed {
+            return;
+        }
+        if skewed {
+            tracing::error!("the clock is too far from the database's; nothing is decided until it is right");
+        }
+        self.set_ready(!skewed);
     }
 
     /// Commits a group and answers everybody; one by one from where the group as a whole is refused.
@@ -168,15 +194,12 @@ impl Task {
     }
 
     /// Says that the store is ready if anything was written, and counts it.
-    fn committed(&self, group: &[Queued], written: &[Written]) {
+    fn committed(&mut self, group: &[Queued], written: &[Written]) {
         let was_committed = |written: &Written| matches!(written, Written::Commit(Commit::Committed { .. }));
         if written.iter().any(was_committed) {
             self.set_ready(true);
         }
-        if written.contains(&Written::Skewed) {
-            tracing::error!("the clock is too far from the database's; nothing is decided until it is right");
-            self.set_ready(false);
-        }
+        self.set_skewed(written.contains(&Written::Skewed));
         let changes = group.iter().zip(written).filter(|(_, written)| was_committed(written));
         for draft in changes.flat_map(|(queued, _)| &queued.prepared.events) {
             self.metrics.committed(&draft.event().fact);
@@ -278,6 +301,8 @@ impl From<Written> for Result<Commit, Error> {
 }
 
 const LARGEST_GROUP: usize = 256;
+const CHECK_EVERY: Duration = Duration::from_secs(5);
+const CHECK_TIME: Duration = Duration::from_secs(1);
 const LONGEST_QUEUE: usize = 4_096;
 const MOST_ATTEMPTS: u32 = 3;
 /// How long to try to reach the store in order to find out what became of a commit.

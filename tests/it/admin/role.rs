@@ -176,6 +176,11 @@ async fn a_malformed_file_changes_nothing_and_is_not_repeated() {
         ("needed = 1", "needed = \"s3cret, expected s3cret\"", "line 8: expected u32"),
         ("needed = 1", "needed = -1", "line 8: expected u32"),
         ("needed = 1", "needed = 1\nneeded = 2", "line 9: duplicate key"),
+        (
+            "needed = 1",
+            "needed = 1\nstages = [{ approvers = ['PRIV\\sam'], needed = 2 }]",
+            "line 1 of the file has stages",
+        ),
         ("\"1h\"", "\"s3cret\"", "line 5: a length of time such as 90d"),
         ("\"1h\"", "3600", "line 5: expected a string"),
         ("{ group = \"SQL Users\" }", "{ group = \"a\", s3cret = \"b\" }", "line 6: expected an account as"),
