@@ -85,7 +85,12 @@ pub struct Options {
     /// How much one requester may ask for.
     pub quota: Quota,
     pub collector: Option<http::Uri>,
+    /// What stands before the store.
+    pub before_store: Option<Around>,
 }
+
+/// Puts something in the place of a store that knows it.
+pub type Around = Box<dyn FnOnce(Arc<dyn Store>) -> Arc<dyn Store> + Send + Sync>;
 
 impl Default for Options {
     fn default() -> Self {
@@ -96,6 +101,7 @@ impl Default for Options {
             reflection: true,
             quota: Quota { pending: Some(100), filings: Some(1_000) },
             collector: None,
+            before_store: None,
         }
     }
 }
@@ -137,7 +143,12 @@ impl Kit {
 
     /// The usual server, with its store in PostgreSQL.
     pub async fn on_postgres(database: Database) -> Self {
-        Self::set_up(Options::default(), Some(database)).await
+        Self::on_postgres_with(Options::default(), database).await
+    }
+
+    /// A server that differs, with its store in PostgreSQL.
+    pub async fn on_postgres_with(options: Options, database: Database) -> Self {
+        Self::set_up(options, Some(database)).await
     }
 
     /// One more server on the same data, with the same clock.
@@ -163,13 +174,17 @@ impl Kit {
         Self::on(machine, options).await
     }
 
-    async fn on(machine: Machine, options: Options) -> Self {
+    async fn on(machine: Machine, mut options: Options) -> Self {
         let Machine { database, folder, tokens, clock, ids } = machine;
         let metrics = Arc::new(Metrics::default());
         let path = folder.path().join("countersign.db");
         let store: Arc<dyn Store> = match &database {
             Some(database) => database.open_with(metrics.store.clone()).await,
             None => Arc::new(SqliteStore::open(&path, metrics.store.clone()).unwrap()),
+        };
+        let store = match options.before_store.take() {
+            Some(around) => around(store),
+            None => store,
         };
         let app = app(&folder.path().join("tokens.toml"), &store, metrics, &clock, &ids, options).await;
         let service = app.service.clone();

@@ -1,11 +1,25 @@
-//! Races: two approvers, two dialects, one outcome.
+//! Races: many callers, two dialects, one outcome.
+//!
+//! A small campaign with every run of the tests; `COUNTERSIGN_TEST_RACES=10000` says how many approvals a long one has.
 
+mod alone;
+mod caller;
+mod campaign;
+mod instead;
+
+use std::env;
 use std::sync::Arc;
 
-use countersign::proto::pam::v1::{ApprovalStatus, ElevationStatus};
+use campaign::Report;
+use countersign::domain::quota::Quota;
+use countersign::proto::pam::v1::{ApprovalStatus, CloseElevationRequest, ElevationStatus, Role};
+use instead::{Gate, without_the_version_check};
+use prost_types::Duration;
 use tokio::sync::Barrier;
+use tonic_types::StatusExt;
 
-use crate::kit::{JEN, KIM, Kit, Person, SAM, reason};
+use crate::kit::{ANN, JEN, KIM, Kit, Options, Person, SAM, reason, role};
+use crate::postgres::{self, Database};
 
 /// One racer: who, which way, over which dialect.
 type Racer = (&'static str, &'static str, bool);
@@ -95,5 +109,84 @@ async fn decide(person: &Person, id: &str, action: &str, grpc: bool) -> bool {
             assert_eq!(reason(&status), "APPROVAL_NOT_PENDING", "{status:?}");
             false
         }
+    }
+}
+
+/// A campaign files more than a quota allows.
+fn unlimited() -> Options {
+    Options { quota: Quota { pending: None, filings: None }, ..Options::default() }
+}
+
+fn approvals(usual: usize) -> usize {
+    env::var("COUNTERSIGN_TEST_RACES").map_or(usual, |approvals| approvals.parse().unwrap())
+}
+
+/// Nothing is wrong, though everything has happened that there is to lose by.
+#[expect(clippy::print_stdout, reason = "a long campaign says what happened in it")]
+fn assert_decided_once(report: &Report) {
+    println!("{:#?}", report.tally);
+    assert!(report.faults.is_empty(), "{}", report.faults.join("\n"));
+    for happened in
+        ["Active", "Closed", "Expired", "Rejected", "Approve: Stands", "Approve: NotPending(Approved)"]
+    {
+        assert!(report.tally.contains_key(happened), "a campaign without {happened} proves little");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn eight_callers_and_the_clock_bring_about_one_outcome() {
+    let kit = Kit::with(unlimited()).await;
+    assert_decided_once(&campaign::run(&[kit], approvals(200)).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn eight_callers_at_two_nodes_and_the_clock_bring_about_one_outcome() {
+    if postgres::is_missing() {
+        return;
+    }
+    let one = Kit::on_postgres_with(unlimited(), Database::new().await).await;
+    let other = one.another_node().await;
+    assert_decided_once(&campaign::run(&[one, other], approvals(60)).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_version_check_the_tester_goes_red() {
+    let options = Options { before_store: Some(without_the_version_check()), ..unlimited() };
+    let report = campaign::run(&[Kit::with(options).await], 40).await;
+    for fault in ["its history is not linearizable", "it has two outcomes", "was told NotPending"] {
+        assert!(report.faults.iter().any(|found| found.contains(fault)), "{fault}: {:#?}", report.tally);
+    }
+}
+
+/// Sam decides just in time, and is overtaken before that is written, by time as by somebody who is told of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_told_that_it_expired_is_told_what_stays() {
+    for closes in [false, true] {
+        let gate = Arc::new(Gate::default());
+        let kit = Kit::with(Options { before_store: Some(gate.before()), ..Options::default() }).await;
+        let brief = Some(Duration { seconds: 60, nanos: 0 });
+        let role = Role { pending_timeout: brief, ..role("SQL File Access", &[SAM, KIM], 1) };
+        let role = kit.as_(ANN).create_role(role).await.unwrap();
+        let filed = kit.as_(JEN).file(&role.id).await.unwrap();
+
+        gate.hold(2);
+        let (sam, id) = (kit.as_(SAM), filed.approval_id.clone());
+        let approving = tokio::spawn(async move { sam.approve(&id).await });
+        gate.holds_all_but(1).await;
+        kit.clock.advance(60);
+        // The scheduler.
+        gate.holds_all_but(0).await;
+        let told = if closes {
+            let request = CloseElevationRequest { elevation_id: filed.id.clone() };
+            kit.as_(JEN).elevations().close_elevation(request).await.unwrap_err()
+        } else {
+            kit.as_(KIM).reject(&filed.approval_id).await.unwrap_err()
+        };
+        assert_eq!(told.get_error_details().error_info().unwrap().metadata["status"], "EXPIRED");
+        gate.open();
+        let told = approving.await.unwrap().unwrap_err();
+        assert_eq!(told.get_error_details().error_info().unwrap().metadata["status"], "EXPIRED");
+        let elevation = kit.as_(JEN).elevation(&filed.id).await.unwrap();
+        assert_eq!((elevation.status(), elevation.revision), (ElevationStatus::Expired, 2));
     }
 }
