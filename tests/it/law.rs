@@ -7,7 +7,9 @@ mod commits;
 mod expiry;
 mod filings;
 pub mod history;
+mod life;
 mod lists;
+mod migrated;
 mod oracle;
 mod postgres;
 mod reads;
@@ -28,6 +30,9 @@ pub trait Backend {
     fn empty() -> impl Future<Output = Self> + Send;
 
     fn open(&self) -> impl Future<Output = Arc<dyn Store>> + Send;
+
+    /// Makes the store as version 4 of the schema has it, with rows. An id is written `ID'..'`, with 32 digits.
+    fn make_version_4(&self, rows: &str) -> impl Future<Output = ()> + Send;
 }
 
 /// The whole law as tests of one backend. A sentence that is missing here is reported as never used.
@@ -57,6 +62,15 @@ macro_rules! law {
             who_files_is_told_how_much_waits_and_was_filed_within_the_hour
             of_two_filings_at_once_the_second_counts_the_first
         }
+        sentences! { $backend, life:
+            what_is_due_is_read_in_the_order_of_its_moments
+            the_events_of_an_elevation_are_its_own_in_order
+            the_last_filing_under_a_name_is_found_by_who_gave_it
+            the_stage_and_the_name_of_a_request_are_kept_in_the_past_too
+            what_a_role_asks_for_is_kept
+            an_approval_is_listed_for_the_approvers_of_the_stage_that_is_open
+            what_is_written_to_have_ended_is_not_live
+        }
         sentences! { $backend, lists:
             null_is_less_than_every_value
             a_status_is_that_of_the_moment_in_a_filter_and_in_an_order
@@ -84,6 +98,9 @@ macro_rules! law {
             a_header_names_the_time_and_the_subject_of_its_event
             the_stored_elevation_is_the_fold_of_its_stored_events
             events_are_read_from_behind_a_sequence_up_to_a_limit
+        }
+        sentences! { $backend, migrated:
+            a_store_from_before_stages_reads_as_it_was
         }
     };
 }

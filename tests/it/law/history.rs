@@ -179,6 +179,20 @@ pub fn activated_until(expires_at: Moment) -> Told {
     (Some(actor(SAM)), Fact::Activated(Activated { expires_at, role_revision: 1, requester_via: None }))
 }
 
+/// An approval for one stage, behind which another is open.
+pub fn moved_by(name: &str, stage: usize, open_stage: usize) -> Told {
+    (Some(actor(name)), Fact::Approved(Decided { stage, open_stage, ..decided() }))
+}
+
+pub fn scheduled_by(name: &str) -> Told {
+    (Some(actor(name)), Fact::Scheduled)
+}
+
+/// Nobody did it.
+pub fn expired() -> Told {
+    (None, Fact::Expired)
+}
+
 fn decided() -> Decided {
     let reason = Some("Seen it.".to_owned());
     Decided { reason, role_revision: 1, requester_via: None, stage: 0, open_stage: 0 }

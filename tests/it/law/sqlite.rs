@@ -40,7 +40,23 @@ impl Backend for File {
     async fn open(&self) -> Arc<dyn Store> {
         Arc::new(SqliteStore::open(&self.path(), StoreMetrics::default()).unwrap())
     }
+
+    async fn make_version_4(&self, rows: &str) {
+        let connection = self.connect();
+        for migration in VERSION_4 {
+            connection.execute_batch(migration).unwrap();
+        }
+        connection.execute_batch(&rows.replace("ID'", "X'")).unwrap();
+        connection.pragma_update(None, "user_version", VERSION_4.len()).unwrap();
+    }
 }
+
+const VERSION_4: [&str; 4] = [
+    include_str!("../../../src/store/migrations/sqlite/0001_spine.sql"),
+    include_str!("../../../src/store/migrations/sqlite/0002_guard.sql"),
+    include_str!("../../../src/store/migrations/sqlite/0003_live.sql"),
+    include_str!("../../../src/store/migrations/sqlite/0004_expiry.sql"),
+];
 
 #[tokio::test]
 async fn a_file_is_opened_once_at_a_time_by_whatever_name() {
