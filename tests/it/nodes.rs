@@ -1,13 +1,16 @@
 //! Two nodes on one PostgreSQL: they decide as one.
 
+use std::collections::{HashMap, HashSet};
 use std::process::Command;
 use std::sync::Arc;
 
-use countersign::proto::pam::v1::{ApprovalStatus, ListApprovalsRequest};
+use countersign::domain::event::Fact;
+use countersign::proto::pam::v1::{ApprovalStatus, CreateElevationRequest, ListApprovalsRequest, Role};
+use prost_types::{Duration, Timestamp};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use crate::kit::{ANN, JEN, KIM, Kit, SAM, reason, role};
+use crate::kit::{ANN, GIL, JEN, KIM, Kit, SAM, START, reason, role};
 use crate::postgres::{self, Database};
 
 /// Two servers on one database; none where there is no PostgreSQL.
@@ -116,6 +119,61 @@ async fn the_record_of_both_nodes_is_one_chain_without_a_gap() {
         assert_eq!(event.sequence, sequence);
         assert_eq!(event.header().unwrap().previous_hash, previous);
         previous = event.hash().0.to_vec();
+    }
+}
+
+/// Half of them start, half of them end, in another order than they were filed, while both nodes look for what is due.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_due_is_done_once_whichever_node_does_it() {
+    const COUNT: i64 = 200;
+    let Some(nodes) = nodes().await else { return };
+    let open = nodes[0].role_with(&[], 0).await;
+    let brief =
+        Role { pending_timeout: Some(Duration { seconds: 500, nanos: 0 }), ..role("Brief", &[SAM], 1) };
+    let brief = nodes[0].as_(ANN).create_role(brief).await.unwrap();
+    let mut due = HashMap::new();
+    for number in 0..COUNT / 2 {
+        let [jen, gil] = [JEN, GIL].map(|name| nodes[0].as_(name));
+        let start = 1_000 + (number * 37) % (COUNT / 2);
+        let start = Timestamp { seconds: Timestamp::from(START).seconds + start, nanos: 0 };
+        let request = CreateElevationRequest {
+            role_id: open.id.clone(),
+            requested_start: Some(start),
+            ..Default::default()
+        };
+        let scheduled =
+            jen.elevations().create_elevation(request).await.unwrap().into_inner().elevation.unwrap();
+        due.insert(scheduled.id, start.seconds);
+        let waiting = gil.file(&brief.id).await.unwrap();
+        let until = nodes[0].as_(SAM).approval(&waiting.approval_id).await.unwrap().pending_until.unwrap();
+        due.insert(waiting.id, until.seconds);
+        nodes[0].clock.advance(1);
+    }
+    let filed = nodes[0].store.last_event().await.unwrap().unwrap().sequence;
+
+    nodes[0].clock.advance(2_000);
+    tokio::join!(nodes[0].catch_up(), nodes[1].catch_up());
+
+    let events = nodes[1].store.events(filed, 1_000).await.unwrap();
+    let done: Vec<_> = events.iter().map(|event| event.event().unwrap()).collect();
+    assert!(events.iter().map(|event| event.sequence).eq(filed + 1..=filed + COUNT.cast_unsigned()));
+    let subjects: HashSet<_> = done.iter().map(|event| event.subject.id().to_string()).collect();
+    assert_eq!(subjects, due.keys().cloned().collect());
+    let started = done.iter().filter(|event| matches!(event.fact, Fact::Activated(_))).count();
+    let ended = done.iter().filter(|event| matches!(event.fact, Fact::Expired)).count();
+    assert_eq!((started, ended), (100, 100));
+    assert!(done.iter().all(|event| event.by.is_none()));
+    assert_in_the_order_of_two(done.iter().map(|event| due[&event.subject.id().to_string()]));
+}
+
+/// Each node keeps the order of moments, so that what both have done is two orders, put into each other.
+fn assert_in_the_order_of_two(moments: impl Iterator<Item = i64>) {
+    let mut last = [i64::MIN; 2];
+    for moment in moments {
+        // Behind the later of the two that it can be behind, which leaves most to what comes.
+        last.sort_unstable();
+        let node = last.iter().rposition(|last| *last <= moment).expect("nobody goes back");
+        last[node] = moment;
     }
 }
 
