@@ -179,7 +179,7 @@ async fn a_malformed_file_changes_nothing_and_is_not_repeated() {
         (
             "needed = 1",
             "needed = 1\nstages = [{ approvers = ['PRIV\\sam'], needed = 2 }]",
-            "line 1 of the file has stages",
+            "line 2: the role has stages",
         ),
         ("\"1h\"", "\"s3cret\"", "line 5: a length of time such as 90d"),
         ("\"1h\"", "3600", "line 5: expected a string"),
