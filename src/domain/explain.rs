@@ -114,8 +114,7 @@ pub fn is_undecidable(
     };
     let Some(role) = role.filter(|role| !role.value.stages.is_empty()) else { return true };
     let progress = Progress::of(&role.value.stages, approval, deciders, elevation.requester.id);
-    let left = left(people, elevation, approval);
-    !shortages(&progress.wanted(approval.stage), &left).is_empty()
+    !shortages(&progress.to_come(approval.stage), &left(people, elevation, approval)).is_empty()
 }
 
 /// The stages of a role for which the directory knows too few people, whoever asks.
@@ -149,7 +148,8 @@ impl Stages<'_> {
         let Self { facts, elevation, approval, role, people, pending } = *self;
         let progress = Progress::of(&role.stages, approval, facts.deciders, elevation.requester.id);
         let left = left(people, elevation, approval);
-        let short = if pending { shortages(&progress.wanted(approval.stage), &left) } else { Vec::new() };
+        let to_come = progress.to_come(approval.stage);
+        let short = if pending { shortages(&to_come, &left) } else { Vec::new() };
         let knows = rights::reads_role(facts.caller, role).is_ok();
         let explained = |(index, stage): (usize, &Stage)| {
             let open = pending && progress.takes(index, approval.stage);
@@ -186,4 +186,141 @@ impl Stages<'_> {
         };
         stage.approvers.iter().filter(|_| open).filter(could).cloned().collect()
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::account::{Account, Group};
+    use crate::domain::elevation::State;
+    use crate::domain::event::Channel;
+    use crate::domain::id::{ApprovalId, ElevationId, RoleId};
+    use crate::domain::moment::Life;
+    use crate::domain::role::Rules;
+    use crate::domain::version::Version;
+
+    #[test]
+    fn the_rule_of_a_stage_is_in_words() {
+        for (needed, who) in [(1, "One of its approvers has"), (2, "2 of its approvers have")] {
+            let stage = StageExplanation {
+                open: true,
+                needed,
+                missing: needed,
+                decisions: Vec::new(),
+                deciders: None,
+                people: None,
+                short: false,
+            };
+            let rest = "to approve, each of them an approver still and never who asked; one person counts once over all \
+                        stages.";
+            assert_eq!(stage.rule(), format!("{who} {rest}"));
+        }
+    }
+
+    /// The approvers of a stage, and how many of them are needed.
+    type Named = (&'static [&'static str], u32);
+
+    /// Sam has approved, two were needed of Sam, Kim and Lee; then the role was changed.
+    #[test]
+    fn an_approval_that_lacks_nothing_is_undecidable_when_nobody_is_left_to_say_so() {
+        let table: [(&[Named], bool); 6] = [
+            (&[(&["sam", "kim", "lee"], 2)], false),
+            (&[(&["sam"], 2)], true),
+            (&[(&["sam", "kim"], 1)], false),
+            (&[(&["sam"], 1)], true),
+            (&[(&["sam", "jen"], 1)], true),
+            (&[], true),
+        ];
+        for (stages, undecidable) in table {
+            let (role, elevation) = (role(stages), pending(&["sam"]));
+            let people: Vec<_> = stages.iter().map(|(names, _)| Some(ids(names))).collect();
+            let deciders = [Principals::new(&account("sam"), &[])];
+            let answer = is_undecidable(&elevation, Some(&role), &deciders, &people, NOW);
+            assert_eq!(answer, undecidable, "{stages:?}");
+            let unknown = vec![None; people.len()];
+            let answer = is_undecidable(&elevation, Some(&role), &deciders, &unknown, NOW);
+            assert_eq!(answer, stages.is_empty(), "{stages:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_waits_is_undecidable() {
+        let elevation = pending(&[]);
+        assert!(is_undecidable(&elevation, None, &[], &[], NOW));
+        assert!(!is_undecidable(&elevation, None, &[], &[], NOW.after(Life::HOUR)));
+        let closed = Elevation { state: State::Closed, ..elevation };
+        assert!(!is_undecidable(&closed, None, &[], &[], NOW));
+        let without = Elevation { approval: None, ..closed };
+        assert!(!is_undecidable(&without, None, &[], &[], NOW));
+    }
+
+    #[test]
+    fn a_role_is_short_of_people_whoever_asks() {
+        let Versioned { value, .. } = role(&[(&["sam"], 1), (&["sam", "kim"], 2)]);
+        let people = [Some(ids(&["sam"])), Some(ids(&["sam", "kim"]))];
+        assert_eq!(role_shortages(&value, &people), [Shortage { stage: 1, missing: 2, available: 1 }]);
+    }
+
+    /// Jen asked, and those approved.
+    fn pending(approved: &[&str]) -> Elevation {
+        let decision = |name: &&str| Decision {
+            approver: account(name),
+            stage: 0,
+            verdict: Verdict::Approve,
+            reason: None,
+            decided_at: NOW,
+        };
+        let approval = Approval {
+            id: ApprovalId(Uuid::nil()),
+            pending_until: NOW.after(Life::HOUR),
+            outcome: None,
+            stage: 0,
+            decisions: approved.iter().map(decision).collect(),
+        };
+        Elevation {
+            id: ElevationId(Uuid::nil()),
+            requester: account("jen"),
+            role: RoleId(Uuid::nil()),
+            role_display_name: "SQL".into(),
+            justification: None,
+            requested_life: Life::HOUR,
+            life: Life::HOUR,
+            requested_start: NOW,
+            filed_at: NOW,
+            channel: Channel::Grpc,
+            activated_at: None,
+            expires_at: None,
+            state: State::PendingApproval,
+            approval: Some(approval),
+            client_request: None,
+        }
+    }
+
+    fn role(stages: &[Named]) -> Versioned<Role> {
+        let named = |name: &&str| Principal::Account(account(name));
+        let stage =
+            |(names, needed): &Named| Stage { approvers: names.iter().map(named).collect(), needed: *needed };
+        let role = Role {
+            id: RoleId(Uuid::nil()),
+            display_name: "SQL".into(),
+            description: String::new(),
+            longest_life: Life::HOUR,
+            candidates: vec![Principal::Group(Group::named("Users").unwrap())],
+            stages: stages.iter().map(stage).collect(),
+            rules: Rules::default(),
+        };
+        Versioned { version: Version(1), value: role }
+    }
+
+    fn ids(names: &[&str]) -> HashSet<AccountId> {
+        names.iter().map(|name| account(name).id).collect()
+    }
+
+    fn account(name: &str) -> Account {
+        Account::named(&format!("PRIV\\{name}")).unwrap()
+    }
+
+    const NOW: Moment = Moment::from_ticks(0);
 }

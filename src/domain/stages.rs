@@ -63,15 +63,17 @@ impl Progress {
         &self.0
     }
 
-    /// How many approvals it takes still, stage by stage. Where none is missing because the role was changed, it takes one of
-    /// the stage that was reached, as [`Progress::takes`] says.
-    pub fn wanted(&self, reached: usize) -> Vec<u32> {
-        let mut wanted = self.0.clone();
-        let reached = reached.min(wanted.len().saturating_sub(1));
-        if let (None, Some(one)) = (self.open(), wanted.get_mut(reached)) {
-            *one = 1;
+    /// How many approvals have to come yet, stage by stage: those that are missing. Where none is, one more for the stage
+    /// that was reached, since a decision is what completes an approval.
+    pub fn to_come(&self, reached: usize) -> Vec<u32> {
+        let mut to_come = self.0.clone();
+        let reached = reached.min(self.last());
+        if self.open().is_none()
+            && let Some(stage) = to_come.get_mut(reached)
+        {
+            *stage = 1;
         }
-        wanted
+        to_come
     }
 
     /// The first stage that lacks an approval; `None` when nothing is missing.
@@ -84,10 +86,14 @@ impl Progress {
     /// good. The one that was reached takes a decision though it lacks none, as it does once the role was changed to need
     /// fewer: somebody has to complete the approval.
     pub fn takes(&self, stage: usize, reached: usize) -> bool {
-        let last = self.0.len().saturating_sub(1);
+        let last = self.last();
         let reached = reached.min(last);
         let lacks = self.0.get(stage).is_some_and(|missing| *missing > 0);
         stage == reached || (lacks && stage <= self.open().unwrap_or(last).max(reached))
+    }
+
+    fn last(&self) -> usize {
+        self.0.len().saturating_sub(1)
     }
 
     /// The stage that a decision of somebody would be for, with whom that stage names: the first that takes it, and
@@ -154,4 +160,181 @@ fn place(
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::account::{Account, Group};
+    use crate::domain::id::ApprovalId;
+    use crate::domain::moment::Moment;
+
+    #[test]
+    fn who_is_named_no_more_or_asked_or_rejected_does_not_count() {
+        let (ops, sam) = (named("ops"), account("sam"));
+        let stage = Stage { approvers: vec![ops], needed: 1 };
+        let table = [
+            ("sam", Verdict::Approve, vec!["ops"], true),
+            ("sam", Verdict::Approve, vec![], false),
+            ("sam", Verdict::Reject, vec!["ops"], false),
+            ("jen", Verdict::Approve, vec!["ops"], false),
+        ];
+        for (who, verdict, groups, counts) in table {
+            let decision = Decision { verdict, ..approved(who, 0) };
+            let decider = principals(who, &groups);
+            assert_eq!(stage.counts(&decision, &decider, account("jen").id), counts, "{who} {verdict:?}");
+        }
+        assert_eq!(stage.approver(&principals("kim", &[])), None);
+        assert_ne!(sam.id, account("jen").id);
+    }
+
+    #[test]
+    fn a_decision_counts_for_its_own_stage_and_never_below_nothing() {
+        let stages = stages(&[(&["sam", "kim"], 1), (&["sam", "kim", "lee"], 2)]);
+        let table: [(&[Decision], _, _); 5] = [
+            (&[], [1, 2], Some(0)),
+            (&[approved("sam", 0)], [0, 2], Some(1)),
+            (&[approved("sam", 0), approved("kim", 0)], [0, 2], Some(1)),
+            (&[approved("sam", 1), approved("kim", 7)], [1, 1], Some(0)),
+            (&[approved("sam", 0), approved("kim", 1), approved("lee", 1)], [0, 0], None),
+        ];
+        for (decisions, missing, open) in table {
+            let progress = progress(&stages, decisions);
+            assert_eq!(progress.missing(), missing, "{decisions:?}");
+            assert_eq!(progress.open(), open, "{decisions:?}");
+        }
+        let none = progress(&stages, &[]);
+        assert_eq!(none.clone().and_approved(1).missing(), [1, 1]);
+        assert_eq!(none.clone().and_approved(0).and_approved(0).missing(), [0, 2]);
+        assert_eq!(none.and_approved(7).missing(), [1, 2]);
+    }
+
+    /// `taking` has a letter for each stage that was reached, and of each stage whether it takes decisions then.
+    #[test]
+    fn stages_open_one_after_the_other_and_what_was_reached_takes_decisions_still() {
+        let table: [(&[u32], &[&str]); 6] = [
+            (&[1], &["y", "y"]),
+            (&[0], &["y", "y"]),
+            (&[1, 1], &["yn", "yy", "yy"]),
+            (&[0, 1], &["yy", "ny", "ny"]),
+            (&[1, 0, 1], &["ynn", "yyn", "yny"]),
+            (&[0, 0, 0], &["ynn", "nyn", "nny", "nny"]),
+        ];
+        for (missing, taking) in table {
+            for (reached, taking) in taking.iter().enumerate() {
+                let progress = Progress(missing.to_vec());
+                let takes = |stage| if progress.takes(stage, reached) { 'y' } else { 'n' };
+                let takes: String = (0..missing.len()).map(takes).collect();
+                assert_eq!(takes, *taking, "{missing:?} {reached}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_decision_is_for_the_first_stage_that_lacks_some() {
+        let stages = stages(&[(&["sam", "kim"], 1), (&["sam", "lee"], 1)]);
+        let table = [
+            ([1, 1], 0, "sam", Some((0, "sam"))),
+            ([1, 1], 0, "lee", None),
+            ([0, 1], 0, "sam", Some((1, "sam"))),
+            ([0, 1], 0, "kim", Some((0, "kim"))),
+            ([0, 1], 1, "kim", None),
+            ([1, 1], 1, "lee", Some((1, "lee"))),
+            ([0, 0], 1, "sam", Some((1, "sam"))),
+            ([0, 0], 1, "jen", None),
+        ];
+        for (missing, reached, who, expected) in table {
+            let found = Progress(missing.to_vec()).stage_of(&stages, reached, &principals(who, &[]));
+            let expected = expected.map(|(stage, who)| (stage, named(who)));
+            assert_eq!(
+                found,
+                expected.as_ref().map(|(stage, who)| (*stage, who)),
+                "{missing:?} {reached} {who}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_lacks_nothing_waits_for_one_more_in_the_stage_that_was_reached() {
+        let table: [(&[u32], usize, &[u32]); 5] = [
+            (&[1, 2], 0, &[1, 2]),
+            (&[0, 2], 0, &[0, 2]),
+            (&[0, 0], 0, &[1, 0]),
+            (&[0, 0], 5, &[0, 1]),
+            (&[], 0, &[]),
+        ];
+        for (missing, reached, to_come) in table {
+            assert_eq!(Progress(missing.to_vec()).to_come(reached), to_come, "{missing:?} {reached}");
+        }
+    }
+
+    /// How many approvals a stage lacks, who could give them, each a letter, and how many there are when that is too few.
+    type Lacking = (u32, Option<&'static str>, Option<u32>);
+
+    #[test]
+    fn one_person_counts_once_over_all_stages() {
+        let table: [&[Lacking]; 11] = [
+            &[],
+            &[(1, Some("a"), None)],
+            &[(1, Some(""), Some(0))],
+            &[(3, Some("ab"), Some(2))],
+            &[(0, Some(""), None)],
+            &[(1, Some("a"), None), (1, Some("a"), Some(0))],
+            &[(1, Some("ab"), None), (1, Some("a"), None)],
+            &[(2, Some("abc"), None), (2, Some("ab"), Some(1))],
+            &[(1, Some("ab"), None), (1, Some("bc"), None), (1, Some("a"), None), (1, Some("b"), Some(0))],
+            &[(9, None, None), (1, Some("a"), None)],
+            &[(1, Some("ab"), None), (9, None, None), (2, Some("ab"), Some(1))],
+        ];
+        for stages in table {
+            let person = |letter: char| AccountId(Uuid::from_u128(u128::from(u32::from(letter))));
+            let known = |names: &str| names.chars().map(person).collect();
+            let missing: Vec<u32> = stages.iter().map(|(missing, ..)| *missing).collect();
+            let people: Vec<_> = stages.iter().map(|(_, names, _)| names.map(known)).collect();
+            let short = stages.iter().enumerate().filter_map(|(stage, (missing, _, available))| {
+                Some(Shortage { stage, missing: *missing, available: (*available)? })
+            });
+            assert_eq!(shortages(&missing, &people), short.collect::<Vec<_>>(), "{stages:?}");
+        }
+    }
+
+    fn progress(stages: &[Stage], decisions: &[Decision]) -> Progress {
+        let (pending_until, decisions) = (Moment::from_ticks(1), decisions.to_vec());
+        let deciders: Vec<Principals> =
+            decisions.iter().map(|decision| principals(decision.approver.user(), &[])).collect();
+        let approval =
+            Approval { id: ApprovalId(Uuid::nil()), pending_until, outcome: None, stage: 0, decisions };
+        Progress::of(stages, &approval, &deciders, account("jen").id)
+    }
+
+    fn approved(who: &str, stage: usize) -> Decision {
+        let (approver, verdict) = (account(who), Verdict::Approve);
+        Decision { approver, stage, verdict, reason: None, decided_at: Moment::from_ticks(0) }
+    }
+
+    fn stages(of: &[(&[&str], u32)]) -> Vec<Stage> {
+        let stage = |(approvers, needed): &(&[&str], u32)| Stage {
+            approvers: approvers.iter().copied().map(named).collect(),
+            needed: *needed,
+        };
+        of.iter().map(stage).collect()
+    }
+
+    fn principals(who: &str, groups: &[&str]) -> Principals {
+        let groups: Vec<Group> = groups.iter().map(|name| Group::named(name).unwrap()).collect();
+        Principals::new(&account(who), &groups)
+    }
+
+    fn named(name: &str) -> Principal {
+        match name {
+            "ops" => Principal::Group(Group::named(name).unwrap()),
+            person => Principal::Account(account(person)),
+        }
+    }
+
+    fn account(name: &str) -> Account {
+        Account::named(&format!("PRIV\\{name}")).unwrap()
+    }
 }
