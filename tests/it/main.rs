@@ -14,6 +14,7 @@ mod law;
 mod layers;
 mod life;
 mod metrics;
+mod naive;
 mod nodes;
 mod odata;
 mod openapi;

@@ -1,0 +1,485 @@
+//! The rules under test, driven and read in the terms of a [`World`]: it lends who is who and what time it is; the role and
+//! the elevations are the domain's own.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use countersign::domain::account::{Account, Group, Principal};
+use countersign::domain::caller::{Caller, Principals};
+use countersign::domain::decide::{self, Command, Due, Facts, advance};
+use countersign::domain::elevation::{self, Elevation, Status, Verdict};
+use countersign::domain::event::{self, Actor, Channel, ClientRequest, Event, Fact, Lapse, Origin, Subject};
+use countersign::domain::explain::{Explanation, StageExplanation, explain};
+use countersign::domain::id::{AccountId, ApprovalId, ElevationId, PrincipalId, RoleId};
+use countersign::domain::moment::{Life, Moment};
+use countersign::domain::policy::Policy;
+use countersign::domain::quota::{Load, Quota};
+use countersign::domain::reason::{Pattern, ReasonRule};
+use countersign::domain::refusal::Refusal;
+use countersign::domain::role::{Role, Rules};
+use countersign::domain::stages::Stage;
+use countersign::domain::version::{Version, Versioned};
+use countersign::domain::window::{TimeOfDay, Window};
+use jiff::tz::TimeZone;
+use uuid::Uuid;
+
+use super::world::{self, Ask, By, Explained, ExplainedStage, Filing, GROUPS, Name, PEOPLE, What, World};
+
+/// What the domain knows beside the world.
+pub struct Real {
+    pub role: Option<Versioned<Role>>,
+    pub revision: u64,
+    pub elevations: Vec<Elevation>,
+    /// What was asked, elevation by elevation.
+    asked: Vec<Filing>,
+    pub events: Vec<Event>,
+    policy: Policy,
+}
+
+impl Real {
+    /// The beginning of a world, in which nothing was asked yet.
+    pub fn of(world: &World) -> Self {
+        let [pending, filings] =
+            [world.most_pending, world.most_filings].map(|most| most.map(|most| most.try_into().unwrap()));
+        let policy = Policy {
+            pending_timeout: life(world.timeout),
+            quota: Quota { pending, filings },
+            zone: BERLIN.clone(),
+        };
+        let role = world.role.as_ref();
+        Self {
+            role: role.map(|value| Versioned { version: Version(world.revision), value: role_of(value) }),
+            revision: world.revision,
+            elevations: Vec::new(),
+            asked: Vec::new(),
+            events: Vec::new(),
+            policy,
+        }
+    }
+
+    pub fn answer(&self, world: &World, who: Name, ask: &Ask) -> Result<Vec<Event>, Refusal> {
+        self.answer_by(self.role.as_ref(), world, who, ask)
+    }
+
+    /// What would be answered if that were the role.
+    pub fn answer_by(
+        &self,
+        role: Option<&Versioned<Role>>,
+        world: &World,
+        who: Name,
+        ask: &Ask,
+    ) -> Result<Vec<Event>, Refusal> {
+        let (caller, now) = (caller(world, who), moment(world, world.now));
+        let facts = Facts { role, ..Facts::of(&caller, &ORIGIN, &self.policy) };
+        match ask {
+            Ask::Close { elevation } => {
+                let facts = Facts { elevation: self.elevations.get(*elevation), ..facts };
+                decide::decide(&facts, Command::Close, now)
+            }
+            Ask::Decide { elevation, approve, reason } => {
+                self.about(world, &caller, role, *elevation, |facts| {
+                    let reason = reason.map(str::to_owned);
+                    decide::decide(facts, Command::Decide { verdict: verdict(*approve), reason }, now)
+                })
+            }
+            Ask::File { filing, request } => self.file(world, &facts, filing, *request),
+            Ask::CreateRole(role) => self.of_role(&facts, Command::CreateRole(role_of(role)), now),
+            Ask::DeleteRole => self.of_role(&facts, Command::DeleteRole, now),
+            Ask::UpdateRole { role, revision } => {
+                self.of_role(&facts, Command::UpdateRole(role_of(role), Version(*revision)), now)
+            }
+        }
+    }
+
+    pub fn explain(
+        &self,
+        world: &World,
+        who: Name,
+        number: usize,
+        reason: Option<&str>,
+    ) -> Result<Explained, Refusal> {
+        let stages = self.role.iter().flat_map(|role| &role.value.stages);
+        let people: Vec<_> = stages.map(|stage| people(world, stage)).collect();
+        let explained = self.about(world, &caller(world, who), self.role.as_ref(), number, |facts| {
+            explain(facts, &people, reason, moment(world, world.now))
+        });
+        explained.map(plain_explanation)
+    }
+
+    pub fn pass(&self, world: &World, number: usize) -> Vec<Event> {
+        let elevation = &self.elevations[number];
+        let requester = principals(world, elevation.requester.id);
+        let deciders = deciders(world, elevation);
+        let due = Due { elevation, role: self.role.as_ref(), requester: &requester, deciders: &deciders };
+        advance(&due, moment(world, world.now))
+    }
+
+    /// Writes down what happened. `filing` is what was asked, where something was filed.
+    pub fn happen(&mut self, event: &Event, filing: Option<&Filing>) {
+        self.events.push(event.clone());
+        let number = match event.subject {
+            Subject::Elevation(id) => number(id),
+            Subject::Role(_) => {
+                self.revision += 1;
+                self.role = match &event.fact {
+                    Fact::RoleCreated(role) | Fact::RoleUpdated(role) => {
+                        Some(Versioned { version: Version(self.revision), value: (**role).clone() })
+                    }
+                    _ => None,
+                };
+                return;
+            }
+        };
+        if let (Fact::Filed(_), Some(filing)) = (&event.fact, filing) {
+            self.asked.push(filing.clone());
+        }
+        let after = Elevation::apply(self.elevations.get(number).cloned(), event).unwrap();
+        if number == self.elevations.len() {
+            self.elevations.push(after);
+        } else {
+            self.elevations[number] = after;
+        }
+    }
+
+    fn of_role(&self, facts: &Facts<'_>, command: Command, now: Moment) -> Result<Vec<Event>, Refusal> {
+        let role_in_use = self.elevations.iter().any(|elevation| is_live(elevation, now));
+        let facts = Facts { role_id_taken: self.revision > 0, role_in_use, ..*facts };
+        decide::decide(&facts, command, now)
+    }
+
+    fn file(
+        &self,
+        world: &World,
+        facts: &Facts<'_>,
+        filing: &Filing,
+        request: Option<u128>,
+    ) -> Result<Vec<Event>, Refusal> {
+        let (id, now) = (facts.caller.account.id, moment(world, world.now));
+        let own = || self.elevations.iter().filter(|elevation| elevation.requester.id == id);
+        let live: Vec<_> = own()
+            .filter(|elevation| is_live(elevation, now))
+            .map(|elevation| Versioned { version: Version(1), value: elevation.clone() })
+            .collect();
+        let pending = own().filter(|elevation| elevation.status(now) == Status::PendingApproval).count();
+        let filings = own().filter(|elevation| elevation.filed_at > Load::since(now)).count();
+        let name = request.map(Uuid::from_u128);
+        let is_named = |elevation: &&Elevation| elevation.client_request.map(|named| named.id) == name;
+        let facts = Facts {
+            live: if filing.life == Some(0) { &live } else { &[] },
+            load: Load { pending: pending.try_into().unwrap(), filings: filings.try_into().unwrap() },
+            filed_before: name.and_then(|_| own().rfind(is_named)),
+            ..*facts
+        };
+        let filing = decide::Filing {
+            elevation: ElevationId(Uuid::from_u128((self.elevations.len() + 1).try_into().unwrap())),
+            approval: APPROVAL,
+            life: filing.life.map(life),
+            justification: filing.justification.map(str::to_owned),
+            requested_start: filing.start.map(|start| moment(world, start)),
+            client_request: request.map(|request| client_request(world, request, filing)),
+        };
+        decide::decide(&facts, Command::File(filing), now)
+    }
+
+    /// With the facts that are loaded for what is about an elevation.
+    fn about<T>(
+        &self,
+        world: &World,
+        caller: &Caller,
+        role: Option<&Versioned<Role>>,
+        number: usize,
+        then: impl FnOnce(&Facts<'_>) -> T,
+    ) -> T {
+        let elevation = &self.elevations[number];
+        then(&Facts {
+            elevation: Some(elevation),
+            requester: &principals(world, elevation.requester.id),
+            deciders: &deciders(world, elevation),
+            role,
+            ..Facts::of(caller, &ORIGIN, &self.policy)
+        })
+    }
+
+    pub fn plain_event(&self, world: &World, event: &Event, ask: Option<&Ask>) -> world::Event {
+        let elevation = match event.subject {
+            Subject::Elevation(id) => Some(number(id)),
+            Subject::Role(id) => {
+                assert_eq!(id, ROLE);
+                None
+            }
+        };
+        let by = event.by.as_ref().map(plain_actor);
+        world::Event { at: ticks(world, event.time), by, elevation, what: self.plain_fact(world, event, ask) }
+    }
+
+    fn plain_fact(&self, world: &World, event: &Event, ask: Option<&Ask>) -> What {
+        match &event.fact {
+            Fact::Activated(event::Activated { expires_at, role_revision, requester_via }) => {
+                What::Activated {
+                    until: ticks(world, *expires_at),
+                    revision: *role_revision,
+                    candidate: requester_via.as_ref().map(plain_principal),
+                }
+            }
+            Fact::Approved(decided) => What::Approved(plain_decided(decided)),
+            Fact::Closed => What::Closed,
+            Fact::Expired => What::Expired,
+            Fact::Filed(filed) => {
+                let Some(Ask::File { filing, .. }) = ask else { panic!("filed without an ask") };
+                let elevation = Elevation::apply(None, event).unwrap();
+                assert_eq!(filed.role, ROLE);
+                What::Filed {
+                    elevation: plain_elevation(world, &elevation, filing),
+                    revision: filed.role_revision,
+                    approved_as: filed.approved_as.as_ref().map(plain_principal),
+                }
+            }
+            Fact::Lapsed(Lapse::Approvals) => What::Lapsed("Approvals"),
+            Fact::Lapsed(Lapse::Candidacy) => What::Lapsed("Candidacy"),
+            Fact::Lapsed(Lapse::Role) => What::Lapsed("Role"),
+            Fact::Rejected(decided) => What::Rejected(plain_decided(decided)),
+            Fact::RoleCreated(_) => What::RoleCreated,
+            Fact::RoleDeleted => What::RoleDeleted,
+            Fact::RoleUpdated(_) => What::RoleUpdated,
+            Fact::Scheduled => What::Scheduled,
+        }
+    }
+
+    pub fn plain_elevation(&self, world: &World, number: usize) -> world::Elevation {
+        plain_elevation(world, &self.elevations[number], &self.asked[number])
+    }
+}
+
+fn plain_elevation(world: &World, elevation: &Elevation, asked: &Filing) -> world::Elevation {
+    assert_eq!((elevation.role, elevation.channel), (ROLE, Channel::Grpc));
+    assert_eq!(elevation.role_display_name, "SQL");
+    let request = elevation.client_request.map(|request| {
+        let id = request.id.as_u128();
+        assert_eq!(request, client_request(world, id, asked));
+        (id, asked.clone())
+    });
+    world::Elevation {
+        requester: name(elevation.requester.id.into()),
+        filed_at: ticks(world, elevation.filed_at),
+        justification: elevation.justification.as_deref().map(known),
+        asked: elevation.requested_life.seconds(),
+        life: elevation.life.seconds(),
+        start: ticks(world, elevation.requested_start),
+        state: elevation.state.name(),
+        activated_at: elevation.activated_at.map(|moment| ticks(world, moment)),
+        ends_at: elevation.expires_at.map(|moment| ticks(world, moment)),
+        approval: elevation.approval.as_ref().map(|approval| plain_approval(world, approval)),
+        request,
+    }
+}
+
+fn plain_approval(world: &World, approval: &elevation::Approval) -> world::Approval {
+    assert_eq!(approval.id, APPROVAL);
+    let plain = |decision: &elevation::Decision| world::Decision {
+        by: name(decision.approver.id.into()),
+        stage: decision.stage,
+        approve: decision.verdict == Verdict::Approve,
+        reason: decision.reason.as_deref().map(known),
+        at: ticks(world, decision.decided_at),
+    };
+    world::Approval {
+        until: ticks(world, approval.pending_until),
+        reached: approval.stage,
+        approved: approval.outcome.map(|outcome| outcome == Verdict::Approve),
+        decisions: approval.decisions.iter().map(plain).collect(),
+    }
+}
+
+fn plain_decided(decided: &event::Decided) -> world::Decided {
+    world::Decided {
+        reason: decided.reason.as_deref().map(known),
+        revision: decided.role_revision,
+        candidate: decided.requester_via.as_ref().map(plain_principal),
+        stage: decided.stage,
+        open: decided.open_stage,
+    }
+}
+
+fn plain_explanation(explanation: Explanation) -> Explained {
+    let plain = |would: Result<(), Refusal>| would.err().map(|refusal| format!("{refusal:?}"));
+    Explained {
+        status: status_name(explanation.status),
+        candidate: explanation.requester_is_candidate,
+        undecidable: explanation.undecidable,
+        stages: explanation.stages.iter().map(plain_stage).collect(),
+        approve: plain(explanation.approve).unwrap_or_default(),
+        reject: plain(explanation.reject).unwrap_or_default(),
+    }
+}
+
+fn plain_stage(stage: &StageExplanation) -> ExplainedStage {
+    let decisions = stage.decisions.iter();
+    ExplainedStage {
+        open: stage.open,
+        needed: stage.needed.try_into().unwrap(),
+        missing: stage.missing.try_into().unwrap(),
+        decisions: decisions.map(|(made, counts)| (name(made.approver.id.into()), *counts)).collect(),
+        deciders: stage.deciders.as_ref().map(|named| named.iter().map(plain_principal).collect()),
+        people: stage.people.map(|people| people.try_into().unwrap()),
+        short: stage.short,
+    }
+}
+
+fn status_name(status: elevation::ApprovalStatus) -> &'static str {
+    use elevation::ApprovalStatus::{Approved, Closed, Expired, Pending, Rejected};
+    match status {
+        Approved => "Approved",
+        Closed => "Closed",
+        Expired => "Expired",
+        Pending => "Pending",
+        Rejected => "Rejected",
+    }
+}
+
+fn plain_actor(actor: &Actor) -> By {
+    assert_eq!((actor.credential.as_str(), &actor.origin), ("bearer:1", &*ORIGIN));
+    By { who: name(actor.account.id.into()), via: actor.via.as_ref().map(plain_principal) }
+}
+
+fn plain_principal(principal: &Principal) -> Name {
+    name(principal.id())
+}
+
+/// Whose account that is.
+pub fn person(id: AccountId) -> Name {
+    name(id.into())
+}
+
+pub fn is(id: AccountId, who: Name) -> bool {
+    person(id) == who
+}
+
+/// The name of a person or a group.
+fn name(id: PrincipalId) -> Name {
+    let person = ACCOUNTS.iter().position(|account| PrincipalId::from(account.id) == id);
+    person.map_or_else(
+        || GROUPS[THE_GROUPS.iter().position(|group| group.id == id).unwrap()],
+        |person| PEOPLE[person],
+    )
+}
+
+/// The text that chance gave.
+fn known(text: &str) -> &'static str {
+    super::chance::REASONS.into_iter().flatten().find(|known| *known == text).unwrap()
+}
+
+fn account(who: Name) -> &'static Account {
+    &ACCOUNTS[PEOPLE.iter().position(|name| *name == who).unwrap()]
+}
+
+fn group(named: Name) -> &'static Group {
+    &THE_GROUPS[GROUPS.iter().position(|name| *name == named).unwrap()]
+}
+
+/// A role names people in letters of another case than they call themselves.
+fn principal(named: Name) -> Principal {
+    match PEOPLE.iter().position(|name| *name == named) {
+        Some(person) => Principal::Account(LOUD[person].clone()),
+        None => Principal::Group(group(named).clone()),
+    }
+}
+
+pub fn role_of(plain: &world::Role) -> Role {
+    let minutes = |minutes| TimeOfDay::from_minutes(minutes).unwrap();
+    Role {
+        id: ROLE,
+        display_name: "SQL".into(),
+        description: String::new(),
+        longest_life: life(plain.longest),
+        candidates: plain.candidates.iter().copied().map(principal).collect(),
+        stages: plain.stages.iter().map(stage_of).collect(),
+        rules: Rules {
+            auto_approve_owners: plain.auto_approve_owners,
+            pending_timeout: plain.timeout.map(life),
+            window: plain.window.map(|(from, to)| Window::new(minutes(from), minutes(to)).unwrap()),
+            justification: rule_of(&plain.justification),
+            decision_reason: rule_of(&plain.decision),
+        },
+    }
+}
+
+fn stage_of(plain: &world::Stage) -> Stage {
+    Stage {
+        approvers: plain.named.iter().copied().map(principal).collect(),
+        needed: plain.needed.try_into().unwrap(),
+    }
+}
+
+fn rule_of(plain: &world::Rule) -> ReasonRule {
+    let pattern = plain.pattern.map(|text| Pattern::new(text).unwrap());
+    ReasonRule { required: plain.required, shortest: plain.shortest.try_into().unwrap(), pattern }
+}
+
+fn caller(world: &World, who: Name) -> Caller {
+    let groups = groups_of(world, who);
+    Caller::new(account(who).clone(), groups, world.administrators.contains(who), "bearer:1".into())
+}
+
+/// What the directory says that somebody counts as.
+fn principals(world: &World, id: AccountId) -> Principals {
+    let who = name(id.into());
+    Principals::new(account(who), &groups_of(world, who))
+}
+
+fn groups_of(world: &World, who: Name) -> Vec<Group> {
+    let of_person = world.groups.iter().filter(|(_, people)| people.contains(who));
+    of_person.map(|(named, _)| group(named).clone()).collect()
+}
+
+fn deciders(world: &World, elevation: &Elevation) -> Vec<Principals> {
+    let decisions = elevation.approval.iter().flat_map(|approval| &approval.decisions);
+    decisions.map(|decision| principals(world, decision.approver.id)).collect()
+}
+
+/// Everybody whom a stage names, as the directory has it.
+fn people(world: &World, stage: &Stage) -> Option<HashSet<AccountId>> {
+    let named: Vec<Name> = stage.approvers.iter().map(plain_principal).collect();
+    let is_known = named.iter().all(|named| !world.unknown.contains(named));
+    let people = world.people.iter().filter(|who| world.as_whom(who, &named).is_some());
+    is_known.then(|| people.map(|who| account(who).id).collect())
+}
+
+fn is_live(elevation: &Elevation, now: Moment) -> bool {
+    matches!(elevation.status(now), Status::Active | Status::PendingApproval | Status::Scheduled)
+}
+
+fn client_request(world: &World, id: u128, filing: &Filing) -> ClientRequest {
+    let start = filing.start.map(|start| moment(world, start));
+    ClientRequest::of(Uuid::from_u128(id), ROLE, filing.life.map(life), filing.justification, start)
+}
+
+fn verdict(approve: bool) -> Verdict {
+    if approve { Verdict::Approve } else { Verdict::Reject }
+}
+
+fn number(id: ElevationId) -> usize {
+    usize::try_from(id.0.as_u128()).unwrap() - 1
+}
+
+fn life(seconds: i64) -> Life {
+    Life::from_seconds(seconds).unwrap()
+}
+
+fn moment(world: &World, ticks: i64) -> Moment {
+    Moment::from_ticks(world.began + ticks)
+}
+
+fn ticks(world: &World, moment: Moment) -> i64 {
+    moment.ticks() - world.began
+}
+
+const APPROVAL: ApprovalId = ApprovalId(Uuid::from_u128(7));
+const ROLE: RoleId = RoleId(Uuid::from_u128(1 << 64));
+
+static ACCOUNTS: LazyLock<[Account; 6]> =
+    LazyLock::new(|| PEOPLE.map(|name| Account::named(&format!("PRIV\\{name}")).unwrap()));
+static LOUD: LazyLock<[Account; 6]> =
+    LazyLock::new(|| PEOPLE.map(|name| Account::named(&format!("priv\\{}", name.to_uppercase())).unwrap()));
+static THE_GROUPS: LazyLock<[Group; 3]> = LazyLock::new(|| GROUPS.map(|name| Group::named(name).unwrap()));
+static BERLIN: LazyLock<TimeZone> = LazyLock::new(|| TimeZone::get("Europe/Berlin").unwrap());
+static ORIGIN: LazyLock<Origin> = LazyLock::new(|| Origin { channel: Channel::Grpc, request_id: "1".into() });
