@@ -132,4 +132,18 @@ mod tests {
             assert!(Account::named(bad).is_err(), "{bad:?}");
         }
     }
+
+    #[test]
+    fn the_user_stands_behind_the_domain() {
+        assert_eq!(Account::named("PRIV\\jen").unwrap().user(), "jen");
+    }
+
+    #[test]
+    fn a_name_has_at_most_256_characters() {
+        let long = format!("PRIV\\{}", "é".repeat(251));
+        assert!(Account::named(&long).is_ok());
+        assert!(Account::named(&format!("{long}é")).is_err());
+        assert!(Group::named(&"g".repeat(256)).is_ok());
+        assert!(Group::named(&"g".repeat(257)).is_err());
+    }
 }

@@ -54,3 +54,22 @@ impl Principals {
         self.0.iter().copied()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_counts_as_an_account_and_as_its_groups() {
+        let (jen, kim) = (Account::named("PRIV\\jen").unwrap(), Account::named("PRIV\\kim").unwrap());
+        let [ops, dba] = ["ops", "dba"].map(|name| Group::named(name).unwrap());
+        let caller = Caller::new(jen.clone(), vec![ops.clone()], false, "bearer:1".into());
+        let ids: HashSet<PrincipalId> = caller.principals().iter().collect();
+        assert_eq!(ids, HashSet::from([jen.id.into(), ops.id]));
+        let [jen, ops, kim, dba] =
+            [Principal::Account(jen), Principal::Group(ops), Principal::Account(kim), Principal::Group(dba)];
+        let named = [kim.clone(), ops.clone(), jen];
+        assert_eq!(caller.principals().any_of(&named), Some(&ops), "the first one named");
+        assert_eq!(caller.principals().any_of(&[kim, dba]), None);
+    }
+}

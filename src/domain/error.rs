@@ -176,3 +176,36 @@ impl StdError for Error {
         self.cause.as_ref().map(|cause| &**cause as _)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_log_is_told_is_told_to_nobody_else() {
+        for error in [
+            Error::internal("the disk is on fire"),
+            Error::unavailable("the disk is on fire"),
+            Error::deadline_exceeded().because("the disk is on fire"),
+        ] {
+            assert!(!error.to_string().contains("fire"), "{error}");
+            assert!(!error.to_string().is_empty());
+            assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("the disk is on fire"));
+        }
+        let error = Error::invalid("A name is short.").in_field("name");
+        assert_eq!((error.kind, error.field, error.status), (Kind::InvalidArgument, Some("name"), None));
+        assert_eq!(error.to_string(), "A name is short.");
+        assert!(error.source().is_none());
+    }
+
+    #[test]
+    fn each_maker_makes_its_kind() {
+        for (error, kind) in [
+            (Error::internal("x"), Kind::Internal),
+            (Error::unavailable("x"), Kind::Unavailable),
+            (Error::deadline_exceeded(), Kind::DeadlineExceeded),
+        ] {
+            assert_eq!(error.kind, kind);
+        }
+    }
+}

@@ -219,3 +219,59 @@ impl ClientRequest {
         Self { id, fingerprint: Uuid::new_v5(&CLIENT_REQUESTS, &asked) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_in_anything_is_another_request() {
+        let life = Life::from_seconds(60).ok();
+        let (role, other) = (RoleId(Uuid::from_u128(1)), RoleId(Uuid::from_u128(2)));
+        let start = Some(Moment::from_ticks(60));
+        let asked = [
+            ClientRequest::of(Uuid::nil(), role, None, None, None),
+            ClientRequest::of(Uuid::nil(), other, None, None, None),
+            ClientRequest::of(Uuid::nil(), role, life, None, None),
+            ClientRequest::of(Uuid::nil(), role, Some(Life::ZERO), None, None),
+            ClientRequest::of(Uuid::nil(), role, None, Some(""), None),
+            ClientRequest::of(Uuid::nil(), role, None, Some("x"), None),
+            ClientRequest::of(Uuid::nil(), role, None, None, start),
+            ClientRequest::of(Uuid::nil(), role, None, None, Some(Moment::from_ticks(0))),
+            ClientRequest::of(Uuid::max(), role, None, None, None),
+        ];
+        for (index, one) in asked.iter().enumerate() {
+            assert!(asked[..index].iter().all(|other| other != one), "{index}");
+        }
+        assert_eq!(ClientRequest::of(Uuid::nil(), role, None, None, None), asked[0]);
+        assert_eq!(asked[8].fingerprint, asked[0].fingerprint, "the name stands beside what was asked");
+    }
+
+    #[test]
+    fn a_fact_has_the_name_that_timelines_show() {
+        let decided =
+            Decided { reason: None, role_revision: 1, requester_via: None, stage: 0, open_stage: 0 };
+        let activated =
+            Activated { expires_at: Moment::from_ticks(0), role_revision: 1, requester_via: None };
+        let table = [
+            (Fact::Activated(activated), "Activated"),
+            (Fact::Approved(decided.clone()), "Approved"),
+            (Fact::Closed, "Closed"),
+            (Fact::Expired, "Expired"),
+            (Fact::Lapsed(Lapse::Role), "Lapsed"),
+            (Fact::Rejected(decided), "Rejected"),
+            (Fact::RoleDeleted, "RoleDeleted"),
+            (Fact::Scheduled, "Scheduled"),
+        ];
+        for (fact, name) in table {
+            assert_eq!(fact.name(), name);
+        }
+    }
+
+    #[test]
+    fn a_subject_has_the_id_of_what_it_is() {
+        let [elevation, role] = [1, 2].map(Uuid::from_u128);
+        assert_eq!(Subject::Elevation(ElevationId(elevation)).id(), elevation);
+        assert_eq!(Subject::Role(RoleId(role)).id(), role);
+    }
+}

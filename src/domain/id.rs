@@ -54,3 +54,15 @@ pub(super) const GROUPS: Uuid = uuid!("8c6a1d0e-52f3-4a39-9a5e-0f1b7c3d2e02");
 pub(super) const CLIENT_REQUESTS: Uuid = uuid!("8c6a1d0e-52f3-4a39-9a5e-0f1b7c3d2e04");
 /// The namespace of [`ElevationId::fim_request_id`].
 const FIM_REQUESTS: Uuid = uuid!("8c6a1d0e-52f3-4a39-9a5e-0f1b7c3d2e03");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_legacy_id_follows_from_the_elevation_and_never_changes() {
+        let elevation = ElevationId(uuid!("01a2088d-2623-717f-9880-527c73873193"));
+        assert_eq!(elevation.to_string(), "01a2088d-2623-717f-9880-527c73873193");
+        assert_eq!(elevation.fim_request_id(), uuid!("01539896-8423-5c63-a90e-895a7b320725"));
+    }
+}

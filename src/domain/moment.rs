@@ -140,4 +140,40 @@ mod tests {
         let min: jiff::Timestamp = "0001-01-01T00:00:00Z".parse().expect("a valid time");
         assert_eq!(Moment::from(min).ticks(), -621_355_968_000_000_000);
     }
+
+    #[test]
+    fn moments_and_lives_reach_each_other() {
+        let minute = Life::from_seconds(60).expect("a valid life");
+        let later = Moment::from_ticks(7).after(minute);
+        assert_eq!(later.ticks(), 600_000_007);
+        assert_eq!(later.before(minute).ticks(), 7);
+        assert_eq!(Life::between(Moment::from_ticks(7), later), minute);
+        assert_eq!(Life::between(Moment::from_ticks(8), later).seconds(), 59, "whole seconds");
+        assert_eq!(Life::between(later, Moment::from_ticks(7)), Life::ZERO);
+        assert_eq!(Life::between(Moment::from_ticks(0), Moment::from_ticks(i64::MAX)), Life::LONGEST);
+        assert_eq!((Life::DAY.seconds(), Life::HOUR.seconds()), (24 * 60 * 60, 60 * 60));
+        assert_eq!(Life::LONGEST.seconds(), 3_660 * 24 * 60 * 60);
+    }
+
+    #[test]
+    fn the_steady_clock_counts_in_nanoseconds() {
+        let from = Moment::from_ticks(5);
+        assert_eq!(from.after_duration(Duration::from_nanos(1_299)).ticks(), 17);
+        assert_eq!(from.after_duration(Duration::MAX).ticks(), i64::MAX);
+        assert_eq!(from.until(Moment::from_ticks(17)), Duration::from_nanos(1_200));
+        assert_eq!(Moment::from_ticks(17).until(from), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_moment_reads_as_a_time() {
+        for (ticks, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (12_345_678, "1970-01-01T00:00:01.2345678Z"),
+            (i64::MAX, "9223372036854775807 ticks"),
+        ] {
+            assert_eq!(Moment::from_ticks(ticks).to_string(), text);
+        }
+        let time: jiff::Timestamp = "2026-03-29T01:02:03.4567891Z".parse().expect("a valid time");
+        assert_eq!(Moment::from(time).to_string(), "2026-03-29T01:02:03.4567891Z");
+    }
 }

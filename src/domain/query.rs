@@ -270,3 +270,59 @@ impl<F: Field> Comparison<F> {
         &self.value
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_compares_with_its_own_kind() {
+        use Operator::{Eq, Ge, Gt, Le, Lt, Ne};
+        let [all, equality, none]: [&[Operator]; 3] = [&[Eq, Ge, Gt, Le, Lt, Ne], &[Eq, Ne], &[]];
+        let table = [
+            (Value::Channel(Channel::Grpc), ElevationField::Channel, equality),
+            (Value::Id(Uuid::nil()), ElevationField::RoleId, all),
+            (Value::Life(Life::HOUR), ElevationField::RequestedLife, all),
+            (Value::Moment(Moment::from_ticks(0)), ElevationField::FiledAt, all),
+            (Value::Status(Status::Active), ElevationField::Status, equality),
+            (Value::Text("x".into()), ElevationField::RequesterUser, all),
+            (Value::Text("a\0b".into()), ElevationField::RequesterUser, none),
+            (Value::Null, ElevationField::ExpiresAt, equality),
+            (Value::Bool(true), ElevationField::Status, none),
+        ];
+        for (value, field, fitting) in table {
+            for operator in [Eq, Ge, Gt, Le, Lt, Ne] {
+                let comparison = Comparison::new(field, operator, value.clone());
+                assert_eq!(
+                    comparison.is_ok(),
+                    fitting.contains(&operator),
+                    "{field:?} {operator:?} {value:?}"
+                );
+            }
+            let wrong =
+                if field == ElevationField::RoleId { ElevationField::Status } else { ElevationField::RoleId };
+            assert_eq!(Comparison::new(wrong, Eq, value.clone()).is_ok(), value == Value::Null, "{value:?}");
+        }
+        assert!(Comparison::new(RoleField::ApprovalRequired, Ge, Value::Bool(true)).is_ok());
+        assert!(Comparison::new(RoleField::Id, Eq, Value::Bool(true)).is_err());
+    }
+
+    #[test]
+    fn a_comparison_is_what_it_was_made_of() {
+        let comparison =
+            Comparison::new(RoleField::Description, Operator::Lt, Value::Text("x".into())).unwrap();
+        assert_eq!(comparison.field(), RoleField::Description);
+        assert_eq!(comparison.operator(), Operator::Lt);
+        assert_eq!(*comparison.value(), Value::Text("x".into()));
+    }
+
+    #[test]
+    fn a_page_is_cut_where_there_is_more() {
+        let snapshot = Snapshot { now: Moment::from_ticks(0), sequence: 1 };
+        for (items, kept, more) in [(vec![], 0, false), (vec![1, 2], 2, false), (vec![1, 2, 3], 2, true)] {
+            let page = Page::cut(items, 2, Some(9), snapshot);
+            assert_eq!((page.items.len(), page.more, page.total), (kept, more, Some(9)));
+        }
+        assert_eq!(Snapshot::LIFE, 60 * 60 * 10_000_000);
+    }
+}

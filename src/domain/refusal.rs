@@ -135,3 +135,74 @@ fn too_many_pending(most: u32) -> Error {
     let message = format!("{most} of your requests wait for approval, and no more may wait at once.");
     Error::new(Kind::TooManyPending, message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_is_told_what_to_do_next() {
+        let table = [
+            (
+                Refusal::AccessDenied,
+                Kind::AccessDenied,
+                None,
+                "You may not do this, or there is no such object.",
+            ),
+            (Refusal::AlreadyDecided, Kind::AlreadyDecided, None, "the other way"),
+            (
+                pending(ApprovalStatus::Approved),
+                Kind::ApprovalNotPending,
+                Some("APPROVED"),
+                "it was approved.",
+            ),
+            (
+                pending(ApprovalStatus::Closed),
+                Kind::ApprovalNotPending,
+                Some("CLOSED"),
+                "the request was closed.",
+            ),
+            (pending(ApprovalStatus::Expired), Kind::ApprovalNotPending, Some("EXPIRED"), "it expired."),
+            (pending(ApprovalStatus::Pending), Kind::ApprovalNotPending, Some("PENDING"), "is pending."),
+            (
+                pending(ApprovalStatus::Rejected),
+                Kind::ApprovalNotPending,
+                Some("REJECTED"),
+                "it was rejected.",
+            ),
+            (ended(Status::Expired), Kind::ElevationEnded, Some("EXPIRED"), "it expired."),
+            (ended(Status::Rejected), Kind::ElevationEnded, Some("REJECTED"), "it was rejected."),
+            (Refusal::OutsideWindow, Kind::OutsideWindow, None, "availability window"),
+            (reason(ReasonFault::Missing), Kind::ReasonNotAccepted, None, "asks for a reason."),
+            (reason(ReasonFault::TooShort(9)), Kind::ReasonNotAccepted, None, "at least 9 characters"),
+            (reason(ReasonFault::Unlike), Kind::ReasonNotAccepted, None, "the form"),
+            (Refusal::RequestIdReused, Kind::RequestIdReused, None, "another request"),
+            (Refusal::RequesterNotCandidate, Kind::RequesterNotCandidate, None, "only be rejected"),
+            (Refusal::RoleChanged, Kind::RoleChanged, None, "Read it again."),
+            (Refusal::RoleExists, Kind::RoleExists, None, "There is, or was, a role"),
+            (Refusal::RoleInUse, Kind::RoleInUse, None, "have to end first"),
+            (Refusal::StageNotOpen, Kind::StageNotOpen, None, "another stage"),
+            (Refusal::StartTooLate, Kind::InvalidArgument, None, "at most 3,660 days ahead"),
+            (Refusal::TooManyFilings(5), Kind::TooManyFilings, None, "5 requests within an hour"),
+            (Refusal::TooManyPending(6), Kind::TooManyPending, None, "6 of your requests wait"),
+        ];
+        for (refusal, kind, status, words) in table {
+            let error = Error::from(refusal);
+            assert_eq!((error.kind, error.status), (kind, status), "{refusal:?}");
+            assert!(error.message.contains(words), "{refusal:?}: {error}");
+        }
+        assert_eq!(Error::from(Refusal::StartTooLate).field, Some("requested_start"));
+    }
+
+    fn pending(status: ApprovalStatus) -> Refusal {
+        Refusal::ApprovalNotPending(status)
+    }
+
+    fn ended(status: Status) -> Refusal {
+        Refusal::ElevationEnded(status)
+    }
+
+    fn reason(fault: ReasonFault) -> Refusal {
+        Refusal::ReasonNotAccepted(fault)
+    }
+}

@@ -58,3 +58,58 @@ pub fn reads_role(caller: &Caller, role: &Role) -> Result<(), Refusal> {
     let named = role.candidate(caller.principals()).or_else(|| role.approver(caller.principals()));
     if named.is_some() || caller.administrator { Ok(()) } else { Err(Refusal::AccessDenied) }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::account::{Account, Group};
+    use crate::domain::id::RoleId;
+    use crate::domain::moment::Life;
+    use crate::domain::role::Rules;
+    use crate::domain::stages::Stage;
+
+    /// Jen is a candidate, Sam an approver, Ada an administrator, Mon a monitor, and Eve nobody.
+    #[test]
+    fn everybody_may_what_they_are_named_for() {
+        for (name, administers_, monitors_, reads) in [
+            ("jen", false, false, true),
+            ("sam", false, false, true),
+            ("ada", true, true, true),
+            ("mon", false, true, false),
+            ("eve", false, false, false),
+        ] {
+            let caller = caller(name);
+            assert_eq!(administers(&caller).is_ok(), administers_, "{name}");
+            assert_eq!(monitors(&caller).is_ok(), monitors_, "{name}");
+            assert_eq!(reads_role(&caller, &role()).is_ok(), reads, "{name}");
+            assert_eq!(requests(caller.principals(), Some(&role())).is_ok(), name == "jen", "{name}");
+            assert_eq!(requests(caller.principals(), None), Err(Refusal::AccessDenied));
+        }
+    }
+
+    fn caller(name: &str) -> Caller {
+        let groups = if name == "sam" { vec![Group::named("SQL Owners").unwrap()] } else { Vec::new() };
+        let mut caller = Caller::new(account(name), groups, name == "ada", "bearer:1".into());
+        caller.monitor = name == "mon";
+        caller
+    }
+
+    fn role() -> Role {
+        let owners = Principal::Group(Group::named("sql owners").unwrap());
+        Role {
+            id: RoleId(Uuid::nil()),
+            display_name: "SQL".into(),
+            description: String::new(),
+            longest_life: Life::HOUR,
+            candidates: vec![Principal::Account(account("jen"))],
+            stages: vec![Stage { approvers: vec![owners], needed: 1 }],
+            rules: Rules::default(),
+        }
+    }
+
+    fn account(name: &str) -> Account {
+        Account::named(&format!("PRIV\\{name}")).unwrap()
+    }
+}

@@ -131,3 +131,92 @@ fn bounded(principals: &[Principal]) -> Result<(), Error> {
 const MOST_NEEDED: u32 = 100;
 const MOST_PRINCIPALS: usize = 1_000;
 const MOST_STAGES: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::account::{Account, Group};
+
+    #[test]
+    fn a_role_keeps_its_bounds() {
+        type Change = fn(&mut Role);
+        let table: [(&str, bool, Change); 21] = [
+            ("as it is", true, |_| {}),
+            ("without approval", true, |role| role.stages.clear()),
+            ("no name", false, |role| role.display_name.clear()),
+            ("a name of 257", false, |role| role.display_name = "x".repeat(257)),
+            ("a description of 1,024", true, |role| role.description = "x".repeat(1_024)),
+            ("a description of 1,025", false, |role| role.description = "x".repeat(1_025)),
+            ("no life", false, |role| role.longest_life = Life::ZERO),
+            ("no candidates", false, |role| role.candidates.clear()),
+            ("1,000 candidates", true, |role| role.candidates = vec![named("g"); 1_000]),
+            ("1,001 candidates", false, |role| role.candidates = vec![named("g"); 1_001]),
+            ("8 stages", true, |role| role.stages = vec![stage(&["g"], 1); 8]),
+            ("9 stages", false, |role| role.stages = vec![stage(&["g"], 1); 9]),
+            ("a stage of nobody", false, |role| role.stages = vec![stage(&[], 1)]),
+            ("none needed", false, |role| role.stages = vec![stage(&["g"], 0)]),
+            ("100 needed", true, |role| role.stages = vec![stage(&["g"], 100)]),
+            ("101 needed", false, |role| role.stages = vec![stage(&["g"], 101)]),
+            ("fewer named than needed", false, |role| role.stages = vec![stage(&["PRIV\\a"], 2)]),
+            ("one in two stages", false, |role| role.stages = vec![stage(&["PRIV\\a"], 1); 2]),
+            ("a group beside", true, |role| role.stages = vec![stage(&["PRIV\\a", "g"], 2)]),
+            ("no timeout", false, |role| role.rules.pending_timeout = Some(Life::ZERO)),
+            ("a timeout", true, |role| role.rules.pending_timeout = Some(Life::HOUR)),
+        ];
+        for (case, valid, change) in table {
+            let mut role = role();
+            change(&mut role);
+            assert_eq!(role.checked().is_ok(), valid, "{case}");
+        }
+    }
+
+    #[test]
+    fn the_rules_of_reasons_are_bounded_too() {
+        let too_long = ReasonRule { shortest: 1_025, ..ReasonRule::default() };
+        for rules in [
+            Rules { justification: too_long.clone(), ..Rules::default() },
+            Rules { decision_reason: too_long.clone(), ..Rules::default() },
+        ] {
+            assert!(Role { rules, ..role() }.checked().is_err());
+        }
+    }
+
+    #[test]
+    fn who_owns_every_stage_is_approved_only_where_the_role_says_so() {
+        let stages = vec![stage(&["PRIV\\a", "g"], 1), stage(&["PRIV\\b", "g"], 1)];
+        let table = [(true, vec!["g"], Some("g")), (true, vec![], None), (false, vec!["g"], None)];
+        for (auto_approve_owners, groups, approved_as) in table {
+            let rules = Rules { auto_approve_owners, ..Rules::default() };
+            let owned = Role { stages: stages.clone(), rules, ..role() };
+            let groups: Vec<Group> = groups.into_iter().map(|name| Group::named(name).unwrap()).collect();
+            let principals = Principals::new(&Account::named("PRIV\\c").unwrap(), &groups);
+            assert_eq!(owned.auto_approves(&principals).cloned(), approved_as.map(named));
+            assert_eq!(Role { stages: Vec::new(), ..owned }.auto_approves(&principals), None);
+        }
+    }
+
+    fn role() -> Role {
+        Role {
+            id: RoleId(Uuid::nil()),
+            display_name: "SQL".into(),
+            description: String::new(),
+            longest_life: Life::HOUR,
+            candidates: vec![named("PRIV\\jen")],
+            stages: vec![stage(&["PRIV\\sam"], 1)],
+            rules: Rules::default(),
+        }
+    }
+
+    fn stage(approvers: &[&str], needed: u32) -> Stage {
+        Stage { approvers: approvers.iter().copied().map(named).collect(), needed }
+    }
+
+    fn named(name: &str) -> Principal {
+        match Account::named(name) {
+            Ok(account) => Principal::Account(account),
+            Err(_) => Principal::Group(Group::named(name).unwrap()),
+        }
+    }
+}

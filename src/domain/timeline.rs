@@ -49,3 +49,131 @@ fn name(principal: &Principal) -> &str {
         Principal::Group(group) => &group.name,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::account::{Account, Group};
+    use crate::domain::event::{Activated, Channel, Decided, Opened, Origin, Subject};
+    use crate::domain::id::{ApprovalId, ElevationId, RoleId};
+    use crate::domain::moment::Moment;
+    use crate::domain::role::{Role, Rules};
+
+    #[test]
+    fn every_event_is_a_sentence() {
+        let ops = Principal::Group(Group::named("SQL Owners").unwrap());
+        let sam = Principal::Account(Account::named("PRIV\\sam").unwrap());
+        let table = [
+            (
+                filed(600, None, None),
+                None,
+                "sam asked to hold SQL for 10m from 1970-01-01T00:01:00Z; nobody has to approve.",
+            ),
+            (
+                filed(90, Some(opened()), None),
+                None,
+                "sam asked to hold SQL for 1m 30s from 1970-01-01T00:01:00Z; approvers may decide until 1970-01-01T01:00:00Z.",
+            ),
+            (
+                filed(60, None, Some(ops.clone())),
+                None,
+                "sam asked to hold SQL for 1m from 1970-01-01T00:01:00Z; approved as SQL Owners, who owns the role.",
+            ),
+            (
+                filed(60, None, Some(sam.clone())),
+                None,
+                "sam asked to hold SQL for 1m from 1970-01-01T00:01:00Z; approved as PRIV\\sam, who owns the role.",
+            ),
+            (filed(0, None, None), None, "sam gave SQL up."),
+            (
+                Fact::Approved(decided()),
+                Some(ops.clone()),
+                "sam approved it as one of SQL Owners in stage 2.",
+            ),
+            (Fact::Approved(decided()), Some(sam), "sam approved it in stage 2."),
+            (Fact::Rejected(decided()), Some(ops), "sam rejected it as one of SQL Owners in stage 2."),
+            (Fact::Rejected(decided()), None, "sam rejected it in stage 2."),
+            (Fact::Closed, None, "sam closed it."),
+            (Fact::RoleCreated(Box::new(role())), None, "sam created the role."),
+            (Fact::RoleUpdated(Box::new(role())), None, "sam changed the role."),
+            (Fact::RoleDeleted, None, "sam deleted the role."),
+        ];
+        for (fact, via, sentence) in table {
+            assert_eq!(words(&event(Some(by(via)), fact)), format!("PRIV\\{sentence}"));
+        }
+    }
+
+    #[test]
+    fn what_time_does_is_a_sentence_too() {
+        let activated = Activated { expires_at: at(60), role_revision: 1, requester_via: None };
+        let table = [
+            (Fact::Activated(activated), "It became active, until 1970-01-01T00:01:00Z."),
+            (Fact::Expired, "Its time had passed, so it expired."),
+            (Fact::Scheduled, "Nothing is missing any more but its start."),
+            (
+                Fact::Lapsed(Lapse::Approvals),
+                "It did not start: too few of those who approved are approvers still.",
+            ),
+            (
+                Fact::Lapsed(Lapse::Candidacy),
+                "It did not start: the requester may not hold the role any more.",
+            ),
+            (Fact::Lapsed(Lapse::Role), "It did not start: the role is no more."),
+            (Fact::Closed, "Nobody closed it."),
+        ];
+        for (fact, sentence) in table {
+            assert_eq!(words(&event(None, fact)), sentence);
+        }
+    }
+
+    fn event(by: Option<Actor>, fact: Fact) -> Event {
+        Event { time: at(0), subject: Subject::Elevation(ElevationId(Uuid::nil())), by, fact }
+    }
+
+    fn by(via: Option<Principal>) -> Actor {
+        let origin = Origin { channel: Channel::Grpc, request_id: "1".into() };
+        Actor { account: Account::named("PRIV\\sam").unwrap(), via, credential: "bearer:1".into(), origin }
+    }
+
+    fn filed(seconds: i64, approval: Option<Opened>, approved_as: Option<Principal>) -> Fact {
+        let life = Life::from_seconds(seconds).unwrap();
+        Fact::Filed(Box::new(Filed {
+            role: RoleId(Uuid::nil()),
+            role_revision: 1,
+            role_display_name: "SQL".into(),
+            justification: None,
+            requested_life: life,
+            life,
+            requested_start: at(60),
+            approval,
+            approved_as,
+            client_request: None,
+        }))
+    }
+
+    fn opened() -> Opened {
+        Opened { id: ApprovalId(Uuid::nil()), pending_until: at(3_600) }
+    }
+
+    fn decided() -> Decided {
+        Decided { reason: None, role_revision: 1, requester_via: None, stage: 1, open_stage: 1 }
+    }
+
+    fn role() -> Role {
+        Role {
+            id: RoleId(Uuid::nil()),
+            display_name: "SQL".into(),
+            description: String::new(),
+            longest_life: Life::HOUR,
+            candidates: Vec::new(),
+            stages: Vec::new(),
+            rules: Rules::default(),
+        }
+    }
+
+    fn at(seconds: i64) -> Moment {
+        Moment::from_ticks(seconds * Moment::TICKS_PER_SECOND)
+    }
+}

@@ -23,3 +23,14 @@ pub struct Versioned<T> {
     /// The value.
     pub value: T,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_first_is_at_version_one() {
+        assert_eq!(Version::ABSENT.next(), Version(1));
+        assert_eq!(Version(1).next(), Version(2));
+    }
+}
