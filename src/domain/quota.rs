@@ -68,4 +68,15 @@ mod tests {
             assert!(Quota::default().allow_filing(load).is_ok(), "{count}");
         }
     }
+
+    #[test]
+    fn a_quota_is_set_when_anything_is_limited() {
+        for (pending, filings, is_set) in
+            [(None, None, false), (Some(2), None, true), (None, Some(3), true), (Some(2), Some(3), true)]
+        {
+            assert_eq!(Quota { pending, filings }.is_set(), is_set, "{pending:?} {filings:?}");
+        }
+        let now = Moment::from_ticks(0);
+        assert_eq!(Load::since(now).after(Life::HOUR), now);
+    }
 }

@@ -8,8 +8,8 @@ use countersign::domain::refusal::Refusal;
 use countersign::domain::version::{Version, Versioned};
 
 use super::chance::{Chance, REASONS};
-use super::real::{Real, role_of};
-use super::world::{Ask, ExplainedStage, Name, Role, World};
+use super::real::{Real, person, role_of};
+use super::world::{Ask, Name, Role, World};
 use super::{Case, rules};
 
 /// Explain says what the naive rules say, and what a decision would be answered; whom it names as able to decide is, and
@@ -35,7 +35,8 @@ pub fn explained(case: &mut Case) {
     named_can_decide(world, &case.real, number);
 }
 
-/// Of those whom an administrator is told, everybody can decide, and nobody else.
+/// Of those whom an administrator is told, everybody can decide, but for those in a group who asked or have decided; and
+/// nobody else can.
 fn named_can_decide(world: &World, real: &Real, number: usize) {
     let Some(role) = &world.role else { return };
     let acceptable = REASONS.into_iter().find(|reason| rules::fault(&role.decision, *reason).is_none());
@@ -43,17 +44,15 @@ fn named_can_decide(world: &World, real: &Real, number: usize) {
     let mut told = world.clone();
     told.administrators.insert(clerk);
     let Ok(explained) = real.explain(&told, clerk, number, reason) else { return };
+    let named: Vec<Name> =
+        explained.stages.iter().flat_map(|stage| stage.deciders.iter().flatten()).copied().collect();
+    let elevation = &real.elevations[number];
+    let decisions = elevation.approval.iter().flat_map(|approval| &approval.decisions);
+    let mut barred: Vec<Name> = decisions.map(|decision| person(decision.approver.id)).collect();
+    barred.push(person(elevation.requester.id));
     for who in &world.people {
-        let is_named =
-            |stage: &ExplainedStage| stage.deciders.iter().flatten().any(|named| world.is(who, named));
-        let elevation = &real.elevations[number];
-        let decisions = elevation.approval.iter().flat_map(|approval| &approval.decisions);
-        let own: Vec<bool> = decisions
-            .filter(|decision| super::real::is(decision.approver.id, who))
-            .map(|decision| decision.verdict == Verdict::Approve)
-            .collect();
-        let free = own.is_empty() && !super::real::is(elevation.requester.id, who);
-        let could = free && explained.stages.iter().any(is_named);
+        let in_group = !barred.contains(who) && named.iter().any(|named| world.is(who, named));
+        let could = named.contains(who) || in_group;
         for approve in [true, false] {
             let ask = Ask::Decide { elevation: number, approve, reason };
             let can = real.answer(world, who, &ask).is_ok_and(|events| !events.is_empty());
@@ -113,11 +112,11 @@ fn is_supported(world: &World, elevation: &Elevation, who: Name, events: &[Event
     let approval = elevation.approval.as_ref().unwrap();
     let before = approval.decisions.iter().filter(|decision| decision.verdict == Verdict::Approve);
     let mut votes: Vec<(usize, Name)> =
-        before.map(|decision| (decision.stage, super::real::person(decision.approver.id))).collect();
+        before.map(|decision| (decision.stage, person(decision.approver.id))).collect();
     votes.push((decided.stage, who));
     let people: HashSet<Name> = votes.iter().map(|(_, who)| *who).collect();
     assert_eq!(people.len(), votes.len(), "somebody counts twice");
-    assert!(!people.contains(super::real::person(elevation.requester.id)), "the requester counts");
+    assert!(!people.contains(person(elevation.requester.id)), "the requester counts");
     for (index, stage) in role.stages.iter().enumerate() {
         let named = |who: Name| stage.named.iter().any(|named| world.is(who, named));
         let count = votes.iter().filter(|(stage, who)| *stage == index && named(who)).count();

@@ -350,10 +350,6 @@ pub fn person(id: AccountId) -> Name {
     name(id.into())
 }
 
-pub fn is(id: AccountId, who: Name) -> bool {
-    person(id) == who
-}
-
 /// The name of a person or a group.
 fn name(id: PrincipalId) -> Name {
     let person = ACCOUNTS.iter().position(|account| PrincipalId::from(account.id) == id);
