@@ -56,7 +56,7 @@ mod tests {
 
     use super::*;
     use crate::domain::account::{Account, Group};
-    use crate::domain::event::{Activated, Channel, Decided, Opened, Origin, Subject};
+    use crate::domain::event::{Activated, Actor, Channel, Decided, Opened, Origin, Subject};
     use crate::domain::id::{ApprovalId, ElevationId, RoleId};
     use crate::domain::moment::Moment;
     use crate::domain::role::{Role, Rules};
@@ -87,13 +87,9 @@ mod tests {
                 "sam asked to hold SQL for 1m from 1970-01-01T00:01:00Z; approved as PRIV\\sam, who owns the role.",
             ),
             (filed(0, None, None), None, "sam gave SQL up."),
-            (
-                Fact::Approved(decided()),
-                Some(ops.clone()),
-                "sam approved it as one of SQL Owners in stage 2.",
-            ),
+            (Fact::Approved(decided()), Some(ops.clone()), "sam approved it in stage 2."),
             (Fact::Approved(decided()), Some(sam), "sam approved it in stage 2."),
-            (Fact::Rejected(decided()), Some(ops), "sam rejected it as one of SQL Owners in stage 2."),
+            (Fact::Rejected(decided()), Some(ops), "sam rejected it in stage 2."),
             (Fact::Rejected(decided()), None, "sam rejected it in stage 2."),
             (Fact::Closed, None, "sam closed it."),
             (Fact::RoleCreated(Box::new(role())), None, "sam created the role."),

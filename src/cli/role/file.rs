@@ -108,9 +108,9 @@ fn parse(text: &str) -> Result<Vec<Wanted>, Error> {
         let line = line(text, entry.span());
         let entry = entry.into_inner();
         if !entry.stages.is_empty() && (entry.approvers.is_some() || entry.needed.is_some()) {
-            let message =
-                format!("The role at line {line} of the file has stages, and approvers beside them.");
-            return Err(Error::invalid(message));
+            return Err(Error::invalid(format!(
+                "The file of roles is malformed at line {line}: the role has stages, and approvers beside them."
+            )));
         }
         Ok(Wanted { line, entry })
     };

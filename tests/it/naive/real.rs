@@ -381,7 +381,8 @@ fn principal(named: Name) -> Principal {
 }
 
 pub fn role_of(plain: &world::Role) -> Role {
-    let minutes = |minutes| TimeOfDay::from_minutes(minutes).unwrap();
+    let minutes =
+        |minutes: u16| TimeOfDay::read(&format!("{:02}:{:02}", minutes / 60, minutes % 60)).unwrap();
     Role {
         id: ROLE,
         display_name: "SQL".into(),
