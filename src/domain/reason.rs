@@ -130,6 +130,11 @@ mod tests {
             assert!(Pattern::new(bad).is_err(), "{bad}");
         }
         assert!(Pattern::new(&"a".repeat(256)).is_ok());
+        assert_eq!(Pattern::new("INC[0-9]").unwrap().as_str(), "INC[0-9]");
+        assert_eq!(Pattern::read("").unwrap(), None);
+        assert_eq!(Pattern::read("a").unwrap(), Pattern::stored("a".into()));
+        assert!(Pattern::read("(").is_err());
+        assert_eq!(Pattern::stored(String::new()), None);
         let most = ReasonRule { shortest: 1_024, ..ReasonRule::default() };
         assert!(most.clone().checked().is_ok());
         assert!(ReasonRule { shortest: 1_025, ..most }.checked().is_err());

@@ -134,4 +134,13 @@ mod tests {
         }
         assert!(!window.contains(Moment::from_ticks(i64::MAX), &zone));
     }
+    #[test]
+    fn a_window_is_read_as_a_whole_or_is_none() {
+        assert_eq!(Window::read("", "").unwrap(), None);
+        let window = Window::read("08:05", "24:00").unwrap().unwrap();
+        assert_eq!((window.from().to_string(), window.to().to_string()), ("08:05".into(), "24:00".into()));
+        for (from, to) in [("08:00", ""), ("", "17:00"), ("08:00", "17"), ("17:00", "08:00")] {
+            assert!(Window::read(from, to).is_err(), "{from} {to}");
+        }
+    }
 }
