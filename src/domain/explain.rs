@@ -160,7 +160,7 @@ impl Stages<'_> {
                 needed: stage.needed,
                 missing,
                 decisions: self.decisions(index, stage),
-                deciders: knows.then(|| self.deciders(stage, open)),
+                deciders: knows.then(|| if open { self.deciders(stage) } else { Vec::new() }),
                 people: known.map(|known| u32::try_from(known.len()).unwrap_or(u32::MAX)),
                 short: short.iter().any(|shortage| shortage.stage == index),
             }
@@ -177,14 +177,14 @@ impl Stages<'_> {
             .collect()
     }
 
-    fn deciders(&self, stage: &Stage, open: bool) -> Vec<Principal> {
+    fn deciders(&self, stage: &Stage) -> Vec<Principal> {
         let could = |principal: &&Principal| match principal {
             Principal::Account(account) => {
                 account.id != self.elevation.requester.id && !has_decided(self.approval, account.id)
             }
             Principal::Group(_) => true,
         };
-        stage.approvers.iter().filter(|_| open).filter(could).cloned().collect()
+        stage.approvers.iter().filter(could).cloned().collect()
     }
 }
 

@@ -197,3 +197,20 @@ fn a_password_on_the_command_line_is_refused_and_not_repeated() {
         "nothing listens there, but it was tried"
     );
 }
+
+/// A node of a version that knows no `due` would leave what no scheduler ends. The database refuses what it writes.
+#[tokio::test]
+async fn what_an_older_node_would_write_is_refused() {
+    if postgres::is_missing() {
+        return;
+    }
+    let database = Database::new().await;
+    let kit = Kit::on_postgres(database.clone()).await;
+    let open = kit.role_with(&[], 0).await;
+    kit.as_(JEN).file(&open.id).await.unwrap();
+    let client = database.connect().await;
+    let refused = client.execute("UPDATE elevation SET due = NULL", &[]).await.unwrap_err();
+    assert_eq!(refused.code(), Some(&tokio_postgres::error::SqlState::CHECK_VIOLATION));
+    let refused = client.execute("UPDATE elevation SET state = 'Closed'", &[]).await.unwrap_err();
+    assert_eq!(refused.code(), Some(&tokio_postgres::error::SqlState::CHECK_VIOLATION));
+}

@@ -1,7 +1,6 @@
 //! Filing an elevation, and giving a role up.
 
 use super::{Facts, Filing, begin, events};
-use crate::domain::account::Principal;
 use crate::domain::elevation::Elevation;
 use crate::domain::event::{Event, Fact, Filed, Opened};
 use crate::domain::moment::{Life, Moment};
@@ -87,8 +86,7 @@ fn with_approval(
         return Ok(filed);
     }
     if let Some(owner) = role.auto_approves(facts.caller.principals()) {
-        let approved_as: Option<Principal> = Some(owner.clone());
-        return Ok(Filed { approved_as, ..filed });
+        return Ok(Filed { approved_as: Some(owner.clone()), ..filed });
     }
     facts.policy.quota.allow_pending(facts.load)?;
     let timeout = role.rules.pending_timeout.unwrap_or(facts.policy.pending_timeout);

@@ -18,6 +18,9 @@ UPDATE elevation SET due = CASE state
     WHEN 'Scheduled' THEN requested_start
 END;
 
+-- A node of an older version, which does not write it, is refused rather than leave what nobody ends.
+ALTER TABLE elevation ADD CHECK ((due IS NULL) = (state IN ('Closed', 'Expired', 'Rejected')));
+
 DROP INDEX elevation_live;
 CREATE INDEX elevation_live ON elevation (role, requester_id, since) WHERE due IS NOT NULL;
 CREATE INDEX elevation_due ON elevation (due) WHERE due IS NOT NULL;
