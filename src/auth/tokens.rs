@@ -300,8 +300,10 @@ impl Entries {
         let account = Account::named(&entry.account).map_err(|_| malformed(&entry.id))?;
         let groups: Result<Vec<Group>, _> = entry.groups.iter().map(|group| Group::named(group)).collect();
         let hash = URL_SAFE_NO_PAD.decode(&entry.sha256).map_err(|_| malformed(&entry.id))?;
-        let expires: Option<jiff::Timestamp> =
-            entry.expires.map(|expires| expires.parse()).transpose().map_err(|_| malformed(&entry.id))?;
+        let expires = match &entry.expires {
+            Some(expires) => Some(Moment::read(expires, None).map_err(|_| malformed(&entry.id))?),
+            None => None,
+        };
         let administrator = named.administrators.contains(&account.id);
         let monitor = named.monitors.contains(&account.id);
         self.by_account.entry(account.id).or_default().push(entry.id.clone());
@@ -314,7 +316,7 @@ impl Entries {
         let token = Token {
             sha256: hash.try_into().map_err(|_| malformed(&entry.id))?,
             caller: Arc::new(caller),
-            expires: expires.map(Moment::from),
+            expires,
         };
         match self.by_id.insert(entry.id.clone(), token) {
             None => Ok(()),

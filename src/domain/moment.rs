@@ -3,6 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::SignedDuration;
+use jiff::civil::{self, DateTime};
+use jiff::fmt::temporal::Pieces;
+use jiff::tz::{Offset, TimeZone};
+
 use super::error::Error;
 
 /// A point in time: a count of 100 ns since 1970-01-01T00:00:00Z, the resolution of the original's own clock.
@@ -15,9 +20,69 @@ impl Moment {
     /// How many ticks make a second.
     pub const TICKS_PER_SECOND: i64 = 10_000_000;
 
-    /// The moment `ticks` of 100 ns after the epoch, or before it when negative.
+    /// The first moment of the year 1, which legacy clients know as the time that stands for none.
+    pub const FIRST: Self = Self(-621_355_968_000_000_000);
+    /// The last moment of the year 9999.
+    pub const LAST: Self = Self(2_534_023_007_999_999_999);
+
+    /// Returns the moment so many seconds and nanoseconds after the epoch, cut to 100 ns. Every moment that comes from
+    /// outside is made here. Fails outside the years 1 to 9999, and for nanoseconds outside 0 to 999,999,999.
+    pub fn new(seconds: i64, nanoseconds: i32) -> Result<Self, Error> {
+        let subsecond = match nanoseconds {
+            0..1_000_000_000 => i64::from(nanoseconds / 100),
+            _ => return Err(out_of_range()),
+        };
+        match seconds.saturating_mul(Self::TICKS_PER_SECOND).saturating_add(subsecond) {
+            ticks if (Self::FIRST.0..=Self::LAST.0).contains(&ticks) => Ok(Self(ticks)),
+            _ => Err(out_of_range()),
+        }
+    }
+
+    /// Returns the moment at which clocks with that offset from UTC show `time`. Fails for offsets beyond 14:00, which no
+    /// place has.
+    pub fn with_offset(time: DateTime, offset: Offset) -> Result<Self, Error> {
+        if offset.seconds().abs() > LARGEST_OFFSET {
+            return Err(Error::invalid("The offset of a time must be at most 14:00 in either direction."));
+        }
+        let since = time.duration_since(EPOCH) - SignedDuration::from_secs(offset.seconds().into());
+        Self::since_epoch(since)
+    }
+
+    /// Returns the moment at which the clocks of a time zone show `time`: the later one in the gap of a clock change, the
+    /// earlier one in its overlap.
+    pub fn in_zone(time: DateTime, zone: &TimeZone) -> Result<Self, Error> {
+        let moment = zone.to_ambiguous_timestamp(time).compatible();
+        moment.map_err(|_| out_of_range())?.try_into()
+    }
+
+    /// Reads a time in ISO 8601, such as `2027-01-05T10:00:00+01:00`. A time without an offset is one of `zone`; without a
+    /// zone the offset is required.
+    pub fn read(text: &str, zone: Option<&TimeZone>) -> Result<Self, Error> {
+        let pieces = Pieces::parse(text).map_err(|_| malformed())?;
+        let time = pieces.date().to_datetime(pieces.time().unwrap_or(civil::Time::midnight()));
+        match (pieces.to_numeric_offset(), zone) {
+            _ if pieces.time_zone_annotation().is_some() => Err(malformed()),
+            (Some(offset), _) => Self::with_offset(time, offset),
+            (None, Some(zone)) => Self::in_zone(time, zone),
+            (None, None) => Err(malformed()),
+        }
+    }
+
+    /// Returns the moment `ticks` of 100 ns after the epoch, for what a store and the record hold and for what is computed.
     pub const fn from_ticks(ticks: i64) -> Self {
         Self(ticks)
+    }
+
+    /// Returns the moment so many ticks after the epoch, if it is one that [`Moment::new`] makes.
+    pub fn from_given_ticks(ticks: i64) -> Result<Self, Error> {
+        let nanoseconds = i32::try_from(ticks.rem_euclid(Self::TICKS_PER_SECOND) * 100);
+        Self::new(ticks.div_euclid(Self::TICKS_PER_SECOND), nanoseconds.map_err(Error::internal)?)
+    }
+
+    fn since_epoch(since: SignedDuration) -> Result<Self, Error> {
+        // The duration counts the nanoseconds of a time before the epoch backwards.
+        let nanoseconds = since.subsec_nanos().rem_euclid(1_000_000_000);
+        Self::new(since.as_secs() - i64::from(since.subsec_nanos() < 0), nanoseconds)
     }
 
     /// The ticks of 100 ns since the epoch.
@@ -57,21 +122,35 @@ impl Moment {
     }
 }
 
-impl From<jiff::Timestamp> for Moment {
-    fn from(time: jiff::Timestamp) -> Self {
-        // jiff's range is years -9999 to 9999, which 64 bits of ticks hold many times over.
-        Self(time.as_second() * Self::TICKS_PER_SECOND + i64::from(time.subsec_nanosecond() / 100))
+impl TryFrom<jiff::Timestamp> for Moment {
+    type Error = Error;
+
+    fn try_from(time: jiff::Timestamp) -> Result<Self, Error> {
+        Self::since_epoch(time.as_duration())
     }
 }
 
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_nanosecond(i128::from(self.0) * 100) {
-            Ok(time) => time.fmt(f),
+        let since = SignedDuration::from_nanos_i128(i128::from(self.0) * 100);
+        match EPOCH.checked_add(since) {
+            Ok(time) => write!(f, "{time}Z"),
             Err(_) => write!(f, "{} ticks", self.0),
         }
     }
 }
+
+fn malformed() -> Error {
+    Error::invalid("A time must be written as in 2027-01-05T10:00:00Z or 2027-01-05T10:00:00+01:00.")
+}
+
+fn out_of_range() -> Error {
+    Error::invalid("A moment must be in the years 1 to 9999, with 0 to 999,999,999 nanoseconds.")
+}
+
+const EPOCH: DateTime = civil::date(1970, 1, 1).at(0, 0, 0, 0);
+/// In seconds: 14 hours.
+const LARGEST_OFFSET: i32 = 14 * 3_600;
 
 /// How long a role is held, in whole seconds up to 3,660 days. Zero is what somebody asks for who gives a role up.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -138,7 +217,71 @@ mod tests {
     #[test]
     fn year_one_is_a_moment() {
         let min: jiff::Timestamp = "0001-01-01T00:00:00Z".parse().expect("a valid time");
-        assert_eq!(Moment::from(min).ticks(), -621_355_968_000_000_000);
+        assert_eq!(Moment::try_from(min).unwrap(), Moment::FIRST);
+    }
+
+    #[test]
+    fn only_the_years_1_to_9999_have_moments() {
+        let table = [
+            (-62_135_596_800, 0, Some("0001-01-01T00:00:00Z")),
+            (-62_135_596_801, 999_999_999, None),
+            (253_402_300_799, 999_999_999, Some("9999-12-31T23:59:59.9999999Z")),
+            (253_402_300_800, 0, None),
+            (-1, 999_999_999, Some("1969-12-31T23:59:59.9999999Z")),
+            (0, -1, None),
+            (0, 1_000_000_000, None),
+            (-377_705_023_201, 0, None),
+            (i64::MIN, i32::MIN, None),
+            (i64::MAX, i32::MAX, None),
+        ];
+        for (seconds, nanoseconds, text) in table {
+            let moment = Moment::new(seconds, nanoseconds).map(|moment| moment.to_string());
+            assert_eq!(moment.ok().as_deref(), text, "{seconds} {nanoseconds}");
+        }
+        for ticks in [Moment::FIRST.0, -1, 0, Moment::LAST.0] {
+            assert_eq!(Moment::from_given_ticks(ticks).unwrap().0, ticks);
+        }
+        for ticks in [i64::MIN, Moment::FIRST.0 - 1, Moment::LAST.0 + 1, i64::MAX] {
+            assert!(Moment::from_given_ticks(ticks).is_err(), "{ticks}");
+        }
+        assert!(Moment::try_from(jiff::Timestamp::MIN).is_err());
+    }
+
+    /// `in_zone` is read without an offset, where the clocks are those of Berlin.
+    #[test]
+    fn a_time_is_read_with_an_offset_of_at_most_14_hours() {
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        let table = [
+            ("2027-01-05T10:00:00Z", Some("2027-01-05T10:00:00Z")),
+            ("2027-01-05T10:00:00.1234567Z", Some("2027-01-05T10:00:00.1234567Z")),
+            ("2027-01-05T10:00:00+14:00", Some("2027-01-04T20:00:00Z")),
+            ("2027-01-05T10:00:00-14:00", Some("2027-01-06T00:00:00Z")),
+            ("2027-01-05T10:00:00+14:01", None),
+            ("2027-01-05T10:00:00+23:59", None),
+            ("2027-01-05T10:00:00-25:59", None),
+            ("2027-01-05T10:00:00", Some("2027-01-05T09:00:00Z")),
+            ("2027-03-28T02:30:00", Some("2027-03-28T01:30:00Z")),
+            ("2027-10-31T02:30:00", Some("2027-10-31T00:30:00Z")),
+            ("2027-01-05", Some("2027-01-04T23:00:00Z")),
+            ("0001-01-01T00:00:00Z", Some("0001-01-01T00:00:00Z")),
+            ("0001-01-01T00:00:00-01:00", Some("0001-01-01T01:00:00Z")),
+            ("0001-01-01T00:00:00+01:00", None),
+            ("0001-01-01T00:00:00", None),
+            ("0000-12-31T23:59:59Z", None),
+            ("-000001-01-01T00:00:00Z", None),
+            ("9999-12-31T23:59:59.9999999Z", Some("9999-12-31T23:59:59.9999999Z")),
+            ("9999-12-31T23:59:59-01:00", None),
+            ("2027-01-05T10:00:00+01:00[Europe/Berlin]", None),
+            ("2027-01-05T10:00:00[UTC]", None),
+            ("soon", None),
+            ("", None),
+        ];
+        for (text, expected) in table {
+            let moment = Moment::read(text, Some(&berlin)).map(|moment| moment.to_string());
+            assert_eq!(moment.ok().as_deref(), expected, "{text}");
+        }
+        assert!(Moment::read("2027-01-05T10:00:00", None).is_err(), "an offset is required");
+        assert!(Moment::read("2027-01-05T10:00:00Z", None).is_ok());
     }
 
     #[test]
@@ -174,6 +317,6 @@ mod tests {
             assert_eq!(Moment::from_ticks(ticks).to_string(), text);
         }
         let time: jiff::Timestamp = "2026-03-29T01:02:03.4567891Z".parse().expect("a valid time");
-        assert_eq!(Moment::from(time).to_string(), "2026-03-29T01:02:03.4567891Z");
+        assert_eq!(Moment::try_from(time).unwrap().to_string(), "2026-03-29T01:02:03.4567891Z");
     }
 }

@@ -129,7 +129,7 @@ mod tests {
             ("2026-07-15T15:00:00Z", false),
         ];
         for (moment, inside) in table {
-            let moment = Moment::from(moment.parse::<jiff::Timestamp>().unwrap());
+            let moment = Moment::read(moment, None).unwrap();
             assert_eq!(window.contains(moment, &zone), inside, "{moment}");
         }
         assert!(!window.contains(Moment::from_ticks(i64::MAX), &zone));

@@ -176,8 +176,10 @@ impl TryFrom<Duration> for Life {
 }
 
 impl From<Moment> for Timestamp {
+    /// A moment beyond the years 1 to 9999, which an older version may have stored, is printed as the nearest of them:
+    /// strict clients refuse a whole list for one such value.
     fn from(moment: Moment) -> Self {
-        let ticks = moment.ticks();
+        let ticks = moment.clamp(Moment::FIRST, Moment::LAST).ticks();
         let subsecond = ticks.rem_euclid(Moment::TICKS_PER_SECOND);
         let nanos = i32::try_from(subsecond * 100).expect("less than a second of nanoseconds fits 32 bits");
         Self { seconds: ticks.div_euclid(Moment::TICKS_PER_SECOND), nanos }
@@ -188,9 +190,7 @@ impl TryFrom<Timestamp> for Moment {
     type Error = Error;
 
     fn try_from(time: Timestamp) -> Result<Self, Error> {
-        let time = jiff::Timestamp::new(time.seconds, time.nanos);
-        let time = time.map_err(|_| Error::invalid("A moment is in the years 1 to 9999."))?;
-        Ok(time.into())
+        Self::new(time.seconds, time.nanos)
     }
 }
 
@@ -243,6 +243,14 @@ mod tests {
         for ticks in [0, 1, -1, 16_413_312_000_000_001, -621_355_968_000_000_000] {
             let moment = Moment::from_ticks(ticks);
             assert_eq!(Moment::try_from(Timestamp::from(moment)).unwrap(), moment);
+        }
+    }
+
+    #[test]
+    fn a_stored_moment_without_a_place_in_the_contract_is_printed_as_the_nearest() {
+        for (ticks, nearest) in [(i64::MIN, Moment::FIRST), (i64::MAX, Moment::LAST)] {
+            let printed = Timestamp::from(Moment::from_ticks(ticks));
+            assert_eq!(Moment::try_from(printed).unwrap(), nearest);
         }
     }
 

@@ -134,7 +134,7 @@ impl Position {
             listing: Listing { fingerprint: *fingerprint },
             offset: u64::from_be_bytes(*offset),
             snapshot: Snapshot {
-                now: Moment::from_ticks(i64::from_be_bytes(rest.try_into().ok()?)),
+                now: Moment::from_given_ticks(i64::from_be_bytes(rest.try_into().ok()?)).ok()?,
                 sequence: u64::from_be_bytes(*sequence),
             },
         };
@@ -297,7 +297,10 @@ mod tests {
             snapshot: Snapshot { now: Moment::from_ticks(-5), sequence: 7 },
         };
         assert_eq!(Position::parse(&position.print()), Some(position));
-        for bad in ["x", "AAAA", &position.print()[1..], &format!("{}AAAA", position.print())] {
+        let snapshot = Snapshot { now: Moment::from_ticks(i64::MAX), sequence: 7 };
+        let never = Position { snapshot, ..position };
+        for bad in ["x", "AAAA", &position.print()[1..], &format!("{}AAAA", position.print()), &never.print()]
+        {
             assert_eq!(Position::parse(bad), None, "{bad}");
         }
     }

@@ -7,18 +7,18 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, civil};
-use prost_types::Duration;
+use prost_types::{Duration, Timestamp};
 use serde_json::Value;
 use tonic::Status;
 
-use super::entity::{Entity, base_url, json, local_time, precise_utc, timestamp};
+use super::entity::{Entity, base_url, json, local_time, precise_utc};
 use super::format::Format;
 use super::list::{Set, Single, entity};
 use super::model::Cell;
 use super::query::action_format;
 use super::requests::{CREATION_TIME, REQUESTED_TIME, Requests};
 use super::{LONGEST_BODY, Rest, body_too_large, message_of};
+use crate::domain::moment::Moment;
 use crate::proto::pam::v1::{CreateElevationRequest, Elevation};
 use crate::status::Error;
 
@@ -146,7 +146,7 @@ impl Fields {
             role_id: self.role_id.unwrap_or_default(),
             life: ttl.map(|seconds| Duration { seconds, nanos: 0 }),
             justification: self.justification,
-            requested_start: start.map(timestamp),
+            requested_start: start.map(Timestamp::from),
             ..CreateElevationRequest::default()
         })
     }
@@ -167,21 +167,15 @@ fn seconds(ttl: &str) -> Result<i64, Error> {
 
 /// A moment as clients write it: ISO, or with slashes as the portal does; without a zone it is the server's local time
 /// (`wire.md` 78, A7). In the gap of a clock change the later moment counts, in the overlap the earlier one.
-fn moment(text: &str, zone: &TimeZone) -> Result<Timestamp, Error> {
+fn moment(text: &str, zone: &TimeZone) -> Result<Moment, Error> {
     let text = text.trim().replace('/', "-");
     // Behind a time there is only an offset, whose plus became a space where the query was not encoded.
     let text = match text.rsplit_once(' ') {
         Some((time, offset)) if time.contains(':') => format!("{time}+{offset}"),
         _ => text,
     };
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Ok(time);
-    }
-    let local = text.parse::<civil::DateTime>().ok();
-    let time = local.and_then(|local| zone.to_ambiguous_timestamp(local).compatible().ok());
-    time.ok_or_else(|| {
-        Error::invalid("RequestedTime is a time such as 2015/07/11 23:40 or 2015-07-12T06:40:00Z.")
-            .in_field("RequestedTime")
+    Moment::read(&text, Some(zone)).map_err(|error| {
+        Error::invalid(format!("RequestedTime: {}", error.message)).in_field("RequestedTime")
     })
 }
 
@@ -246,6 +240,13 @@ mod tests {
             ("2015-07-12T08:40:00 02:00", Some("2015-07-12T06:40:00Z")),
             ("2015/07/12 08:40 02:00", Some("2015-07-12T06:40:00Z")),
             ("2015/07/12 08:40 23:40:00 02:00", None),
+            ("2015-07-12T08:40:00+14:00", Some("2015-07-11T18:40:00Z")),
+            ("2015-07-12T08:40:00+14:01", None),
+            ("2015-07-12T08:40:00-25:59", None),
+            ("0001-01-01T00:00:00", Some("0001-01-01T07:52:58Z")),
+            ("0001-01-01T00:00:00+02:00", None),
+            ("0000-12-31T23:59:59Z", None),
+            ("-000001-01-01T00:00:00Z", None),
             ("2015/03/08 02:30", Some("2015-03-08T10:30:00Z")),
             ("2015/11/01 01:30", Some("2015-11-01T08:30:00Z")),
             ("tomorrow", None),

@@ -15,7 +15,6 @@ use serde_json::ser::Formatter;
 use serde_json::value::RawValue;
 
 use super::format::Format;
-use super::literal::FIRST_MOMENT;
 use super::model::Cell;
 use crate::status::Error;
 
@@ -198,12 +197,6 @@ fn readable(time: Option<Timestamp>) -> Option<jiff::Timestamp> {
     time.and_then(|time| jiff::Timestamp::new(time.seconds, time.nanos).ok())
 }
 
-/// A moment as the contract says it.
-pub(super) fn timestamp(time: jiff::Timestamp) -> Timestamp {
-    let seconds = time.as_second() - i64::from(time.subsec_nanosecond() < 0);
-    Timestamp { seconds, nanos: nanoseconds(time) }
-}
-
 /// The nanoseconds since the last whole second; before 1970 the library counts them to the next one.
 fn nanoseconds(time: jiff::Timestamp) -> i32 {
     time.subsec_nanosecond().rem_euclid(1_000_000_000)
@@ -237,6 +230,8 @@ impl Formatter for Ascii {
     }
 }
 
+/// The moment that stands for none: 0001-01-01T00:00:00Z.
+const FIRST_MOMENT: jiff::Timestamp = jiff::Timestamp::constant(-62_135_596_800, 0);
 /// What stands for a time that there is none of; without a zone (`wire.md` B4).
 pub(super) const MIN_VALUE: &str = "0001-01-01T00:00:00";
 pub(super) const DATA_SERVICE_VERSION: HeaderName = HeaderName::from_static("dataserviceversion");
@@ -266,9 +261,7 @@ mod tests {
 
     #[test]
     fn times_before_1970_count_forward_too() {
-        let time = "1960-07-11T23:40:00.2500001Z".parse::<jiff::Timestamp>().unwrap();
-        let message = timestamp(time);
-        assert_eq!((message.seconds, message.nanos), (-298_945_200, 250_000_100));
+        let message = Timestamp { seconds: -298_945_200, nanos: 250_000_100 };
         assert_eq!(precise_utc(Some(message)), "1960-07-11T23:40:00.2500001Z");
         let zone = TimeZone::get("America/Los_Angeles").unwrap();
         assert_eq!(local_time(Some(message), &zone), "1960-07-11T16:40:00.2500001-07:00");

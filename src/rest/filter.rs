@@ -2,13 +2,12 @@
 
 use std::cmp::Ordering;
 
-use jiff::Timestamp;
 use prost_types::{Duration, NullValue};
 
-use super::entity::timestamp;
 use super::expression::{Expression, Operator, compared_twice, invalid, parse};
-use super::literal::{FIRST_MOMENT, Literal};
+use super::literal::Literal;
 use super::model::{Column, Edm, Source, compares};
+use crate::domain::moment::Moment;
 use crate::proto::pam::v1::value::Kind;
 use crate::proto::pam::v1::{self, Comparison, Value};
 use crate::status::Error;
@@ -135,12 +134,10 @@ fn translate(column: Column, operator: Operator, literal: &Literal, compared: &m
         (Source::Named(field, names), Literal::Text(text)) => {
             return named(field, names, operator, text, compared);
         }
-        (Source::Field(field), Literal::DateTime(moment)) if *moment == FIRST_MOMENT => {
+        (Source::Field(field), Literal::DateTime(moment)) if *moment == Moment::FIRST => {
             return first_moment(field, operator, compared);
         }
-        (Source::Field(field), Literal::DateTime(moment)) => {
-            (field, Kind::TimestampValue(timestamp(*moment)))
-        }
+        (Source::Field(field), Literal::DateTime(moment)) => (field, Kind::TimestampValue((*moment).into())),
         (Source::Field(field), Literal::Boolean(value)) => (field, Kind::BoolValue(*value)),
         (Source::Field(field), Literal::Guid(id)) => (field, Kind::IdValue(id.to_string())),
         (Source::EmptyIsNull(field) | Source::Field(field), Literal::Text(text)) => {
@@ -173,8 +170,8 @@ fn first_moment(field: &str, operator: Operator, compared: &mut Vec<Comparison>)
 }
 
 /// Compares times of day, which clients know as moments of the first day there is. None at all reads as midnight.
-fn time_of_day(field: &str, operator: Operator, moment: Timestamp, compared: &mut Vec<Comparison>) -> Truth {
-    let since = moment.duration_since(FIRST_MOMENT);
+fn time_of_day(field: &str, operator: Operator, moment: Moment, compared: &mut Vec<Comparison>) -> Truth {
+    let since = Moment::FIRST.until(moment);
     let (minutes, seconds) = (since.as_secs() / 60, since.as_secs() % 60);
     let operator = match operator {
         _ if minutes > MINUTES_OF_A_DAY => return Truth::of(operator.holds(Ordering::Less)),
@@ -256,7 +253,7 @@ fn comparison(field: &str, operator: Operator, kind: Kind) -> Comparison {
 
 /// A field that all listed messages have, and that never is null.
 const NEVER_NULL: &str = "id";
-const MINUTES_OF_A_DAY: i64 = 24 * 60;
+const MINUTES_OF_A_DAY: u64 = 24 * 60;
 /// 3,660 days, see the message Role.
 const LONGEST_LIFE: i64 = 3_660 * 86_400;
 

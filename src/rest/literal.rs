@@ -1,9 +1,11 @@
 //! Literals of OData v3, as they stand in `$filter` and in keys (`wire.md` 50 to 63).
 
+use jiff::SignedDuration;
 use jiff::civil::{Date, DateTime};
-use jiff::tz::{Offset, TimeZone};
-use jiff::{SignedDuration, Timestamp};
+use jiff::tz::Offset;
 use uuid::Uuid;
+
+use crate::domain::moment::Moment;
 
 /// A literal with its value.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,7 +13,7 @@ pub(super) enum Literal {
     /// `true` or `false`.
     Boolean(bool),
     /// `datetime'..'`; without a zone it is UTC.
-    DateTime(Timestamp),
+    DateTime(Moment),
     /// `datetimeoffset'..'`, which compares with nothing here.
     DateTimeOffset,
     /// A number with a fraction, an exponent or a suffix of its own.
@@ -89,7 +91,7 @@ fn finite(digits: &str) -> Option<Literal> {
 
 /// A date, or a date and a time with or without seconds and up to seven digits behind them, with `Z`, an offset or
 /// neither. The `+` of an offset may have become a space (`wire.md` trap 26).
-fn datetime(text: &str) -> Option<Timestamp> {
+fn datetime(text: &str) -> Option<Moment> {
     let text = text.replace(' ', "+");
     let (date, time) = match text.split_once('T') {
         None => (&*text, None),
@@ -104,11 +106,7 @@ fn datetime(text: &str) -> Option<Timestamp> {
     let fits = (5..="00:00:00.1234567".len()).contains(&time.len()) && time.as_bytes()[2] == b':';
     let time: DateTime =
         Some(()).filter(|()| plain && fits).and_then(|()| format!("{date}T{time}").parse().ok())?;
-    // The last hours of the calendar are beyond what can be counted, and nothing happens there.
-    let moment = TimeZone::fixed(offset).to_timestamp(time).ok();
-    let moment = moment.or_else(|| (date.year() == 9999).then_some(Timestamp::MAX))?;
-    // What has no year from 1 on has no place on the original's time line.
-    (moment >= FIRST_MOMENT).then_some(moment)
+    Moment::with_offset(time, offset).ok()
 }
 
 fn split_offset(time: &str) -> Option<(&str, Offset)> {
@@ -122,12 +120,9 @@ fn split_offset(time: &str) -> Option<(&str, Offset)> {
     let (hours, minutes) = (number(hours)?, number(minutes)?);
     let seconds = i32::from(hours) * 3_600 + i32::from(minutes) * 60;
     let seconds = if offset.starts_with('-') { -seconds } else { seconds };
-    let offset = (hours <= 14 && minutes < 60).then(|| Offset::from_seconds(seconds).ok())??;
+    let offset = (minutes < 60).then(|| Offset::from_seconds(seconds).ok())??;
     Some((time, offset))
 }
-
-/// The moment that stands for none: 0001-01-01T00:00:00Z.
-pub(super) const FIRST_MOMENT: Timestamp = Timestamp::constant(-62_135_596_800, 0);
 
 #[cfg(test)]
 mod tests {
@@ -146,9 +141,12 @@ mod tests {
             ("2015-01-09T08:26:49 02:00", Some("2015-01-09T06:26:49Z")),
             ("2015-01-09T08:26:49.5-07:00", Some("2015-01-09T15:26:49.5Z")),
             ("0001-01-01T00:00:00", Some("0001-01-01T00:00:00Z")),
-            ("9999-12-31T23:59:59.9999999", Some("9999-12-30T22:00:00.999999999Z")),
+            ("9999-12-31T23:59:59.9999999", Some("9999-12-31T23:59:59.9999999Z")),
             ("0001-01-01T00:00:00+02:00", None),
-            ("9999-12-31T23:59:59-14:00", Some("9999-12-30T22:00:00.999999999Z")),
+            ("9999-12-31T23:59:59-14:00", None),
+            ("2015-01-09T08:26:49+14:00", Some("2015-01-08T18:26:49Z")),
+            ("2015-01-09T08:26:49+14:01", None),
+            ("2015-01-09T08:26:49-25:59", None),
             ("0000-01-01", None),
             ("2015-1-9", None),
             ("2015-02-30", None),

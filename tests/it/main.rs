@@ -29,5 +29,6 @@ mod stories;
 mod tidy;
 mod traces;
 mod unserved;
+mod values;
 mod way;
 mod wire;

@@ -163,7 +163,14 @@ fn refused() -> Vec<Asked> {
         asked(REQUESTS, "$skip=1000001", Parts { skip: 1_000_001, ..Parts::default() }),
         asked(PENDING, "$filter=Justification eq '%00'", one("justification", Operator::Eq, text("\0"))),
         asked(PENDING, "$skip=1000001", Parts { skip: 1_000_001, ..Parts::default() }),
+        asked(REQUESTS, "$filter=CreationTime gt datetime'0000-12-31T23:59:59'", one("filed_at", Operator::Gt, at(-62_135_596_801, 0))),
+        asked(REQUESTS, "$filter=CreationTime lt datetime'9999-12-31T23:59:59-00:01'", one("filed_at", Operator::Lt, at(253_402_300_800, 0))),
+        asked(REQUESTS, "$filter=CreationTime gt datetime'2015-06-12T04:00:00%2B14:01'", one("filed_at", Operator::Gt, at(0, -1))),
     ]
+}
+
+fn at(seconds: i64, nanos: i32) -> Kind {
+    Kind::TimestampValue(Timestamp { seconds, nanos })
 }
 
 fn text(text: &str) -> Kind {
