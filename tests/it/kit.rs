@@ -46,6 +46,7 @@ use tonic::{Request, Status};
 use tonic_types::StatusExt;
 use uuid::Uuid;
 
+use crate::contract::Documented;
 use crate::postgres::Database;
 
 /// The administrator.
@@ -433,7 +434,8 @@ pub struct Person {
     token: Option<String>,
 }
 
-type Authorized = InterceptedService<Channel, AddToken>;
+/// A client's way to the server: it adds the token of a person, and holds refusals to the contract's comments.
+pub type Authorized = InterceptedService<Documented, AddToken>;
 
 /// Adds the bearer token of a person to every call.
 #[derive(Clone)]
@@ -455,8 +457,8 @@ impl Person {
         Self { address, token: Some(token.to_owned()) }
     }
 
-    fn channel(&self) -> Channel {
-        Channel::from_shared(format!("http://{}", self.address)).unwrap().connect_lazy()
+    fn channel(&self) -> Documented {
+        Documented(Channel::from_shared(format!("http://{}", self.address)).unwrap().connect_lazy())
     }
 
     pub fn approvals(&self) -> ApprovalServiceClient<Authorized> {

@@ -8,6 +8,7 @@ mod kit;
 mod admin;
 mod auth;
 mod clock;
+mod contract;
 mod documented;
 mod killed;
 mod law;

@@ -116,7 +116,7 @@ async fn reflection_tells_the_contract_with_its_comments() {
         panic!("{answer:?}")
     };
     let text = String::from_utf8_lossy(&files.file_descriptor_proto[0]).into_owned();
-    assert!(text.contains("Approves exactly what was asked."));
+    assert!(text.contains("Approves exactly the elevation as it was requested."));
 }
 
 #[tokio::test]

@@ -7,14 +7,10 @@ use countersign::proto::pam::v1::{
     ApproveRequest, CloseElevationRequest, CreateElevationRequest, Elevation, GetApprovalRequest,
     RejectRequest,
 };
-use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Channel;
 use tonic_types::StatusExt;
 
 use super::alone::Told;
-use crate::kit::{AddToken, Answer, Kit, Person};
-
-type Authorized = InterceptedService<Channel, AddToken>;
+use crate::kit::{Answer, Authorized, Kit, Person};
 
 /// One of the cast with a connection that stays.
 pub struct Caller {
