@@ -17,7 +17,7 @@ use tonic::Status;
 
 use crate::domain::caller::Caller;
 use crate::domain::error::{Error, Kind};
-use crate::domain::moment::Moment;
+use crate::domain::moment::{Life, Moment};
 use crate::ports::Clock;
 
 /// What a scheme says of a request.
@@ -38,6 +38,9 @@ pub trait Scheme: Send + Sync {
 
     /// Looks for credentials and checks them.
     fn authenticate(&self, headers: &HeaderMap, now: Moment) -> Answer;
+
+    /// The number of credentials that are valid at `now` and no longer at `end`.
+    fn expiring(&self, now: Moment, end: Moment) -> usize;
 }
 
 /// The schemes, in the order in which they are asked.
@@ -50,6 +53,12 @@ impl Authenticator {
     /// Asks those schemes.
     pub fn new(schemes: Vec<Box<dyn Scheme>>, clock: Arc<dyn Clock>) -> Self {
         Self { schemes, clock }
+    }
+
+    /// The number of credentials that are valid now and expire within `life`.
+    pub fn expiring_within(&self, life: Life) -> usize {
+        let now = self.clock.now();
+        self.schemes.iter().map(|scheme| scheme.expiring(now, now.after(life))).sum()
     }
 
     fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Caller>, Error> {

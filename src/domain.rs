@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod caller;
+pub mod census;
 pub mod decide;
 pub mod elevation;
 pub mod error;

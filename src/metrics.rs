@@ -3,10 +3,9 @@
 //! There is one [`Metrics`] to a server, handed down as a value; whoever counts something holds the handle of it. A label
 //! is always a word of ours, never a caller's text, so that no caller can make series.
 
-use std::fmt;
+mod text;
 
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
@@ -15,6 +14,7 @@ use prometheus_client::registry::Registry;
 
 use crate::domain::event::Fact;
 use crate::steady::Stopwatch;
+pub use text::{Format, Readings};
 
 /// Everything that one server measures.
 #[derive(Debug)]
@@ -48,16 +48,6 @@ impl Default for Metrics {
             ready,
             registry,
         }
-    }
-}
-
-impl Metrics {
-    /// All of it as text, in the format of Prometheus and of OpenMetrics 1.0; `ready` is whether the server is.
-    pub fn text(&self, ready: bool) -> Result<String, fmt::Error> {
-        self.ready.set(ready.into());
-        let mut text = String::new();
-        encode(&mut text, &self.registry)?;
-        Ok(text)
     }
 }
 

@@ -150,7 +150,7 @@ async fn keep_time(service: Arc<Service>) {
 
 fn router(app: App, stop: &CancellationToken) -> Result<Router, Error> {
     let ready = probes::Readiness::of(&*app.store, &app.service);
-    let grpc = Arc::new(Grpc::new(app.service));
+    let grpc = Arc::new(Grpc::new(app.service.clone()));
     let rest = Rest {
         approvals: grpc.clone(),
         elevations: grpc.clone(),
@@ -167,8 +167,13 @@ fn router(app: App, stop: &CancellationToken) -> Result<Router, Error> {
         .layer(from_fn_with_state(authenticator.clone(), require_caller))
         .layer(from_fn_with_state(gate, limits::admit));
     // Not behind the gate: who monitors wants to know most when too much is going on.
-    let scrape =
-        scrape::route(app.metrics, ready.clone()).layer(from_fn_with_state(authenticator, require_caller));
+    let scraped = scrape::Scraped {
+        metrics: app.metrics,
+        ready: ready.clone(),
+        service: app.service,
+        authenticator: authenticator.clone(),
+    };
+    let scrape = scrape::route(scraped).layer(from_fn_with_state(authenticator, require_caller));
     // Too long to be given to anybody without a limit, and behind a gate of its own, so that nobody can keep callers out.
     let gate = Arc::new(Gate::new(app.limits));
     let openapi = probes::openapi().layer(from_fn_with_state(gate, limits::admit));

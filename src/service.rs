@@ -3,6 +3,7 @@
 //! Both dialects end here. The service owns the clock and the ids, and knows the store only by its law.
 
 mod approvals;
+mod census;
 mod elevations;
 mod roles;
 mod scheduler;
@@ -29,6 +30,7 @@ use crate::domain::version::{Version, Versioned};
 use crate::ports::{Directory, Ids};
 use crate::steady::Deadline;
 use crate::store::{Change, Commit, Key, Record, Store};
+use census::LastCensus;
 use scheduler::Wake;
 
 pub use approvals::ApprovalDecision;
@@ -44,6 +46,7 @@ pub struct Service {
     ids: Arc<dyn Ids>,
     policy: Policy,
     wake: Wake,
+    census: LastCensus,
 }
 
 /// What comes with every request that changes something.
@@ -73,7 +76,7 @@ impl Service {
         ids: Arc<dyn Ids>,
         policy: Policy,
     ) -> Self {
-        Self { store, directory, time, ids, policy, wake: Wake::new() }
+        Self { store, directory, time, ids, policy, wake: Wake::new(), census: LastCensus::new() }
     }
 
     /// Whether the clock of the machine was fit to decide by when it was last looked at, and when that changes.

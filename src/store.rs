@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::domain::census::Census;
 use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
 use crate::domain::event::Event;
@@ -82,6 +83,10 @@ pub trait Store: Send + Sync {
     /// Reads at most `limit` elevations for which a deadline or a start has come by `now`, in the order of that, and when
     /// the next one comes.
     async fn due(&self, now: Moment, limit: u32) -> Result<DueRead, Error>;
+
+    /// Counts the pending and the active elevations at `now`, and finds the earliest start or end that is due and not
+    /// recorded. Its cost grows with the number of elevations that have not ended.
+    async fn census(&self, now: Moment) -> Result<Census, Error>;
 
     /// Reads at most `limit` events of the record, from the one behind `after`.
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<Envelope>, Error>;

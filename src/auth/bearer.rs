@@ -34,4 +34,8 @@ impl Scheme for Bearer {
             _ => Answer::NotRequested,
         }
     }
+
+    fn expiring(&self, now: Moment, end: Moment) -> usize {
+        self.0.expiring(now, end)
+    }
 }

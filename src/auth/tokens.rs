@@ -136,6 +136,12 @@ impl TokensFile {
         ids
     }
 
+    /// The number of tokens that are valid at `now` and no longer at `end`.
+    pub fn expiring(&self, now: Moment, end: Moment) -> usize {
+        let entries = self.current(now);
+        entries.by_id.values().filter(|token| !token.expired(now) && token.expired(end)).count()
+    }
+
     /// Whether the account can call.
     pub fn is_usable_by(&self, account: &Account, now: Moment) -> bool {
         let entries = self.current(now);

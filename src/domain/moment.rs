@@ -166,6 +166,9 @@ impl Life {
     /// The longest life there is: ten years.
     pub const LONGEST: Self = Self(3_660 * 86_400);
 
+    /// A week.
+    pub const WEEK: Self = Self(7 * 86_400);
+
     /// No life at all.
     pub const ZERO: Self = Self(0);
 

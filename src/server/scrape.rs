@@ -1,4 +1,4 @@
-//! `GET /metrics`: what the server measures, for who monitors it.
+//! `GET /metrics`: what the server measures, for those who monitor it.
 
 use std::sync::Arc;
 
@@ -13,20 +13,30 @@ use tonic::Status;
 
 use super::edge;
 use super::probes::Readiness;
+use crate::auth::Authenticator;
 use crate::domain::caller::Caller;
 use crate::domain::error::Error;
+use crate::domain::moment::Life;
 use crate::domain::rights;
-use crate::metrics::Metrics;
+use crate::metrics::{Format, Metrics, Readings};
+use crate::service::Service;
 
-/// The route, which expects the caller in the extensions of the request.
-pub(super) fn route(metrics: Arc<Metrics>, ready: Readiness) -> Router {
-    let scraped = Arc::new(Scraped { metrics, ready });
-    Router::new().route("/metrics", get(scrape).fallback(edge::method_not_allowed).with_state(scraped))
+/// What a scrape reads.
+pub(super) struct Scraped {
+    /// Everything that is counted as it happens.
+    pub(super) metrics: Arc<Metrics>,
+    /// Whether the server can decide.
+    pub(super) ready: Readiness,
+    /// Counts the elevations.
+    pub(super) service: Arc<Service>,
+    /// Counts the tokens that expire.
+    pub(super) authenticator: Arc<Authenticator>,
 }
 
-struct Scraped {
-    metrics: Arc<Metrics>,
-    ready: Readiness,
+/// The route, which expects the caller in the extensions of the request.
+pub(super) fn route(scraped: Scraped) -> Router {
+    let scrape = get(scrape).fallback(edge::method_not_allowed).with_state(Arc::new(scraped));
+    Router::new().route("/metrics", scrape)
 }
 
 async fn scrape(
@@ -34,26 +44,98 @@ async fn scrape(
     Extension(caller): Extension<Arc<Caller>>,
     headers: HeaderMap,
 ) -> Response {
-    match text(&scraped, &caller) {
+    let format = format(&headers);
+    match scraped.text(&caller, format).await {
         Ok(text) => {
             let mut response = Response::new(Body::from(text));
-            response.headers_mut().insert(CONTENT_TYPE, content_type(&headers));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
             response
         }
         Err(error) => Status::from(error).into_http(),
     }
 }
 
-fn text(scraped: &Scraped, caller: &Caller) -> Result<String, Error> {
-    rights::monitors(caller)?;
-    scraped.metrics.text(scraped.ready.is_ready()).map_err(Error::internal)
+impl Scraped {
+    async fn text(&self, caller: &Caller, format: Format) -> Result<String, Error> {
+        rights::monitors(caller)?;
+        let readings = Readings {
+            ready: self.ready.is_ready(),
+            census: self.service.census().await,
+            tokens_expiring: self.authenticator.expiring_within(Life::WEEK),
+        };
+        self.metrics.text(readings, format).map_err(Error::internal)
+    }
 }
 
-/// The text is right in both formats, so it is called what the caller asks for.
-fn content_type(headers: &HeaderMap) -> HeaderValue {
-    let accepted = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    HeaderValue::from_static(match accepted.contains("application/openmetrics-text") {
-        true => "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        false => "text/plain; version=0.0.4; charset=utf-8",
-    })
+/// The format that a scraper accepts and likes best. One that accepts neither gets the text format of Prometheus, which
+/// every scraper reads.
+fn format(headers: &HeaderMap) -> Format {
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let (mut openmetrics, mut prometheus) = (0.0, 0.0);
+    for (format, quality) in accepted.flat_map(|value| value.split(',')).filter_map(range) {
+        let best = match format {
+            Some(Format::OpenMetrics) => &mut openmetrics,
+            _ => &mut prometheus,
+        };
+        *best = f32::max(*best, quality);
+    }
+    if openmetrics > 0.0 && openmetrics >= prometheus { Format::OpenMetrics } else { Format::Prometheus }
+}
+
+/// The format that an element of `Accept` names, and its weight. An element that names any type has no format.
+fn range(text: &str) -> Option<(Option<Format>, f32)> {
+    let mut parts = text.split(';').map(|part| part.trim().to_ascii_lowercase());
+    let (format, served) = match &*parts.next()? {
+        "application/openmetrics-text" => (Some(Format::OpenMetrics), "1.0.0"),
+        "text/plain" => (Some(Format::Prometheus), "0.0.4"),
+        "*/*" | "text/*" => (None, ""),
+        _ => return None,
+    };
+    let mut quality = 1.0;
+    for part in parts {
+        match part.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
+            Some(("version", version)) if version != served => return None,
+            Some(("q", weight)) => quality = weight.parse().ok()?,
+            _ => {}
+        }
+    }
+    Some((format, quality))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scraper_gets_the_format_that_it_likes_best() {
+        let prometheus_2 = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
+                            text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+        let prometheus_3 = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
+                            application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,\
+                            text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+        let table = [
+            (&[prometheus_2][..], Format::OpenMetrics),
+            (&[prometheus_3], Format::OpenMetrics),
+            (&["text/plain;version=0.0.4;q=0.5, application/openmetrics-text"], Format::OpenMetrics),
+            (&["text/plain", "application/openmetrics-text; version=1.0.0"], Format::OpenMetrics),
+            (&["Application/OpenMetrics-Text; Version=1.0.0"], Format::OpenMetrics),
+            (&["application/openmetrics-text;version=0.0.1"], Format::Prometheus),
+            (&["application/openmetrics-text;version=2.0.0,text/plain;q=0.1"], Format::Prometheus),
+            (&["application/openmetrics-text;q=0"], Format::Prometheus),
+            (&["application/openmetrics-text;q=0.4,text/plain;q=0.5"], Format::Prometheus),
+            (&["application/openmetrics-text;q=none"], Format::Prometheus),
+            (&["application/openmetrics-textual"], Format::Prometheus),
+            (&["text/plain"], Format::Prometheus),
+            (&["*/*"], Format::Prometheus),
+            (&["application/json"], Format::Prometheus),
+            (&[], Format::Prometheus),
+        ];
+        for (values, expected) in table {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(ACCEPT, HeaderValue::from_str(value).unwrap());
+            }
+            assert_eq!(format(&headers), expected, "{values:?}");
+        }
+    }
 }

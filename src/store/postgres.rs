@@ -28,6 +28,7 @@ use tokio_postgres::error::{DbError, Severity, SqlState};
 use super::{
     Approver, Change, Commit, DueRead, ElevationKey, ElevationRead, FilingKey, FilingRead, RoleUse, Store,
 };
+use crate::domain::census::Census;
 use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
 use crate::domain::id::{AccountId, ElevationId, PrincipalId, RoleId};
@@ -181,6 +182,10 @@ impl Store for PostgresStore {
 
     async fn due(&self, now: Moment, limit: u32) -> Result<DueRead, Error> {
         self.read(async |reader| reader.due(now, limit).await).await
+    }
+
+    async fn census(&self, now: Moment) -> Result<Census, Error> {
+        self.read(async |reader| list::census(&reader.link.client, now).await).await
     }
 
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<Envelope>, Error> {

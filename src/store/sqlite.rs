@@ -27,6 +27,7 @@ use super::{
     Approver, Change, Commit, DueRead, ElevationKey, ElevationRead, FilingKey, FilingRead, Key, RoleUse,
     Store,
 };
+use crate::domain::census::Census;
 use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
 use crate::domain::id::{AccountId, ElevationId, PrincipalId, RoleId};
@@ -179,6 +180,10 @@ impl Store for SqliteStore {
 
     async fn due(&self, now: Moment, limit: u32) -> Result<DueRead, Error> {
         self.read(move |connection| list::due(connection, now, limit)).await
+    }
+
+    async fn census(&self, now: Moment) -> Result<Census, Error> {
+        self.read(move |connection| list::census(connection, now)).await
     }
 
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<Envelope>, Error> {

@@ -121,12 +121,35 @@ async fn the_text_is_what_scrapers_read() {
     let content_type = answer.header("content-type").unwrap();
     assert_eq!(content_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
     assert!(answer.body.ends_with("# EOF\n"));
+    assert!(answer.body.contains("# TYPE countersign_events counter\n"), "a family without the suffix");
     let plain = kit.as_(MAX).get("/metrics").await;
     assert_eq!(plain.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert!(plain.body.contains("# TYPE countersign_events_total counter\n"));
+    assert!(!plain.body.contains("# EOF"));
+    every_sample_is_described(&plain.body);
     for line in plain.body.lines() {
         let sample = line.split_once("} ").or_else(|| line.split_once(' ')).unwrap();
         assert!(line.starts_with("# ") || sample.1.parse::<f64>().is_ok(), "{line}");
         assert!(line.starts_with("# ") || line.starts_with("countersign_"), "{line}");
+    }
+}
+
+/// Every sample belongs to the family described last, as the text format 0.0.4 has it, and every family is described.
+fn every_sample_is_described(text: &str) {
+    let (mut helped, mut family, mut kind) = ("", "", "");
+    for line in text.lines() {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            helped = help.split_once(' ').unwrap().0;
+        } else if let Some(described) = line.strip_prefix("# TYPE ") {
+            (family, kind) = described.split_once(' ').unwrap();
+            assert_eq!(family, helped);
+            assert_eq!(family.ends_with("_total"), kind == "counter", "{line}");
+        } else {
+            let rest = line.strip_prefix(family).unwrap_or_else(|| panic!("{line} in {family}"));
+            let suffix = rest.split(['{', ' ']).next().unwrap();
+            let parts = ["_bucket", "_count", "_sum"];
+            assert!(if kind == "histogram" { parts.contains(&suffix) } else { suffix.is_empty() }, "{line}");
+        }
     }
 }
 
@@ -137,10 +160,7 @@ async fn the_readme_names_every_metric_and_no_other() {
     kit.anonymous().get(LIST).await;
     let metrics = Metrics::read(&kit.as_(MAX)).await;
     let types = metrics.0.lines().filter_map(|line| line.strip_prefix("# TYPE "));
-    let told = types.map(|line| match line.split_once(' ').unwrap() {
-        (name, "counter") => format!("{name}_total"),
-        (name, _) => name.to_owned(),
-    });
+    let told = types.map(|line| line.split_once(' ').unwrap().0.to_owned());
     let quoted = include_str!("../../README.md").split('`');
     let named = quoted.filter(|word| word.starts_with("countersign_")).map(str::to_owned);
     assert_eq!(named.collect::<BTreeSet<_>>(), told.collect());
@@ -237,17 +257,17 @@ async fn servers_in_one_process_count_for_themselves() {
 }
 
 /// The metrics of a server at one moment.
-struct Metrics(String);
+pub struct Metrics(pub String);
 
 impl Metrics {
-    async fn read(person: &Person) -> Self {
+    pub async fn read(person: &Person) -> Self {
         let answer = person.get("/metrics").await;
         assert_eq!(answer.status, 200, "{answer:?}");
         Self(answer.body)
     }
 
     /// Reads again and again until they are so, for what the server does in its own time.
-    async fn once(person: &Person, so: impl Fn(&Self) -> bool) -> Self {
+    pub async fn once(person: &Person, so: impl Fn(&Self) -> bool) -> Self {
         let reading = async {
             loop {
                 let metrics = Self::read(person).await;
@@ -260,7 +280,7 @@ impl Metrics {
     }
 
     /// The value of the one sample with that name and those labels.
-    fn of(&self, name: &str) -> f64 {
+    pub fn of(&self, name: &str) -> f64 {
         let name = format!("countersign_{name} ");
         let mut values = self.0.lines().filter_map(|line| line.strip_prefix(&name));
         let value = values.next().unwrap_or_else(|| panic!("no {name}in:\n{}", self.0));

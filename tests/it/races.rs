@@ -5,7 +5,7 @@
 mod alone;
 mod caller;
 mod campaign;
-mod instead;
+pub mod instead;
 
 use std::env;
 use std::sync::Arc;

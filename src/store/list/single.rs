@@ -54,6 +54,21 @@ impl List {
         Statement { sql, parameters: list.parameters }
     }
 
+    /// Counts the pending and the active elevations at `now`: the number of pending ones, when the oldest of them was
+    /// filed, the number of active ones, and the earliest moment that is due. The end of a pending and of an active
+    /// elevation is when it is due, and every elevation that has not ended is due at some time.
+    pub(in crate::store) fn census(dialect: &'static Dialect, now: Moment) -> Statement {
+        let mut list = Self::new(dialect, &ELEVATIONS);
+        let now = list.parameter(Parameter::Integer(now.ticks()));
+        let sql = format!(
+            "SELECT count(CASE WHEN state = 'PendingApproval' AND due > {now} THEN 1 END), \
+             min(CASE WHEN state = 'PendingApproval' AND due > {now} THEN filed_at END), \
+             count(CASE WHEN state = 'Active' AND due > {now} THEN 1 END), \
+             min(CASE WHEN due <= {now} THEN due END) FROM elevation WHERE due IS NOT NULL"
+        );
+        Statement { sql, parameters: list.parameters }
+    }
+
     /// Counts what of the requester waits for approval, and what was filed within the hour.
     pub(in crate::store) fn load(dialect: &'static Dialect, key: &FilingKey) -> Statement {
         let mut list = Self::new(dialect, &ELEVATIONS);

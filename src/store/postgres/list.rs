@@ -6,6 +6,7 @@ use tokio_postgres::{Client, Row, Transaction};
 
 use super::failed;
 use super::row::{get, read_elevation, read_role};
+use crate::domain::census::Census;
 use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
 use crate::domain::id::{AccountId, PrincipalId, RoleId};
@@ -88,7 +89,20 @@ pub(super) async fn due(
 pub(super) async fn next_due(client: &Client, now: Moment) -> Result<Option<Moment>, Error> {
     let next = List::next_due(&POSTGRES, now);
     let row = client.query_typed_one(&next.sql, &typed(&next.parameters)).await.map_err(failed)?;
-    Ok(get::<Option<i64>>(&row, 0)?.map(Moment::from_ticks))
+    moment(&row, 0)
+}
+
+/// See [`Store::census`](crate::store::Store::census).
+pub(super) async fn census(client: &Client, now: Moment) -> Result<Census, Error> {
+    let census = List::census(&POSTGRES, now);
+    let row = client.query_typed_one(&census.sql, &typed(&census.parameters)).await.map_err(failed)?;
+    Ok(Census {
+        at: now,
+        pending: count(&row, 0)?,
+        oldest_pending: moment(&row, 1)?,
+        active: count(&row, 2)?,
+        overdue: moment(&row, 3)?,
+    })
 }
 
 /// Whether any elevation of `role` is pending, scheduled or active at `now`.
@@ -96,6 +110,10 @@ pub(super) async fn in_use(client: &Client, role: RoleId, now: Moment) -> Result
     let in_use = List::in_use(&POSTGRES, role, now);
     let row = client.query_typed_one(&in_use.sql, &typed(&in_use.parameters)).await.map_err(failed)?;
     get(&row, 0)
+}
+
+fn moment(row: &Row, column: usize) -> Result<Option<Moment>, Error> {
+    Ok(get::<Option<i64>>(row, column)?.map(Moment::from_ticks))
 }
 
 fn count(row: &Row, column: usize) -> Result<u64, Error> {

@@ -5,6 +5,7 @@ use rusqlite::{Connection, Row, Statement, params_from_iter};
 
 use super::failed;
 use super::row::{read_elevation, read_role, role};
+use crate::domain::census::Census;
 use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
 use crate::domain::id::{AccountId, PrincipalId, RoleId};
@@ -84,11 +85,32 @@ pub(super) fn due(connection: &Connection, now: Moment, limit: u32) -> Result<Du
     let elevations = rows(&mut statement, &due.parameters, read_elevation)?;
     let next = List::next_due(&SQLITE, now);
     let mut statement = connection.prepare_cached(&next.sql).map_err(failed)?;
-    let next = statement.query_row(values(&next.parameters), |row| row.get::<_, Option<i64>>(0));
+    let next = statement.query_row(values(&next.parameters), |row| moment(row, 0));
     Ok(DueRead {
         elevations: elevations.into_iter().map(with_role).collect::<Result<_, Error>>()?,
-        next: next.map_err(failed)?.map(Moment::from_ticks),
+        next: next.map_err(failed)?,
     })
+}
+
+/// See [`Store::census`](crate::store::Store::census).
+pub(super) fn census(connection: &Connection, now: Moment) -> Result<Census, Error> {
+    let census = List::census(&SQLITE, now);
+    let mut statement = connection.prepare_cached(&census.sql).map_err(failed)?;
+    statement.query_row(values(&census.parameters), |row| read_census(row, now)).map_err(failed)
+}
+
+fn read_census(row: &Row<'_>, now: Moment) -> rusqlite::Result<Census> {
+    Ok(Census {
+        at: now,
+        pending: row.get(0)?,
+        oldest_pending: moment(row, 1)?,
+        active: row.get(2)?,
+        overdue: moment(row, 3)?,
+    })
+}
+
+fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Moment>> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(Moment::from_ticks))
 }
 
 /// Whether any elevation of `role` is pending, scheduled or active at `now`.

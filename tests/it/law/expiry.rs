@@ -1,8 +1,10 @@
 //! The one rule of expiry, in Rust and in the language of the backend.
 
-use countersign::domain::elevation::Elevation;
+use countersign::domain::census::Census;
+use countersign::domain::elevation::{Elevation, Status};
 use countersign::domain::event::{Filed, Opened};
 use countersign::domain::id::RoleId;
+use countersign::domain::moment::Moment;
 use countersign::domain::version::Version;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -28,20 +30,34 @@ pub async fn pending_in_a_list_is_pending_by_the_rule<B: Backend>(_: B) {
     let outcome = TestRunner::new(config).run(&cases, |(drawn, now)| {
         let histories: Vec<History> = (1..).zip(drawn).map(|(number, drawn)| drawn.history(number)).collect();
         let all: Vec<Elevation> = histories.iter().map(|history| history.elevation.clone()).collect();
-        let page = block_in_place(|| {
+        let (page, census) = block_in_place(|| {
             Handle::current().block_on(async {
                 let backend = B::empty().await;
                 let store = backend.open().await;
                 let roles = roles.iter().map(|role| role_change(role, Version::ABSENT));
                 let answers = together(&store, histories.iter().map(History::whole).chain(roles)).await;
                 assert!(answers.iter().all(was_committed));
-                list(&store, &kim, everything(), ticks(now)).await
+                let census = store.census(ticks(now)).await.unwrap();
+                (list(&store, &kim, everything(), ticks(now)).await, census)
             })
         });
         prop_assert_eq!(page.items, listed(&all, &roles, &kim, &everything(), ticks(now)));
+        prop_assert_eq!(census, counted(&all, ticks(now)));
         Ok(())
     });
     outcome.unwrap();
+}
+
+/// The naive census.
+fn counted(all: &[Elevation], now: Moment) -> Census {
+    let with = |status| all.iter().filter(move |elevation| elevation.status(now) == status);
+    Census {
+        at: now,
+        pending: with(Status::PendingApproval).count() as u64,
+        oldest_pending: with(Status::PendingApproval).map(|elevation| elevation.filed_at).min(),
+        active: with(Status::Active).count() as u64,
+        overdue: all.iter().filter_map(Elevation::due).filter(|due| *due <= now).min(),
+    }
 }
 
 /// What chance decides about an elevation. Its deadlines are a few ticks around the moment of the list.

@@ -1,8 +1,10 @@
 //! A store that writes in another way than it should, for tests that must go red, or that stop a commit halfway.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use countersign::domain::census::Census;
 use countersign::domain::elevation::Elevation;
 use countersign::domain::error::Error;
 use countersign::domain::id::{AccountId, ElevationId, PrincipalId, RoleId};
@@ -23,18 +25,64 @@ use crate::kit::Around;
 /// Writes a change in another way.
 type Writing = dyn Fn(Arc<dyn Store>, Change) -> BoxFuture<'static, Result<Commit, Error>> + Send + Sync;
 
-/// A store with something else in the place of its `commit`.
+/// Counts in another way.
+type Counting = dyn Fn(Arc<dyn Store>, Moment) -> BoxFuture<'static, Result<Census, Error>> + Send + Sync;
+
+/// A store with other functions instead of its `commit` and its `census`.
 struct Instead {
     store: Arc<dyn Store>,
     commit: Box<Writing>,
+    census: Box<Counting>,
+}
+
+impl Instead {
+    /// A store that writes in another way.
+    fn of_commit(store: Arc<dyn Store>, commit: Box<Writing>) -> Arc<dyn Store> {
+        let census: Box<Counting> = Box::new(|store, now| Box::pin(async move { store.census(now).await }));
+        Arc::new(Self { store, commit, census })
+    }
+
+    /// A store that counts in another way.
+    fn of_census(store: Arc<dyn Store>, census: Box<Counting>) -> Arc<dyn Store> {
+        let commit: Box<Writing> =
+            Box::new(|store, change| Box::pin(async move { store.commit(change).await }));
+        Arc::new(Self { store, commit, census })
+    }
+}
+
+/// How a store counts while `counts` says so.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Counts {
+    /// As it should.
+    Well,
+    /// With an error.
+    Badly,
+    /// Never.
+    Never,
+}
+
+/// A store that counts as `counts` says, and how often it was asked to.
+pub fn that_counts(counts: watch::Receiver<Counts>, asked: Arc<AtomicUsize>) -> Around {
+    Box::new(move |store| {
+        let census = move |store: Arc<dyn Store>, now| -> BoxFuture<'static, _> {
+            asked.fetch_add(1, Ordering::SeqCst);
+            let mut counts = counts.clone();
+            Box::pin(async move {
+                let counts = *counts.wait_for(|counts| *counts != Counts::Never).await.unwrap();
+                match counts {
+                    Counts::Badly => Err(Error::unavailable("no counts today")),
+                    _ => store.census(now).await,
+                }
+            })
+        };
+        Instead::of_census(store, Box::new(census))
+    })
 }
 
 /// A store that does not look at the versions of elevations: a change that relied on an earlier one is written as if it
 /// had relied on the present one.
 pub fn without_the_version_check() -> Around {
-    Box::new(|store| {
-        Arc::new(Instead { store, commit: Box::new(|store, change| Box::pin(forced(store, change))) })
-    })
+    Box::new(|store| Instead::of_commit(store, Box::new(|store, change| Box::pin(forced(store, change)))))
 }
 
 async fn forced(store: Arc<dyn Store>, mut change: Change) -> Result<Commit, Error> {
@@ -71,7 +119,7 @@ impl Gate {
                     store.commit(change).await
                 })
             };
-            Arc::new(Instead { store, commit: Box::new(commit) })
+            Instead::of_commit(store, Box::new(commit))
         })
     }
 
@@ -106,6 +154,10 @@ impl Gate {
 impl Store for Instead {
     async fn commit(&self, change: Change) -> Result<Commit, Error> {
         (self.commit)(self.store.clone(), change).await
+    }
+
+    async fn census(&self, now: Moment) -> Result<Census, Error> {
+        (self.census)(self.store.clone(), now).await
     }
 
     async fn elevation(&self, key: ElevationKey) -> Result<Option<ElevationRead>, Error> {
