@@ -18,6 +18,7 @@ use tonic::Status;
 use crate::domain::caller::Caller;
 use crate::domain::error::{Error, Kind};
 use crate::domain::moment::{Life, Moment};
+use crate::domain::rights;
 use crate::ports::Clock;
 
 /// What a scheme says of a request.
@@ -95,6 +96,18 @@ pub async fn require_caller(
             next.run(request).await
         }
         Err(error) => authenticator.refuse(error),
+    }
+}
+
+/// Lets a request of an administrator pass, before its message is read; [`require_caller`] has found out who calls.
+pub async fn require_administrator(request: Request, next: Next) -> Response {
+    let administers = match request.extensions().get::<Arc<Caller>>() {
+        Some(caller) => rights::administers(caller).map_err(Error::from),
+        None => Err(Error::internal("a request came past the authentication")),
+    };
+    match administers {
+        Ok(()) => next.run(request).await,
+        Err(error) => Status::from(error).into_http(),
     }
 }
 

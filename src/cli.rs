@@ -3,6 +3,7 @@
 mod backup;
 mod check;
 mod dev;
+mod files;
 mod role;
 mod serve;
 mod token;

@@ -8,6 +8,7 @@ mod connections;
 mod edge;
 mod forwarded;
 mod guard;
+mod host;
 mod limits;
 mod operations;
 mod probes;
@@ -32,13 +33,13 @@ use tokio_util::task::AbortOnDropHandle;
 use tonic::service::Routes;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::auth::{Authenticator, require_caller};
+use crate::auth::{Authenticator, require_administrator, require_caller};
 use crate::domain::error::Error;
 use crate::grpc::Grpc;
 use crate::metrics::Metrics;
 use crate::proto::pam::v1::approval_service_server::ApprovalServiceServer;
 use crate::proto::pam::v1::elevation_service_server::ElevationServiceServer;
-use crate::proto::pam::v1::role_service_server::RoleServiceServer;
+use crate::proto::pam::v1::role_service_server::{self, RoleServiceServer};
 use crate::proto::pam::v1::session_service_server::SessionServiceServer;
 use crate::rest::Rest;
 use crate::rest::cors::Cors;
@@ -163,6 +164,7 @@ fn router(app: App, stop: &CancellationToken) -> Result<Router, Error> {
     let observer = Arc::new(edge::Observer::new(&app.metrics, app.traces));
     let authenticator = Arc::new(app.authenticator);
     let private = grpc_routes(services(&grpc))
+        .merge(role_changes(&grpc))
         .fallback(move |request| unrouted(rest.clone(), request))
         .layer(from_fn_with_state(authenticator.clone(), require_caller))
         .layer(from_fn_with_state(gate, limits::admit));
@@ -205,8 +207,19 @@ fn services(grpc: &Arc<Grpc>) -> Routes {
         .add_service(
             ElevationServiceServer::from_arc(grpc.clone()).max_decoding_message_size(LONGEST_MESSAGE),
         )
-        .add_service(RoleServiceServer::from_arc(grpc.clone()).max_decoding_message_size(LONGEST_ROLE))
+        .add_service(RoleServiceServer::from_arc(grpc.clone()).max_decoding_message_size(LONGEST_MESSAGE))
         .add_service(SessionServiceServer::from_arc(grpc.clone()).max_decoding_message_size(LONGEST_MESSAGE))
+}
+
+/// The rpcs that take a whole role. Their messages are long, so only those of administrators are read.
+fn role_changes(grpc: &Arc<Grpc>) -> Router {
+    let service = RoleServiceServer::from_arc(grpc.clone()).max_decoding_message_size(LONGEST_ROLE);
+    let path = |rpc: &str| format!("/{}/{rpc}", role_service_server::SERVICE_NAME);
+    Router::new()
+        .route_service(&path("CreateRole"), service.clone())
+        .route_service(&path("UpdateRole"), service)
+        .layer(from_fn(require_administrator))
+        .layer(from_fn(edge::only_grpc))
 }
 
 /// Room for every text and comparison that a request may have.

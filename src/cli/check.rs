@@ -10,7 +10,7 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 
-use super::{print, printable, serve};
+use super::{files, print, printable, serve};
 use crate::auth::tokens::TokensFile;
 use crate::config::{Data, Serve, StoreLocation};
 use crate::domain::error::Error;
@@ -34,7 +34,8 @@ pub(super) async fn run(settings: &Serve) -> Result<(), Error> {
     if settings.dev {
         return Err(Error::invalid("With --dev there is nothing to check, because nothing is kept."));
     }
-    let mut findings = vec![listen(settings).await, zone(settings), data_dir(&settings.data.data_dir)];
+    let mut findings = vec![listen(settings).await, open_files(settings), zone(settings)];
+    findings.push(data_dir(&settings.data.data_dir));
     findings.push(store(&settings.data).await);
     findings.extend(tokens(settings));
     print(&findings.iter().map(|finding| format!("{finding}\n")).collect::<String>())?;
@@ -86,6 +87,13 @@ async fn listen(settings: &Serve) -> Finding {
             Finding::Warning(format!("the address {address} is in use; a server may be running"))
         }
         Err(error) => Finding::Error(format!("the address {address} cannot be listened on: {error}")),
+    }
+}
+
+fn open_files(settings: &Serve) -> Finding {
+    match files::allow(settings.max_connections) {
+        Ok(limit) => Finding::Ok(format!("the limit of open files is {limit}")),
+        Err(error) => Finding::Error(error.to_string()),
     }
 }
 

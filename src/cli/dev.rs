@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{print, serve};
+use super::{files, print, serve};
 use crate::auth::tokens;
 use crate::config::Serve;
 use crate::domain::account::{Account, Principal};
@@ -24,6 +24,7 @@ use crate::system::SystemClock;
 
 /// Serves a temporary store with one pending approval, and prints how to decide it.
 pub(super) async fn run(mut settings: Serve) -> Result<(), Error> {
+    files::allow(settings.max_connections)?;
     let folder = tempfile::tempdir().map_err(Error::internal)?;
     let people = People::new()?;
     settings.administrators = vec![people.administrator.clone()];

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{check, create_data_dir};
+use super::{check, create_data_dir, files};
 use crate::auth::Authenticator;
 use crate::auth::bearer::Bearer;
 use crate::auth::tokens::TokensFile;
@@ -33,6 +33,7 @@ use crate::traces::Traces;
 pub(super) async fn run(settings: Serve) -> Result<(), Error> {
     // First of all, because a SIGHUP that nobody has asked for ends the process.
     let hangup = signal(SignalKind::hangup()).map_err(Error::internal)?;
+    let open_files = files::allow(settings.max_connections)?;
     create_data_dir(&settings.data.data_dir)?;
     let tokens = tokens(&settings, &settings.data.tokens())?;
     check::warn(&settings, &tokens);
@@ -41,7 +42,7 @@ pub(super) async fn run(settings: Serve) -> Result<(), Error> {
     let app = app(&settings, store, metrics, tokens.clone()).await?;
     let listener = bind(settings.listen).await?;
     let address = listener.local_addr().map_err(Error::internal)?;
-    tracing::info!(%address, store = %settings.data.store(), "listening");
+    tracing::info!(%address, store = %settings.data.store(), open_files, "listening");
     tokio::select! {
         served = server::run(listener, app, interrupted()?) => served,
         () = reread(hangup, &tokens) => Err(Error::internal("signals come no more")),

@@ -21,8 +21,8 @@ use uuid::Uuid;
 
 use super::connections::Peer;
 use super::forwarded::TrustedProxies;
-use super::operations;
 use super::unserved::Unserved;
+use super::{host, operations};
 use crate::domain::event::{Channel, Origin};
 use crate::metrics::{Measured, Metrics, OneMore, RequestMetrics};
 use crate::ports::Ids;
@@ -109,17 +109,30 @@ pub(super) struct Web {
     pub(super) proxies: TrustedProxies,
 }
 
+impl Web {
+    /// Puts the address that a proxy says its client called into the extensions of the request.
+    fn note_address(&self, request: &mut Request) -> Result<(), Error> {
+        let peer = request.extensions().get::<Peer>().map(|peer| peer.address);
+        if let Some(address) = self.proxies.address(peer, request.headers())? {
+            request.extensions_mut().insert(address);
+        }
+        Ok(())
+    }
+}
+
 /// Speaks the caller's dialect: prints errors, answers preflights, marks answers for pages of other origins.
 pub(super) async fn pass(State(web): State<Arc<Web>>, mut request: Request, next: Next) -> Response {
+    let hosts = host::check(&request);
     if speaks_grpc(&request) {
-        return explained(next.run(request).await);
+        return match hosts {
+            Ok(()) => explained(next.run(request).await),
+            Err(error) => Status::from(error).into_http(),
+        };
     }
-    let peer = request.extensions().get::<Peer>().map(|peer| peer.address);
-    if let Some(address) = web.proxies.address(peer, request.headers()) {
-        request.extensions_mut().insert(address);
-    }
+    let hosts = hosts.and_then(|()| web.note_address(&mut request));
     let origin = web.cors.allowed(request.headers());
     let mut response = match request.method() {
+        _ if let Err(error) = hosts => Status::from(error).into_http(),
         _ if let Some(unserved) = request.extensions().get::<Unserved>() => {
             Status::from(unserved.error()).into_http()
         }

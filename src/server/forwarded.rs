@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 
-use http::uri::Authority;
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
+use super::host;
+use crate::domain::error::Error;
 use crate::rest::Address;
 
 /// The proxies whose word counts; anybody else could make links lead wherever they like.
@@ -14,23 +15,28 @@ pub struct TrustedProxies(pub Vec<IpNet>);
 
 impl TrustedProxies {
     /// What the proxy at `peer` says of the address that the client called: in `Forwarded` (RFC 7239), else in
-    /// `X-Forwarded-Host` and `X-Forwarded-Proto`. Of several the last one counts, which is the word of our own proxy.
-    pub(super) fn address(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<Address> {
-        let peer = peer?.to_canonical();
-        if !self.0.iter().any(|network| network.contains(&peer)) {
-            return None;
+    /// `X-Forwarded-Host` and `X-Forwarded-Proto`. Of several the last one counts, which is the word of our own proxy. A
+    /// host that is none is an error.
+    pub(super) fn address(
+        &self,
+        peer: Option<IpAddr>,
+        headers: &HeaderMap,
+    ) -> Result<Option<Address>, Error> {
+        let peer = peer.map(|peer| peer.to_canonical());
+        if !peer.is_some_and(|peer| self.0.iter().any(|network| network.contains(&peer))) {
+            return Ok(None);
         }
         let (host, scheme) = match last(headers, &FORWARDED) {
             Some(element) => (parameter(element, "host"), parameter(element, "proto")),
             None => (last(headers, &X_FORWARDED_HOST), last(headers, &X_FORWARDED_PROTO)),
         };
-        let authority: Option<Authority> = host.and_then(|host| host.parse().ok());
+        let authority = host.map(|host| host::read(host, "The forwarded host")).transpose()?;
         let scheme = match scheme {
             Some(scheme) if scheme.eq_ignore_ascii_case("https") => Some("https"),
             Some(scheme) if scheme.eq_ignore_ascii_case("http") => Some("http"),
             _ => None,
         };
-        (authority.is_some() || scheme.is_some()).then_some(Address { authority, scheme })
+        Ok((authority.is_some() || scheme.is_some()).then_some(Address { authority, scheme }))
     }
 }
 
@@ -58,7 +64,10 @@ mod tests {
     fn address(peer: &str, headers: &[(&HeaderName, &str)]) -> Option<String> {
         let headers = headers.iter().map(|(name, value)| ((*name).clone(), value.parse().unwrap())).collect();
         let trusted = TrustedProxies(vec!["10.0.0.0/8".parse().unwrap(), "127.0.0.1/32".parse().unwrap()]);
-        let found = trusted.address(Some(peer.parse().unwrap()), &headers)?;
+        let Ok(found) = trusted.address(Some(peer.parse().unwrap()), &headers) else {
+            return Some("refused".to_owned());
+        };
+        let found = found?;
         let authority = found.authority.map(|authority| authority.to_string());
         Some(format!("{} {}", found.scheme.unwrap_or("-"), authority.as_deref().unwrap_or("-")))
     }
@@ -75,7 +84,7 @@ mod tests {
             ("10.1.2.3", &[(&X_FORWARDED_PROTO, "https")], Some("https -")),
             ("10.1.2.3", &[(&FORWARDED, "host=a.example"), (&X_FORWARDED_HOST, "b.example")], Some("- a.example")),
             ("10.1.2.3", &[(&FORWARDED, "for=1.2.3.4")], None),
-            ("10.1.2.3", &[(&FORWARDED, "host=<script>")], None),
+            ("10.1.2.3", &[(&FORWARDED, "host=<script>")], Some("refused")),
             ("10.1.2.3", &[(&X_FORWARDED_PROTO, "javascript")], None),
             ("10.1.2.3", &[(&X_FORWARDED_HOST, "")], None),
             ("10.1.2.3", &[], None),
@@ -88,6 +97,6 @@ mod tests {
         }
         let nobody = TrustedProxies::default();
         let headers = HeaderMap::from_iter([(X_FORWARDED_HOST, "evil.example".parse().unwrap())]);
-        assert!(nobody.address(Some("127.0.0.1".parse().unwrap()), &headers).is_none());
+        assert!(nobody.address(Some("127.0.0.1".parse().unwrap()), &headers).unwrap().is_none());
     }
 }

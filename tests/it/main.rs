@@ -10,6 +10,7 @@ mod auth;
 mod clock;
 mod contract;
 mod documented;
+mod edge;
 mod gauges;
 mod killed;
 mod law;

@@ -410,8 +410,13 @@ pub struct Program {
 
 impl Program {
     pub fn serve(data: &str) -> Self {
-        let mut child = countersign(&["serve", "--data-dir", data, "--listen", "127.0.0.1:0"])
-            .args(["--administrator", "PRIV\\ann", "--log-format", "json"])
+        Self::run(countersign(&["serve", "--data-dir", data]))
+    }
+
+    /// Runs a command that serves, and adds the arguments that every test needs.
+    pub fn run(mut command: Command) -> Self {
+        let mut child = command
+            .args(["--listen", "127.0.0.1:0", "--administrator", "PRIV\\ann", "--log-format", "json"])
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();

@@ -1,0 +1,91 @@
+//! The host that a request names. It becomes part of every link, and of the answer's length.
+
+use std::net::Ipv6Addr;
+
+use axum::extract::Request;
+use http::header::HOST;
+use http::uri::Authority;
+use rustls::pki_types::ServerName;
+
+use crate::domain::error::Error;
+
+/// Checks what the request line or `:authority`, and the `Host` header name. A request may leave both out; an operation
+/// that needs the host refuses that by itself.
+pub(super) fn check(request: &Request) -> Result<(), Error> {
+    if let Some(authority) = request.uri().authority() {
+        read(authority.as_str(), "The host of the request")?;
+    }
+    let mut headers = request.headers().get_all(HOST).iter();
+    match (headers.next(), headers.next()) {
+        (None, _) => Ok(()),
+        (Some(header), None) if header.is_empty() => Ok(()),
+        (Some(header), None) => read(header.to_str().unwrap_or_default(), "The Host header").map(drop),
+        (Some(_), Some(_)) => Err(Error::invalid("The Host header must be there once.")),
+    }
+}
+
+/// Reads a host: a name or an address, with a port or without. `place` says where it stands.
+pub(super) fn read(text: &str, place: &str) -> Result<Authority, Error> {
+    let authority = Some(text).filter(|text| text.len() <= LONGEST).and_then(|text| text.parse().ok());
+    authority.filter(is_host).ok_or_else(|| {
+        Error::invalid(format!(
+            "{place} must be one name or address, such as pam.contoso.com:8086, of at most {LONGEST} octets."
+        ))
+    })
+}
+
+fn is_host(authority: &Authority) -> bool {
+    let host = authority.host();
+    let is_named = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => ServerName::try_from(host).is_ok(),
+    };
+    // What is in front of the host, a user, is part of no link either.
+    let is_port =
+        |port: &str| port.bytes().all(|digit| digit.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    let rest = authority.as_str().strip_prefix(host);
+    is_named && rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
+}
+
+/// Room for the longest name of DNS, but not for its port as well.
+const LONGEST: usize = 255;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_with_a_port_or_without() {
+        let long = ["x".repeat(63), "y".repeat(63), "z".repeat(63), "w".repeat(61)].join(".");
+        for good in
+            ["pam", "a.b.", "A-b_c.d:1", "1.2.3.4:65535", "[::1]:80", &long, &format!("{}:1", &long[..253])]
+        {
+            assert!(read(good, "It").is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            ":80",
+            "a:",
+            "a:+1",
+            "a:65536",
+            "a:b",
+            "a@b",
+            "a@a",
+            "a:1@a",
+            "[::1]x",
+            "[1.2.3.4]",
+            "[fe80::1%25lo]",
+            "::1",
+            "a_",
+            "-a",
+            "a-.b",
+            "a%20b",
+            "é",
+            "1.2.3.4.5",
+            &format!("{long}w"),
+            &"x".repeat(64),
+        ] {
+            assert_eq!(read(bad, "It").is_ok(), bad == "a_", "{bad}");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The edge of the server: bounds on what a request may bring, in either dialect.
+
+mod files;
+mod host;
+mod messages;
