@@ -63,11 +63,12 @@ pub struct Serve {
     /// Where the data is.
     #[command(flatten)]
     pub data: Data,
-    /// An account, DOMAIN\user, that may create roles. May be given more than once.
-    #[arg(long = "administrator", env = "COUNTERSIGN_ADMINISTRATORS", value_delimiter = ',', value_parser = account)]
+    /// An account, DOMAIN\user, that may create roles. May be given more than once, or as a list with commas.
+    #[arg(long = "administrator", env = "COUNTERSIGN_ADMINISTRATORS", value_delimiter = ',', value_parser = listed_account)]
     pub administrators: Vec<Account>,
-    /// An account, DOMAIN\user, that may read /metrics, as administrators may. May be given more than once.
-    #[arg(long = "monitor", env = "COUNTERSIGN_MONITORS", value_delimiter = ',', value_parser = account)]
+    /// An account, DOMAIN\user, that may read /metrics, as administrators may. May be given more than once, or as a list
+    /// with commas.
+    #[arg(long = "monitor", env = "COUNTERSIGN_MONITORS", value_delimiter = ',', value_parser = listed_account)]
     pub monitors: Vec<Account>,
     /// The OTLP collector that traces go to, over gRPC: http://127.0.0.1:4317 [default: none, and no traces].
     #[arg(long, env = "COUNTERSIGN_OTLP_ENDPOINT", value_parser = endpoint)]
@@ -293,6 +294,11 @@ fn account(text: &str) -> Result<Account, String> {
     Account::named(text).map_err(|error| error.to_string())
 }
 
+/// An account of a list, whose commas may have white space on either side.
+fn listed_account(text: &str) -> Result<Account, String> {
+    account(text.trim())
+}
+
 fn group(text: &str) -> Result<Group, String> {
     Group::named(text).map_err(|error| error.to_string())
 }
@@ -356,6 +362,24 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_list_of_accounts_names_every_one() {
+        let named = |list: &str| {
+            let arguments = ["countersign", "serve", "--administrator", list];
+            let Command::Serve(serve) = Cli::try_parse_from(arguments).map_err(|error| error.kind())?.command
+            else {
+                unreachable!()
+            };
+            Ok(serve.administrators.into_iter().map(|account| account.name).collect::<Vec<_>>())
+        };
+        for list in ["PRIV\\ann,PRIV\\bob", "PRIV\\ann, PRIV\\bob", " PRIV\\ann ,\tPRIV\\bob "] {
+            assert_eq!(named(list), Ok(vec!["PRIV\\ann".to_owned(), "PRIV\\bob".to_owned()]), "{list}");
+        }
+        for bad in ["PRIV\\ann,", "PRIV\\ann;PRIV\\bob", "PRIV\\ann PRIV\\bob", "PRIV\\a\u{200b}nn", "ann"] {
+            assert_eq!(named(bad), Err(clap::error::ErrorKind::ValueValidation), "{bad}");
+        }
     }
 
     #[test]

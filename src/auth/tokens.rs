@@ -303,38 +303,39 @@ impl Loaded {
 
 impl Entries {
     fn insert(&mut self, entry: Entry, named: &Named) -> Result<(), Error> {
-        let account = Account::named(&entry.account).map_err(|_| malformed(&entry.id))?;
+        let account = Account::named(&entry.account).map_err(|error| malformed(&entry.id, error))?;
         let groups: Result<Vec<Group>, _> = entry.groups.iter().map(|group| Group::named(group)).collect();
-        let hash = URL_SAFE_NO_PAD.decode(&entry.sha256).map_err(|_| malformed(&entry.id))?;
+        let hash = URL_SAFE_NO_PAD.decode(&entry.sha256).map_err(|_| malformed(&entry.id, HASH))?;
         let expires = match &entry.expires {
-            Some(expires) => Some(Moment::read(expires, None).map_err(|_| malformed(&entry.id))?),
+            Some(expires) => Some(Moment::read(expires, None).map_err(|error| malformed(&entry.id, error))?),
             None => None,
         };
         let administrator = named.administrators.contains(&account.id);
         let monitor = named.monitors.contains(&account.id);
         self.by_account.entry(account.id).or_default().push(entry.id.clone());
-        let groups = groups.map_err(|_| malformed(&entry.id))?;
+        let groups = groups.map_err(|error| malformed(&entry.id, error))?;
         for group in &groups {
             self.by_group.entry(group.id).or_default().push(entry.id.clone());
         }
         let mut caller = Caller::new(account, groups, administrator, format!("bearer:{}", entry.id));
         caller.monitor = monitor;
         let token = Token {
-            sha256: hash.try_into().map_err(|_| malformed(&entry.id))?,
+            sha256: hash.try_into().map_err(|_| malformed(&entry.id, HASH))?,
             caller: Arc::new(caller),
             expires,
         };
         match self.by_id.insert(entry.id.clone(), token) {
             None => Ok(()),
-            Some(_) => Err(malformed(&entry.id)),
+            Some(_) => Err(malformed(&entry.id, "Another entry has the same id.")),
         }
     }
 }
 
-fn malformed(id: &str) -> Error {
-    Error::internal(format!("the entry {id:?} of the tokens file is malformed"))
+fn malformed(id: &str, why: impl std::fmt::Display) -> Error {
+    Error::internal(format!("the entry {id:?} of the tokens file is malformed: {why}"))
 }
 
+const HASH: &str = "The hash must be 32 bytes in base64url.";
 const ID_LENGTH: usize = 16;
 const LOOK_EVERY: u64 = 10_000_000;
 const PREFIX: &str = "cst_";

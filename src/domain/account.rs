@@ -12,19 +12,20 @@ use super::text;
 pub struct Account {
     /// The UUIDv5 of the normalised name.
     pub id: AccountId,
-    /// The name as it was given, `DOMAIN\user`.
+    /// The name as it was given, `DOMAIN\user`, in the normal form NFKC.
     pub name: String,
 }
 
 impl Account {
-    /// The account of that name: `DOMAIN\user`, one backslash with something on either side, 3 to 256 characters.
+    /// Returns the account of that name: `DOMAIN\user`, one backslash with something on either side, 3 to 256 characters.
     pub fn named(name: &str) -> Result<Self, Error> {
-        text::name(name, LONGEST_NAME)?;
+        let name = composed(name)?;
         match name.split_once('\\') {
             Some((domain, user)) if !domain.is_empty() && !user.is_empty() && !user.contains('\\') => {
-                Ok(Self { id: AccountId(named_id(&ACCOUNTS, name)), name: name.to_owned() })
+                check_spaces(&name)?;
+                Ok(Self { id: AccountId(named_id(&ACCOUNTS, &name)), name })
             }
-            _ => Err(Error::invalid("The name of an account has the form DOMAIN\\user.")),
+            _ => Err(Error::invalid("The name of an account must have the form DOMAIN\\user.")),
         }
     }
 
@@ -39,15 +40,16 @@ impl Account {
 pub struct Group {
     /// The UUIDv5 of the normalised name, in the namespace of groups.
     pub id: PrincipalId,
-    /// The name as it was given.
+    /// The name as it was given, in the normal form NFKC.
     pub name: String,
 }
 
 impl Group {
-    /// The group of that name, 1 to 256 characters.
+    /// Returns the group of that name, 1 to 256 characters.
     pub fn named(name: &str) -> Result<Self, Error> {
-        text::name(name, LONGEST_NAME)?;
-        Ok(Self { id: PrincipalId(named_id(&GROUPS, name)), name: name.to_owned() })
+        let name = composed(name)?;
+        check_spaces(&name)?;
+        Ok(Self { id: PrincipalId(named_id(&GROUPS, &name)), name })
     }
 }
 
@@ -70,15 +72,33 @@ impl Principal {
     }
 }
 
-/// The one form in which names compare: Unicode NFKC, then full case folding, and NFKC again, since folding can leave
-/// letters and their accents apart.
-fn normalised(name: &str) -> String {
-    let composed: String = name.nfkc().collect();
-    unicase::UniCase::unicode(composed).to_folded_case().nfkc().collect()
+/// The name in NFKC, which has only the plain backslash and, of the white space that text is written with, the plain space.
+fn composed(name: &str) -> Result<String, Error> {
+    text::name(name, LONGEST_NAME)?;
+    let composed = name.nfkc().collect::<String>();
+    text::name(&composed, LONGEST_NAME)?;
+    Ok(composed)
 }
 
-fn named_id(namespace: &Uuid, name: &str) -> Uuid {
-    Uuid::new_v5(namespace, normalised(name).as_bytes())
+/// Refuses spaces that nobody sees: at the ends, next to the backslash, and next to another.
+fn check_spaces(name: &str) -> Result<(), Error> {
+    if name.split('\\').filter(|part| !part.is_empty()).any(has_hidden_spaces) {
+        let message =
+            "A name must not have white space at its ends, next to the backslash, or twice in a row.";
+        return Err(Error::invalid(message));
+    }
+    Ok(())
+}
+
+fn has_hidden_spaces(part: &str) -> bool {
+    part.split(' ').any(|word| word.is_empty() || word.contains(char::is_whitespace))
+}
+
+/// The id of a name in NFKC. Names compare after full case folding and NFKC once more, since folding can leave letters and
+/// their accents apart.
+fn named_id(namespace: &Uuid, composed: &str) -> Uuid {
+    let folded: String = unicase::UniCase::unicode(composed).to_folded_case().nfkc().collect();
+    Uuid::new_v5(namespace, folded.as_bytes())
 }
 
 const LONGEST_NAME: usize = 256;
@@ -115,8 +135,83 @@ mod tests {
 
     #[test]
     fn the_id_of_a_name_never_changes() {
+        for (name, id) in [
+            ("PRIV\\jen", "e9010058-c10c-542f-b64c-39d40597ca35"),
+            ("CORP\\Jörg Müller", "766ffd52-83d2-584c-bd9d-2ed9daa029fc"),
+            ("PRIV\\straße", "a4704958-2325-5eb2-ac67-a53adbfd0033"),
+            ("corp.example.com\\svc-sql$", "988e56cd-93d5-555c-b3e3-8125e6f61b35"),
+            ("CORP\\O'Brien, Pat (ext.)", "d79235b4-a3d6-594e-9319-705d2fd23e3c"),
+            ("КОРП\\Анна", "70a7826a-8b42-5726-a17c-33cb0c9640f3"),
+            ("社内\\管理者", "d62af360-79c2-5b59-9229-fbaaca18b779"),
+        ] {
+            assert_eq!(Account::named(name).unwrap().id.to_string(), id, "{name}");
+        }
+        for (name, id) in [
+            ("SQL Owners", "8dbafde7-cb12-5fba-aad4-4f35c2588b34"),
+            ("Domain Admins", "4bf79145-4579-589f-afe8-bbe446293269"),
+            ("C++ & C# (ops)", "c636771f-eb6d-587c-a45e-ecf23fdc66e9"),
+        ] {
+            assert_eq!(Group::named(name).unwrap().id.to_string(), id, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_are_normalised_before_they_are_split() {
         let jen = Account::named("PRIV\\jen").unwrap();
-        assert_eq!(jen.id.to_string(), "e9010058-c10c-542f-b64c-39d40597ca35");
+        for name in ["PRIV\u{ff3c}jen", "PRIV\u{fe68}jen", "ＰＲＩＶ\u{ff3c}ｊｅｎ"] {
+            let account = Account::named(name).unwrap();
+            assert_eq!((account.id, &*account.name), (jen.id, &*jen.name), "{name}");
+            assert_eq!(account.user(), "jen", "{name}");
+        }
+        for bad in ["PRIV\\jen\u{ff3c}x", "PRIV\u{ff3c}\\jen", "\u{ff3c}jen"] {
+            assert!(Account::named(bad).is_err(), "{bad}");
+        }
+        let spaced = [Account::named("PRIV\\jen\u{a0}doe"), Account::named("PRIV\\jen doe")];
+        assert_eq!(spaced[0].as_ref().unwrap(), spaced[1].as_ref().unwrap());
+    }
+
+    #[test]
+    fn no_name_looks_like_another() {
+        for bad in [
+            " PRIV\\jen",
+            "PRIV\\jen ",
+            "PRIV\\ jen",
+            "PRIV \\jen",
+            "PRIV\\jen\u{a0}",
+            "PRIV\\jen\u{3000}",
+            "PRIV\\\u{2003}jen",
+            "PRIV\\j\u{1680}en",
+            "PRIV\\jen  doe",
+            "PRIV\\jen \u{a0}doe",
+            "PRIV\\\u{a8}jen",
+            "PRIV\\j\u{ad}en",
+            "PRIV\\jen\u{200b}",
+            "PRIV\\j\u{200d}en",
+            "\u{feff}PRIV\\jen",
+            "PRIV\\\u{202e}nej",
+            "PRIV\\jen\u{fe0f}",
+            "PRIV\\\u{3164}",
+            "PRIV\\jen\u{2800}",
+            "PRIV\\jen\u{e0041}",
+            "PRIV\\jen\u{ffa0}",
+        ] {
+            assert!(Account::named(bad).is_err(), "{bad:?}");
+        }
+        for bad in [
+            " ops",
+            "ops ",
+            "PRIV\\ ops",
+            "PRIV \\ops",
+            "ops\u{a0}",
+            "domain  ops",
+            "o\u{200b}ps",
+            "\u{202e}spo",
+            " ",
+            "\u{3164}",
+        ] {
+            assert!(Group::named(bad).is_err(), "{bad:?}");
+        }
+        assert!(Group::named("Domain Admins").is_ok());
     }
 
     #[test]

@@ -4,13 +4,14 @@ use regex_lite::RegexBuilder;
 
 use super::error::Error;
 use super::refusal::Refusal;
+use super::text;
 
 /// What a reason must be like; by default there need not be any, and every one will do.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ReasonRule {
     /// Whether there must be one.
     pub required: bool,
-    /// How many characters one has at least, white space at its ends not counted; at most 1,024.
+    /// How many visible characters one has at least, white space not counted; at most 1,024.
     pub shortest: u32,
     /// What is found in every one.
     pub pattern: Option<Pattern>,
@@ -25,7 +26,7 @@ pub struct Pattern(String);
 pub enum ReasonFault {
     /// There is none.
     Missing,
-    /// It has fewer characters than this.
+    /// It has fewer visible characters than this.
     TooShort(u32),
     /// The pattern is not found in it.
     Unlike,
@@ -46,10 +47,12 @@ impl ReasonRule {
     }
 
     fn fault(&self, reason: Option<&str>) -> Option<ReasonFault> {
-        let Some(reason) = reason.map(str::trim).filter(|reason| !reason.is_empty()) else {
+        let reason = reason.unwrap_or_default().trim();
+        let visible = text::visible(reason);
+        if visible == 0 {
             return self.required.then_some(ReasonFault::Missing);
-        };
-        if reason.chars().count() < usize::try_from(self.shortest).unwrap_or(usize::MAX) {
+        }
+        if visible < usize::try_from(self.shortest).unwrap_or(usize::MAX) {
             return Some(ReasonFault::TooShort(self.shortest));
         }
         let pattern = self.pattern.as_ref()?;
@@ -114,6 +117,11 @@ mod tests {
             (rule(false, 3, None), Some("ab"), Some(TooShort(3))),
             (rule(false, 3, None), Some(" ab      "), Some(TooShort(3))),
             (rule(false, 3, None), Some("äöü"), None),
+            (rule(false, 4, None), Some("a b c"), Some(TooShort(4))),
+            (rule(false, 3, None), Some("a\u{301}b"), Some(TooShort(3))),
+            (rule(false, 3, None), Some("a\u{200b}\u{2060}b"), Some(TooShort(3))),
+            (rule(true, 0, None), Some("\u{200b}\u{3164}"), Some(Missing)),
+            (rule(false, 3, pattern("x")), Some("\u{200b}"), None),
             (rule(false, 0, pattern("INC[0-9]{6}")), Some("see INC123456."), None),
             (rule(false, 0, pattern("^INC[0-9]{6}$")), Some("see INC123456."), Some(Unlike)),
             (rule(false, 0, pattern("^INC[0-9]{6}$")), Some("INC12345\n6"), Some(Unlike)),

@@ -49,7 +49,7 @@ pub struct Rules {
 impl Role {
     /// The role, when it keeps its bounds and can be decided: it names as many people as have to approve.
     pub fn checked(self) -> Result<Self, Error> {
-        text::name(&self.display_name, 256)?;
+        text::display_name(&self.display_name, 256)?;
         text::bounded(&self.description)?;
         bounded(&self.candidates)?;
         if self.longest_life == Life::ZERO {
@@ -142,11 +142,15 @@ mod tests {
     #[test]
     fn a_role_keeps_its_bounds() {
         type Change = fn(&mut Role);
-        let table: [(&str, bool, Change); 21] = [
+        let table: [(&str, bool, Change); 25] = [
             ("as it is", true, |_| {}),
             ("without approval", true, |role| role.stages.clear()),
             ("no name", false, |role| role.display_name.clear()),
             ("a name of 257", false, |role| role.display_name = "x".repeat(257)),
+            ("a name of nothing to see", false, |role| role.display_name = "\u{3164}".into()),
+            ("a name of a space", false, |role| role.display_name = " ".into()),
+            ("a name that turns around", false, |role| role.display_name = "Readers \u{202e}toor".into()),
+            ("a name of the original", true, |role| role.display_name = "Allow AD Access ".into()),
             ("a description of 1,024", true, |role| role.description = "x".repeat(1_024)),
             ("a description of 1,025", false, |role| role.description = "x".repeat(1_025)),
             ("no life", false, |role| role.longest_life = Life::ZERO),

@@ -28,7 +28,7 @@ pub(super) fn approval(elevation: Elevation, now: Moment) -> Result<v1::Approval
         id: approval.id.to_string(),
         elevation_id: elevation.id.to_string(),
         role_id: elevation.role.to_string(),
-        role_display_name: elevation.role_display_name,
+        role_display_name: text::shown(&elevation.role_display_name),
         requester: Some(elevation.requester.into()),
         justification: elevation.justification,
         requested_life: Some(elevation.requested_life.into()),
@@ -50,7 +50,7 @@ impl From<Shown> for v1::Elevation {
             status: v1::ElevationStatus::from(elevation.status(shown.now)).into(),
             requester: Some(elevation.requester.into()),
             role_id: elevation.role.to_string(),
-            role_display_name: elevation.role_display_name,
+            role_display_name: text::shown(&elevation.role_display_name),
             justification: elevation.justification,
             requested_life: Some(elevation.requested_life.into()),
             life: Some(elevation.life.into()),
@@ -86,15 +86,21 @@ impl From<&Caller> for v1::Session {
 
 impl From<account::Account> for v1::Account {
     fn from(account: account::Account) -> Self {
-        Self { id: account.id.to_string(), user: account.user().to_owned(), name: account.name }
+        Self {
+            id: account.id.to_string(),
+            user: text::shown_name(account.user()),
+            name: text::shown_name(&account.name),
+        }
     }
 }
 
 impl From<account::Principal> for v1::Principal {
     fn from(principal: account::Principal) -> Self {
         let kind = match principal {
-            account::Principal::Account(account) => v1::principal::Kind::Account(account.name),
-            account::Principal::Group(group) => v1::principal::Kind::Group(group.name),
+            account::Principal::Account(account) => {
+                v1::principal::Kind::Account(text::shown_name(&account.name))
+            }
+            account::Principal::Group(group) => v1::principal::Kind::Group(text::shown_name(&group.name)),
         };
         Self { kind: Some(kind) }
     }

@@ -44,7 +44,8 @@ const BACKENDS: &[&str] = &["store::postgres", "store::sqlite"];
 const PARTS: &[&str] = &["domain::moment"];
 
 /// Modules that may use these crates, and no others.
-const ONLY_CRATES: Table = &[("domain", "jiff proptest regex_lite unicase unicode_normalization uuid")];
+const ONLY_CRATES: Table =
+    &[("domain", "jiff proptest regex_lite unicase unicode_normalization unicode_properties uuid")];
 
 /// Modules that never use these crates, nor those of the same family: `tonic` means `tonic_types` too.
 const NEVER_CRATES: Table = &[

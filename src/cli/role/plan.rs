@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::file::{Entry, Wanted};
 use crate::domain::error::Error;
+use crate::domain::text;
 use crate::proto::pam::v1::Role;
 
 /// What has to be done about one role of the file.
@@ -29,7 +30,8 @@ pub(super) fn plan(wanted: Vec<Wanted>, present: &[Role]) -> Result<Vec<Step>, E
     let mut meant = HashSet::new();
     let mut found = Vec::new();
     for Wanted { line, entry } in &wanted {
-        let namesakes = wanted.iter().filter(|other| other.entry.display_name == entry.display_name);
+        let namesakes =
+            wanted.iter().filter(|other| look_alike(&other.entry.display_name, &entry.display_name));
         let role = find(entry, present).map_err(|error| at(*line, error))?;
         let id = role.map(|role| role.id.clone()).or(entry.id.map(|id| id.to_string()));
         if (entry.id.is_none() && namesakes.count() > 1) || id.is_some_and(|id| !meant.insert(id)) {
@@ -44,13 +46,17 @@ pub(super) fn plan(wanted: Vec<Wanted>, present: &[Role]) -> Result<Vec<Step>, E
 fn find<'a>(entry: &Entry, present: &'a [Role]) -> Result<Option<&'a Role>, &'static str> {
     let is_meant = |role: &&Role| match entry.id {
         Some(id) => role.id.parse() == Ok(id),
-        None => role.display_name == entry.display_name,
+        None => look_alike(&role.display_name, &entry.display_name),
     };
     let mut meant = present.iter().filter(is_meant);
     match (meant.next(), meant.next()) {
         (_, Some(_)) => Err("the server has several roles of this display name; an id is needed"),
         (role, None) => Ok(role),
     }
+}
+
+fn look_alike(one: &str, other: &str) -> bool {
+    text::look(one) == text::look(other)
 }
 
 fn step(entry: Entry, before: Option<&Role>) -> Result<Step, Error> {

@@ -6,7 +6,7 @@ use crate::domain::error::Error;
 use crate::domain::event::Event;
 use crate::domain::explain::{Explanation, StageExplanation};
 use crate::domain::refusal::Refusal;
-use crate::domain::timeline;
+use crate::domain::{text, timeline};
 use crate::proto::pam::v1;
 use crate::status;
 
@@ -60,7 +60,7 @@ impl From<(u64, Event)> for v1::TimelineEntry {
         Self {
             sequence,
             time: Some(event.time.into()),
-            text: timeline::words(&event),
+            text: text::shown(&timeline::words(&event)),
             event: event.fact.name().to_owned(),
             actor: event.by.map(|by| by.account.into()),
         }

@@ -7,6 +7,7 @@ use crate::domain::moment::Life;
 use crate::domain::reason::{self, Pattern};
 use crate::domain::role::{Role, Rules};
 use crate::domain::stages::{self, Shortage};
+use crate::domain::text;
 use crate::domain::version::{Version, Versioned};
 use crate::domain::window::{TimeOfDay, Window};
 use crate::proto::pam::v1;
@@ -17,7 +18,7 @@ impl From<Versioned<Role>> for v1::Role {
         let time_of_day = |of: fn(Window) -> TimeOfDay| rules.window.map(of).map(|time| time.to_string());
         Self {
             id: role.id.to_string(),
-            display_name: role.display_name,
+            display_name: text::shown(&role.display_name),
             description: role.description,
             longest_life: Some(role.longest_life.into()),
             available_from: time_of_day(Window::from).unwrap_or_default(),

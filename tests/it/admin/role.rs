@@ -102,12 +102,25 @@ async fn what_differs_is_told_old_and_new() {
     assert_eq!(after.description, "Read\u{1b}[31m and\nwrite.");
 }
 
+/// A role that looks like another of the server is that one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_looks_the_same_is_the_same_role() {
+    let desk = Desk::open().await;
+    assert_eq!(desk.run(&["apply", &desk.file(SQL), "--yes"]).0, 0);
+    for name in ["SQL File Access ", "SQL File\u{a0}Access", "ＳＱＬ File Access"] {
+        let (code, told) = desk.run(&["apply", &desk.file(&SQL.replace("SQL File Access", name))]);
+        assert!(code == 0 && told.starts_with("update "), "{name}: {told}");
+    }
+    let (code, told) = desk.run(&["apply", &desk.file(&[SQL, &SQL.replace("Access", "Access ")].concat())]);
+    assert!(code == 1 && told.contains("another role of the file is the same one"), "{told}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_listed_can_be_applied() {
     let (here, there) = (Desk::open().await, Desk::open().await);
     let ann = here.kit.as_(ANN);
-    let mut strange = role("\"Strange\" 'Role' \\ \u{202e}", &["group:PRIV\\A", "group:group:B"], 2);
-    strange.description = "one\n'''\"\"\"\\\u{1b}[31m\ttwo\r\n[[role]]\nid = 1".to_owned();
+    let mut strange = role("\"Strange\" 'Role' \\", &["group:PRIV\\A", "group:group:B"], 2);
+    strange.description = "one\u{202e}\n'''\"\"\"\\\u{1b}[31m\ttwo\r\n[[role]]\nid = 1".to_owned();
     strange.candidates =
         vec![principal("group:SQL Users"), principal("PRIV\\O'Neil \"x\""), principal("PRIV\\é")];
     strange.longest_life.as_mut().unwrap().seconds = 3_660 * 86_400;

@@ -272,5 +272,14 @@ impl Chance {
 /// The days on which the clocks of Berlin are changed, and one in between.
 const BEGINNINGS: [i64; 3] = [17_747_424_000_000_000, 17_928_864_000_000_000, 17_829_504_000_000_000];
 
-pub const REASONS: [Option<&str>; 7] =
-    [None, None, Some("INC1"), Some("INC1"), Some(" INC1 broke "), Some("äö "), Some(" \t ")];
+pub const REASONS: [Option<&str>; 9] = [
+    None,
+    None,
+    Some("INC1"),
+    Some("INC1"),
+    Some(" INC1 broke "),
+    Some("äö "),
+    Some(" \t "),
+    Some("\u{200b}\u{3164}"),
+    Some("o\u{308} a\u{200b}"),
+];

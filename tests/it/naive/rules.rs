@@ -508,10 +508,11 @@ pub fn approval_status(elevation: &Elevation, now: i64) -> Option<&'static str> 
 /// What is wrong with a reason.
 pub fn fault(rule: &Rule, reason: Option<&str>) -> Option<String> {
     let reason = reason.unwrap_or_default().trim_matches(char::is_whitespace);
-    if reason.is_empty() {
+    let seen = reason.chars().filter(|letter| !" \u{200b}\u{308}\u{3164}".contains(*letter)).count();
+    if seen == 0 {
         return rule.required.then(|| "ReasonNotAccepted(Missing)".into());
     }
-    if reason.chars().count() < rule.shortest {
+    if seen < rule.shortest {
         return Some(format!("ReasonNotAccepted(TooShort({}))", rule.shortest));
     }
     let is_ticket = |text: &[u8]| text.starts_with(b"INC") && text.get(3).is_some_and(u8::is_ascii_digit);
