@@ -4,6 +4,7 @@ mod backup;
 mod check;
 mod dev;
 mod files;
+mod notify;
 mod role;
 mod serve;
 mod token;

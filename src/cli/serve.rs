@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{check, create_data_dir, files};
+use super::{check, create_data_dir, files, notify};
 use crate::auth::Authenticator;
 use crate::auth::bearer::Bearer;
 use crate::auth::tokens::TokensFile;
@@ -42,9 +42,15 @@ pub(super) async fn run(settings: Serve) -> Result<(), Error> {
     let app = app(&settings, store, metrics, tokens.clone()).await?;
     let listener = bind(settings.listen).await?;
     let address = listener.local_addr().map_err(Error::internal)?;
+    let interrupted = interrupted()?;
+    let shutdown = async move {
+        interrupted.await;
+        notify::stopping();
+    };
     tracing::info!(%address, store = %settings.data.store(), open_files, "listening");
+    notify::ready();
     tokio::select! {
-        served = server::run(listener, app, interrupted()?) => served,
+        served = server::run(listener, app, shutdown) => served,
         () = reread(hangup, &tokens) => Err(Error::internal("signals come no more")),
     }
 }
@@ -142,7 +148,9 @@ fn quota(settings: &Serve) -> Quota {
 async fn reread(mut hangup: Signal, tokens: &TokensFile) {
     while hangup.recv().await.is_some() {
         tracing::info!("SIGHUP: the tokens file is read again; settings change with a restart only");
+        notify::reloading();
         tokens.reread(SystemClock.now());
+        notify::ready();
     }
 }
 

@@ -19,6 +19,7 @@ mod life;
 mod metrics;
 mod naive;
 mod nodes;
+mod notify;
 mod odata;
 mod openapi;
 mod operations;
