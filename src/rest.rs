@@ -4,6 +4,7 @@
 //! OData. So nothing can be done here that a gRPC caller cannot do.
 
 mod approvals;
+mod atom;
 pub mod cors;
 mod create;
 mod entity;

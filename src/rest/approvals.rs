@@ -4,10 +4,11 @@ use async_trait::async_trait;
 use axum::body::Body;
 use axum::response::Response;
 use http::request::Parts;
+use prost_types::Timestamp;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::list::{Asked, Page, Set};
+use super::list::{Asked, Page, Set, guid_key};
 use super::model::{Cell, Edm, Property, Source};
 use super::query::check_action;
 use super::{Rest, message_of};
@@ -108,7 +109,16 @@ impl Set for PendingApprovals {
             |approval| Cell::identifier(&approval.id),
         ),
     ];
+    const ACTIONS: &'static [&'static str] = &["Approve", "Reject"];
     type Row = Approval;
+
+    fn key(approval: &Approval) -> String {
+        guid_key(&approval.id)
+    }
+
+    fn updated(approval: &Approval) -> Option<Timestamp> {
+        approval.filed_at
+    }
 
     async fn page(rest: &Rest, request: &Parts, asked: Asked) -> Result<Page<Approval>, Status> {
         let message = ListApprovalsRequest {

@@ -11,7 +11,8 @@ use prost_types::{Duration, Timestamp};
 use serde_json::Value;
 use tonic::Status;
 
-use super::entity::{Entity, base_url, json, local_time, precise_utc};
+use super::atom;
+use super::entity::{Entity, MIN_VALUE, answer, base_url, local_time, precise_utc};
 use super::format::Format;
 use super::list::{Set, Single, entity};
 use super::model::Cell;
@@ -32,14 +33,18 @@ impl Rest {
         let elevation = self.elevations.create_elevation(message_of(request, message)).await?;
         let elevation = elevation.into_inner().elevation.unwrap_or_default();
         let location = format!("{base}pamrequests(guid'{}')", elevation.id);
+        let location = HeaderValue::try_from(location).map_err(Error::internal)?;
+        let format = Format::of(asked.as_deref(), &request.headers);
         let mut response = if wants_no_content(request) {
             no_content()
         } else {
-            let format = Format::of(asked.as_deref(), &request.headers);
             let created = self.created(&elevation, &base, format);
-            json(StatusCode::CREATED, format, &Single::of::<Requests>(&base, created))
+            answer(StatusCode::CREATED, format, &Single::of::<Requests>(&base, created))
         };
-        let location = HeaderValue::try_from(location).map_err(Error::internal)?;
+        // OData wants it where there is no body. The documented answers in JSON do without it.
+        if response.status() == StatusCode::NO_CONTENT || matches!(format, Format::Atom(_)) {
+            response.headers_mut().insert(DATA_SERVICE_ID, location.clone());
+        }
         response.headers_mut().insert(LOCATION, location);
         Ok(response)
     }
@@ -48,9 +53,9 @@ impl Rest {
     fn created<'a>(&self, elevation: &'a Elevation, base: &str, format: Format) -> Entity<'a> {
         let properties: Vec<_> = Requests::PROPERTIES.iter().collect();
         let mut row = entity::<Requests>(elevation, base, &properties, format);
-        for (name, cell) in &mut row.cells {
-            match (*name, &cell) {
-                _ if format == Format::Verbose2 => {}
+        for (column, cell) in &mut row.cells {
+            match (column.name, &cell) {
+                _ if format.counts_milliseconds() => {}
                 (CREATION_TIME, Cell::Moment(time)) => {
                     *cell = Cell::Text(Some(local_time(*time, &self.zone).into()))
                 }
@@ -87,8 +92,11 @@ impl Fields {
         fields.set_form(request.uri.query().unwrap_or_default().as_bytes());
         let content_type = request.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let media_type = content_type.and_then(|content_type| content_type.split(';').next());
-        if media_type.is_some_and(|name| name.trim().eq_ignore_ascii_case("application/json")) {
+        let is = |media: &str| media_type.is_some_and(|name| name.trim().eq_ignore_ascii_case(media));
+        if is("application/json") {
             fields.set_json(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body))?;
+        } else if is("application/atom+xml") {
+            fields.set_entry(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body))?;
         } else {
             fields.set_form(body);
         }
@@ -117,6 +125,25 @@ impl Fields {
                     return Err(Error::invalid("A member of the body has the wrong type."));
                 }
                 _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the properties of an Atom entry. Clients with types send every property that a row has, and year 1 where a
+    /// time is none.
+    fn set_entry(&mut self, entry: &[u8]) -> Result<(), Error> {
+        let entry =
+            str::from_utf8(entry).map_err(|error| Error::invalid("The body is not UTF-8.").because(error))?;
+        for (name, value) in atom::properties(entry)? {
+            match value {
+                atom::Value::Text(text) if name.eq_ignore_ascii_case(REQUESTED_TIME) && text == MIN_VALUE => {
+                }
+                atom::Value::Text(text) => self.set(&name, text),
+                atom::Value::Complex if self.field(&name).is_some() => {
+                    return Err(Error::invalid("A property of the entry has the wrong type."));
+                }
+                atom::Value::Complex | atom::Value::Null => {}
             }
         }
         Ok(())
@@ -195,6 +222,7 @@ fn no_content() -> Response {
 
 /// More seconds than any life has; what is in between is refused where lives are known.
 const LONGEST_TTL: f64 = 1e12;
+const DATA_SERVICE_ID: HeaderName = HeaderName::from_static("dataserviceid");
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 

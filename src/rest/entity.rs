@@ -14,8 +14,9 @@ use serde::ser::{SerializeMap, Serializer};
 use serde_json::ser::Formatter;
 use serde_json::value::RawValue;
 
-use super::format::Format;
-use super::model::Cell;
+use super::atom::Writer;
+use super::format::{DocumentKind, Format};
+use super::model::{Cell, Column};
 use crate::status::Error;
 
 /// A row, or what was selected of it, as it is printed.
@@ -24,8 +25,14 @@ pub(super) struct Entity<'a> {
     pub(super) kind: &'static str,
     /// The address of the row, where it has one.
     pub(super) address: Option<String>,
+    /// The id that Atom prints: an address that no other row has, and that need not lead anywhere.
+    pub(super) id: String,
+    /// The actions on the row, which Atom prints.
+    pub(super) actions: &'static [&'static str],
+    /// The moment of the last known change, which Atom prints.
+    pub(super) updated: Option<Timestamp>,
     /// Its properties, in the documented order.
-    pub(super) cells: Vec<(&'static str, Cell<'a>)>,
+    pub(super) cells: Vec<(Column, Cell<'a>)>,
     /// The form of the answer.
     pub(super) format: Format,
 }
@@ -41,7 +48,9 @@ impl Entity<'_> {
             )?;
         }
         let cells = self.cells.iter();
-        cells.into_iter().try_for_each(|(name, cell)| object.serialize_entry(name, &Value(cell, self.format)))
+        cells
+            .into_iter()
+            .try_for_each(|(column, cell)| object.serialize_entry(column.name, &Value(cell, self.format)))
     }
 }
 
@@ -90,16 +99,14 @@ impl Serialize for Value<'_> {
                 object.serialize_entry("Value", id)?;
                 object.end()
             }
-            Cell::Moment(moment) if *format == Format::Verbose2 => {
+            Cell::Moment(moment) if format.counts_milliseconds() => {
                 milliseconds(*moment).serialize(serializer)
             }
             Cell::Moment(moment) => utc(*moment).serialize(serializer),
-            Cell::TimeOfDay(text) if *format == Format::Verbose2 => {
+            Cell::TimeOfDay(text) if format.counts_milliseconds() => {
                 printed_milliseconds(time_of_day(text)).serialize(serializer)
             }
-            Cell::TimeOfDay(text) => {
-                time_of_day(text).strftime("%Y-%m-%dT%H:%M:%S").to_string().serialize(serializer)
-            }
+            Cell::TimeOfDay(text) => printed_time_of_day(text).serialize(serializer),
             // An `Edm.Int64` stands in quotes.
             Cell::Number(number) => serializer.collect_str(number),
             Cell::Text(text) => text.serialize(serializer),
@@ -119,6 +126,11 @@ fn time_of_day(text: &str) -> jiff::Timestamp {
         .and_then(|(hours, minutes)| Some(hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?));
     let minutes = jiff::SignedDuration::from_mins(minutes.unwrap_or_default());
     FIRST_MOMENT.checked_add(minutes).unwrap_or(FIRST_MOMENT)
+}
+
+/// A time of day such as `08:00` as every form but version 2 prints it, without a zone.
+pub(super) fn printed_time_of_day(text: &str) -> String {
+    time_of_day(text).strftime("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
 fn printed_milliseconds(moment: jiff::Timestamp) -> Box<RawValue> {
@@ -154,20 +166,41 @@ pub(super) fn called(uri: &Uri, headers: &HeaderMap, told: Option<&Address>) -> 
     authority.filter(|authority| !authority.as_str().contains('@'))
 }
 
+/// What is printed, in every form of JSON and in Atom.
+pub(super) trait Document: Serialize {
+    /// The kind of document that it is.
+    const KIND: DocumentKind;
+
+    /// Prints it as Atom.
+    fn print_atom(&self, atom: &mut Writer);
+}
+
 /// An answer with a body.
-pub(super) fn json(status: StatusCode, format: Format, body: &impl Serialize) -> Response {
-    let mut text = Vec::new();
-    body.serialize(&mut serde_json::Serializer::with_formatter(&mut text, Ascii))
-        .expect("bodies are plain structs, which always print as JSON");
+pub(super) fn answer<D: Document>(status: StatusCode, format: Format, document: &D) -> Response {
+    let text = match format {
+        Format::Atom(_) => {
+            let mut atom = Writer::new();
+            document.print_atom(&mut atom);
+            atom.finish()
+        }
+        Format::Light | Format::NoMetadata | Format::Verbose(_) => json(document),
+    };
     let mut response = Response::new(text.into());
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    let (content_type, version) = format.headers();
-    headers.insert(CONTENT_TYPE, content_type);
+    headers.insert(CONTENT_TYPE, format.content_type(D::KIND));
     // What was decided must be gone from the very next list, also for browsers that like to keep what they got.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(DATA_SERVICE_VERSION, version);
+    headers.insert(DATA_SERVICE_VERSION, format.version().header());
     response
+}
+
+fn json(document: &impl Serialize) -> Vec<u8> {
+    let mut text = Vec::new();
+    document
+        .serialize(&mut serde_json::Serializer::with_formatter(&mut text, Ascii))
+        .expect("documents are plain structs, which always print as JSON");
+    text
 }
 
 /// A moment as lists print it: UTC, milliseconds, trailing zeros left out; year 1 when there is none.

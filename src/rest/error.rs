@@ -2,22 +2,39 @@
 
 use axum::response::Response;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
 use tonic::Status;
 
-use super::entity;
-use super::format::Format;
+use super::atom::{self, Writer};
+use super::entity::{Document, answer};
+use super::format::{DocumentKind, Format, Version};
+use super::query::asked_format;
 use crate::status::{RETRY_AFTER_SECONDS, error_of, kind_of, row};
 
+/// The form in which the client of a request reads errors.
+#[derive(Clone, Copy, Debug)]
+pub struct Form(Format);
+
+impl Form {
+    /// Returns the form that a request asks for, by its query or its headers.
+    pub fn of(uri: &Uri, headers: &HeaderMap) -> Self {
+        Self(match Format::of(asked_format(uri.query()).as_deref(), headers) {
+            // Before version 3, there was no other form of JSON. Since then, light errors are read by all.
+            Format::Verbose(Version::Three) | Format::NoMetadata => Format::Light,
+            format => format,
+        })
+    }
+}
+
 /// Prints a status. `headers` are those of the gRPC response that carried it; what is not gRPC's own stays.
-pub fn print(status: &Status, headers: &HeaderMap) -> Response {
+pub fn print(status: &Status, headers: &HeaderMap, Form(format): Form) -> Response {
     let row = row(kind_of(status));
     // What tonic says by itself may quote the request.
     let message = error_of(status).map_or("The request could not be processed.", |error| &*error.message);
-    let body =
-        Body { error: Detail { code: row.reason, message: Message { lang: "en-US", value: message } } };
-    let mut response = entity::json(row.http, Format::Light, &body);
+    let detail = Detail { code: row.reason, message: Message { lang: "en-US", value: message } };
+    let mut response = answer(row.http, format, &Body { detail, is_verbose: format.is_verbose() });
     for (name, value) in headers {
         if !name.as_str().starts_with("grpc-") && ![CONTENT_TYPE, CONTENT_LENGTH].contains(name) {
             response.headers_mut().append(name, value.clone());
@@ -29,10 +46,25 @@ pub fn print(status: &Status, headers: &HeaderMap) -> Response {
     response
 }
 
-#[derive(Serialize)]
 struct Body<'a> {
-    #[serde(rename = "odata.error")]
-    error: Detail<'a>,
+    detail: Detail<'a>,
+    is_verbose: bool,
+}
+
+impl Document for Body<'_> {
+    const KIND: DocumentKind = DocumentKind::Error;
+
+    fn print_atom(&self, atom: &mut Writer) {
+        atom::error(self.detail.code, self.detail.message.value, atom);
+    }
+}
+
+impl Serialize for Body<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry(if self.is_verbose { "error" } else { "odata.error" }, &self.detail)?;
+        object.end()
+    }
 }
 
 #[derive(Serialize)]

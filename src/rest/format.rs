@@ -1,64 +1,132 @@
-//! The forms of JSON that OData v3 knows, and which of them a client gets (`wire.md` 82 to 90, A21).
+//! The forms of answers that OData v3 knows, and which of them a client gets (`wire.md` 82 to 90, A21).
 
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// A form of JSON.
+/// A form of answers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Format {
+    /// Atom, for clients that read nothing else.
+    Atom(Version),
     /// JSON light with minimal metadata, which whoever asks for nothing else gets.
     Light,
     /// JSON light without `odata.metadata`.
     NoMetadata,
-    /// The older form, `{"d":..}`, of version 2 of the protocol, whose moments are counts of milliseconds.
-    Verbose2,
-    /// The same of version 3, whose moments are texts.
-    Verbose3,
+    /// The older form of JSON, `{"d":..}`. It is the only one below version 3 of the protocol.
+    Verbose(Version),
+}
+
+/// A version of the protocol, oldest first.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Version {
+    /// Lists have neither counts nor next links.
+    One,
+    /// Moments in JSON are counts of milliseconds.
+    Two,
+    /// There is JSON light, and entries name their actions.
+    Three,
+}
+
+/// Something that a body can be, each with a media type of its own in Atom.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum DocumentKind {
+    /// A single row.
+    Entry,
+    /// Why something did not happen.
+    Error,
+    /// A list.
+    Feed,
+    /// The names of the sets.
+    Service,
 }
 
 impl Format {
-    /// The form that a request asks for, by `$format` or by its headers. No form is refused: whoever can read none of
-    /// them gets JSON light, as the original did.
+    /// The form of rows and errors that a request asks for, by `$format` or by its headers. No form is refused: whoever
+    /// can read none of them gets JSON light, as the original did.
     pub(super) fn of(option: Option<&str>, headers: &HeaderMap) -> Self {
+        Self::among(&["application/atom+xml"], option, headers)
+    }
+
+    /// The form of the service document that a request asks for.
+    pub(super) fn of_service_document(option: Option<&str>, headers: &HeaderMap) -> Self {
+        Self::among(&["application/atom+xml", "application/atomsvc+xml"], option, headers)
+    }
+
+    /// The form that a request asks for, where these media types ask for Atom.
+    fn among(atom: &[&str], option: Option<&str>, headers: &HeaderMap) -> Self {
         let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let parse = |text: &str| Range::parse(text, atom);
         let ranges = match option {
-            None => accepted.flat_map(|value| value.split(',')).filter_map(Range::parse).collect(),
+            None => accepted.flat_map(|value| value.split(',')).filter_map(parse).collect(),
             Some("json") => Vec::new(),
-            Some(option) => Vec::from_iter(Range::parse(option)),
+            Some(option) => Vec::from_iter(parse(option)),
         };
-        match Range::best(&ranges) {
-            Flavour::NoMetadata => Self::NoMetadata,
-            Flavour::Verbose if reads_version_3(headers) => Self::Verbose3,
-            Flavour::Verbose => Self::Verbose2,
-            Flavour::Any | Flavour::Light => Self::Light,
+        match (Range::best(&ranges), Version::most(headers)) {
+            (Flavour::Atom, most) => Self::Atom(most),
+            (Flavour::Verbose, most) | (_, most @ (Version::One | Version::Two)) => Self::Verbose(most),
+            (Flavour::NoMetadata, Version::Three) => Self::NoMetadata,
+            (Flavour::Any | Flavour::Light, Version::Three) => Self::Light,
         }
     }
 
-    /// Whether it is the older form.
+    /// Whether it is the older form of JSON.
     pub(super) fn is_verbose(self) -> bool {
-        matches!(self, Self::Verbose2 | Self::Verbose3)
+        matches!(self, Self::Verbose(_))
     }
 
-    /// The headers `Content-Type` and `DataServiceVersion` of answers in it.
-    pub(super) fn headers(self) -> (HeaderValue, HeaderValue) {
-        let (content_type, version) = match self {
-            Self::Light => ("application/json; odata=minimalmetadata; streaming=true; charset=utf-8", "3.0"),
-            Self::NoMetadata => ("application/json; odata=nometadata; streaming=true; charset=utf-8", "3.0"),
-            Self::Verbose2 => ("application/json; odata=verbose; charset=utf-8", "2.0"),
-            Self::Verbose3 => ("application/json; odata=verbose; charset=utf-8", "3.0"),
-        };
-        (HeaderValue::from_static(content_type), HeaderValue::from_static(version))
+    /// Whether moments are counts of milliseconds.
+    pub(super) fn counts_milliseconds(self) -> bool {
+        matches!(self, Self::Verbose(Version::One | Version::Two))
+    }
+
+    /// The version of the protocol that answers in this form are of.
+    pub(super) fn version(self) -> Version {
+        match self {
+            Self::Atom(version) | Self::Verbose(version) => version,
+            Self::Light | Self::NoMetadata => Version::Three,
+        }
+    }
+
+    /// The header `Content-Type` of a document of that kind in this form.
+    pub(super) fn content_type(self, kind: DocumentKind) -> HeaderValue {
+        HeaderValue::from_static(match (self, kind) {
+            (Self::Atom(_), DocumentKind::Entry) => "application/atom+xml; type=entry; charset=utf-8",
+            (Self::Atom(_), DocumentKind::Error) => "application/xml; charset=utf-8",
+            (Self::Atom(_), DocumentKind::Feed) => "application/atom+xml; type=feed; charset=utf-8",
+            (Self::Atom(_), DocumentKind::Service) => "application/atomsvc+xml; charset=utf-8",
+            (Self::Light, _) => "application/json; odata=minimalmetadata; streaming=true; charset=utf-8",
+            (Self::NoMetadata, _) => "application/json; odata=nometadata; streaming=true; charset=utf-8",
+            (Self::Verbose(_), _) => "application/json; odata=verbose; charset=utf-8",
+        })
     }
 }
 
-/// Whether the client reads version 3 of the protocol. Whoever says nothing does; what stands behind a `;` is who it is.
-fn reads_version_3(headers: &HeaderMap) -> bool {
-    let most = headers.get(MAX_DATA_SERVICE_VERSION).and_then(|version| version.to_str().ok());
-    let most = most.and_then(|version| version.split(';').next()).map(str::trim);
-    !matches!(most, Some("1.0" | "2.0"))
+impl Version {
+    /// The newest version that the client reads, and that there is. Text after a `;` names the client. A version older
+    /// than the first counts as the first, and a header that is no version as none.
+    pub(super) fn most(headers: &HeaderMap) -> Self {
+        let most = headers.get(MAX_DATA_SERVICE_VERSION).and_then(|version| version.to_str().ok());
+        let most = most.and_then(|version| version.split(';').next()).map(str::trim);
+        let is_number =
+            |digits: &str| !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+        match most.and_then(|version| version.split_once('.')) {
+            Some(("0" | "1", minor)) if is_number(minor) => Self::One,
+            Some(("2", minor)) if is_number(minor) => Self::Two,
+            _ => Self::Three,
+        }
+    }
+
+    /// The header `DataServiceVersion` of answers of this version.
+    pub(super) fn header(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::One => "1.0",
+            Self::Two => "2.0",
+            Self::Three => "3.0",
+        })
+    }
 }
 
-/// One of the things that an `Accept` header lists, if JSON is a case of it.
+/// One of the things that an `Accept` header lists, if it is a form that there is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Range {
     flavour: Flavour,
@@ -69,25 +137,28 @@ struct Range {
 enum Flavour {
     /// Whatever there is.
     Any,
+    Atom,
     Light,
     NoMetadata,
     Verbose,
 }
 
 impl Range {
-    fn parse(text: &str) -> Option<Self> {
+    fn parse(text: &str, atom: &[&str]) -> Option<Self> {
         let mut parts = text.split(';').map(|part| part.trim().to_ascii_lowercase());
         let media = parts.next()?;
         let mut range = Self { flavour: Flavour::Light, quality: 1.0 };
         match &*media {
             "application/json" => {}
             "*/*" | "application/*" => range.flavour = Flavour::Any,
+            media if atom.contains(&media) => range.flavour = Flavour::Atom,
             _ => return None,
         }
+        let is_json = range.flavour != Flavour::Atom;
         for part in parts {
             match part.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
-                Some(("odata", "verbose")) => range.flavour = Flavour::Verbose,
-                Some(("odata", "nometadata")) => range.flavour = Flavour::NoMetadata,
+                Some(("odata", "verbose")) if is_json => range.flavour = Flavour::Verbose,
+                Some(("odata", "nometadata")) if is_json => range.flavour = Flavour::NoMetadata,
                 Some(("q", quality)) => range.quality = quality.parse().ok()?,
                 _ => {}
             }
@@ -95,12 +166,15 @@ impl Range {
         (range.quality > 0.0).then_some(range)
     }
 
-    /// The first of those that are wanted most. Plain JSON goes before the older form, when both are wanted as much.
+    /// The first of those that are wanted most. Plain JSON goes before Atom and the older form, when both are wanted as
+    /// much.
     fn best(ranges: &[Self]) -> Flavour {
         let most = ranges.iter().map(|range| range.quality).fold(0.0, f32::max);
         let wanted = || ranges.iter().filter(|range| range.quality >= most).map(|range| range.flavour);
         match wanted().next() {
-            Some(Flavour::Verbose) if wanted().any(|flavour| flavour == Flavour::Light) => Flavour::Light,
+            Some(Flavour::Atom | Flavour::Verbose) if wanted().any(|flavour| flavour == Flavour::Light) => {
+                Flavour::Light
+            }
             flavour => flavour.unwrap_or(Flavour::Any),
         }
     }
@@ -113,47 +187,98 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everybody_gets_json_that_they_can_read() {
+    fn everybody_gets_a_form_that_they_can_read() {
+        let [one, two, three] = [Version::One, Version::Two, Version::Three];
         #[rustfmt::skip]
         let table = [
             ("", "", Format::Light),
             ("*/*", "", Format::Light),
+            ("*/*", "4.0", Format::Light),
+            ("*/*", "any", Format::Light),
+            ("*/*", "2", Format::Light),
+            ("*/*", "2.x", Format::Light),
             ("application/json, text/javascript, */*; q=0.01", "", Format::Light),
             ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "", Format::Light),
             ("text/xml", "", Format::Light),
-            ("application/atom+xml,application/xml", "3.0;NetFx", Format::Light),
+            ("application/xml", "", Format::Light),
             ("application/json;odata=nometadata", "", Format::NoMetadata),
             ("application/json; odata=NoMetadata, */*", "", Format::NoMetadata),
             ("application/json;odata=fullmetadata", "", Format::Light),
             ("application/json;odata=minimalmetadata", "", Format::Light),
-            ("application/json;odata=verbose", "", Format::Verbose3),
-            ("application/json;odata=verbose", "3.0", Format::Verbose3),
-            ("application/json;odata=verbose", "2.0", Format::Verbose2),
-            ("application/json;odata=verbose", "1.0;datajs", Format::Verbose2),
-            ("application/atomsvc+xml;q=0.8, application/json;odata=verbose;q=0.5, */*;q=0.1", "2.0", Format::Verbose2),
+            ("application/json;odata=verbose", "", Format::Verbose(three)),
+            ("application/json;odata=verbose", "3.0", Format::Verbose(three)),
+            ("application/json;odata=verbose", "2.0", Format::Verbose(two)),
+            ("application/json;odata=verbose", "1.0;datajs", Format::Verbose(one)),
+            ("application/atomsvc+xml;q=0.8, application/json;odata=verbose;q=0.5, */*;q=0.1", "2.0", Format::Verbose(two)),
             ("application/json;odata=verbose, application/json", "", Format::Light),
-            ("application/json;q=0.5, application/json;odata=verbose", "", Format::Verbose3),
+            ("application/json;q=0.5, application/json;odata=verbose", "", Format::Verbose(three)),
             ("application/json, application/json;odata=verbose;q=0.9", "", Format::Light),
             ("application/json;odata=verbose;q=0, */*", "", Format::Light),
             ("application/json;odata=verbose;q=x", "", Format::Light),
+            // Below version 3 there is no JSON light.
+            ("", "2.0", Format::Verbose(two)),
+            ("*/*", "1.0", Format::Verbose(one)),
+            ("application/json", "2.0;NetFx", Format::Verbose(two)),
+            ("application/json;odata=nometadata", " 2.0 ; NetFx", Format::Verbose(two)),
+            ("application/json", "0.9", Format::Verbose(one)),
+            // The .NET client, of version 3 and of version 2.
+            ("application/atom+xml,application/xml", "3.0;NetFx", Format::Atom(three)),
+            ("application/atom+xml,application/xml", "2.0;NetFx", Format::Atom(two)),
+            ("application/atom+xml", "", Format::Atom(three)),
+            ("Application/Atom+XML;type=feed;charset=utf-8", "1.0", Format::Atom(one)),
+            ("application/atom+xml, */*;q=0.5", "", Format::Atom(three)),
+            ("application/atom+xml;odata=verbose", "", Format::Atom(three)),
+            // JSON is for whoever reads it as well as Atom.
+            ("application/atom+xml, application/json", "", Format::Light),
+            ("application/atom+xml, application/json", "2.0", Format::Verbose(two)),
+            ("application/atom+xml;q=0.9, application/json", "", Format::Light),
+            ("application/atom+xml;q=0, */*", "", Format::Light),
+            ("*/*, application/atom+xml", "", Format::Light),
+            ("application/atomsvc+xml", "", Format::Light),
         ];
         for (accept, version, format) in table {
-            let mut headers = HeaderMap::new();
-            if !accept.is_empty() {
-                headers.insert(ACCEPT, accept.parse().unwrap());
+            assert_eq!(Format::of(None, &headers(accept, version)), format, "{accept} {version}");
+        }
+    }
+
+    #[test]
+    fn the_service_document_has_a_media_type_of_its_own() {
+        for (accept, version, format) in [
+            ("application/atomsvc+xml", "", Format::Atom(Version::Three)),
+            ("application/atom+xml,application/xml", "2.0;NetFx", Format::Atom(Version::Two)),
+            (
+                "application/atomsvc+xml;q=0.8, application/json;odata=verbose;q=0.5, */*;q=0.1",
+                "2.0",
+                Format::Atom(Version::Two),
+            ),
+            ("application/json", "", Format::Light),
+        ] {
+            assert_eq!(Format::of_service_document(None, &headers(accept, version)), format, "{accept}");
+        }
+    }
+
+    #[test]
+    fn no_answer_is_newer_than_the_client_reads() {
+        for accept in ["", "*/*", "application/json;odata=verbose", "application/atom+xml"] {
+            for (most, version) in [("1.0", Version::One), ("2.0", Version::Two), ("3.0", Version::Three)] {
+                assert_eq!(Format::of(None, &headers(accept, most)).version(), version, "{accept} {most}");
             }
-            if !version.is_empty() {
-                headers.insert(MAX_DATA_SERVICE_VERSION, version.parse().unwrap());
-            }
-            assert_eq!(Format::of(None, &headers), format, "{accept} {version}");
         }
     }
 
     #[test]
     fn the_query_option_outweighs_the_header() {
-        let headers = HeaderMap::from_iter([(ACCEPT, "application/json;odata=verbose".parse().unwrap())]);
-        assert_eq!(Format::of(Some("json"), &headers), Format::Light);
+        let verbose = headers("application/json;odata=verbose", "");
+        assert_eq!(Format::of(Some("json"), &verbose), Format::Light);
+        assert_eq!(Format::of(Some("json"), &headers("application/atom+xml", "")), Format::Light);
         let nothing = HeaderMap::new();
-        assert_eq!(Format::of(Some("application/json;odata=verbose"), &nothing), Format::Verbose3);
+        let asked = Format::of(Some("application/json;odata=verbose"), &nothing);
+        assert_eq!(asked, Format::Verbose(Version::Three));
+    }
+
+    fn headers(accept: &str, version: &str) -> HeaderMap {
+        let all = [(ACCEPT, accept), (MAX_DATA_SERVICE_VERSION, version)];
+        let given = all.into_iter().filter(|(_, value)| !value.is_empty());
+        given.map(|(name, value)| (name, value.parse().unwrap())).collect()
     }
 }

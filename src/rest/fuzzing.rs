@@ -6,7 +6,10 @@ use std::collections::HashSet;
 use std::fmt::Write;
 use std::sync::LazyLock;
 
+use xml::writer::XmlEvent;
+
 use super::approvals::PendingApprovals;
+use super::atom;
 use super::expression::{self, DEEPEST, Expression, Operator};
 use super::filter::comparisons;
 use super::list::Set;
@@ -95,6 +98,48 @@ pub fn filter(text: &str) {
     is_translated::<Requests>(text);
     is_translated::<Roles>(text);
     is_translated::<Session>(text);
+}
+
+/// An entry is read as the same properties after they are written again, however it was written; its names differ by
+/// more than their case, and its errors say nothing of it.
+///
+/// # Panics
+///
+/// When that does not hold.
+pub fn entry(text: &str) {
+    let properties = match atom::properties(text) {
+        Ok(properties) => properties,
+        Err(error) => return has_fixed_words(&error),
+    };
+    let names: HashSet<String> = properties.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
+    assert_eq!(names.len(), properties.len());
+    // The shortest property is an empty one without a prefix.
+    assert!(properties.len() <= text.len() / "<A/>".len());
+    let written = entry_written(&properties);
+    assert_eq!(atom::properties(&written).ok(), Some(properties));
+}
+
+fn entry_written(properties: &[(String, atom::Value)]) -> String {
+    let mut entry = atom::Writer::new();
+    let root = XmlEvent::start_element("entry").default_ns(atom::ATOM);
+    entry.open(root.ns("d", atom::DATA).ns("m", atom::METADATA));
+    entry.open(XmlEvent::start_element("content"));
+    entry.open(XmlEvent::start_element("m:properties"));
+    for (name, value) in properties {
+        let name = format!("d:{name}");
+        let property = XmlEvent::start_element(&*name);
+        match value {
+            atom::Value::Complex => {
+                entry.open(property);
+                entry.leaf("d:Value", "");
+                entry.close();
+            }
+            atom::Value::Null => entry.empty(property.attr("m:null", "true")),
+            atom::Value::Text(text) => entry.leaf(property, text),
+        }
+    }
+    (0..3).for_each(|_| entry.close());
+    String::from_utf8(entry.finish()).expect("XML in UTF-8")
 }
 
 fn is_translated<S: Set>(text: &str) {
@@ -271,6 +316,11 @@ mod tests {
     #[test]
     fn filters_are_understood_one_way() {
         hold("filter", filter);
+    }
+
+    #[test]
+    fn entries_are_written_again_as_they_were_read() {
+        hold("entry", entry);
     }
 
     #[test]

@@ -5,13 +5,15 @@ use async_trait::async_trait;
 use axum::response::Response;
 use http::StatusCode;
 use http::request::Parts;
+use prost_types::Timestamp;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use tonic::Status;
 
 use super::Rest;
-use super::entity::{self, Entity, base_url};
+use super::atom::{self, Feed, Writer};
+use super::entity::{Document, Entity, answer, base_url};
 use super::filter::comparisons;
-use super::format::Format;
+use super::format::{DocumentKind, Format, Version};
 use super::model::{self, Column, Edm, Property, Source};
 use super::query::{ListOptions, next_query};
 use crate::proto::pam::v1::{Comparison, OrderBy};
@@ -32,11 +34,21 @@ pub(super) trait Set {
     const PROPERTIES: &'static [Property<Self::Row>];
     /// Whether it always is one row, which cannot be filtered or skipped.
     const ONE_ROW: bool = false;
+    /// The actions on a row.
+    const ACTIONS: &'static [&'static str] = &[];
     /// The message that is listed.
     type Row: Send + Sync + 'static;
 
     /// The GUID in the address of a row, where rows have an address.
     fn address(_: &Self::Row) -> Option<&str> {
+        None
+    }
+
+    /// The key of a row as addresses write it.
+    fn key(row: &Self::Row) -> String;
+
+    /// The moment of the last known change of a row.
+    fn updated(_: &Self::Row) -> Option<Timestamp> {
         None
     }
 
@@ -68,6 +80,9 @@ impl Rest {
         let options = ListOptions::parse(request.uri.query())?;
         let base = base_url(request)?;
         let format = Format::of(options.format.as_deref(), &request.headers);
+        if options.count && format.version() == Version::One {
+            return Err(Error::invalid(NO_COUNT).into());
+        }
         let selected = selected::<S>(options.select.as_deref())?;
         let most = options.top.unwrap_or(usize::MAX).min(self.longest_list);
         let mut rows: Vec<S::Row> = Vec::new();
@@ -86,11 +101,15 @@ impl Rest {
         rows.truncate(most);
         let top = options.top.map(|top| top - rows.len());
         let goes_on = !token.is_empty() && top != Some(0);
+        if goes_on && format.version() == Version::One {
+            return Err(Error::invalid(NO_NEXT_LINK).into());
+        }
         let next =
             goes_on.then(|| format!("{base}{}?{}", S::NAME, next_query(request.uri.query(), top, &token)));
         let entities = rows.iter().map(|row| entity::<S>(row, &base, &selected, format)).collect();
-        let list = List { metadata: metadata::<S>(&base, &options), count: total, entities, next, format };
-        Ok(entity::json(StatusCode::OK, format, &list))
+        let metadata = metadata::<S>(&base, &options);
+        let list = List { base, set: S::NAME, metadata, count: total, entities, next, format };
+        Ok(answer(StatusCode::OK, format, &list))
     }
 }
 
@@ -104,13 +123,20 @@ pub(super) fn entity<'a, S: Set>(
     Entity {
         kind: S::TYPE,
         address: S::address(row).map(|id| format!("{base}{}(guid'{id}')", S::NAME)),
-        cells: selected.iter().map(|property| (property.column.name, (property.value)(row))).collect(),
+        id: match format {
+            Format::Atom(_) => format!("{base}{}({})", S::NAME, S::key(row)),
+            Format::Light | Format::NoMetadata | Format::Verbose(_) => String::new(),
+        },
+        actions: S::ACTIONS,
+        updated: S::updated(row),
+        cells: selected.iter().map(|property| (property.column, (property.value)(row))).collect(),
         format,
     }
 }
 
 /// A single row as it is printed.
 pub(super) struct Single<'a> {
+    base: String,
     metadata: String,
     entity: Entity<'a>,
 }
@@ -118,7 +144,15 @@ pub(super) struct Single<'a> {
 impl<'a> Single<'a> {
     /// A row of a set, at an API with that address.
     pub(super) fn of<S: Set>(base: &str, entity: Entity<'a>) -> Self {
-        Self { metadata: format!("{base}%24metadata#{}/@Element", S::NAME), entity }
+        Self { base: base.to_owned(), metadata: format!("{base}%24metadata#{}/@Element", S::NAME), entity }
+    }
+}
+
+impl Document for Single<'_> {
+    const KIND: DocumentKind = DocumentKind::Entry;
+
+    fn print_atom(&self, atom: &mut Writer) {
+        atom::entry(&self.entity, &self.base, atom);
     }
 }
 
@@ -126,12 +160,12 @@ impl Serialize for Single<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut object = serializer.serialize_map(None)?;
         match self.entity.format {
-            Format::Verbose2 | Format::Verbose3 => object.serialize_entry("d", &self.entity)?,
+            Format::Verbose(_) => object.serialize_entry("d", &self.entity)?,
             Format::Light => {
                 object.serialize_entry("odata.metadata", &self.metadata)?;
                 self.entity.print_into(&mut object)?;
             }
-            Format::NoMetadata => self.entity.print_into(&mut object)?,
+            Format::Atom(_) | Format::NoMetadata => self.entity.print_into(&mut object)?,
         }
         object.end()
     }
@@ -139,6 +173,8 @@ impl Serialize for Single<'_> {
 
 /// A list as it is printed.
 struct List<'a> {
+    base: String,
+    set: &'static str,
     metadata: String,
     count: Option<i64>,
     entities: Vec<Entity<'a>>,
@@ -146,12 +182,28 @@ struct List<'a> {
     format: Format,
 }
 
+impl Document for List<'_> {
+    const KIND: DocumentKind = DocumentKind::Feed;
+
+    fn print_atom(&self, atom: &mut Writer) {
+        let Self { base, set, count, entities, next, .. } = self;
+        atom::feed(&Feed { base, set, count: *count, entities, next: next.as_deref() }, atom);
+    }
+}
+
 impl Serialize for List<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut object = serializer.serialize_map(None)?;
-        if self.format.is_verbose() {
-            object.serialize_entry("d", &Results(self))?;
-            return object.end();
+        match self.format {
+            Format::Verbose(Version::One) => {
+                object.serialize_entry("d", &self.entities)?;
+                return object.end();
+            }
+            Format::Verbose(_) => {
+                object.serialize_entry("d", &Results(self))?;
+                return object.end();
+            }
+            Format::Atom(_) | Format::Light | Format::NoMetadata => {}
         }
         if self.format == Format::Light {
             object.serialize_entry("odata.metadata", &self.metadata)?;
@@ -205,6 +257,11 @@ fn asked<S: Set>(options: &ListOptions<'_>) -> Result<Asked, Error> {
     })
 }
 
+/// The key of a row that is known by a GUID, as addresses write it.
+pub(super) fn guid_key(id: &str) -> String {
+    format!("guid'{id}'")
+}
+
 /// How many rows to ask for at once, when so many are missing.
 fn page_size(missing: usize) -> i32 {
     i32::try_from(missing.clamp(1, LARGEST_PAGE)).unwrap_or(i32::MAX)
@@ -242,3 +299,6 @@ pub(super) fn selected<S: Set>(names: Option<&[String]>) -> Result<Vec<&'static 
 }
 
 const LARGEST_PAGE: usize = 1_000;
+const NO_COUNT: &str = "$inlinecount needs a MaxDataServiceVersion of 2.0 or later.";
+const NO_NEXT_LINK: &str =
+    "The list is longer than one answer. Use $top or $filter, or a MaxDataServiceVersion of 2.0 or later.";

@@ -13,8 +13,9 @@ use tonic::Status;
 
 use super::Rest;
 use super::approvals::PendingApprovals;
-use super::entity::{DATA_SERVICE_VERSION, IDENTIFIER, NAMESPACE, base_url, json};
-use super::format::Format;
+use super::atom::{self, Writer};
+use super::entity::{DATA_SERVICE_VERSION, Document, IDENTIFIER, NAMESPACE, answer, base_url};
+use super::format::{DocumentKind, Format, Version};
 use super::list::Set;
 use super::model::{Column, Edm};
 use super::query::{ListOptions, check_action};
@@ -60,9 +61,9 @@ impl Rest {
     /// `GET` of the root of the API: the names of the sets.
     pub(super) fn service_document(&self, request: &Parts) -> Result<Response, Status> {
         let options = ListOptions::parse_single(request.uri.query())?;
-        let format = Format::of(options.format.as_deref(), &request.headers);
+        let format = Format::of_service_document(options.format.as_deref(), &request.headers);
         let base = base_url(request)?;
-        Ok(json(StatusCode::OK, format, &ServiceDocument { base, format }))
+        Ok(answer(StatusCode::OK, format, &ServiceDocument { base, format }))
     }
 
     /// `GET $metadata`: the types of the API, in XML whatever is asked for.
@@ -71,7 +72,7 @@ impl Rest {
         let mut response = Response::new(METADATA.as_str().into());
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml; charset=utf-8"));
-        headers.insert(DATA_SERVICE_VERSION, HeaderValue::from_static("3.0"));
+        headers.insert(DATA_SERVICE_VERSION, Version::most(&request.headers).header());
         Ok(response)
     }
 }
@@ -91,6 +92,14 @@ struct Link {
 #[serde(rename_all = "PascalCase")]
 struct Names {
     entity_sets: Vec<&'static str>,
+}
+
+impl Document for ServiceDocument {
+    const KIND: DocumentKind = DocumentKind::Service;
+
+    fn print_atom(&self, atom: &mut Writer) {
+        atom::service_document(&self.base, atom);
+    }
 }
 
 impl Serialize for ServiceDocument {

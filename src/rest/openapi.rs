@@ -38,7 +38,7 @@ fn description() -> Value {
         "security": [{ "bearer": [] }],
         "paths": paths(&operations),
         "components": {
-            "schemas": schema::all(codes(&operations)),
+            "schemas": schema::all(&codes(&operations)),
             "parameters": parameter::shared(),
             "headers": answer::headers(),
             "responses": answer::shared(),
@@ -72,9 +72,9 @@ fn codes(operations: &[Operation]) -> BTreeSet<&'static str> {
 const ABOUT: &str = "\
 Roles that somebody may ask for, requests to hold them for a while, and what approvers decide.
 
-The protocol is OData version 3, as JSON. Names of properties and the words of `$filter` are case-sensitive; the \
-words of a path are not, and it may end with a slash. What is answered to GET is answered to HEAD too, without its \
-body. Links begin with the host that the request names.
+The protocol is OData version 3, as JSON, or as Atom if `Accept` prefers it. Names of properties and the words of \
+`$filter` are case-sensitive; the words of a path are not, and it may end with a slash. What is answered to GET is \
+answered to HEAD too, without its body. Links begin with the host that the request names.
 
 A time that there is none of is year 1, `0001-01-01T00:00:00`. A whole number of 64 bits stands in quotes.
 

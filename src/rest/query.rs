@@ -89,6 +89,16 @@ pub(super) fn action_format(query: Option<&str>) -> Result<Option<Cow<'_, str>>,
     Ok(asked)
 }
 
+/// The `$format` that errors are printed in: none if it is not understood, or given twice.
+pub(super) fn asked_format(query: Option<&str>) -> Option<Cow<'_, str>> {
+    let mut asked = form_urlencoded::parse(query.unwrap_or_default().as_bytes())
+        .filter_map(|(name, value)| (name == "$format").then_some(value));
+    match (asked.next(), asked.next()) {
+        (Some(value), None) => format(value).ok(),
+        _ => None,
+    }
+}
+
 /// Refuses an option that is not known; the OData layer of the original ignored what has no `$` (`wire.md` 29, 30).
 fn check_unknown(name: &str) -> Result<(), Error> {
     if name.starts_with('$') { Err(Error::invalid("A query parameter is not supported.")) } else { Ok(()) }

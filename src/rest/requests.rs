@@ -5,12 +5,13 @@ use axum::body::Body;
 use axum::response::Response;
 use http::StatusCode;
 use http::request::Parts;
+use prost_types::Timestamp;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::entity::{base_url, json};
+use super::entity::{answer, base_url};
 use super::format::Format;
-use super::list::{Asked, Page, Set, Single, entity, selected};
+use super::list::{Asked, Page, Set, Single, entity, guid_key, selected};
 use super::model::{Cell, Edm, Property, Source};
 use super::query::{ListOptions, check_action};
 use super::{Rest, message_of};
@@ -24,10 +25,10 @@ impl Rest {
         let format = Format::of(options.format.as_deref(), &request.headers);
         let selected = selected::<Requests>(options.select.as_deref())?;
         let message = GetElevationRequest { elevation_id: id.to_string() };
-        let answer = self.elevations.get_elevation(message_of(request, message)).await?;
-        let elevation = answer.into_inner().elevation.unwrap_or_default();
+        let found = self.elevations.get_elevation(message_of(request, message)).await?;
+        let elevation = found.into_inner().elevation.unwrap_or_default();
         let single = Single::of::<Requests>(&base, entity::<Requests>(&elevation, &base, &selected, format));
-        Ok(json(StatusCode::OK, format, &single))
+        Ok(answer(StatusCode::OK, format, &single))
     }
 
     /// `POST pamrequests(guid'..')/Close`, which answers as Approve does.
@@ -119,10 +120,19 @@ impl Set for Requests {
             |elevation| Cell::text(named(&STATUSES, elevation.status().as_str_name(), "Processing")),
         ),
     ];
+    const ACTIONS: &'static [&'static str] = &["Close"];
     type Row = Elevation;
 
     fn address(elevation: &Elevation) -> Option<&str> {
         Some(&elevation.id)
+    }
+
+    fn key(elevation: &Elevation) -> String {
+        guid_key(&elevation.id)
+    }
+
+    fn updated(elevation: &Elevation) -> Option<Timestamp> {
+        elevation.activated_at.or(elevation.filed_at)
     }
 
     async fn page(rest: &Rest, request: &Parts, asked: Asked) -> Result<Page<Elevation>, Status> {

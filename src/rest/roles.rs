@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use http::request::Parts;
 use tonic::Status;
 
-use super::list::{Asked, Page, Set};
+use super::list::{Asked, Page, Set, guid_key};
 use super::model::{Cell, Edm, Property, Source};
 use super::{Rest, message_of};
 use crate::proto::pam::v1::{ListRolesRequest, Role};
@@ -81,6 +81,10 @@ impl Set for Roles {
         ),
     ];
     type Row = Role;
+
+    fn key(role: &Role) -> String {
+        guid_key(&role.id)
+    }
 
     async fn page(rest: &Rest, request: &Parts, asked: Asked) -> Result<Page<Role>, Status> {
         let message = ListRolesRequest {

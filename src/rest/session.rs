@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use http::request::Parts;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tonic::Status;
 
 use super::list::{Asked, Page, Set};
@@ -29,6 +30,11 @@ impl Set for Session {
     )];
     const ONE_ROW: bool = true;
     type Row = Account;
+
+    fn key(account: &Account) -> String {
+        let name = account.name.replace('\'', "''");
+        format!("'{}'", utf8_percent_encode(&name, NON_ALPHANUMERIC))
+    }
 
     async fn page(rest: &Rest, request: &Parts, asked: Asked) -> Result<Page<Account>, Status> {
         let one_row = asked.filter.is_empty() && asked.skip == 0 && asked.page_token.is_empty();

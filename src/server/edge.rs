@@ -131,6 +131,7 @@ pub(super) async fn pass(State(web): State<Arc<Web>>, mut request: Request, next
     }
     let hosts = hosts.and_then(|()| web.note_address(&mut request));
     let origin = web.cors.allowed(request.headers());
+    let form = rest::error::Form::of(request.uri(), request.headers());
     let mut response = match request.method() {
         _ if let Err(error) = hosts => Status::from(error).into_http(),
         _ if let Some(unserved) = request.extensions().get::<Unserved>() => {
@@ -144,7 +145,7 @@ pub(super) async fn pass(State(web): State<Arc<Web>>, mut request: Request, next
         _ => next.run(request).await,
     };
     if let Some(status) = response.extensions_mut().remove::<Status>() {
-        response = rest::error::print(&status, response.headers());
+        response = rest::error::print(&status, response.headers(), form);
         response.extensions_mut().insert(status);
     }
     web.cors.mark(origin, response.headers_mut());

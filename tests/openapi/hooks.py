@@ -12,8 +12,14 @@ def adapt(node):
     for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else []:
         adapt(inner)
     if isinstance(node, dict):
+        leave_out_entries(node)
         unite_forms(node)
         list_examples(node)
+
+
+def leave_out_entries(operation):
+    """JSON Schema cannot say what an Atom entry is: Schemathesis would make up XML with other elements."""
+    operation.get("requestBody", {}).get("content", {}).pop("application/atom+xml", None)
 
 
 def unite_forms(content):

@@ -2,23 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::schema::{self, Form};
+use super::schema::{self, ERROR, Form};
 use crate::status::{Kind, RETRY_AFTER_SECONDS, row};
 
 /// A way to be refused, and what it means.
 pub(super) type Refusal = (Kind, &'static str);
 
-/// An answer in either form of JSON.
-pub(super) fn entity(about: &str, name: &str) -> Value {
-    let content = Form::ALL
-        .map(|form| (form.media_type().to_owned(), json!({ "schema": schema::reference(&form.name(name)) })));
+/// An answer in either form of JSON, or in the media type that Atom has for it.
+pub(super) fn entity(about: &str, name: &str, atom: &str) -> Value {
     json!({
         "description": about,
         "headers": named(&["x-request-id", "DataServiceVersion"]),
-        "content": Map::from_iter(content),
+        "content": content(&schema::reference, name, atom),
     })
+}
+
+/// What a schema of both forms of JSON describes, and XML that none describes.
+fn content(schema: &dyn Fn(&str) -> Value, name: &str, xml: &str) -> Value {
+    let json = Form::ALL.map(|form| (form.media_type(), json!({ "schema": schema(&form.name(name)) })));
+    let all = json.into_iter().chain([(xml, json!({}))]);
+    Value::Object(all.map(|(media_type, content)| (media_type.to_owned(), content)).collect())
 }
 
 /// The headers of answers.
@@ -30,7 +35,11 @@ pub(super) fn headers() -> Value {
             "The id of the request in the log: the caller's own when that is short and plain, else one of the server.",
             json!({ "type": "string", "pattern": "^[0-9A-Za-z_.-]{1,64}$" }),
         ),
-        "DataServiceVersion": header("The version of OData.", json!({ "enum": ["2.0", "3.0"] })),
+        "DataServiceVersion": header("The version of OData.", json!({ "enum": ["1.0", "2.0", "3.0"] })),
+        "DataServiceId": header(
+            "The id of the new request, which is where it is.",
+            json!({ "type": "string", "format": "uri" }),
+        ),
         "Location": header("Where the new request is.", json!({ "type": "string", "format": "uri" })),
         "Preference-Applied": header("What was preferred.", json!({ "const": "return-no-content" })),
         "WWW-Authenticate": header("How to prove who calls.", json!({ "type": "string", "pattern": "^Bearer " })),
@@ -90,8 +99,12 @@ fn name(kind: Kind) -> String {
 fn refusal(status: u16, of: &[&Refusal]) -> Value {
     let lines: Vec<_> = of.iter().map(|(kind, about)| format!("`{}`: {about}", row(*kind).reason)).collect();
     let codes: Vec<_> = of.iter().map(|(kind, _)| row(*kind).reason).collect();
-    let mut schema = schema::reference("Error");
-    schema["properties"]["odata.error"]["properties"]["code"]["enum"] = codes.into();
+    let schema = |name: &str| {
+        let member = if name == ERROR { Form::Light.error() } else { Form::Verbose.error() };
+        let mut schema = schema::reference(name);
+        schema["properties"][member]["properties"]["code"]["enum"] = codes.clone().into();
+        schema
+    };
     let mut headers = named(&["x-request-id", "DataServiceVersion"]);
     match status {
         401 => headers["WWW-Authenticate"] = header("WWW-Authenticate"),
@@ -101,7 +114,7 @@ fn refusal(status: u16, of: &[&Refusal]) -> Value {
     json!({
         "description": lines.join("\n\n"),
         "headers": headers,
-        "content": { "application/json": { "schema": schema } },
+        "content": content(&schema, ERROR, "application/xml"),
     })
 }
 

@@ -84,7 +84,7 @@ pub(super) fn all() -> Vec<Operation> {
 
 fn service_document() -> Operation {
     let parameters = ["format", "v", "MaxDataServiceVersion"].map(parameter::reference).to_vec();
-    let answer = entity("The names of the lists.", SERVICE_DOCUMENT);
+    let answer = entity("The names of the lists.", SERVICE_DOCUMENT, "application/atomsvc+xml");
     Operation { parameters, ..Operation::get(API.to_owned(), "service", "What lists there are.", answer) }
 }
 
@@ -106,7 +106,7 @@ fn metadata() -> Operation {
 }
 
 fn list(set: &Described) -> Operation {
-    let mut answer = entity("The list.", &format!("{}List", set.kind));
+    let mut answer = entity("The list.", &format!("{}List", set.kind), ATOM);
     if let Some(links) = links(set.name) {
         answer["links"] = links;
     }
@@ -151,15 +151,16 @@ fn create() -> Operation {
     let content = json!({
         "application/x-www-form-urlencoded": { "schema": schema::reference("NewPamRequestForm") },
         "application/json": { "schema": schema::reference("NewPamRequest") },
+        ATOM: {},
     });
-    let mut created = entity("The request that was filed, with all its properties.", SINGLE);
+    let mut created = entity("The request that was filed, with all its properties.", SINGLE, ATOM);
     let names: Vec<_> = Requests::PROPERTIES.iter().map(|property| property.column.name).collect();
     created["content"]["application/json"]["schema"]["required"] = names.into();
     created["headers"]["Location"] = header("Location");
     created["links"] = of_request(&json!({ "requestId": "$response.body#/RequestId" }));
     let unsaid = json!({
         "description": "The request was filed; the client prefers not to be told more.",
-        "headers": named(&["x-request-id", "Location", "Preference-Applied"]),
+        "headers": named(&["x-request-id", "DataServiceId", "Location", "Preference-Applied"]),
     });
     Operation {
         path: format!("{API}{}", Requests::NAME),
@@ -184,7 +185,7 @@ fn create() -> Operation {
 
 fn read() -> Operation {
     let set = Described::of::<Requests>();
-    let mut answer = entity("The request.", SINGLE);
+    let mut answer = entity("The request.", SINGLE, ATOM);
     let same = json!({ "requestId": "$request.path.requestId" });
     answer["links"] = json!({ "Close": { "operationId": "Close", "parameters": same } });
     let mut parameters = vec![key("requestId", "The id of the request."), parameter::select(&set)];
@@ -271,4 +272,5 @@ const DECIDED_BEFORE: Refusal = (Kind::AlreadyDecided, "The caller has decided t
 const NOT_PENDING: Refusal = (Kind::ApprovalNotPending, "It is decided, expired or closed.");
 const APPROVAL_ID: &str =
     "The id of the approval, which is `ApprovalObjectID` in the list and not that of the request.";
+const ATOM: &str = "application/atom+xml";
 const API: &str = "/api/pamresources/";

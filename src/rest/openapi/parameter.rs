@@ -41,8 +41,8 @@ pub(super) fn shared() -> Value {
         ),
         "MaxDataServiceVersion": header(
             "MaxDataServiceVersion",
-            "The highest version of OData that the client reads. With `1.0` or `2.0` a verbose answer is one of \
-             version 2, whose times are counts of milliseconds.",
+            "The highest version of OData that the client reads; no answer is newer. With `1.0` or `2.0`, JSON is \
+             verbose, with times as counts of milliseconds. With `1.0`, lists have no counts and no next links.",
             &["2.0", "3.0;NetFx"],
         ),
         "Prefer": header(

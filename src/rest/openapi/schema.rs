@@ -31,6 +31,14 @@ impl Form {
         }
     }
 
+    /// The member that holds an error in this form.
+    pub(super) fn error(self) -> &'static str {
+        match self {
+            Self::Light => "odata.error",
+            Self::Verbose => "error",
+        }
+    }
+
     /// The media type of answers in this form.
     pub(super) fn media_type(self) -> &'static str {
         match self {
@@ -41,7 +49,7 @@ impl Form {
 }
 
 /// All schemas, of which the one of errors knows these codes.
-pub(super) fn all(codes: BTreeSet<&'static str>) -> Value {
+pub(super) fn all(codes: &BTreeSet<&'static str>) -> Value {
     let mut schemas = Map::new();
     for set in &sets() {
         for form in Form::ALL {
@@ -53,10 +61,10 @@ pub(super) fn all(codes: BTreeSet<&'static str>) -> Value {
         schemas.insert(form.name(IDENTIFIER), identifier(form));
         schemas.insert(form.name(SINGLE), single(form));
         schemas.insert(form.name(SERVICE_DOCUMENT), service_document(form));
+        schemas.insert(form.name(ERROR), error(codes, form));
     }
     schemas.insert("NewPamRequest".to_owned(), new_request(Some("null")));
     schemas.insert("NewPamRequestForm".to_owned(), new_request(None));
-    schemas.insert("Error".to_owned(), error(codes));
     Value::Object(schemas)
 }
 
@@ -264,13 +272,13 @@ fn identifier(form: Form) -> Value {
     identifier
 }
 
-fn error(codes: BTreeSet<&'static str>) -> Value {
+fn error(codes: &BTreeSet<&'static str>, form: Form) -> Value {
     json!({
         "type": "object",
         "description": "Why something did not happen.",
-        "required": ["odata.error"],
+        "required": [form.error()],
         "properties": {
-            "odata.error": {
+            form.error(): {
                 "type": "object",
                 "description": "The error.",
                 "required": ["code", "message"],
@@ -293,6 +301,8 @@ fn error(codes: BTreeSet<&'static str>) -> Value {
 
 /// One request, by itself.
 pub(super) const SINGLE: &str = "PamRequestSingle";
+/// Why something did not happen.
+pub(super) const ERROR: &str = "Error";
 /// The names of the lists.
 pub(super) const SERVICE_DOCUMENT: &str = "ServiceDocument";
 /// The member of the older form that says what something is.

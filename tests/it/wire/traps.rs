@@ -62,7 +62,7 @@ const TRAPS: [(u8, &[Proof]); 52] = [
     (39, &[Test(REST, "what_was_decided_is_gone_from_the_very_next_list")]),
     (40, &[Case(94)]),
     (41, &[Case(72), Case(73)]),
-    (42, &[Case(85), Case(88), Case(90), Test("src/rest/format.rs", "everybody_gets_json_that_they_can_read")]),
+    (42, &[Case(85), Case(88), Case(90), Test("src/rest/format.rs", "everybody_gets_a_form_that_they_can_read")]),
     (43, &[Case(83)]),
     (44, &[Case(19)]),
     (45, &[Case(99)]),
