@@ -1,7 +1,9 @@
 //! Compiles the proto files: messages, service traits, clients, and the descriptor set that reflection serves.
 
 use std::error::Error;
-use std::{env, fs, path::PathBuf};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
 
 const API: [&str; 6] = [
     "pam/v1/account.proto",
@@ -15,6 +17,10 @@ const RECORD: [&str; 1] = ["record/v1/event.proto"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
+    println!(
+        "cargo:rustc-env=BUILD_REVISION={}",
+        revision().unwrap_or_else(|| "unknown revision".to_owned())
+    );
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let api = compile(&API)?;
     fs::write(out.join("pam.v1.bin"), api.encode_file_descriptor_set())?;
@@ -29,4 +35,34 @@ fn compile(files: &[&str]) -> Result<protox::Compiler, protox::Error> {
     let mut compiler = protox::Compiler::new(["proto"])?;
     compiler.include_imports(true).include_source_info(true).open_files(files)?;
     Ok(compiler)
+}
+
+/// Returns the revision of the source: from `SOURCE_REVISION` where there is one, for builds without a repository, or else
+/// from git. A repository around the source, which is of something else, does not count.
+fn revision() -> Option<String> {
+    println!("cargo:rerun-if-env-changed=SOURCE_REVISION");
+    if let Ok(revision) = env::var("SOURCE_REVISION")
+        && !revision.is_empty()
+        && revision.chars().all(|letter| letter.is_ascii_alphanumeric())
+    {
+        return Some(revision);
+    }
+    let source = env::var("CARGO_MANIFEST_DIR").ok()?;
+    let root = git(&source, &["rev-parse", "--show-toplevel"])?;
+    if fs::canonicalize(root).ok()? != fs::canonicalize(&source).ok()? {
+        return None;
+    }
+    // Every commit and every checkout appends to this log.
+    let log = git(&source, &["rev-parse", "--git-path", "logs/HEAD"])?;
+    let log = Path::new(&source).join(log);
+    if log.exists() {
+        println!("cargo:rerun-if-changed={}", log.display());
+    }
+    git(&source, &["rev-parse", "--short=12", "HEAD"])
+}
+
+fn git(folder: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").arg("-C").arg(folder).args(arguments).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    (output.status.success() && !text.is_empty()).then_some(text)
 }

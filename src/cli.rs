@@ -2,7 +2,9 @@
 
 mod backup;
 mod check;
+mod checks;
 mod dev;
+mod failure;
 mod files;
 mod notify;
 mod role;
@@ -10,15 +12,16 @@ mod serve;
 mod token;
 
 use std::fs::DirBuilder;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use crate::config::{Command, Role, Token};
-use crate::domain::error::Error;
+use failure::cannot;
+pub use failure::sentence;
 
 /// Does what the command line asks for.
-pub async fn run(command: Command) -> Result<(), Error> {
+pub async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(serve) if serve.dev => dev::run(*serve).await,
         Command::Serve(serve) => serve::run(*serve).await,
@@ -33,12 +36,30 @@ pub async fn run(command: Command) -> Result<(), Error> {
 }
 
 /// Makes the folder of the data, for this user's eyes only.
-fn create_data_dir(path: &Path) -> Result<(), Error> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(Error::internal)
+fn create_data_dir(path: &Path) -> anyhow::Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|error| cannot(format_args!("make the data folder {}", path.display()), error, ""))
 }
 
-fn print(text: &str) -> Result<(), Error> {
-    io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()).map_err(Error::internal)
+/// Prints a text. A reader that has closed its end has read enough, and the command goes on: it may have more to do than
+/// to print.
+fn print(text: &str) -> anyhow::Result<()> {
+    match print_whole(text) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => printed.map_err(|error| cannot("write to standard output", error, "")),
+    }
+}
+
+/// Prints a text, and fails if its reader has gone.
+fn print_whole(text: &str) -> io::Result<()> {
+    let mut output = io::stdout();
+    output.write_all(text.as_bytes()).and_then(|()| output.flush())
+}
+
+/// Reports to the operator what should be looked at, without failing.
+fn warn(text: &str) {
+    // If standard error is closed, there is no reader to report to.
+    let _ = writeln!(io::stderr(), "countersign: warning: {}", printable(text));
 }
 
 /// A text of somebody else's as one line that a terminal takes for nothing but text.

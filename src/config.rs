@@ -1,37 +1,72 @@
 //! The command line. Every flag is an environment variable too, and text becomes types here.
 
-use std::ffi::OsString;
-use std::fmt;
+mod origin;
+mod store;
+
+use std::env;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::FalseyValueParser;
-use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
+use clap::builder::{FalseyValueParser, OsStr, Resettable};
+use clap::{
+    Args, Command as Syntax, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, value_parser,
+};
 use http::uri::Scheme;
 use http::{HeaderValue, Uri};
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use jiff::{Span, SpanRelativeTo};
-use tracing_subscriber::EnvFilter;
 
 use crate::domain::account::{Account, Group};
+use crate::domain::error::Error;
 use crate::domain::moment::Life;
-use crate::telemetry::LogFormat;
+use crate::telemetry::{LogFilter, LogFormat};
+pub use store::{StoreLocation, StoreSetting};
 
 /// Decides privileged-access requests: who may hold which role, who approves it, for how long.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version = VERSION, max_term_width = 100)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
     /// How much to log: a level (error, warn, info, debug, trace), or levels per module.
-    #[arg(long, global = true, env = "COUNTERSIGN_LOG", default_value = "info")]
-    pub log: EnvFilter,
+    #[arg(long, global = true, env = "COUNTERSIGN_LOG", default_value = "info", value_parser = LogFilter::read)]
+    pub log: LogFilter,
     /// How log lines are written, on standard error.
     #[arg(long, global = true, env = "COUNTERSIGN_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
+}
+
+impl Cli {
+    /// Reads the command line and the environment of the process. Help, and a command line that cannot be understood, end
+    /// the process.
+    pub fn read() -> Self {
+        let is_dev = env::args_os().any(|argument| argument == "--dev");
+        let syntax = if is_dev { without_variables(Self::command()) } else { Self::command() };
+        Self::from_arg_matches(&syntax.get_matches()).unwrap_or_else(|error| error.exit())
+    }
+
+    /// Returns the name of every environment variable that a setting of any command has.
+    pub fn variables() -> Vec<String> {
+        let (mut names, mut commands) = (vec![TOKEN.to_owned()], vec![Self::command()]);
+        while let Some(command) = commands.pop() {
+            let variables = command.get_arguments().filter_map(|argument| argument.get_env());
+            names.extend(variables.map(|name| name.to_string_lossy().into_owned()));
+            commands.extend(command.get_subcommands().cloned());
+        }
+        names
+    }
+}
+
+/// The same command line, where `serve --dev` does not read the variables of the settings that it replaces.
+fn without_variables(syntax: Syntax) -> Syntax {
+    syntax.mut_subcommand("serve", |serve| {
+        NOT_WITH_DEV.into_iter().fold(serve, |serve, setting| {
+            serve.mut_arg(setting, |argument| argument.env(Resettable::<OsStr>::Reset))
+        })
+    })
 }
 
 /// What to do.
@@ -55,7 +90,7 @@ pub enum Command {
 #[derive(Args, Debug)]
 pub struct Serve {
     /// Tries things out: a temporary store, three accounts, a role and a pending approval. Nothing is kept.
-    #[arg(long, conflicts_with_all = ["data_dir", "store", "store_password_file", "tokens", "administrators"])]
+    #[arg(long, conflicts_with_all = NOT_WITH_DEV)]
     pub dev: bool,
     /// The address and port to listen on; loopback only, while there is no TLS.
     #[arg(long, env = "COUNTERSIGN_LISTEN", default_value = "127.0.0.1:8086")]
@@ -74,12 +109,15 @@ pub struct Serve {
     #[arg(long, env = "COUNTERSIGN_OTLP_ENDPOINT", value_parser = endpoint)]
     pub otlp_endpoint: Option<Uri>,
     /// An origin whose pages may call the REST API, as browsers send it: http://pamsrv:8090. May be given more than once.
-    #[arg(long = "allowed-origin", env = "COUNTERSIGN_ALLOWED_ORIGINS", value_delimiter = ',')]
+    #[arg(long = "allowed-origin", env = "COUNTERSIGN_ALLOWED_ORIGINS", value_delimiter = ',', value_parser = origin::read)]
     pub allowed_origins: Vec<HeaderValue>,
-    /// A TLS proxy in front, as an address or a network: 10.0.0.0/8. Its Forwarded or X-Forwarded-Host and -Proto headers
-    /// say how clients reached it, which links of the REST API follow. May be given more than once.
+    /// A TLS proxy in front, as an address or a network: 10.0.0.0/8. Its forwarding headers say how clients reached it, which
+    /// links of the REST API follow. May be given more than once.
     #[arg(long = "trusted-proxy", env = "COUNTERSIGN_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,
+    /// The forwarding headers that trusted proxies set on every request; the other family is ignored.
+    #[arg(long, env = "COUNTERSIGN_FORWARDED_HEADERS", value_enum, default_value = "x-forwarded")]
+    pub forwarded_headers: ForwardedHeaders,
     /// Whether anybody may read the gRPC contract by reflection; always on with --dev.
     #[arg(long, env = "COUNTERSIGN_REFLECTION", value_parser = FalseyValueParser::new())]
     pub reflection: bool,
@@ -129,7 +167,7 @@ pub struct Data {
     /// The store: an SQLite file, or a postgres:// URL [default: countersign.db in the data folder]. A password does not
     /// belong on the command line, where everybody on the machine can read it.
     #[arg(long, env = "COUNTERSIGN_STORE", hide_env_values = true)]
-    pub store: Option<StoreLocation>,
+    pub store: Option<StoreSetting>,
     /// A file whose first line is the password for a postgres:// URL without one.
     #[arg(long, env = "COUNTERSIGN_STORE_PASSWORD_FILE")]
     pub store_password_file: Option<PathBuf>,
@@ -139,10 +177,12 @@ pub struct Data {
 }
 
 impl Data {
-    /// Where the store is.
-    pub fn store(&self) -> StoreLocation {
-        let default = || StoreLocation::Sqlite(self.data_dir.join("countersign.db"));
-        self.store.clone().unwrap_or_else(default)
+    /// Where the store is. Fails if that is no file and no database.
+    pub fn store(&self) -> Result<StoreLocation, Error> {
+        match &self.store {
+            Some(StoreSetting(location)) => location.clone().map_err(Error::invalid),
+            None => Ok(StoreLocation::Sqlite(self.data_dir.join("countersign.db"))),
+        }
     }
 
     /// The tokens file.
@@ -151,40 +191,13 @@ impl Data {
     }
 }
 
-/// Where a store is. Every text is one, so that no message about it ever repeats a password.
-#[derive(Clone, Eq, PartialEq)]
-pub enum StoreLocation {
-    /// A PostgreSQL database, by its URL.
-    Postgres(String),
-    /// An SQLite file.
-    Sqlite(PathBuf),
-}
-
-impl From<OsString> for StoreLocation {
-    fn from(location: OsString) -> Self {
-        match location.to_str() {
-            Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-                Self::Postgres(url.to_owned())
-            }
-            _ => Self::Sqlite(location.into()),
-        }
-    }
-}
-
-/// The file; of a URL nothing but its kind, since a password may be in it.
-impl fmt::Display for StoreLocation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Postgres(_) => f.write_str("PostgreSQL"),
-            Self::Sqlite(path) => path.display().fmt(f),
-        }
-    }
-}
-
-impl fmt::Debug for StoreLocation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
+/// The headers by which a proxy says how a client reached it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum ForwardedHeaders {
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+    /// `X-Forwarded-Host` and `X-Forwarded-Proto`.
+    XForwarded,
 }
 
 /// What to do with tokens.
@@ -227,12 +240,21 @@ pub struct NewToken {
     /// A group that the account is in. May be given more than once.
     #[arg(long = "group", value_parser = group)]
     pub groups: Vec<Group>,
-    /// How long the token is valid, such as 90d or 12h; for ever when it is not given.
-    #[arg(long, value_parser = life)]
-    pub expires: Option<Life>,
+    /// How long the token is valid, such as 90d or 12h, or never, for a token without an end.
+    #[arg(long, default_value = "90d", value_parser = expiry)]
+    pub expires: Expiry,
     /// Where the data is.
     #[command(flatten)]
     pub data: Data,
+}
+
+/// When a token ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Expiry {
+    /// After that time.
+    After(Life),
+    /// It is valid until it is revoked.
+    Never,
 }
 
 /// What to do with roles.
@@ -322,6 +344,13 @@ fn endpoint(text: &str) -> Result<Uri, String> {
     endpoint.ok_or_else(|| "an address such as http://127.0.0.1:4317 is needed".to_owned())
 }
 
+fn expiry(text: &str) -> Result<Expiry, String> {
+    match text {
+        "never" => Ok(Expiry::Never),
+        text => life(text).map(Expiry::After),
+    }
+}
+
 fn life(text: &str) -> Result<Life, String> {
     let seconds = i64::try_from(duration(text)?.as_secs()).map_err(|error| error.to_string())?;
     match Life::from_seconds(seconds) {
@@ -338,6 +367,12 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     duration.try_into().map_err(|_| "a length of time is not negative".to_owned())
 }
 
+/// The settings that `serve --dev` replaces by its own.
+pub const NOT_WITH_DEV: [&str; 5] = ["data_dir", "store", "store_password_file", "tokens", "administrators"];
+/// The environment variable with the bearer token of the commands that call a server.
+pub const TOKEN: &str = "COUNTERSIGN_TOKEN";
+/// The version of the program, and the revision of its source.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("BUILD_REVISION"), ")");
 const ROLE_FILE: &str = r#"The file has a table for each role:
 
   [[role]]
@@ -391,6 +426,9 @@ mod tests {
             assert!(duration(bad).is_err(), "{bad}");
         }
         assert!(life("0s").is_err(), "a life has at least a second");
+        assert_eq!(expiry("never"), Ok(Expiry::Never));
+        assert_eq!(expiry("90d"), life("90d").map(Expiry::After));
+        assert!(expiry("Never").is_err() && expiry("").is_err());
     }
 
     #[test]
@@ -422,20 +460,6 @@ mod tests {
         let help = Cli::command().term_width(500).find_subcommand_mut("serve").unwrap().render_long_help();
         let store = help.to_string().lines().find(|line| line.contains("COUNTERSIGN_STORE]")).is_some();
         assert!(store, "the help shows the value of the variable");
-    }
-
-    #[test]
-    fn a_store_is_a_file_unless_it_is_a_url() {
-        for (text, is_url) in [
-            ("postgres://db/countersign", true),
-            ("postgresql://db/countersign", true),
-            ("countersign.db", false),
-            ("postgres", false),
-            ("/data/postgres://x", false),
-        ] {
-            let location = StoreLocation::from(OsString::from(text));
-            assert_eq!(matches!(location, StoreLocation::Postgres(_)), is_url, "{text}");
-        }
     }
 
     #[test]

@@ -46,7 +46,7 @@ use crate::rest::cors::Cors;
 use crate::service::Service;
 use crate::store::Store;
 use crate::traces::Traces;
-pub use forwarded::TrustedProxies;
+pub use forwarded::{Forwarded, TrustedProxies};
 use limits::Gate;
 
 /// What is served.

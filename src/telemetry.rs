@@ -5,9 +5,11 @@
 //! up.
 
 use std::backtrace::Backtrace;
-use std::panic;
+use std::io::{IsTerminal, stderr};
+use std::{env, panic};
 
 use clap::ValueEnum;
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
 
 /// How log lines are written.
@@ -19,9 +21,33 @@ pub enum LogFormat {
     Text,
 }
 
+/// How much to log.
+#[derive(Clone, Debug)]
+pub struct LogFilter(String);
+
+impl LogFilter {
+    /// Reads a level, or levels per module. Fails if not even errors of the server would be logged: a word that is no level
+    /// counts as the name of a module, and silences all others.
+    pub fn read(text: &str) -> Result<Self, String> {
+        let filter = EnvFilter::try_new(text).map_err(|_| EXPECTED.to_owned())?;
+        let subscriber = tracing_subscriber::fmt().with_env_filter(filter).finish();
+        let logs_errors = || tracing::enabled!(target: "countersign::server", Level::ERROR);
+        match tracing::subscriber::with_default(subscriber, logs_errors) {
+            true => Ok(Self(text.to_owned())),
+            false => Err(format!("with this not even errors are logged; {EXPECTED}")),
+        }
+    }
+
+    /// The filter.
+    pub fn filter(&self) -> EnvFilter {
+        EnvFilter::new(&self.0)
+    }
+}
+
 /// Starts to log what `filter` lets through, and panics too.
 pub fn start(format: LogFormat, filter: EnvFilter) {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(has_colours());
     match format {
         LogFormat::Json => {
             builder.json().flatten_event(true).with_current_span(true).with_span_list(false).init()
@@ -33,4 +59,39 @@ pub fn start(format: LogFormat, filter: EnvFilter) {
         let place = info.location().map(ToString::to_string);
         tracing::error!(place, backtrace = %Backtrace::capture(), "a thread panicked");
     }));
+}
+
+/// Whether standard error is a terminal whose user has not asked for no colours (<https://no-color.org>).
+fn has_colours() -> bool {
+    stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+const EXPECTED: &str = "a level (error, warn, info, debug, trace) or levels per module, such as \
+     warn,countersign=debug, are needed";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_that_silences_the_server_is_refused() {
+        for good in
+            ["error", "INFO", "3", "warn,countersign=debug", "countersign=trace", "off,countersign=warn"]
+        {
+            assert!(LogFilter::read(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "off",
+            "inof",
+            "verbose",
+            "hyper=debug",
+            "info,countersign=off",
+            "info,hyper=loud",
+            "=",
+            "a=b=c",
+        ] {
+            assert!(LogFilter::read(bad).is_err(), "{bad}");
+        }
+    }
 }

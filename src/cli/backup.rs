@@ -1,15 +1,21 @@
 //! `countersign backup`.
 
+use anyhow::bail;
+
+use super::cannot;
 use crate::config::{Backup, StoreLocation};
-use crate::domain::error::Error;
 use crate::store::sqlite;
 
 /// Copies the store as it is at one moment, whether or not a server is running on it.
-pub(super) fn run(backup: &Backup) -> Result<(), Error> {
-    match backup.data.store() {
-        StoreLocation::Postgres(_) => Err(Error::invalid(
-            "This copies a store that is an SQLite file. Copy a PostgreSQL database by pg_basebackup or pg_dump.",
-        )),
-        StoreLocation::Sqlite(path) => sqlite::backup(&path, &backup.file),
+pub(super) fn run(backup: &Backup) -> anyhow::Result<()> {
+    let store = backup.data.store().map_err(|error| cannot("copy the store", error, ""))?;
+    match store {
+        StoreLocation::Postgres(_) => {
+            bail!("cannot copy a store in PostgreSQL; copy the database with pg_basebackup or pg_dump")
+        }
+        StoreLocation::Sqlite(path) => {
+            let what = format!("copy the store {} to {}", path.display(), backup.file.display());
+            sqlite::backup(&path, &backup.file).map_err(|error| cannot(what, error, ""))
+        }
     }
 }

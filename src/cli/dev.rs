@@ -1,12 +1,17 @@
 //! `countersign serve --dev`: everything needed to try it out, and nothing that is kept.
 
+use std::env;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{files, print, serve};
+use anyhow::Context as _;
+use clap::{Command as Syntax, CommandFactory};
+use tempfile::TempDir;
+
+use super::{cannot, check, checks, print, serve};
 use crate::auth::tokens;
-use crate::config::Serve;
+use crate::config::{Cli, NOT_WITH_DEV, Serve};
 use crate::domain::account::{Account, Principal};
 use crate::domain::caller::Caller;
 use crate::domain::elevation::Elevation;
@@ -23,23 +28,47 @@ use crate::store::sqlite::SqliteStore;
 use crate::system::SystemClock;
 
 /// Serves a temporary store with one pending approval, and prints how to decide it.
-pub(super) async fn run(mut settings: Serve) -> Result<(), Error> {
-    files::allow(settings.max_connections)?;
-    let folder = tempfile::tempdir().map_err(Error::internal)?;
+pub(super) async fn run(mut settings: Serve) -> anyhow::Result<()> {
+    serve::starting(&settings, "temporary");
+    check::warn(checks::settings_alone(&settings))?;
+    warn_of_ignored();
+    let folder = temporary_folder()?;
     let people = People::new()?;
     settings.administrators = vec![people.administrator.clone()];
     let tokens_file = folder.path().join("tokens.toml");
-    let tokens = Tokens::new(&tokens_file, &people)?;
+    let tokens = Tokens::new(&tokens_file, &people)
+        .map_err(|error| cannot(format_args!("add tokens to {}", tokens_file.display()), error, ""))?;
     let metrics = Arc::new(Metrics::default());
-    let store = SqliteStore::open(&folder.path().join("countersign.db"), metrics.store.clone())?;
+    let path = folder.path().join("countersign.db");
+    let store = SqliteStore::open(&path, metrics.store.clone())
+        .map_err(|error| cannot(format_args!("open the store {}", path.display()), error, ""))?;
     let app =
         serve::app(&settings, Arc::new(store), metrics, serve::tokens(&settings, &tokens_file)?).await?;
     let listener = serve::bind(settings.listen).await?;
-    let address = listener.local_addr().map_err(Error::internal)?;
+    let address = listener.local_addr()?;
     let pending = pending(&app.service, &people).await?;
     tracing::warn!("--dev: NOT FOR PRODUCTION. The store is temporary and the tokens are printed.");
     print(&welcome(address, &tokens, &pending))?;
-    server::run(listener, app, serve::interrupted()?).await
+    server::run(listener, app, serve::interrupted()?).await.context("the server has stopped")
+}
+
+/// Warns of environment variables whose settings `--dev` replaces by its own.
+fn warn_of_ignored() {
+    let syntax = Cli::command();
+    let settings = syntax.find_subcommand("serve").into_iter().flat_map(Syntax::get_arguments);
+    let replaced = settings.filter(|setting| NOT_WITH_DEV.contains(&setting.get_id().as_str()));
+    for name in replaced.filter_map(|setting| setting.get_env()).filter(|name| env::var_os(name).is_some()) {
+        tracing::warn!("--dev ignores {}: it has a temporary store and tokens of its own", name.display());
+    }
+}
+
+/// Makes the folder of everything that is kept while the server runs.
+fn temporary_folder() -> anyhow::Result<TempDir> {
+    let place = env::temp_dir();
+    tempfile::tempdir().map_err(|error| {
+        let what = format!("make a temporary folder in {}", place.display());
+        cannot(what, error, "name a folder that can be written to in the variable TMPDIR")
+    })
 }
 
 struct People {
@@ -117,21 +146,23 @@ Countersign listens on http://{address}
   approver       PRIV\\sam  {approver}
   requester      PRIV\\jen  {requester}
 
-PRIV\\jen asks for the role \"SQL File Access\", and PRIV\\sam decides. Approve it over REST:
+PRIV\\jen asks for the role \"SQL File Access\", and PRIV\\sam decides. List what is pending:
+
+  curl -s 'http://{address}/api/pamresources/pamrequeststoapprove' -H 'Authorization: Bearer {approver}'
+
+Approve it:
 
   curl -i -X POST \"http://{address}/api/pamresources/pamrequeststoapprove(guid'{approval}')/Approve\" -H 'Authorization: Bearer {approver}'
 
-List what is pending, over REST and over gRPC:
+Read the result, and ask again:
 
-  curl -s 'http://{address}/api/pamresources/pamrequeststoapprove' -H 'Authorization: Bearer {approver}'
+  curl -s \"http://{address}/api/pamresources/pamrequests(guid'{elevation}')\" -H 'Authorization: Bearer {requester}'
+  curl -s 'http://{address}/api/pamresources/pamrequests' -H 'Authorization: Bearer {requester}' -d RoleId={role} -d RequestedTTL=900
+
+The same over gRPC, with grpcurl. To approve twice changes nothing and answers the same:
+
   grpcurl -plaintext -H 'Authorization: Bearer {approver}' {address} pam.v1.ApprovalService/ListApprovals
-
-Approve it over gRPC; done twice it changes nothing and answers the same:
-
   grpcurl -plaintext -H 'Authorization: Bearer {approver}' -d '{{\"approval_id\":\"{approval}\"}}' {address} pam.v1.ApprovalService/Approve
-
-See what became of it, and ask again:
-
   grpcurl -plaintext -H 'Authorization: Bearer {requester}' -d '{{\"elevation_id\":\"{elevation}\"}}' {address} pam.v1.ElevationService/GetElevation
   grpcurl -plaintext -H 'Authorization: Bearer {requester}' -d '{{\"role_id\":\"{role}\",\"life\":\"900s\"}}' {address} pam.v1.ElevationService/CreateElevation
 

@@ -6,36 +6,40 @@ mod plan;
 
 use std::fmt;
 
+use anyhow::{anyhow, bail};
+use http::Uri;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::{print, printable};
+use super::{cannot, print, printable};
 use crate::config::{ApplyRoles, ListRoles, RoleFormat};
-use crate::domain::error::Error;
 use crate::proto::pam::v1::Role;
-use crate::status;
 use client::Client;
 use plan::{Action, Step};
 
 /// `countersign role apply`: brings the roles to what the file says, or shows what that would be.
-pub(super) async fn apply(apply: &ApplyRoles) -> Result<(), Error> {
-    let wanted = file::read(&apply.file)?;
+pub(super) async fn apply(apply: &ApplyRoles) -> anyhow::Result<()> {
+    let what = format!("read the file of roles {}", apply.file.display());
+    let wanted = file::read(&apply.file).map_err(|error| cannot(what, error, ""))?;
+    let server = &apply.connection.server;
     let mut client = Client::new(&apply.connection)?;
-    let present = client.all().await.map_err(|status| refused(&status))?;
-    let steps = plan::plan(wanted, &present)?;
+    let present = client.all().await.map_err(|status| refused(server, &status))?;
+    let what = format!("apply the file of roles {}", apply.file.display());
+    let steps = plan::plan(wanted, &present).map_err(|error| cannot(what, error, ""))?;
     if apply.yes { take(&mut client, steps).await } else { show(steps) }
 }
 
 /// `countersign role list`: every role, a line each, or as a file for `role apply`.
-pub(super) async fn list(list: &ListRoles) -> Result<(), Error> {
-    let roles = Client::new(&list.connection)?.all().await.map_err(|status| refused(&status))?;
+pub(super) async fn list(list: &ListRoles) -> anyhow::Result<()> {
+    let server = &list.connection.server;
+    let roles = Client::new(&list.connection)?.all().await.map_err(|status| refused(server, &status))?;
     match list.format {
-        RoleFormat::Text => print(&roles.iter().map(line).collect::<Result<String, Error>>()?),
+        RoleFormat::Text => print(&roles.iter().map(line).collect::<anyhow::Result<String>>()?),
         RoleFormat::Toml => print(&file::write(&roles)?),
     }
 }
 
-fn line(role: &Role) -> Result<String, Error> {
+fn line(role: &Role) -> anyhow::Result<String> {
     let approval = match role.stages.first() {
         Some(stage) => format!("{} of {} approvers", stage.needed, stage.approvers.len()),
         None => "no approval".to_owned(),
@@ -46,7 +50,7 @@ fn line(role: &Role) -> Result<String, Error> {
     Ok(format!("{id}  {name}  at most {life}  {candidates} candidates  {approval}  revision {revision}\n"))
 }
 
-fn show(steps: Vec<Step>) -> Result<(), Error> {
+fn show(steps: Vec<Step>) -> anyhow::Result<()> {
     let mut tally = Tally::default();
     for Step { role, action } in steps {
         let (word, differences) = match action {
@@ -61,7 +65,7 @@ fn show(steps: Vec<Step>) -> Result<(), Error> {
 
 /// Takes the steps in their order. When one is refused, the others go on; when the server does not answer, or not this
 /// caller, the rest is left undone. Whatever becomes of a step is told.
-async fn take(client: &mut Client, steps: Vec<Step>) -> Result<(), Error> {
+async fn take(client: &mut Client, steps: Vec<Step>) -> anyhow::Result<()> {
     let mut tally = Tally::default();
     let (mut is_done, mut is_answered) = (true, true);
     for Step { role, action } in steps {
@@ -87,7 +91,7 @@ async fn take(client: &mut Client, steps: Vec<Step>) -> Result<(), Error> {
         }
     }
     print(&format!("{tally}.\n"))?;
-    if is_done { Ok(()) } else { Err(Error::invalid("Not everything was done.")) }
+    if is_done { Ok(()) } else { bail!("not everything was done; see the lines above") }
 }
 
 /// Counts what was told of the steps, by its first word.
@@ -101,7 +105,7 @@ impl Tally {
         role: &Role,
         why: &str,
         differences: &[String],
-    ) -> Result<(), Error> {
+    ) -> anyhow::Result<()> {
         match self.0.iter_mut().find(|(known, _)| *known == word) {
             Some((_, count)) => *count += 1,
             None => self.0.push((word, 1)),
@@ -125,8 +129,36 @@ fn is_about_one_role(status: &Status) -> bool {
     matches!(status.code(), Code::AlreadyExists | Code::FailedPrecondition | Code::InvalidArgument)
 }
 
-fn refused(status: &Status) -> Error {
-    Error::new(status::kind_of(status), reason(status))
+/// Returns why the server at that address did not list its roles, and what to do.
+fn refused(server: &Uri, status: &Status) -> anyhow::Error {
+    let what = format!("list the roles of the server at {server}");
+    if status.get_error_details().error_info().is_none() {
+        let what = format!("reach a server of Countersign at {server}");
+        return cannot(what, unanswered(status), "start it there, or name another with --server");
+    }
+    let advice = match status.code() {
+        Code::PermissionDenied => "use the token of an account that the server has as an --administrator",
+        Code::Unauthenticated => {
+            "use a valid token in COUNTERSIGN_TOKEN or --token-file; `countersign token list` shows those of a tokens file"
+        }
+        _ => "",
+    };
+    cannot(what, anyhow!("{}", reason(status)), advice)
+}
+
+/// Returns why there is no answer of Countersign, from the connection's own causes where it has any.
+fn unanswered(status: &Status) -> anyhow::Error {
+    let mut causes = Vec::new();
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        causes.push(error);
+        cause = error.source();
+    }
+    match causes.last().and_then(|cause| cause.downcast_ref::<std::io::Error>()) {
+        Some(error) => std::io::Error::from(error.kind()).into(),
+        None if causes.is_empty() => anyhow!("{}", status.message()),
+        None => anyhow!("{}", causes.iter().map(ToString::to_string).collect::<Vec<_>>().join(": ")),
+    }
 }
 
 /// Why the server refused, or why it could not be asked.

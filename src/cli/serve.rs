@@ -2,26 +2,28 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::{Context, anyhow, bail};
+use http::Uri;
 use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{check, create_data_dir, files, notify};
+use super::{cannot, check, checks, create_data_dir, files, notify};
 use crate::auth::Authenticator;
 use crate::auth::bearer::Bearer;
 use crate::auth::tokens::TokensFile;
-use crate::config::{Data, Serve, StoreLocation};
-use crate::domain::error::Error;
+use crate::config::{Data, ForwardedHeaders, Serve, StoreLocation, VERSION};
 use crate::domain::policy::Policy;
 use crate::domain::quota::Quota;
 use crate::metrics::{Metrics, StoreMetrics};
 use crate::ports::Clock;
 use crate::rest::cors::Cors;
-use crate::server::{self, App, Limits, TrustedProxies};
+use crate::server::{self, App, Forwarded, Limits, TrustedProxies};
 use crate::service::{Service, Time};
 use crate::store::Store;
 use crate::store::postgres::{PostgresStore, Skew};
@@ -30,59 +32,77 @@ use crate::system::{SystemClock, SystemIds};
 use crate::traces::Traces;
 
 /// Serves until SIGTERM or SIGINT; on SIGHUP reads again what can be.
-pub(super) async fn run(settings: Serve) -> Result<(), Error> {
+pub(super) async fn run(settings: Serve) -> anyhow::Result<()> {
     // First of all, because a SIGHUP that nobody has asked for ends the process.
-    let hangup = signal(SignalKind::hangup()).map_err(Error::internal)?;
+    let hangup = waiting_for(SignalKind::hangup())?;
+    let data = &settings.data;
+    starting(&settings, &data.store().map_or_else(|_| "unknown".to_owned(), |store| store.to_string()));
+    check::warn(checks::all(&settings).await)?;
     let open_files = files::allow(settings.max_connections)?;
-    create_data_dir(&settings.data.data_dir)?;
-    let tokens = tokens(&settings, &settings.data.tokens())?;
-    check::warn(&settings, &tokens);
+    create_data_dir(&data.data_dir)?;
+    let tokens = tokens(&settings, &data.tokens())?;
     let metrics = Arc::new(Metrics::default());
     let store = open(&settings, metrics.store.clone()).await?;
     let app = app(&settings, store, metrics, tokens.clone()).await?;
     let listener = bind(settings.listen).await?;
-    let address = listener.local_addr().map_err(Error::internal)?;
+    let address = listener.local_addr()?;
     let interrupted = interrupted()?;
     let shutdown = async move {
         interrupted.await;
         notify::stopping();
     };
-    tracing::info!(%address, store = %settings.data.store(), open_files, "listening");
+    tracing::info!(%address, open_files, "listening");
     notify::ready();
     tokio::select! {
-        served = server::run(listener, app, shutdown) => served,
-        () = reread(hangup, &tokens) => Err(Error::internal("signals come no more")),
+        served = server::run(listener, app, shutdown) => served.context("the server has stopped"),
+        () = reread(hangup, &tokens) => bail!("the server has stopped: no more signals come"),
     }
 }
 
-/// The tokens file, with the administrators of the settings.
-pub(super) fn tokens(settings: &Serve, path: &Path) -> Result<Arc<TokensFile>, Error> {
-    Ok(Arc::new(TokensFile::open(path, &settings.administrators, &settings.monitors, SystemClock.now())?))
+/// Logs first of all which program this is, and what it decides by.
+pub(super) fn starting(settings: &Serve, store: &str) {
+    let zone = settings.zone.clone().unwrap_or_else(TimeZone::system);
+    let zone = zone.iana_name().unwrap_or("the machine's");
+    tracing::info!(version = VERSION, zone, store, "starting");
 }
 
-async fn open(settings: &Serve, metrics: StoreMetrics) -> Result<Arc<dyn Store>, Error> {
-    match settings.data.store() {
+/// The tokens file, with the administrators of the settings.
+pub(super) fn tokens(settings: &Serve, path: &Path) -> anyhow::Result<Arc<TokensFile>> {
+    let tokens = TokensFile::open(path, &settings.administrators, &settings.monitors, SystemClock.now());
+    let what = format!("read the tokens file {}", path.display());
+    Ok(Arc::new(tokens.map_err(|error| cannot(what, error, ""))?))
+}
+
+async fn open(settings: &Serve, metrics: StoreMetrics) -> anyhow::Result<Arc<dyn Store>> {
+    match settings.data.store()? {
         StoreLocation::Postgres(url) => {
             let password = password(&url, &settings.data)?;
             let skew = Skew { clock: Arc::new(SystemClock), most: settings.max_clock_skew };
-            Ok(Arc::new(PostgresStore::open(&url, password.as_deref(), Some(skew), metrics).await?))
+            let store = PostgresStore::open(&url, password.as_deref(), Some(skew), metrics).await;
+            Ok(Arc::new(store.map_err(|error| cannot("open the store in PostgreSQL", error, ""))?))
         }
-        StoreLocation::Sqlite(path) => Ok(Arc::new(SqliteStore::open(&path, metrics)?)),
+        StoreLocation::Sqlite(path) => {
+            let what = format!("open the store {}", path.display());
+            Ok(Arc::new(SqliteStore::open(&path, metrics).map_err(|error| cannot(what, error, ""))?))
+        }
     }
 }
 
 /// The password of the store, where the URL has none.
-pub(super) fn password(url: &str, data: &Data) -> Result<Option<String>, Error> {
+pub(super) fn password(url: &str, data: &Data) -> anyhow::Result<Option<String>> {
     let typed = |argument: OsString| argument.to_str().is_some_and(|argument| argument.contains(url));
-    if PostgresStore::has_password(url)? && std::env::args_os().any(typed) {
-        return Err(Error::invalid(
-            "Everybody on this machine can read the password of the store on the command line. Put it into a file and \
-             name that by --store-password-file, or the URL into COUNTERSIGN_STORE.",
-        ));
+    let is_in_url =
+        PostgresStore::has_password(url).map_err(|error| cannot("use the store in PostgreSQL", error, ""))?;
+    if is_in_url && std::env::args_os().any(typed) {
+        bail!(
+            "cannot use a password on the command line, where everybody on this machine can read it; put it into a file and \
+             name that with --store-password-file, or put the URL into COUNTERSIGN_STORE"
+        );
     }
-    let read = |path: &PathBuf| fs::read_to_string(path).map_err(Error::internal);
-    let password = data.store_password_file.as_ref().map(read).transpose()?;
-    Ok(password.and_then(|password| password.lines().next().map(str::to_owned)))
+    let Some(path) = &data.store_password_file else { return Ok(None) };
+    let what = format!("read the password of the store from {}", path.display());
+    let text = fs::read_to_string(path).map_err(|error| cannot(what, error, ""))?;
+    Ok(text.lines().next().map(str::to_owned))
 }
 
 /// Puts everything together.
@@ -91,8 +111,9 @@ pub(super) async fn app(
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
     tokens: Arc<TokensFile>,
-) -> Result<App, Error> {
-    let time = Time::behind(&*store, Arc::new(SystemClock), settings.max_clock_skew).await?;
+) -> anyhow::Result<App> {
+    let time = Time::behind(&*store, Arc::new(SystemClock), settings.max_clock_skew).await;
+    let time = time.map_err(|error| cannot("read the time of the last event in the store", error, ""))?;
     let time = Arc::new(time);
     let zone = settings.zone.clone().unwrap_or_else(TimeZone::system);
     let policy =
@@ -101,42 +122,66 @@ pub(super) async fn app(
     Ok(App {
         authenticator: Authenticator::new(vec![Box::new(Bearer(tokens))], time),
         cors: Cors { allowed_origins: settings.allowed_origins.clone() },
-        proxies: TrustedProxies(settings.trusted_proxies.clone()),
+        proxies: TrustedProxies { networks: settings.trusted_proxies.clone(), family: family(settings) },
         limits: limits(settings),
         metrics,
         reflection: settings.reflection || settings.dev,
         service: Arc::new(service),
         store,
-        traces: settings.otlp_endpoint.as_ref().map(Traces::to).transpose()?,
+        traces: settings.otlp_endpoint.as_ref().map(traces).transpose()?,
         zone,
     })
 }
 
+fn traces(endpoint: &Uri) -> anyhow::Result<Traces> {
+    Traces::to(endpoint).map_err(|error| cannot(format_args!("send traces to {endpoint}"), error, ""))
+}
+
 /// Refuses what is not loopback: credentials and decisions do not travel in the clear.
-pub(super) fn loopback(address: SocketAddr) -> Result<(), Error> {
+pub(super) fn loopback(address: SocketAddr) -> anyhow::Result<()> {
     if address.ip().is_loopback() {
         return Ok(());
     }
-    Err(Error::invalid("Without TLS the server listens on loopback only: 127.0.0.1 or [::1]."))
+    let why = anyhow!("without TLS the server listens on loopback only");
+    Err(cannot(format_args!("listen on {address}"), why, "choose 127.0.0.1 or [::1] with --listen"))
 }
 
 /// Listens, on loopback only.
-pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
+pub(super) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     loopback(address)?;
-    let listener = TcpListener::bind(address).await;
-    listener.map_err(|error| Error::unavailable(format!("cannot listen on {address}: {error}")))
+    TcpListener::bind(address).await.map_err(|error| not_listening(address, error))
+}
+
+/// Returns why the server does not listen on the address.
+pub(super) fn not_listening(address: SocketAddr, error: io::Error) -> anyhow::Error {
+    let advice = match error.kind() {
+        ErrorKind::AddrInUse => "another server may be running, choose another port with --listen",
+        _ => "choose another address or port with --listen",
+    };
+    cannot(format_args!("listen on {address}"), error, advice)
 }
 
 /// Completes on SIGTERM or SIGINT.
-pub(super) fn interrupted() -> Result<impl Future<Output = ()> + Send, Error> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
+pub(super) fn interrupted() -> anyhow::Result<impl Future<Output = ()> + Send> {
+    let mut terminate = waiting_for(SignalKind::terminate())?;
+    let mut interrupt = waiting_for(SignalKind::interrupt())?;
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
     })
+}
+
+fn waiting_for(kind: SignalKind) -> anyhow::Result<Signal> {
+    signal(kind).map_err(|error| cannot("wait for signals", error, ""))
+}
+
+fn family(settings: &Serve) -> Forwarded {
+    match settings.forwarded_headers {
+        ForwardedHeaders::Forwarded => Forwarded::Standard,
+        ForwardedHeaders::XForwarded => Forwarded::X,
+    }
 }
 
 fn quota(settings: &Serve) -> Quota {

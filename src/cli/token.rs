@@ -1,29 +1,74 @@
 //! `countersign token`.
 
-use super::{create_data_dir, print};
+use std::fmt::Display;
+use std::path::Path;
+
+use super::{cannot, create_data_dir, print, print_whole, warn};
 use crate::auth::tokens;
-use crate::config::{Data, NewToken, RevokeToken};
-use crate::domain::error::Error;
+use crate::config::{Data, Expiry, NewToken, RevokeToken, StoreLocation};
 use crate::ports::Clock;
 use crate::system::SystemClock;
 
 /// `countersign token new`: prints a token, this once.
-pub(super) fn new(new: &NewToken) -> Result<(), Error> {
-    if new.data.tokens.is_none() {
-        create_data_dir(&new.data.data_dir)?;
+pub(super) fn new(new: &NewToken) -> anyhow::Result<()> {
+    let (data, path) = (&new.data, new.data.tokens());
+    let was_there = data.data_dir.exists();
+    if data.tokens.is_none() {
+        create_data_dir(&data.data_dir)?;
+        warn_without_store(data, was_there)?;
     }
     let now = SystemClock.now();
-    let expires = new.expires.map(|life| now.after(life));
-    let token = tokens::add(&new.data.tokens(), &new.account, &new.groups, now, expires)?;
-    print(&format!("{token}\n"))
+    let expires = match new.expires {
+        Expiry::After(life) => Some(now.after(life)),
+        Expiry::Never => None,
+    };
+    let token = tokens::add(&path, &new.account, &new.groups, now, expires)
+        .map_err(|error| cannot(in_file("add a token to", &path), error, ""))?;
+    print_whole(&format!("{token}\n")).map_err(|error| {
+        // Without its reader the token is of no use to anyone, and stays valid.
+        let advice = match tokens::revoke(&path, token.get(4..20).unwrap_or_default()) {
+            Ok(()) => "the token was revoked again",
+            Err(_) => "revoke the newest token that `countersign token list` shows",
+        };
+        cannot("print the token", error, advice)
+    })
 }
 
 /// `countersign token list`: one line for each token, with its id and whose it is.
-pub(super) fn list(data: &Data) -> Result<(), Error> {
-    print(&tokens::list(&data.tokens())?)
+pub(super) fn list(data: &Data) -> anyhow::Result<()> {
+    let path = data.tokens();
+    let listed = tokens::list(&path).map_err(|error| cannot(in_file("list", &path), error, ""))?;
+    if !path.exists() {
+        warn(&format!("there is no tokens file {}", path.display()));
+    }
+    print(&listed)
 }
 
 /// `countersign token revoke`: a running server refuses the token within a second.
-pub(super) fn revoke(revoke: &RevokeToken) -> Result<(), Error> {
-    tokens::revoke(&revoke.data.tokens(), &revoke.id)
+pub(super) fn revoke(revoke: &RevokeToken) -> anyhow::Result<()> {
+    let path = revoke.data.tokens();
+    let revoked = tokens::revoke(&path, &revoke.id);
+    revoked.map_err(|error| cannot(in_file("revoke a token of", &path), error, ""))
+}
+
+fn in_file(what: &str, path: &Path) -> impl Display {
+    format!("{what} the tokens file {}", path.display())
+}
+
+/// Warns if a server with the same folder would start with an empty store, which may not be the one that is meant.
+fn warn_without_store(data: &Data, was_there: bool) -> anyhow::Result<()> {
+    let store = data.store().map_err(|error| cannot("find the store", error, ""))?;
+    let folder = data.data_dir.display();
+    match store {
+        StoreLocation::Sqlite(path) if !path.exists() => {
+            let made = if was_there { "" } else { "was made now and " };
+            warn(&format!(
+                "the data folder {folder} {made}holds no store; a server accepts the token only if it is started with this \
+                 folder"
+            ));
+        }
+        _ if !was_there => warn(&format!("the data folder {folder} was made now")),
+        _ => {}
+    }
+    Ok(())
 }

@@ -11,24 +11,42 @@ use crate::rest::Address;
 
 /// The proxies whose word counts; anybody else could make links lead wherever they like.
 #[derive(Clone, Debug, Default)]
-pub struct TrustedProxies(pub Vec<IpNet>);
+pub struct TrustedProxies {
+    /// Their addresses.
+    pub networks: Vec<IpNet>,
+    /// The headers that they set on every request.
+    pub family: Forwarded,
+}
+
+/// The headers by which proxies say how a client reached them. A proxy sets one family and passes the other on as the client
+/// sent it, so that only one can be trusted.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Forwarded {
+    /// `Forwarded` (RFC 7239).
+    Standard,
+    /// `X-Forwarded-Host` and `X-Forwarded-Proto`.
+    #[default]
+    X,
+}
 
 impl TrustedProxies {
-    /// What the proxy at `peer` says of the address that the client called: in `Forwarded` (RFC 7239), else in
-    /// `X-Forwarded-Host` and `X-Forwarded-Proto`. Of several the last one counts, which is the word of our own proxy. A
-    /// host that is none is an error.
+    /// What the proxy at `peer` says of the address that the client called, in the headers of its family. Of several the last
+    /// one counts, which is the word of our own proxy. A host that is none is an error.
     pub(super) fn address(
         &self,
         peer: Option<IpAddr>,
         headers: &HeaderMap,
     ) -> Result<Option<Address>, Error> {
         let peer = peer.map(|peer| peer.to_canonical());
-        if !peer.is_some_and(|peer| self.0.iter().any(|network| network.contains(&peer))) {
+        if !peer.is_some_and(|peer| self.networks.iter().any(|network| network.contains(&peer))) {
             return Ok(None);
         }
-        let (host, scheme) = match last(headers, &FORWARDED) {
-            Some(element) => (parameter(element, "host"), parameter(element, "proto")),
-            None => (last(headers, &X_FORWARDED_HOST), last(headers, &X_FORWARDED_PROTO)),
+        let (host, scheme) = match self.family {
+            Forwarded::Standard => {
+                let element = last(headers, &FORWARDED).unwrap_or_default();
+                (parameter(element, "host"), parameter(element, "proto"))
+            }
+            Forwarded::X => (last(headers, &X_FORWARDED_HOST), last(headers, &X_FORWARDED_PROTO)),
         };
         let authority = host.map(|host| host::read(host, "The forwarded host")).transpose()?;
         let scheme = match scheme {
@@ -61,9 +79,10 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 mod tests {
     use super::*;
 
-    fn address(peer: &str, headers: &[(&HeaderName, &str)]) -> Option<String> {
+    fn address(family: Forwarded, peer: &str, headers: &[(&HeaderName, &str)]) -> Option<String> {
         let headers = headers.iter().map(|(name, value)| ((*name).clone(), value.parse().unwrap())).collect();
-        let trusted = TrustedProxies(vec!["10.0.0.0/8".parse().unwrap(), "127.0.0.1/32".parse().unwrap()]);
+        let networks = vec!["10.0.0.0/8".parse().unwrap(), "127.0.0.1/32".parse().unwrap()];
+        let trusted = TrustedProxies { networks, family };
         let Ok(found) = trusted.address(Some(peer.parse().unwrap()), &headers) else {
             return Some("refused".to_owned());
         };
@@ -74,26 +93,30 @@ mod tests {
 
     #[test]
     fn the_word_of_our_own_proxy_counts() {
+        use Forwarded::{Standard, X};
         type Sent<'a> = &'a [(&'a HeaderName, &'a str)];
         #[rustfmt::skip]
-        let table: [(&str, Sent<'_>, Option<&str>); 14] = [
-            ("10.1.2.3", &[(&FORWARDED, "for=1.2.3.4;host=pam.contoso.com;proto=https")], Some("https pam.contoso.com")),
-            ("::ffff:10.1.2.3", &[(&FORWARDED, "host=\"pam.contoso.com:8443\"; Proto=HTTPS")], Some("https pam.contoso.com:8443")),
-            ("127.0.0.1", &[(&FORWARDED, "host=evil.example, host=pam.contoso.com")], Some("- pam.contoso.com")),
-            ("10.1.2.3", &[(&X_FORWARDED_HOST, "evil.example, pam.contoso.com"), (&X_FORWARDED_PROTO, "https")], Some("https pam.contoso.com")),
-            ("10.1.2.3", &[(&X_FORWARDED_PROTO, "https")], Some("https -")),
-            ("10.1.2.3", &[(&FORWARDED, "host=a.example"), (&X_FORWARDED_HOST, "b.example")], Some("- a.example")),
-            ("10.1.2.3", &[(&FORWARDED, "for=1.2.3.4")], None),
-            ("10.1.2.3", &[(&FORWARDED, "host=<script>")], Some("refused")),
-            ("10.1.2.3", &[(&X_FORWARDED_PROTO, "javascript")], None),
-            ("10.1.2.3", &[(&X_FORWARDED_HOST, "")], None),
-            ("10.1.2.3", &[], None),
-            ("11.1.2.3", &[(&FORWARDED, "host=evil.example;proto=https")], None),
-            ("127.0.0.2", &[(&X_FORWARDED_HOST, "evil.example")], None),
-            ("::1", &[(&X_FORWARDED_HOST, "evil.example")], None),
+        let table: [(Forwarded, &str, Sent<'_>, Option<&str>); 17] = [
+            (Standard, "10.1.2.3", &[(&FORWARDED, "for=1.2.3.4;host=pam.contoso.com;proto=https")], Some("https pam.contoso.com")),
+            (Standard, "::ffff:10.1.2.3", &[(&FORWARDED, "host=\"pam.contoso.com:8443\"; Proto=HTTPS")], Some("https pam.contoso.com:8443")),
+            (Standard, "127.0.0.1", &[(&FORWARDED, "host=evil.example, host=pam.contoso.com")], Some("- pam.contoso.com")),
+            (X, "10.1.2.3", &[(&X_FORWARDED_HOST, "evil.example, pam.contoso.com"), (&X_FORWARDED_PROTO, "https")], Some("https pam.contoso.com")),
+            (X, "10.1.2.3", &[(&X_FORWARDED_PROTO, "https")], Some("https -")),
+            (Standard, "10.1.2.3", &[(&FORWARDED, "host=a.example"), (&X_FORWARDED_HOST, "b.example")], Some("- a.example")),
+            (X, "10.1.2.3", &[(&FORWARDED, "host=a.example"), (&X_FORWARDED_HOST, "b.example")], Some("- b.example")),
+            (X, "10.1.2.3", &[(&FORWARDED, "host=evil.example;proto=https")], None),
+            (Standard, "10.1.2.3", &[(&X_FORWARDED_HOST, "evil.example"), (&X_FORWARDED_PROTO, "https")], None),
+            (Standard, "10.1.2.3", &[(&FORWARDED, "for=1.2.3.4")], None),
+            (Standard, "10.1.2.3", &[(&FORWARDED, "host=<script>")], Some("refused")),
+            (X, "10.1.2.3", &[(&X_FORWARDED_PROTO, "javascript")], None),
+            (X, "10.1.2.3", &[(&X_FORWARDED_HOST, "")], None),
+            (X, "10.1.2.3", &[], None),
+            (Standard, "11.1.2.3", &[(&FORWARDED, "host=evil.example;proto=https")], None),
+            (X, "127.0.0.2", &[(&X_FORWARDED_HOST, "evil.example")], None),
+            (X, "::1", &[(&X_FORWARDED_HOST, "evil.example")], None),
         ];
-        for (peer, headers, expected) in table {
-            assert_eq!(address(peer, headers).as_deref(), expected, "{peer} {headers:?}");
+        for (family, peer, headers, expected) in table {
+            assert_eq!(address(family, peer, headers).as_deref(), expected, "{family:?} {peer} {headers:?}");
         }
         let nobody = TrustedProxies::default();
         let headers = HeaderMap::from_iter([(X_FORWARDED_HOST, "evil.example".parse().unwrap())]);

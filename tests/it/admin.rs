@@ -1,5 +1,6 @@
 //! What an operator does around a server: files of roles, a check before the start, a signal to read again.
 
 mod check;
+mod errors;
 mod reload;
 mod role;

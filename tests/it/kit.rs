@@ -26,7 +26,7 @@ use countersign::proto::pam::v1::{
     GetElevationRequest, ListApprovalsRequest, Principal, RejectRequest, Role, Stage,
 };
 use countersign::rest::cors::Cors;
-use countersign::server::{self, App, Limits, TrustedProxies};
+use countersign::server::{self, App, Forwarded, Limits, TrustedProxies};
 use countersign::service::{Service, Time};
 use countersign::store::Store;
 use countersign::store::sqlite::SqliteStore;
@@ -82,6 +82,7 @@ pub struct Options {
     pub limits: Limits,
     pub allowed_origins: Vec<&'static str>,
     pub trusted_proxies: Vec<&'static str>,
+    pub forwarded: Forwarded,
     pub reflection: bool,
     /// How much one requester may ask for.
     pub quota: Quota,
@@ -99,6 +100,7 @@ impl Default for Options {
             limits: Limits::default(),
             allowed_origins: vec!["http://pamsrv:8090"],
             trusted_proxies: Vec::new(),
+            forwarded: Forwarded::default(),
             reflection: true,
             quota: Quota { pending: Some(100), filings: Some(1_000) },
             collector: None,
@@ -328,7 +330,10 @@ async fn app(
     App {
         authenticator: Authenticator::new(vec![Box::new(Bearer(tokens))], time),
         cors: Cors { allowed_origins },
-        proxies: TrustedProxies(options.trusted_proxies.iter().map(|proxy| proxy.parse().unwrap()).collect()),
+        proxies: TrustedProxies {
+            networks: options.trusted_proxies.iter().map(|proxy| proxy.parse().unwrap()).collect(),
+            family: options.forwarded,
+        },
         limits: options.limits,
         metrics,
         reflection: options.reflection,

@@ -1,6 +1,7 @@
 //! Filters, orders and forms of JSON over the whole way, from the bytes of the request to those of the answer.
 
 use countersign::proto::pam::v1::Elevation;
+use countersign::server::Forwarded;
 
 use crate::kit::{ANN, Answer, GIL, JEN, KIM, Kit, Options, Person, SAM, role};
 
@@ -265,12 +266,14 @@ async fn a_page_of_another_origin_decides_nothing() {
 #[tokio::test]
 async fn links_follow_a_trusted_proxy_and_nobody_else() {
     let forwarded = "Forwarded: host=evil.example, host=pam.contoso.com;proto=https\r\n";
-    for (trusted, base) in [
-        (vec!["127.0.0.0/8"], "https://pam.contoso.com/"),
-        (vec!["10.0.0.0/8"], "http://pam.test:8086/"),
-        (vec![], "http://pam.test:8086/"),
+    for (trusted, family, base) in [
+        (vec!["127.0.0.0/8"], Forwarded::Standard, "https://pam.contoso.com/"),
+        (vec!["127.0.0.0/8"], Forwarded::X, "http://pam.test:8086/"),
+        (vec!["10.0.0.0/8"], Forwarded::Standard, "http://pam.test:8086/"),
+        (vec![], Forwarded::Standard, "http://pam.test:8086/"),
     ] {
-        let kit = Kit::with(Options { trusted_proxies: trusted, ..Options::default() }).await;
+        let options = Options { trusted_proxies: trusted, forwarded: family, ..Options::default() };
+        let kit = Kit::with(options).await;
         let answer: Answer = kit.as_(KIM).rest("GET", REQUESTS, forwarded, "").await;
         let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
         assert_eq!(body["odata.metadata"], format!("{base}api/pamresources/%24metadata#pamrequests"));

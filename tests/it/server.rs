@@ -394,7 +394,12 @@ fn the_program_refuses_what_it_must_not_do() {
         let output = countersign(&["serve", "--data-dir", data, "--listen", address]).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{address}");
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(error.contains("Without TLS the server listens on loopback only"), "{error}");
+        assert!(
+            error.contains(&format!(
+                "cannot listen on {address}: without TLS the server listens on loopback only"
+            )),
+            "{error}"
+        );
     }
     let _running = Program::serve(data);
     let output = countersign(&["serve", "--data-dir", data, "--listen", "127.0.0.1:0"]).output().unwrap();

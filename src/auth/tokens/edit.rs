@@ -56,7 +56,9 @@ pub fn revoke(path: &Path, id: &str) -> Result<(), Error> {
     let before = text(path)?;
     let mut ids = ids(&before)?;
     let Some(position) = ids.iter().position(|known| known == id) else {
-        return Err(Error::invalid("There is no token with this id."));
+        return Err(Error::invalid(
+            "There is no token with this id; `countersign token list` shows the ids.",
+        ));
     };
     ids.remove(position);
     let of_token = |block: &&str| parse(&format!("[[token]]{block}")).is_ok_and(|one| one.token[0].id == id);
@@ -67,7 +69,9 @@ pub fn revoke(path: &Path, id: &str) -> Result<(), Error> {
         after += block;
     }
     if self::ids(&after).ok() != Some(ids) {
-        return Err(Error::invalid("The entry cannot be told from the others; take it out by hand."));
+        return Err(Error::invalid(
+            "The entry is not written as `token new` writes it; delete it with an editor.",
+        ));
     }
     replace(path, &after).map_err(Error::internal)
 }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 use std::{env, fs};
 
+use anyhow::{anyhow, bail};
 use http::Uri;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -11,8 +12,8 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
-use crate::config::Connection;
-use crate::domain::error::Error;
+use crate::cli::cannot;
+use crate::config::{Connection, TOKEN};
 use crate::proto::pam::v1::role_service_client::RoleServiceClient;
 use crate::proto::pam::v1::{CreateRoleRequest, ListAllRolesRequest, Role, UpdateRoleRequest};
 
@@ -21,7 +22,7 @@ pub(super) struct Client(RoleServiceClient<InterceptedService<Channel, Bearer>>)
 
 impl Client {
     /// A client of that server; it connects with the first call.
-    pub(super) fn new(connection: &Connection) -> Result<Self, Error> {
+    pub(super) fn new(connection: &Connection) -> anyhow::Result<Self> {
         let channel = endpoint(&connection.server)?.connect_lazy();
         let client = RoleServiceClient::with_interceptor(channel, Bearer::of(connection)?);
         Ok(Self(client.max_decoding_message_size(LONGEST_PAGE)))
@@ -60,15 +61,24 @@ struct Bearer(MetadataValue<Ascii>);
 
 impl Bearer {
     /// The token of the file, or else of the environment.
-    fn of(connection: &Connection) -> Result<Self, Error> {
-        let token = match &connection.token_file {
-            Some(path) => fs::read_to_string(path)
-                .map_err(|cause| Error::invalid("The file of the token cannot be read.").because(cause))?,
-            None => env::var(TOKEN).map_err(|_| Error::invalid(NO_TOKEN))?,
+    fn of(connection: &Connection) -> anyhow::Result<Self> {
+        let (place, token) = match (&connection.token_file, env::var_os(TOKEN)) {
+            (Some(path), _) => {
+                let place = format!("the token in {}", path.display());
+                let what = format!("read {place}");
+                (place, fs::read_to_string(path).map_err(|error| cannot(what, error, ""))?)
+            }
+            (None, Some(token)) => (format!("the token in {TOKEN}"), token.into_string().unwrap_or_default()),
+            (None, None) => bail!(
+                "cannot call the server without the token of an administrator; put it into {TOKEN}, or name its file with \
+                 --token-file"
+            ),
         };
         let header = format!("Bearer {}", token.trim());
         let mut value: MetadataValue<Ascii> =
-            header.parse().map_err(|_| Error::invalid("What is given as a token is none."))?;
+            header.parse().ok().filter(|_| token.trim().starts_with("cst_")).ok_or_else(|| {
+                cannot(format_args!("use {place}"), anyhow!("it is not a bearer token"), MAKE)
+            })?;
         value.set_sensitive(true);
         Ok(Self(value))
     }
@@ -82,13 +92,17 @@ impl Interceptor for Bearer {
 }
 
 /// The server's end. Without TLS it has to be on this machine: a token does not travel in the clear.
-fn endpoint(server: &Uri) -> Result<Endpoint, Error> {
+fn endpoint(server: &Uri) -> anyhow::Result<Endpoint> {
+    if server.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        bail!("cannot call a server by a URL with a user in it; put the token into {TOKEN}");
+    }
     let host = server.host().unwrap_or_default().trim_matches(['[', ']']);
     let is_here = host == "localhost" || host.parse().is_ok_and(|host: IpAddr| host.is_loopback());
     if server.scheme_str() != Some("http") || !is_here {
-        return Err(Error::invalid(
-            "The server is called over plain HTTP on this machine only, such as http://127.0.0.1:8086.",
-        ));
+        bail!(
+            "cannot call the server at {server}: it is called over plain HTTP on this machine only; name it as \
+             http://127.0.0.1:8086 with --server"
+        );
     }
     Ok(Endpoint::from(server.clone()).connect_timeout(CONNECT).timeout(ANSWER))
 }
@@ -97,9 +111,7 @@ const ANSWER: Duration = Duration::from_secs(60);
 const CONNECT: Duration = Duration::from_secs(10);
 /// Room for a page of the longest roles.
 const LONGEST_PAGE: usize = 512 * 1024 * 1024;
-const NO_TOKEN: &str =
-    "The token of an administrator is needed, in COUNTERSIGN_TOKEN or in the file of --token-file.";
-const TOKEN: &str = "COUNTERSIGN_TOKEN";
+const MAKE: &str = "make one with `countersign token new`; it begins with cst_";
 
 #[cfg(test)]
 mod tests {

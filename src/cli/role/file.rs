@@ -96,10 +96,8 @@ struct Contents {
 }
 
 /// The roles of the file.
-pub(super) fn read(path: &Path) -> Result<Vec<Wanted>, Error> {
-    let text = fs::read_to_string(path)
-        .map_err(|cause| Error::invalid("The file of roles cannot be read.").because(cause))?;
-    parse(&text)
+pub(super) fn read(path: &Path) -> anyhow::Result<Vec<Wanted>> {
+    Ok(parse(&fs::read_to_string(path)?)?)
 }
 
 fn parse(text: &str) -> Result<Vec<Wanted>, Error> {

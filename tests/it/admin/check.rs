@@ -67,10 +67,10 @@ fn what_keeps_a_server_from_starting_is_found() {
     let text = "This is a text, and no store of any kind, whatever its name may be.";
     let write =
         |name: &'static str, text: &'static str| move |data: &Path| fs::write(data.join(name), text).unwrap();
-    does_not_start(write("countersign.db", text), &[], "the store cannot be used");
+    does_not_start(write("countersign.db", text), &[], "cannot use the store");
     does_not_start(write("tokens.toml", "[[token]]\nid = 'cst_secret'"), &[], "malformed near line 1");
-    does_not_start(write("file", ""), &["--data-dir", "@/file/data"], "the data folder cannot be used");
-    does_not_start(|_| (), &["--store", "@/missing/store.db"], "the folder of the store cannot be used");
+    does_not_start(write("file", ""), &["--data-dir", "@/file/data"], "cannot use the data folder");
+    does_not_start(|_| (), &["--store", "@/missing/store.db"], "cannot use the folder of the store");
     does_not_start(|_| (), &["--listen", "0.0.0.0:0"], "loopback only");
 }
 

@@ -214,7 +214,10 @@ async fn a_malformed_file_changes_nothing_and_is_not_repeated() {
     }
     assert_eq!(desk.roles().await, []);
     let (code, told) = desk.run(&["apply", "/nowhere/roles.toml", "--yes"]);
-    assert!(code == 1 && told.contains("The file of roles cannot be read."), "{told}");
+    assert!(
+        code == 1 && told.contains("cannot read the file of roles /nowhere/roles.toml: no such file"),
+        "{told}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -244,7 +247,7 @@ async fn what_the_server_refuses_is_told_and_the_rest_is_done() {
         "refused    Short    INVALID_ARGUMENT: A life is a number of whole seconds. (role.longest_life)",
         "created    Fine  ",
         "6 refused, 1 created.\n",
-        "countersign: Not everything was done.\n",
+        "countersign: not everything was done; see the lines above\n",
     ] {
         assert!(told.contains(line), "{line}: {told}");
     }
@@ -290,7 +293,7 @@ async fn only_an_administrator_may_and_the_token_is_not_told() {
     for (server, token, finding) in [
         (&server, desk.kit.token(JEN), "ACCESS_DENIED: "),
         (&server, &*wrong, "UNAUTHENTICATED: "),
-        (&server, "s3cret\u{7f}", "What is given as a token is none."),
+        (&server, "s3cret\u{7f}", "cannot use the token in COUNTERSIGN_TOKEN: it is not a bearer token"),
         (&elsewhere, desk.kit.token(ANN), "plain HTTP on this machine only"),
     ] {
         let output = countersign(&apply)
@@ -306,7 +309,8 @@ async fn only_an_administrator_may_and_the_token_is_not_told() {
         countersign(&apply).env_remove("COUNTERSIGN_TOKEN").args(["--server", &server]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        String::from_utf8_lossy(&output.stderr).contains("COUNTERSIGN_TOKEN or in the file of --token-file")
+        String::from_utf8_lossy(&output.stderr)
+            .contains("put it into COUNTERSIGN_TOKEN, or name its file with --token-file")
     );
     assert_eq!(desk.roles().await, []);
     let on_the_command_line = countersign(&apply).args(["--token", desk.kit.token(ANN)]).output().unwrap();

@@ -1,0 +1,256 @@
+//! What the server needs, as one list of checks: `check-config` prints them, and `serve` makes them before it starts. None
+//! of them changes anything.
+
+use std::collections::HashSet;
+use std::env;
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use ipnet::IpNet;
+use jiff::tz::TimeZone;
+use tokio::net::TcpListener;
+
+use super::{cannot, files, serve};
+use crate::auth::tokens::TokensFile;
+use crate::config::{Cli, Data, Serve, StoreLocation};
+use crate::ports::Clock;
+use crate::store::postgres::PostgresStore;
+use crate::store::sqlite;
+use crate::system::SystemClock;
+
+/// The finding of one check.
+pub(super) enum Finding {
+    /// Another process has it, which may be the server that this one replaces. The server would not start before that ends.
+    Busy(String),
+    /// The server would not start.
+    Error(String),
+    /// It is as it should be.
+    Ok(String),
+    /// The server would start, but the operator should look at it.
+    Warning(String),
+}
+
+/// Checks everything that a server with these settings needs.
+pub(super) async fn all(settings: &Serve) -> Vec<Finding> {
+    let data = &settings.data;
+    let mut findings = vec![listen(settings).await];
+    findings.extend(settings_alone(settings));
+    findings.extend(data_dir(&data.data_dir));
+    findings.extend(store(data).await);
+    findings.extend(tokens(settings));
+    findings
+}
+
+/// Checks the settings that have a meaning without any data.
+pub(super) fn settings_alone(settings: &Serve) -> Vec<Finding> {
+    let mut findings = vec![open_files(settings), zone(settings)];
+    findings.extend(variables(env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned())));
+    findings.extend(proxies(&settings.trusted_proxies));
+    findings
+}
+
+async fn listen(settings: &Serve) -> Finding {
+    let address = settings.listen;
+    if let Err(error) = serve::loopback(address) {
+        return Finding::Error(error.to_string());
+    }
+    match TcpListener::bind(address).await {
+        Ok(_) => Finding::Ok(format!("the address {address} is free")),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            Finding::Busy(format!("the address {address} is in use; a server may be running"))
+        }
+        Err(error) => Finding::Error(serve::not_listening(address, error).to_string()),
+    }
+}
+
+fn open_files(settings: &Serve) -> Finding {
+    match files::allow(settings.max_connections) {
+        Ok(limit) => Finding::Ok(format!("the limit of open files is {limit}")),
+        Err(error) => Finding::Error(error.to_string()),
+    }
+}
+
+fn zone(settings: &Serve) -> Finding {
+    match settings.zone.clone().map_or_else(TimeZone::try_system, Ok) {
+        Ok(zone) => Finding::Ok(format!("the time zone is {}", zone.iana_name().unwrap_or("the machine's"))),
+        Err(_) => Finding::Warning(
+            "the time zone of the machine is not known and is taken for UTC; name one with --zone".to_owned(),
+        ),
+    }
+}
+
+/// Checks the names of environment variables: one that only looks like a setting changes nothing. It is no error, because
+/// an orchestrator adds variables of its own for a service of this name.
+fn variables(names: impl Iterator<Item = String>) -> Vec<Finding> {
+    let known: HashSet<String> = Cli::variables().into_iter().collect();
+    let mut unknown: Vec<String> =
+        names.filter(|name| name.starts_with("COUNTERSIGN_") && !known.contains(name)).collect();
+    unknown.sort();
+    let warning = |name| format!("the environment variable {name} is no setting, and changes nothing");
+    unknown.into_iter().map(|name| Finding::Warning(warning(name))).collect()
+}
+
+/// Checks whether the trusted proxies are everybody, taken together.
+fn proxies(trusted: &[IpNet]) -> Option<Finding> {
+    let all = IpNet::aggregate(&trusted.to_vec()).into_iter().find(|network| network.prefix_len() == 0)?;
+    Some(Finding::Warning(format!(
+        "every address of {all} is a trusted proxy, so that any caller chooses where the links of the REST API lead"
+    )))
+}
+
+/// Checks the data folder, which the server makes if it does not exist.
+fn data_dir(path: &Path) -> Vec<Finding> {
+    let there = path.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    let finding = match writable(there) {
+        Ok(()) if there == path => Finding::Ok(format!("the data folder is {}", path.display())),
+        Ok(()) => Finding::Ok(format!("the data folder will be made: {}", path.display())),
+        Err(error) => Finding::Error(
+            cannot(format_args!("use the data folder {}", path.display()), error, "").to_string(),
+        ),
+    };
+    [finding].into_iter().chain(space(there)).collect()
+}
+
+async fn store(data: &Data) -> Vec<Finding> {
+    match data.store() {
+        Ok(StoreLocation::Postgres(url)) => vec![database(&url, data).await],
+        Ok(StoreLocation::Sqlite(path)) => file(&path, data),
+        Err(error) => vec![Finding::Error(cannot("use the store", error, "").to_string())],
+    }
+}
+
+/// Checks the database of the store, in which the server makes the tables if they do not exist.
+async fn database(url: &str, data: &Data) -> Finding {
+    let password = match serve::password(url, data) {
+        Ok(password) => password,
+        Err(error) => return Finding::Error(error.to_string()),
+    };
+    match PostgresStore::check(url, password.as_deref()).await {
+        Ok(()) => Finding::Ok("the store is in PostgreSQL".to_owned()),
+        Err(error) => Finding::Error(cannot("use the store in PostgreSQL", error, "").to_string()),
+    }
+}
+
+/// Checks the file of the store, which the server makes if it does not exist, in a folder that has to exist.
+fn file(path: &Path, data: &Data) -> Vec<Finding> {
+    let folder = path.parent().filter(|folder| *folder != data.data_dir);
+    if let Some(Err(error)) = folder.map(writable) {
+        let what = format!("use the folder of the store {}", path.display());
+        return vec![Finding::Error(cannot(what, error, "").to_string())];
+    }
+    let finding = match path.exists().then(|| sqlite::check(path)) {
+        Some(Ok(())) => Finding::Ok(format!("the store is {}", path.display())),
+        Some(Err(error)) => {
+            Finding::Error(cannot(format_args!("use the store {}", path.display()), error, "").to_string())
+        }
+        None => Finding::Ok(format!("the store will be made: {}", path.display())),
+    };
+    [finding].into_iter().chain(folder.and_then(space)).collect()
+}
+
+fn tokens(settings: &Serve) -> Vec<Finding> {
+    let path = settings.data.tokens();
+    let tokens = match serve::tokens(settings, &path) {
+        Ok(tokens) => tokens,
+        Err(error) => return vec![Finding::Error(error.to_string())],
+    };
+    let file = match path.exists() {
+        true => Finding::Ok(format!("the tokens file is {}", path.display())),
+        false => Finding::Warning(format!("there is no tokens file, so nobody can call: {}", path.display())),
+    };
+    [file].into_iter().chain(warnings(settings, &tokens).into_iter().map(Finding::Warning)).collect()
+}
+
+/// Returns what the operator should look at in the files and the tokens, though the server starts.
+fn warnings(settings: &Serve, tokens: &TokensFile) -> Vec<String> {
+    let (data, now) = (&settings.data, SystemClock.now());
+    let folder = open_to_others("the data folder", &data.data_dir);
+    let store = match data.store() {
+        Ok(StoreLocation::Sqlite(path)) => open_to_others("the store", &path),
+        _ => None,
+    };
+    let tokens_file = open_to_others("the tokens file", &data.tokens());
+    let password = data.store_password_file.as_deref();
+    let password = password.and_then(|path| open_to_others("the file of the store's password", path));
+    let expired = tokens.expired(now).into_iter().map(|id| format!("the token {id} has expired"));
+    let idle = settings.administrators.iter().filter(|account| !tokens.is_usable_by(account, now));
+    let idle = idle.map(|account| format!("the administrator {} has no valid token", account.name));
+    let nobody = settings.administrators.is_empty().then(|| "there is no administrator".to_owned());
+    [folder, store, tokens_file, password, nobody].into_iter().flatten().chain(expired).chain(idle).collect()
+}
+
+/// Whether others than its owner may do anything with the file or folder.
+fn open_to_others(what: &str, path: &Path) -> Option<String> {
+    let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
+    (mode & 0o077 != 0).then(|| format!("{what} is not for its owner alone: its mode is {mode:o}"))
+}
+
+/// Tries to write, into a file that has no name and is gone with its handle.
+fn writable(folder: &Path) -> io::Result<()> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let mut file = tempfile::tempfile_in(folder)?;
+    file.write_all(&[0; 64 * 1024])?;
+    file.sync_all()
+}
+
+/// Checks how much room there is for the record to grow.
+fn space(folder: &Path) -> Option<Finding> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    let mebibytes = disk.f_bavail.saturating_mul(disk.f_frsize) / (1024 * 1024);
+    scarce(folder, mebibytes).map(Finding::Warning)
+}
+
+fn scarce(folder: &Path, mebibytes: u64) -> Option<String> {
+    let folder = folder.display();
+    (mebibytes < LEAST_SPACE).then(|| format!("only {mebibytes} MiB are free on the disk of {folder}"))
+}
+
+/// In MiB; the record grows by about a MiB for a thousand decisions.
+const LEAST_SPACE: u64 = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warned(findings: impl IntoIterator<Item = Finding>) -> Vec<String> {
+        let warning = |finding| if let Finding::Warning(text) = finding { Some(text) } else { None };
+        findings.into_iter().filter_map(warning).collect()
+    }
+
+    #[test]
+    fn variables_that_are_no_settings_are_found() {
+        let names =
+            ["COUNTERSIGN_STORE", "COUNTERSIGN_LOG", "COUNTERSIGN_TOKEN", "COUNTERSIGN_SERVER", "PATH"];
+        assert_eq!(warned(variables(names.into_iter().map(str::to_owned))), [""; 0]);
+        let names = ["COUNTERSIGN_ADMINISTRATOR", "COUNTERSIGN_", "countersign_store"];
+        let found = warned(variables(names.into_iter().map(str::to_owned)));
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[1].contains("COUNTERSIGN_ADMINISTRATOR is no setting"), "{found:?}");
+    }
+
+    #[test]
+    fn proxies_that_are_everybody_are_found() {
+        let found = |networks: &[&str]| {
+            warned(proxies(&networks.iter().map(|network| network.parse().unwrap()).collect::<Vec<_>>()))
+                .len()
+        };
+        for networks in
+            [&["0.0.0.0/0"][..], &["::/0"], &["0.0.0.0/1", "128.0.0.0/1"], &["10.0.0.0/8", "1.2.3.4/0"]]
+        {
+            assert_eq!(found(networks), 1, "{networks:?}");
+        }
+        for networks in [&[][..], &["10.0.0.0/8", "fd00::/8"], &["0.0.0.0/1"], &["127.0.0.1/32"]] {
+            assert_eq!(found(networks), 0, "{networks:?}");
+        }
+    }
+
+    #[test]
+    fn a_disk_that_is_nearly_full_is_found() {
+        assert!(scarce(Path::new("data"), 255).unwrap().contains("255 MiB"));
+        assert_eq!(scarce(Path::new("data"), 256), None);
+        assert!(writable(Path::new("/dev/null")).is_err());
+    }
+}
