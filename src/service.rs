@@ -138,6 +138,29 @@ impl Service {
         Ok(is_undecidable(elevation, role, &deciders, &people, now))
     }
 
+    /// Passes on what was decided, after a commit that confirms `reported` if the response would only report that record.
+    /// Without the commit a failover could undo what the caller was told. Returns the events to commit, or `None` if the
+    /// record has changed since it was read; then the facts have to be loaded again.
+    async fn confirmed(
+        &self,
+        decided: Result<Vec<Event>, Refusal>,
+        reported: Option<(Key, Version)>,
+        deadline: Option<Deadline>,
+    ) -> Result<Option<Vec<Event>>, Error> {
+        let only_reports = match &decided {
+            Ok(events) => events.is_empty(),
+            Err(refusal) => refusal.reports_a_record(),
+        };
+        if only_reports {
+            let expects = reported.into_iter().collect();
+            let nothing = Change { expects, puts: Vec::new(), events: Vec::new(), deadline };
+            if self.store.commit(nothing).await? == Commit::Conflict {
+                return Ok(None);
+            }
+        }
+        Ok(Some(decided?))
+    }
+
     /// Commits the outcome of a decision; answers the elevation that its first event is about. `None` when somebody else
     /// was faster; then the facts have to be loaded again.
     async fn commit(

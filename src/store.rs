@@ -28,6 +28,8 @@ use crate::steady::Deadline;
 /// The law, which one suite proves of every backend:
 ///
 /// 1. Acknowledged means durable: after [`commit`](Store::commit) answers, neither kill -9 nor a power loss undoes it.
+///    The same holds for a change that writes nothing: what it expects is as durable as if it had written it. A read alone
+///    promises no more than that the store holds what it returns now.
 /// 2. All or nothing: the records and events of a change appear together or not at all.
 /// 3. A change happens only if every expectation held at that moment. Events have one total order, the sequence, without
 ///    a gap, and it agrees with that.
@@ -37,6 +39,9 @@ use crate::steady::Deadline;
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Writes a change, or nothing.
+    ///
+    /// A change without records and events confirms: it is committed once everything that it expects is durable. Every
+    /// response that reports an earlier decision or filing is backed by such a commit.
     ///
     /// Changes that arrive together are written in one transaction and share one sync. A change whose deadline passed
     /// while it waited is dropped, and is `DeadlineExceeded`; once begun it finishes. `Unavailable` leaves the outcome
@@ -163,7 +168,7 @@ impl Record {
 pub enum Commit {
     /// It is durable.
     Committed {
-        /// The sequence of its last event.
+        /// The sequence of its last event; of the last event of the record for a change without events.
         sequence: u64,
     },
     /// An expectation did not hold; nothing was written.

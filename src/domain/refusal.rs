@@ -41,6 +41,30 @@ pub enum Refusal {
     TooManyPending(u32),
 }
 
+impl Refusal {
+    /// Returns whether the refusal reports a record that is there: a decision, a filing or a role. The record must be
+    /// durable before the caller learns of it.
+    pub const fn reports_a_record(self) -> bool {
+        match self {
+            Self::AlreadyDecided
+            | Self::ApprovalNotPending(_)
+            | Self::ElevationEnded(_)
+            | Self::RequestIdReused
+            | Self::RoleChanged
+            | Self::RoleExists => true,
+            Self::AccessDenied
+            | Self::OutsideWindow
+            | Self::ReasonNotAccepted(_)
+            | Self::RequesterNotCandidate
+            | Self::RoleInUse
+            | Self::StageNotOpen
+            | Self::StartTooLate
+            | Self::TooManyFilings(_)
+            | Self::TooManyPending(_) => false,
+        }
+    }
+}
+
 impl ApprovalStatus {
     /// The status in one word, as callers are told it.
     pub const fn name(self) -> &'static str {

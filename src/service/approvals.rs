@@ -54,7 +54,9 @@ impl Service {
                 self.pass_time(read, now, request.deadline).await?;
                 continue;
             }
-            let events = decided?;
+            let reported = (Key::Elevation(read.elevation.value.id), read.elevation.version);
+            let confirmed = self.confirmed(decided, Some(reported), request.deadline).await?;
+            let Some(events) = confirmed else { continue };
             if events.is_empty() {
                 return Ok(Shown { elevation: read.elevation, now });
             }

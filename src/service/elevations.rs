@@ -98,7 +98,11 @@ impl Service {
                 role: read.role.as_ref(),
                 ..self.facts(caller, request)
             };
-            let events = decide(&facts, Command::File(filing.clone()), now)?;
+            let decided = decide(&facts, Command::File(filing.clone()), now);
+            let reported = read.filed_before.as_ref();
+            let reported = reported.map(|before| (Key::Elevation(before.value.id), before.version));
+            let confirmed = self.confirmed(decided, reported, request.deadline).await?;
+            let Some(events) = confirmed else { continue };
             let role = read.role.take();
             if let Some(elevation) = read.filed_before.take().filter(|_| events.is_empty()) {
                 let undecidable = self.is_undecidable(&elevation.value, role.as_ref(), now).await?;
@@ -157,7 +161,9 @@ impl Service {
                 self.pass_time(read, now, request.deadline).await?;
                 continue;
             }
-            let events = decided?;
+            let reported = (Key::Elevation(read.elevation.value.id), read.elevation.version);
+            let confirmed = self.confirmed(decided, Some(reported), request.deadline).await?;
+            let Some(events) = confirmed else { continue };
             if events.is_empty() {
                 return Ok(Shown { elevation: read.elevation, now });
             }

@@ -126,7 +126,10 @@ impl Service {
                 role_in_use: read.in_use,
                 ..self.facts(caller, request)
             };
-            let events = decide(&facts, command.clone(), now)?;
+            let decided = decide(&facts, command.clone(), now);
+            let reported = (Key::Role(id), read.version);
+            let confirmed = self.confirmed(decided, Some(reported), request.deadline).await?;
+            let Some(events) = confirmed else { continue };
             let mut expects = vec![(Key::Role(id), read.version)];
             if matches!(command, Command::DeleteRole) {
                 expects.push((Key::Live(id, None), read.live));

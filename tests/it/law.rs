@@ -11,7 +11,7 @@ mod life;
 mod lists;
 mod migrated;
 mod oracle;
-mod postgres;
+pub mod postgres;
 mod reads;
 mod record;
 mod sqlite;
@@ -53,6 +53,7 @@ macro_rules! law {
             changes_of_distinct_records_all_happen_in_one_order_without_a_gap
             of_all_changes_of_one_version_exactly_one_wins
             a_change_that_is_too_late_writes_nothing
+            a_change_without_records_confirms_what_it_expects
             the_last_commit_says_whether_the_store_is_ready
         }
         sentences! { $backend, expiry:

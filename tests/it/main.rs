@@ -29,6 +29,7 @@ mod quota;
 mod races;
 mod rest;
 mod server;
+mod standby;
 mod stories;
 mod tidy;
 mod traces;

@@ -76,6 +76,11 @@ impl<'a> Plan<'a> {
         plan
     }
 
+    /// Returns whether any change is to be acknowledged, so that the transaction must be durable.
+    pub(super) fn commits(&self) -> bool {
+        self.written.iter().any(|written| matches!(written, Written::Commit(Commit::Committed { .. })))
+    }
+
     fn take(&mut self, change: &'a Prepared) {
         let mut time = Moment::from_ticks(0);
         for draft in &change.events {

@@ -128,11 +128,14 @@ impl Line {
             return Ok(group.map(|_| Written::Skewed).collect());
         }
         let plan = Plan::of(group, head, known);
-        if plan.head == head {
+        if !plan.commits() {
             in_time(self.link.client.batch_execute("ROLLBACK")).await?.map_err(lost)?;
             return Ok(plan.written);
         }
-        if let Err(error) = in_time(self.write(&plan)).await? {
+        // Without events the lock on the head is the write: it is in the log, so the commit waits for the standby.
+        if plan.head != head
+            && let Err(error) = in_time(self.write(&plan)).await?
+        {
             return Err(self.rolled_back(error).await);
         }
         let Plan { head, written, .. } = plan;

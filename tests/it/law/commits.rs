@@ -11,6 +11,8 @@ use countersign::domain::version::Version;
 use countersign::steady::Deadline;
 use countersign::store::{Change, Commit, ElevationKey, Key};
 
+use futures_util::future::join_all;
+
 use super::Backend;
 use super::history::{
     History, ROLE, abandon, approval_id, approved_by, at, both, committed, filing, read, record, rejected_by,
@@ -280,6 +282,35 @@ pub async fn a_change_that_is_too_late_writes_nothing(backend: impl Backend) {
     assert!(read(&store, &filed).await.is_none());
     assert!(record(&store).await.is_empty());
     assert_eq!(committed(&store, within(Duration::from_secs(3_600))).await, 1);
+}
+
+pub async fn a_change_without_records_confirms_what_it_expects(backend: impl Backend) {
+    let store = backend.open().await;
+    let filed = History::filed(1);
+    let confirming = |expects| Change { expects, puts: vec![], events: vec![], deadline: None };
+    let elevation = |version| confirming(vec![(filed.key(), Version(version))]);
+    committed(&store, filed.change()).await;
+    committed(&store, role_change(&sams_role(), Version::ABSENT)).await;
+    for stale in [
+        elevation(0),
+        elevation(2),
+        confirming(vec![(filed.key(), Version(1)), (Key::Role(ROLE), Version(2))]),
+    ] {
+        assert_eq!(store.commit(stale).await.unwrap(), Commit::Conflict);
+    }
+    let both = confirming(vec![(filed.key(), Version(1)), (Key::Role(ROLE), Version(1))]);
+    assert_eq!(committed(&store, both.clone()).await, 2);
+    let late = Change { deadline: Some(Deadline::after(Duration::ZERO)), ..both };
+    assert_eq!(store.commit(late).await.unwrap_err().kind, Kind::DeadlineExceeded);
+    let rejected = filed.then(at(60), [rejected_by(SAM)]);
+    let changes = [elevation(1), rejected.change(), elevation(1), elevation(2)];
+    // Queued in this order.
+    let answers = join_all(changes.map(|change| store.commit(change))).await;
+    let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+    let at = |sequence| Commit::Committed { sequence };
+    assert_eq!(answers, [at(2), at(3), Commit::Conflict, at(3)]);
+    assert_eq!(record(&store).await.len(), 3);
+    assert_eq!(read(&store, &filed).await.unwrap().elevation.value, rejected.elevation);
 }
 
 pub async fn the_last_commit_says_whether_the_store_is_ready(backend: impl Backend) {

@@ -437,14 +437,14 @@ async fn commit(store: Arc<dyn Store>, number: u128) -> Result<Commit, Error> {
     store.commit(History::filed(number).change()).await
 }
 
-async fn set_standby(operator: &Client, names: &str) {
+pub async fn set_standby(operator: &Client, names: &str) {
     let set = format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'");
     operator.batch_execute(&set).await.unwrap();
     operator.batch_execute("SELECT pg_reload_conf()").await.unwrap();
 }
 
 /// Makes commits wait for a standby that there is not, and comes back when they do, which the server takes its time for.
-async fn keep_waiting(database: &Database, operator: &Client) {
+pub async fn keep_waiting(database: &Database, operator: &Client) {
     set_standby(operator, "nobody").await;
     let probe = database.connect().await;
     let waiting = loop {
@@ -458,7 +458,7 @@ async fn keep_waiting(database: &Database, operator: &Client) {
 }
 
 /// Waits until a commit of another session than `except` waits for the standby; answers whose.
-async fn waits_for_standby(operator: &Client, except: i32) -> i32 {
+pub async fn waits_for_standby(operator: &Client, except: i32) -> i32 {
     let sql = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND pid <> $1";
     loop {
         if let Some(row) = operator.query_opt(sql, &[&except]).await.unwrap() {
