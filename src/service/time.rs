@@ -14,24 +14,81 @@ use crate::store::Store;
 
 /// The clock of the machine, made fit to decide by.
 ///
-/// Where the clock says an earlier time than before, or an earlier one than the record, time goes on from the latest
-/// moment that is known, at the pace of the steady clock: what has ended stays ended, and a life ends when it is over,
-/// whatever happens to the clock. Behind by more than a bound, nothing is decided.
+/// Time never goes back, so what has ended stays ended. If the clock jumps ahead, time follows at once. If the clock is
+/// then set right, time stands still until the clock has caught up. If the clock is set back although it was right, time
+/// goes on by the steady clock, so a life ends when it is over. A clock is taken for right once it has agreed with the
+/// steady clock for as long as the jump was wide. While the clock is behind by more than a bound, nothing is decided.
 pub struct Time {
     clock: Arc<dyn Clock>,
     bound: Life,
-    /// The latest moment that the clock has said, and what the steady clock said then. Held for two comparisons.
-    latest: Mutex<(Moment, Duration)>,
+    /// Held for a few comparisons.
+    seen: Mutex<Seen>,
     right: watch::Sender<bool>,
 }
+
+/// What the clocks have said.
+struct Seen {
+    /// The latest moment that was handed out.
+    latest: Moment,
+    /// How far ahead of the steady clock the clock is when it is right, in ticks.
+    trusted: i64,
+    /// Another distance, which the clock has kept since the steady clock said that.
+    other: Option<(i64, Duration)>,
+}
+
+impl Seen {
+    /// Takes in what both clocks say; answers the time.
+    fn time(&mut self, said: Moment, steady: Duration) -> Moment {
+        self.latest = self.latest.max(said).max(self.by_the_steady_clock(steady));
+        // Last, so that what ended by the steady clock meanwhile has ended.
+        self.learn(distance(said, steady), steady);
+        self.latest
+    }
+
+    /// Trusts a new distance once the clock has kept it for as long as it differs from the trusted one.
+    fn learn(&mut self, distance: i64, steady: Duration) {
+        let jump = distance.abs_diff(self.trusted);
+        let since = match self.other {
+            Some((other, since)) if distance.abs_diff(other) <= TOLERANCE => since,
+            _ => steady,
+        };
+        if jump <= TOLERANCE || ticks(steady.saturating_sub(since)).unsigned_abs() >= jump {
+            self.trusted = distance;
+            self.other = None;
+        } else {
+            self.other = Some((distance, since));
+        }
+    }
+
+    fn by_the_steady_clock(&self, steady: Duration) -> Moment {
+        Moment::from_ticks(ticks(steady).saturating_add(self.trusted))
+    }
+}
+
+fn distance(said: Moment, steady: Duration) -> i64 {
+    said.ticks().saturating_sub(ticks(steady))
+}
+
+fn ticks(steady: Duration) -> i64 {
+    Moment::from_ticks(0).after_duration(steady).ticks()
+}
+
+/// One second, in ticks: more than two looks at two clocks can be apart, and less than matters to a life.
+const TOLERANCE: u64 = Moment::TICKS_PER_SECOND.unsigned_abs();
 
 impl Time {
     /// Time from the last event of the record on. `bound` is how far the clock may be behind.
     pub async fn behind(store: &dyn Store, clock: Arc<dyn Clock>, bound: Life) -> Result<Self, Error> {
         let last = store.last_event().await?.map(|envelope| envelope.header()).transpose()?;
         let latest = last.map_or(clock.now(), |header| Moment::from_ticks(header.time));
-        let steady = clock.steady();
-        Ok(Self { clock, bound, latest: Mutex::new((latest, steady)), right: watch::Sender::new(true) })
+        Ok(Self::from(latest, clock, bound))
+    }
+
+    /// Time from that moment on.
+    fn from(latest: Moment, clock: Arc<dyn Clock>, bound: Life) -> Self {
+        let trusted = distance(clock.now(), clock.steady());
+        let seen = Mutex::new(Seen { latest, trusted, other: None });
+        Self { clock, bound, seen, right: watch::Sender::new(true) }
     }
 
     /// The moment by which things are decided; an error while the clock is behind by more than the bound.
@@ -57,21 +114,26 @@ impl Time {
 impl Clock for Time {
     fn now(&self) -> Moment {
         let (said, steady) = (self.clock.now(), self.clock.steady());
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        let passed = latest.0.after_duration(steady.saturating_sub(latest.1));
-        if said < passed {
-            return passed;
-        }
-        *latest = (said, steady);
-        said
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).time(said, steady)
     }
 
     fn steady(&self) -> Duration {
         self.clock.steady()
     }
 
+    /// Completes sooner than the clock says `moment` if time is ahead of the clock.
     async fn reaches(&self, moment: Option<Moment>) {
-        self.clock.reaches(moment).await;
+        let Some(moment) = moment else { return self.clock.reaches(None).await };
+        let (said, steady) = (self.clock.now(), self.clock.steady());
+        let ahead = {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if seen.time(said, steady) >= moment {
+                return;
+            }
+            said.until(seen.by_the_steady_clock(steady))
+        };
+        let by_the_clock = moment.ticks().saturating_sub(ticks(ahead));
+        self.clock.reaches(Some(Moment::from_ticks(by_the_clock))).await;
     }
 }
 
@@ -79,8 +141,14 @@ impl Clock for Time {
 mod tests {
     use super::*;
 
-    /// What two clocks say.
-    struct Said(Mutex<(i64, u64)>);
+    /// What two clocks say, and which moment was waited for last.
+    struct Said(Mutex<(i64, u64)>, Mutex<Option<Moment>>);
+
+    impl Said {
+        fn new(said: i64) -> Arc<Self> {
+            Arc::new(Self(Mutex::new((said, 0)), Mutex::default()))
+        }
+    }
 
     #[async_trait]
     impl Clock for Said {
@@ -92,7 +160,9 @@ mod tests {
             Duration::from_secs(self.0.lock().unwrap().1)
         }
 
-        async fn reaches(&self, _: Option<Moment>) {}
+        async fn reaches(&self, moment: Option<Moment>) {
+            *self.1.lock().unwrap() = moment;
+        }
     }
 
     fn at(seconds: i64) -> Moment {
@@ -100,29 +170,85 @@ mod tests {
     }
 
     #[test]
-    fn time_never_goes_back_and_never_stops() {
-        let clock = Arc::new(Said(Mutex::new((100, 0))));
-        let bound = Life::from_seconds(5).unwrap();
-        let latest = Mutex::new((at(90), Duration::ZERO));
-        let time = Time { clock: clock.clone(), bound, latest, right: watch::Sender::new(true) };
+    fn time_never_goes_back_and_recovers_from_every_jump() {
+        let clock = Said::new(100);
+        let time = Time::from(at(90), clock.clone(), Life::from_seconds(5).unwrap());
         // What the clock says, what the steady clock says, what counts, and whether it is decided by.
         let table = [
             (100, 0, 100, true),
             (110, 10, 110, true),
+            // Set back: time goes on by the steady clock.
             (106, 11, 111, true),
             (100, 20, 120, false),
             (105, 25, 125, false),
             (124, 29, 129, true),
             (130, 30, 130, true),
+            // Ahead for a moment: time stands still until the clock has caught up.
             (9_000, 31, 9_000, true),
-            (132, 32, 9_001, false),
-            (9_001, 33, 9_002, true),
+            (132, 32, 9_000, false),
+            (8_994, 8_894, 9_000, false),
+            (8_995, 8_895, 9_000, true),
+            (9_000, 8_900, 9_000, true),
+            (9_001, 8_901, 9_001, true),
+            // Set back for good: trusted after as long as it was set back.
+            (8_970, 8_910, 9_010, false),
+            (9_009, 8_949, 9_049, false),
+            (9_010, 8_950, 9_050, false),
+            (9_044, 8_984, 9_050, false),
+            (9_045, 8_985, 9_050, true),
+            (9_055, 8_995, 9_055, true),
+            // Set right after the machine slept: trusted after as long as it slept, and then no further back.
+            (9_155, 8_996, 9_155, true),
+            (9_254, 9_095, 9_254, true),
+            (9_255, 9_096, 9_255, true),
+            (9_251, 9_097, 9_256, true),
         ];
         for (said, steady, now, decides) in table {
             *clock.0.lock().unwrap() = (said, steady);
             assert_eq!(time.now(), at(now), "{said} {steady}");
             assert_eq!(time.deciding().is_ok(), decides, "{said} {steady}");
             assert_eq!(*time.right().borrow(), decides, "{said} {steady}");
+        }
+    }
+
+    /// The clock is far ahead when the process starts, or the record is.
+    #[test]
+    fn a_start_with_a_wrong_clock_is_recovered_from() {
+        for (record, said_first) in [(100, 130), (130, 100)] {
+            let clock = Said::new(said_first);
+            let time = Time::from(at(record), clock.clone(), Life::from_seconds(5).unwrap());
+            assert_eq!(time.now(), at(130));
+            let mut latest = time.now();
+            let recovered = (1..).find(|&second: &u64| {
+                *clock.0.lock().unwrap() = (100 + second.cast_signed(), second);
+                assert!(time.now() >= latest);
+                latest = time.now();
+                latest == clock.now()
+            });
+            // Where the clock was wrong, nothing tells so until it has been right for as long.
+            assert_eq!(recovered, Some(if record == 130 { 30 } else { 61 }));
+            assert!(time.deciding().is_ok());
+        }
+    }
+
+    /// Time is ahead of the clock, so it comes to a moment before the clock does.
+    #[tokio::test]
+    async fn a_moment_is_reached_when_time_comes_to_it() {
+        let clock = Said::new(100);
+        let time = Time::from(at(100), clock.clone(), Life::from_seconds(5).unwrap());
+        // What the clock says, what the steady clock says, the moment, and the moment to wait for by the clock.
+        for (said, steady, moment, by_the_clock) in [
+            (100, 0, 150, Some(150)),
+            (80, 0, 150, Some(130)),
+            (80, 0, 100, None),
+            (200, 1, 300, Some(300)),
+            (102, 2, 199, None),
+            (103, 3, 250, Some(250)),
+        ] {
+            *clock.0.lock().unwrap() = (said, steady);
+            *clock.1.lock().unwrap() = None;
+            time.reaches(Some(at(moment))).await;
+            assert_eq!(*clock.1.lock().unwrap(), by_the_clock.map(at), "{said} {steady} {moment}");
         }
     }
 }

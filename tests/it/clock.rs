@@ -110,6 +110,81 @@ async fn time_passes_while_the_clock_is_behind() {
     assert_eq!(status(&kit, &held).await, ElevationStatus::Expired);
 }
 
+/// The clock is ahead for three seconds, in which a request is filed. Time then stands still until the clock has caught
+/// up; nothing else has to be done.
+#[tokio::test]
+async fn a_clock_that_was_ahead_for_a_moment_stops_decisions_until_time_has_caught_up() {
+    was_ahead(Kit::start().await).await;
+    if !postgres::is_missing() {
+        was_ahead(Kit::on_postgres(Database::new().await).await).await;
+    }
+}
+
+async fn was_ahead(kit: Kit) {
+    let role = kit.role().await;
+    let filed = kit.as_(JEN).file(&role.id).await.unwrap();
+    kit.clock.jump(30);
+    let ahead = kit.as_(JEN).file(&role.id).await.unwrap();
+    kit.clock.advance(3);
+    assert_eq!(kit.as_(JEN).elevation(&filed.id).await.unwrap().status(), ElevationStatus::PendingApproval);
+    kit.clock.jump(-30);
+    for waited in [0, 10, 9] {
+        kit.clock.advance(waited);
+        let refused = kit.as_(SAM).approve(&filed.approval_id).await.unwrap_err();
+        assert_eq!(reason(&refused), "CLOCK_SKEWED");
+        assert_eq!(kit.anonymous().get("/readyz").await.status, 503);
+    }
+    // Behind by the bound, and not by more.
+    kit.clock.advance(1);
+    kit.as_(SAM).approve(&filed.approval_id).await.unwrap();
+    assert_eq!(kit.anonymous().get("/readyz").await.status, 200);
+    let caught_up = Timestamp::from(kit.clock.now()).seconds + 10;
+    kit.clock.advance(10);
+    kit.as_(SAM).approve(&ahead.approval_id).await.unwrap();
+    let begun = kit.as_(JEN).elevation(&ahead.id).await.unwrap().expires_at.unwrap().seconds - 3_600;
+    assert_eq!(begun, caught_up);
+    assert!(record(&kit).await.is_sorted_by_key(|event| event.time));
+}
+
+/// The same, but the server is started again meanwhile, so that only the record knows of the later time.
+#[tokio::test]
+async fn a_record_that_is_ahead_of_the_clock_is_waited_for() {
+    record_is_ahead(Kit::start().await).await;
+    if !postgres::is_missing() {
+        record_is_ahead(Kit::on_postgres(Database::new().await).await).await;
+    }
+}
+
+async fn record_is_ahead(kit: Kit) {
+    let role = kit.role().await;
+    kit.clock.jump(30);
+    let filed = kit.as_(JEN).file(&role.id).await.unwrap();
+    kit.clock.jump(-30);
+    let kit = kit.restart().await;
+    for waited in [0, 19] {
+        kit.clock.advance(waited);
+        let refused = kit.as_(SAM).approve(&filed.approval_id).await.unwrap_err();
+        assert_eq!(reason(&refused), "CLOCK_SKEWED");
+    }
+    kit.clock.advance(1);
+    kit.as_(SAM).approve(&filed.approval_id).await.unwrap();
+    assert!(record(&kit).await.is_sorted_by_key(|event| event.time));
+}
+
+/// The clock was ahead from the start. Nothing can tell before it has been right for as long.
+#[tokio::test]
+async fn a_clock_that_is_set_right_is_trusted_after_as_long_as_it_was_ahead() {
+    let kit = Kit::start().await;
+    let filed = kit.pending().await;
+    kit.clock.jump(-600);
+    for waited in [0, 600, 589] {
+        kit.clock.advance(waited);
+        assert_eq!(reason(&kit.as_(SAM).approve(&filed.approval_id).await.unwrap_err()), "CLOCK_SKEWED");
+    }
+    kit.clock.advance(1);
+    kit.as_(SAM).approve(&filed.approval_id).await.unwrap();
+}
+
 /// The record knows a later time than the clock after a restart. Nothing is decided until the clock has come to it.
 #[tokio::test]
 async fn a_clock_that_is_behind_the_record_decides_nothing() {
