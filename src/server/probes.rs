@@ -20,7 +20,7 @@ use crate::service::Service;
 use crate::status::{Error, Kind};
 use crate::store::Store;
 
-/// Whether the node can decide: the last commit went through, and the clock was right.
+/// Whether the node can decide: the store commits and reads, and the clock was right.
 #[derive(Clone)]
 pub(super) struct Readiness {
     store: watch::Receiver<bool>,

@@ -10,6 +10,8 @@ mod link;
 mod list;
 mod put;
 mod reader;
+mod reads;
+mod ready;
 mod row;
 mod tls;
 mod versions;
@@ -19,7 +21,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bb8::Pool;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_postgres::Client;
@@ -41,14 +42,17 @@ use crate::ports::Clock;
 use crate::record::Envelope;
 use crate::traces::Part;
 use hosts::Hosts;
-use reader::{Reader, Readers};
+use reader::Reader;
+use reads::Reads;
+use ready::Ready;
 use writer::Writer;
 
 /// A store in a PostgreSQL database, which any number of processes may use.
 #[derive(Debug)]
 pub struct PostgresStore {
     writer: Writer,
-    readers: Pool<Readers>,
+    reads: Arc<Reads>,
+    ready: Ready,
     metrics: StoreMetrics,
 }
 
@@ -66,9 +70,10 @@ impl PostgresStore {
         let mut link = hosts.connect("SET client_min_messages = warning").await?;
         verify(&link.client).await?;
         migrate(&mut link.client).await?;
-        let writer = Writer::start(hosts.clone(), skew, metrics.clone())?;
+        let ready = Ready::new();
+        let writer = Writer::start(hosts.clone(), skew, ready.clone(), metrics.clone())?;
         metrics.readers.set(reader::MOST_READERS.into());
-        Ok(Self { writer, readers: Readers::pool(hosts), metrics })
+        Ok(Self { writer, reads: Reads::start(hosts, ready.clone()), ready, metrics })
     }
 
     /// Looks whether the store behind a URL could be opened, and changes nothing; other nodes may be running on it.
@@ -83,15 +88,34 @@ impl PostgresStore {
         Ok(Hosts::read(url, None)?.has_password())
     }
 
+    /// Reads a few rows that are found by their keys.
     async fn read<T>(
         &self,
         query: impl AsyncFnOnce(&mut Reader) -> Result<T, Error> + Send,
     ) -> Result<T, Error> {
+        self.read_within(reads::SHORT_TIME, query).await
+    }
+
+    /// Reads as many rows as there may be.
+    async fn read_list<T>(
+        &self,
+        query: impl AsyncFnOnce(&mut Reader) -> Result<T, Error> + Send,
+    ) -> Result<T, Error> {
+        self.read_within(reads::LONG_TIME, query).await
+    }
+
+    async fn read_within<T>(
+        &self,
+        most: Duration,
+        query: impl AsyncFnOnce(&mut Reader) -> Result<T, Error> + Send,
+    ) -> Result<T, Error> {
         let _part = Part::begin("store.read");
-        let mut reader = reader::take(&self.readers).await?;
-        let _in_use = OneMore::of(&self.metrics.readers_in_use);
-        let answer = timeout(MOST_TIME, query(&mut reader)).await;
-        answer.unwrap_or_else(|_| Err(reader.give_up()))
+        let in_use = &self.metrics.readers_in_use;
+        let counted = async |reader: &mut Reader| {
+            let _in_use = OneMore::of(in_use);
+            query(reader).await
+        };
+        self.reads.read(most, counted).await
     }
 }
 
@@ -128,11 +152,11 @@ impl Store for PostgresStore {
     }
 
     async fn filing(&self, key: FilingKey) -> Result<FilingRead, Error> {
-        self.read(async |reader| reader.filing(&key).await).await
+        self.read_list(async |reader| reader.filing(&key).await).await
     }
 
     async fn role_use(&self, id: RoleId, now: Moment) -> Result<RoleUse, Error> {
-        self.read(async |reader| reader.role_use(id, now).await).await
+        self.read_list(async |reader| reader.role_use(id, now).await).await
     }
 
     async fn pending_approvals(
@@ -141,7 +165,7 @@ impl Store for PostgresStore {
         query: Query<ElevationField>,
         now: Moment,
     ) -> Result<Page<Versioned<Elevation>>, Error> {
-        self.read(async |reader| {
+        self.read_list(async |reader| {
             let moment = reader::moment(&mut reader.link.client).await?;
             let page = list::pending_approvals(&moment, &approver, &query, now).await?;
             moment.commit().await.map_err(failed)?;
@@ -156,7 +180,7 @@ impl Store for PostgresStore {
         query: Query<ElevationField>,
         now: Moment,
     ) -> Result<Page<Versioned<Elevation>>, Error> {
-        self.read(async |reader| {
+        self.read_list(async |reader| {
             let moment = reader::moment(&mut reader.link.client).await?;
             let page = list::elevations(&moment, requester, &query, now).await?;
             moment.commit().await.map_err(failed)?;
@@ -171,7 +195,7 @@ impl Store for PostgresStore {
         query: Query<RoleField>,
         now: Moment,
     ) -> Result<Page<Versioned<Role>>, Error> {
-        self.read(async |reader| {
+        self.read_list(async |reader| {
             let moment = reader::moment(&mut reader.link.client).await?;
             let page = list::roles(&moment, candidates.as_deref(), &query, now).await?;
             moment.commit().await.map_err(failed)?;
@@ -181,7 +205,7 @@ impl Store for PostgresStore {
     }
 
     async fn due(&self, now: Moment, limit: u32) -> Result<DueRead, Error> {
-        self.read(async |reader| reader.due(now, limit).await).await
+        self.read_list(async |reader| reader.due(now, limit).await).await
     }
 
     async fn census(&self, now: Moment) -> Result<Census, Error> {
@@ -189,7 +213,7 @@ impl Store for PostgresStore {
     }
 
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<Envelope>, Error> {
-        self.read(async |reader| reader.events(after, limit).await).await
+        self.read_list(async |reader| reader.events(after, limit).await).await
     }
 
     async fn events_of(&self, id: ElevationId) -> Result<Vec<Envelope>, Error> {
@@ -201,7 +225,7 @@ impl Store for PostgresStore {
     }
 
     fn ready(&self) -> watch::Receiver<bool> {
-        self.writer.ready()
+        self.ready.watch()
     }
 
     async fn failed(&self) {
@@ -309,5 +333,3 @@ const MIGRATIONS: [&str; 5] = [
 ];
 /// How long a new connection may take until its statements are prepared.
 const OPEN_TIME: Duration = Duration::from_secs(5);
-/// Longer than the server lets a read take.
-const MOST_TIME: Duration = Duration::from_secs(12);

@@ -29,6 +29,7 @@ mod quota;
 mod races;
 mod rest;
 mod server;
+mod silence;
 mod standby;
 mod stories;
 mod tidy;

@@ -84,6 +84,22 @@ impl Server {
         self.run("sh", &["-c", KILL_AND_START, "sh", &programs]);
     }
 
+    /// Sends a signal to some of its processes.
+    pub fn signal(&self, signal: &str, pids: &[i32]) {
+        let pids: Vec<String> = pids.iter().map(i32::to_string).collect();
+        self.run("sh", &["-c", &format!("kill -{signal} {}", pids.join(" "))]);
+    }
+
+    /// Stops all of its processes, so that they answer nothing and end no connection.
+    pub fn freeze(&self) {
+        self.run("sh", &["-c", &ALL_OF_IT.replace("SIGNAL", "STOP")]);
+    }
+
+    /// Lets them go on.
+    pub fn thaw(&self) {
+        self.run("sh", &["-c", &ALL_OF_IT.replace("SIGNAL", "CONT")]);
+    }
+
     /// Runs a program in its folder, as its user.
     pub fn run(&self, program: &str, words: &[&str]) {
         let mut command = as_somebody(&self.folder);
@@ -191,6 +207,15 @@ const KILL_AND_START: &str = r#"
     done
     exit 1
 "#;
+/// The first process is stopped first, so that it starts no other meanwhile.
+const ALL_OF_IT: &str = r#"
+    first="$(head -n 1 data/postmaster.pid)"
+    kill -SIGNAL "$first" || exit
+    for child in $(cat "/proc/$first/task/$first/children"); do
+        # It may have ended by itself.
+        kill -SIGNAL "$child" || true
+    done
+"#;
 const SCRIPT: &str = r#"
     trap : INT TERM
     "$2/initdb" -D data -U countersign -A trust -E UTF8 --no-sync \
@@ -199,6 +224,7 @@ const SCRIPT: &str = r#"
     "$2/pg_ctl" -D data -l log -w start >>log 2>&1 || exit
     echo started
     read -r end
+    kill -CONT "$(head -n 1 data/postmaster.pid)"
     "$2/pg_ctl" -D data -m immediate stop >>log 2>&1
     cd / && rm -rf "$1"
 "#;

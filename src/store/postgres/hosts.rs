@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -16,11 +18,16 @@ use super::tls::{self, Trust};
 use crate::domain::error::Error;
 
 /// The hosts of a URL, and how to get in.
+///
+/// A server that falls silent leaves every connection to it hanging. So the first one that finds this out gives up all
+/// connections of its age: those that were opened before it was found out.
 #[derive(Clone)]
 pub(super) struct Hosts {
     /// Each with one host.
     configs: Vec<Config>,
     tls: MakeRustlsConnect,
+    /// How many times connections were given up.
+    given_up: Arc<watch::Sender<u64>>,
 }
 
 impl Hosts {
@@ -40,7 +47,7 @@ impl Hosts {
         config.ssl_mode(if trust.is_tls() { SslMode::Require } else { SslMode::Disable });
         let hosts = config.get_hosts().iter().enumerate();
         let configs = hosts.map(|(number, host)| alone(&config, host, number)).collect();
-        Ok(Self { configs, tls: tls::connector(&trust)? })
+        Ok(Self { configs, tls: tls::connector(&trust)?, given_up: Arc::default() })
     }
 
     /// Whether there is a password.
@@ -52,11 +59,12 @@ impl Hosts {
     /// host that is frozen would be waited for although another one took over.
     pub(super) async fn connect(&self, session: &'static str) -> Result<Link, Error> {
         let mut race = JoinSet::new();
-        for config in self.configs.clone() {
+        let age = *self.given_up.borrow();
+        for (host, config) in self.configs.iter().cloned().enumerate() {
             let tls = self.tls.clone();
             race.spawn(timeout(CONNECT_TIME, async move {
                 let (client, connection) = config.connect(tls).await?;
-                let link = Link::drive(client, connection);
+                let link = Link::drive(client, connection, host, age);
                 link.client.batch_execute(session).await?;
                 Ok(link)
             }));
@@ -70,6 +78,44 @@ impl Hosts {
             }
         }
         Err(error)
+    }
+
+    /// Completes when the server at that host answers no other connection either, so that waiting for an answer is in vain;
+    /// connections of that age are then given up.
+    pub(super) async fn silent(&self, host: usize, age: u64) {
+        loop {
+            sleep(PATIENCE).await;
+            let Some(config) = self.configs.get(host) else { return };
+            match timeout(CONNECT_TIME, config.connect(self.tls.clone())).await {
+                Ok(Ok(_)) => {}
+                // A refusal is an answer, too.
+                Ok(Err(error)) if error.as_db_error().is_some() => {}
+                _ => return self.give_up(age),
+            }
+        }
+    }
+
+    /// Gives up every connection of the age of one that does not answer.
+    pub(super) fn give_up(&self, age: u64) {
+        let given_up = self.given_up.send_if_modified(|count| {
+            let first = *count == age;
+            *count += u64::from(first);
+            first
+        });
+        if given_up {
+            tracing::warn!(hosts = %self, "the store does not answer; its connections are given up");
+        }
+    }
+
+    /// Returns whether a connection of that age was given up.
+    pub(super) fn gave_up(&self, age: u64) -> bool {
+        age < *self.given_up.borrow()
+    }
+
+    /// Completes when connections of that age are given up.
+    pub(super) async fn gives_up(&self, age: u64) {
+        // The sender lives as long as this.
+        let _ = self.given_up.subscribe().wait_for(|count| age < *count).await;
     }
 }
 
@@ -139,4 +185,6 @@ fn unreadable() -> Error {
 }
 
 const DEAD_AFTER: Duration = Duration::from_secs(10);
+/// After how long without an answer the server is tried by another connection.
+const PATIENCE: Duration = Duration::from_secs(2);
 const CONNECT_TIME: Duration = Duration::from_millis(1_500);

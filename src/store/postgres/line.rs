@@ -67,6 +67,7 @@ pub(super) struct Outcome {
 
 /// The connection, with its prepared statements.
 pub(super) struct Line {
+    hosts: Hosts,
     link: Link,
     lock: Statement,
     header: Statement,
@@ -93,6 +94,7 @@ impl Line {
             time: client.prepare(TIME).await.map_err(failed)?,
             versions: Versions::prepare(client).await.map_err(failed)?,
             puts: Puts::prepare(client).await.map_err(failed)?,
+            hosts: hosts.clone(),
             link,
         })
     }
@@ -107,9 +109,13 @@ impl Line {
         self.link.lost().await;
     }
 
-    /// What the database's clock says.
-    pub(super) async fn time(&self) -> Result<Moment, Error> {
-        read_time(&self.link.client.query_one(&self.time, &[]).await?)
+    /// What the database's clock says; `None` if the server does not answer. Then its connections are given up.
+    pub(super) async fn time(&self) -> Option<Result<Moment, Error>> {
+        let row = timeout(CHECK_TIME, self.link.client.query_one(&self.time, &[])).await;
+        if row.is_err() {
+            self.hosts.give_up(self.link.age);
+        }
+        row.ok().map(|row| read_time(&row?))
     }
 
     /// Writes the first changes of a group in one transaction; answers what became of each of them. Nothing is written
@@ -119,22 +125,22 @@ impl Line {
         group: impl Iterator<Item = &'a Prepared> + Clone,
         skew: Option<&Skew>,
     ) -> Result<Vec<Written>, Failure> {
-        let Begun { head, known, time } = match in_time(self.begin(group.clone())).await? {
+        let Begun { head, known, time } = match self.in_time(self.begin(group.clone())).await? {
             Ok(begun) => begun,
             Err(error) => return Err(self.rolled_back(error).await),
         };
         if skew.is_some_and(|skew| !skew.allows(time)) {
-            in_time(self.link.client.batch_execute("ROLLBACK")).await?.map_err(lost)?;
+            self.in_time(self.link.client.batch_execute("ROLLBACK")).await?.map_err(lost)?;
             return Ok(group.map(|_| Written::Skewed).collect());
         }
         let plan = Plan::of(group, head, known);
         if !plan.commits() {
-            in_time(self.link.client.batch_execute("ROLLBACK")).await?.map_err(lost)?;
+            self.in_time(self.link.client.batch_execute("ROLLBACK")).await?.map_err(lost)?;
             return Ok(plan.written);
         }
         // Without events the lock on the head is the write: it is in the log, so the commit waits for the standby.
         if plan.head != head
-            && let Err(error) = in_time(self.write(&plan)).await?
+            && let Err(error) = self.in_time(self.write(&plan)).await?
         {
             return Err(self.rolled_back(error).await);
         }
@@ -146,7 +152,7 @@ impl Line {
     /// has ended one way or the other. It is a write by itself, so its own end waits for the same standby that the commit
     /// should have waited for: when it is durable there, so is everything before it.
     pub(super) async fn holds(&self, head: Head) -> Result<bool, Failure> {
-        let found = match in_time(self.look_up(head)).await? {
+        let found = match self.in_time(self.look_up(head)).await? {
             Ok(found) => found,
             Err(error) => return Err(self.rolled_back(error).await),
         };
@@ -199,8 +205,21 @@ impl Line {
     async fn end(&self) -> bool {
         // What was warned of before is no concern of this commit.
         self.link.warned();
-        let ended = timeout(MOST_TIME, self.link.client.batch_execute("COMMIT")).await;
+        let ended = self.in_time(self.link.client.batch_execute("COMMIT")).await;
         matches!(ended, Ok(Ok(()))) && !self.link.warned()
+    }
+
+    /// Waits for an answer, unless it cannot come any more: the server is silent, or it waits for longer than it may.
+    async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Result<T, Failure> {
+        let answer = timeout(MOST_TIME, async {
+            tokio::select! {
+                biased;
+                answer = answer => Some(answer),
+                () = self.hosts.silent(self.link.host, self.link.age) => None,
+            }
+        });
+        let none = || Failure::Lost(Unavailable::unavailable("the store does not answer"));
+        answer.await.ok().flatten().ok_or_else(none)
     }
 
     /// Ends a transaction that has failed before its commit was sent.
@@ -209,16 +228,11 @@ impl Line {
         if !is_refusal(&error) {
             return lost(error);
         }
-        match timeout(MOST_TIME, self.link.client.batch_execute("ROLLBACK")).await {
+        match self.in_time(self.link.client.batch_execute("ROLLBACK")).await {
             Ok(Ok(())) => Failure::Refused(error),
             _ => lost(error),
         }
     }
-}
-
-async fn in_time<T>(answer: impl Future<Output = T>) -> Result<T, Failure> {
-    let answer = timeout(MOST_TIME, answer).await;
-    answer.map_err(|_| Failure::Lost(Unavailable::unavailable("the store does not answer")))
 }
 
 fn lost(error: Error) -> Failure {
@@ -250,5 +264,7 @@ const LOCK: &str = "SELECT sequence, hash FROM head FOR UPDATE";
 const TIME: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 10000000)::bigint";
 const HEADER: &str = "SELECT header FROM event WHERE sequence = $1";
 const MOVE_HEAD: &str = "UPDATE head SET sequence = $1, hash = $2";
+/// For what a server that works does at once.
+const CHECK_TIME: Duration = Duration::from_secs(2);
 /// Longer than the server waits for a lock.
 const MOST_TIME: Duration = Duration::from_secs(15);

@@ -15,20 +15,24 @@ use tokio_postgres::{AsyncMessage, Client, Connection};
 pub(super) struct Link {
     /// The side that asks.
     pub(super) client: Client,
+    /// Which of the hosts it leads to.
+    pub(super) host: usize,
+    /// How many times connections had been given up when it was opened, see [`Hosts`](super::hosts::Hosts).
+    pub(super) age: u64,
     warned: Arc<AtomicBool>,
     driver: JoinHandle<()>,
 }
 
 impl Link {
-    /// Drives the connection from now on.
-    pub(super) fn drive<S, T>(client: Client, connection: Connection<S, T>) -> Self
+    /// Drives the connection to `host` from now on.
+    pub(super) fn drive<S, T>(client: Client, connection: Connection<S, T>, host: usize, age: u64) -> Self
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let warned = Arc::new(AtomicBool::new(false));
         let driver = tokio::spawn(drive(connection, warned.clone()));
-        Self { client, warned, driver }
+        Self { client, host, age, warned, driver }
     }
 
     /// Whether the server has warned since this was asked last. It warns when a commit stopped to wait for a standby:

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::time::Duration;
 
-use bb8::{ManageConnection, Pool, PooledConnection, RunError};
+use bb8::{ManageConnection, Pool};
 use tokio_postgres::{Client, IsolationLevel, Row, Statement, Transaction};
 use uuid::Uuid;
 
@@ -36,7 +36,8 @@ pub(super) struct Reader {
     events: Statement,
     events_of: Statement,
     role: Statement,
-    hung: bool,
+    /// Whether it did not answer in time, so that it is not used again.
+    pub(super) hung: bool,
 }
 
 impl Readers {
@@ -60,16 +61,8 @@ impl ManageConnection for Readers {
     }
 
     fn has_broken(&self, reader: &mut Reader) -> bool {
-        reader.hung || reader.link.client.is_closed()
+        reader.hung || self.0.gave_up(reader.link.age) || reader.link.client.is_closed()
     }
-}
-
-/// A reader out of the pool.
-pub(super) async fn take(pool: &Pool<Readers>) -> Result<PooledConnection<'_, Readers>, Error> {
-    pool.get().await.map_err(|error| match error {
-        RunError::TimedOut => Error::unavailable("no connection to the store in time"),
-        RunError::User(error) => error,
-    })
 }
 
 impl Reader {
@@ -96,10 +89,9 @@ impl Reader {
         })
     }
 
-    /// A reader that did not answer in time, so that it is not used again.
-    pub(super) fn give_up(&mut self) -> Error {
-        self.hung = true;
-        Error::unavailable("the store does not answer")
+    /// Reads nothing, which the server has to answer too.
+    pub(super) async fn nothing(&self) -> Result<(), tokio_postgres::Error> {
+        self.link.client.batch_execute("SELECT").await
     }
 
     /// Reads one elevation with its role.

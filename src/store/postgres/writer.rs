@@ -7,11 +7,12 @@ use std::time::Duration;
 use tokio::runtime;
 use tokio::select;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{sleep, sleep_until, timeout};
+use tokio::time::{sleep, sleep_until};
 
 use super::group::Written;
 use super::hosts::Hosts;
 use super::line::{Failure, Line, Outcome};
+use super::ready::Ready;
 use super::{Skew, is_passing, opened};
 use crate::domain::error::{Error, Kind};
 use crate::metrics::{Measured, OneMore, StoreMetrics};
@@ -25,22 +26,29 @@ use crate::store::{Change, Commit};
 pub(super) struct Writer {
     queue: Option<mpsc::Sender<Queued>>,
     metrics: StoreMetrics,
-    ready: watch::Receiver<bool>,
+    /// Ends with the thread.
+    runs: watch::Receiver<()>,
     running: Option<JoinHandle<()>>,
 }
 
 impl Writer {
     /// Starts the writer, on a thread and a runtime of its own: it never waits behind the rest of the process.
-    pub(super) fn start(hosts: Hosts, skew: Option<Skew>, metrics: StoreMetrics) -> Result<Self, Error> {
+    pub(super) fn start(
+        hosts: Hosts,
+        skew: Option<Skew>,
+        ready: Ready,
+        metrics: StoreMetrics,
+    ) -> Result<Self, Error> {
         let (queue, changes) = mpsc::channel(LONGEST_QUEUE);
-        let (set_ready, ready) = watch::channel(true);
+        let (running, runs) = watch::channel(());
         let task = Task {
             hosts,
             skew,
             skewed: false,
             line: None,
             metrics: metrics.clone(),
-            ready: set_ready,
+            ready,
+            _running: running,
             again: None,
             pause: SHORTEST_PAUSE,
         };
@@ -49,7 +57,7 @@ impl Writer {
             .name("postgres-writer".to_owned())
             .spawn(move || runtime.block_on(task.run(changes)))
             .map_err(Error::internal)?;
-        Ok(Self { queue: Some(queue), metrics, ready, running: Some(running) })
+        Ok(Self { queue: Some(queue), metrics, runs, running: Some(running) })
     }
 
     /// Queues the change and waits until it is durable or refused.
@@ -68,15 +76,10 @@ impl Writer {
         answered.await.map_err(|_| Error::unavailable("the writer stopped before it answered"))?
     }
 
-    /// Whether the last group went through, or the connection is back since it did not.
-    pub(super) fn ready(&self) -> watch::Receiver<bool> {
-        self.ready.clone()
-    }
-
     /// Completes when the writer is gone. A lost connection is not the end of it.
     pub(super) async fn failed(&self) {
-        let mut ready = self.ready.clone();
-        while ready.changed().await.is_ok() {}
+        let mut runs = self.runs.clone();
+        while runs.changed().await.is_ok() {}
     }
 }
 
@@ -105,7 +108,8 @@ struct Task {
     skewed: bool,
     line: Option<Line>,
     metrics: StoreMetrics,
-    ready: watch::Sender<bool>,
+    ready: Ready,
+    _running: watch::Sender<()>,
     /// When to try to connect again, after it failed.
     again: Option<Deadline>,
     pause: Duration,
@@ -131,27 +135,36 @@ impl Task {
         if let Some(line) = &mut self.line {
             select! {
                 () = line.lost() => {}
-                () = sleep(CHECK_EVERY), if self.skew.is_some() => return self.check_clock().await,
+                () = sleep(CHECK_EVERY) => return self.check().await,
             }
             tracing::warn!(hosts = %self.hosts, "the connection that commits is lost");
             self.line = None;
-            self.set_ready(false);
+            self.ready.set_commits(false);
             return;
         }
         if let Some(again) = self.again {
             sleep_until(again.instant().into()).await;
         }
         if self.connect().await.is_ok() {
-            self.set_ready(true);
+            self.ready.set_commits(true);
         }
     }
 
-    /// Looks whether the clocks are together, which otherwise only a commit tells, and nobody may ask for one.
-    async fn check_clock(&mut self) {
-        let (Some(line), Some(skew)) = (&self.line, &self.skew) else { return };
-        if let Ok(Ok(time)) = timeout(CHECK_TIME, line.time()).await {
-            let allowed = skew.allows(time);
-            self.set_skewed(!allowed);
+    /// Checks that the server answers and that the clocks are together. Otherwise only a commit would tell, and there may
+    /// be none.
+    async fn check(&mut self) {
+        let Some(line) = &self.line else { return };
+        match line.time().await {
+            Some(Ok(time)) => {
+                let allowed = self.skew.as_ref().is_none_or(|skew| skew.allows(time));
+                self.set_skewed(!allowed);
+            }
+            // Of a connection that is lost it is told where it is waited for.
+            Some(Err(_)) => {}
+            None => {
+                self.line = None;
+                self.ready.set_commits(false);
+            }
         }
     }
 
@@ -163,7 +176,7 @@ impl Task {
         if skewed {
             tracing::error!("the clock is too far from the database's; nothing is decided until it is right");
         }
-        self.set_ready(!skewed);
+        self.ready.set_commits(!skewed);
     }
 
     /// Commits a group and answers everybody; one by one from where the group as a whole is refused.
@@ -184,7 +197,7 @@ impl Task {
                 }
                 Err(Failure::Refused(error)) if size > 1 && !is_passing(&error) => size = 1,
                 Err(failure) => {
-                    self.set_ready(false);
+                    self.ready.set_commits(false);
                     for queued in group.drain(..size) {
                         let _ = queued.answer.send(Err(failure.told()));
                     }
@@ -197,7 +210,7 @@ impl Task {
     fn committed(&mut self, group: &[Queued], written: &[Written]) {
         let was_committed = |written: &Written| matches!(written, Written::Commit(Commit::Committed { .. }));
         if written.iter().any(was_committed) {
-            self.set_ready(true);
+            self.ready.set_commits(true);
         }
         self.set_skewed(written.contains(&Written::Skewed));
         let changes = group.iter().zip(written).filter(|(_, written)| was_committed(written));
@@ -284,10 +297,6 @@ impl Task {
             }
         }
     }
-
-    fn set_ready(&self, ready: bool) {
-        self.ready.send_if_modified(|before| mem::replace(before, ready) != ready);
-    }
 }
 
 impl From<Written> for Result<Commit, Error> {
@@ -301,8 +310,7 @@ impl From<Written> for Result<Commit, Error> {
 }
 
 const LARGEST_GROUP: usize = 256;
-const CHECK_EVERY: Duration = Duration::from_secs(5);
-const CHECK_TIME: Duration = Duration::from_secs(1);
+const CHECK_EVERY: Duration = Duration::from_secs(2);
 const LONGEST_QUEUE: usize = 4_096;
 const MOST_ATTEMPTS: u32 = 3;
 /// How long to try to reach the store in order to find out what became of a commit.

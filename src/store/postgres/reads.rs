@@ -1,0 +1,88 @@
+//! The reads: each by a connection out of a pool, within a time.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bb8::{Pool, RunError};
+use tokio::time::{sleep, timeout};
+
+use super::failed;
+use super::hosts::Hosts;
+use super::reader::{Reader, Readers};
+use super::ready::Ready;
+use crate::domain::error::Error;
+
+/// The connections that read.
+#[derive(Debug)]
+pub(super) struct Reads {
+    hosts: Hosts,
+    pool: Pool<Readers>,
+    ready: Ready,
+}
+
+impl Reads {
+    /// Reads by those hosts, and keeps checking for as long as they are used that reads are answered.
+    pub(super) fn start(hosts: Hosts, ready: Ready) -> Arc<Self> {
+        let reads = Arc::new(Self { pool: Readers::pool(hosts.clone()), hosts, ready });
+        tokio::spawn(keep_checking(Arc::downgrade(&reads)));
+        reads
+    }
+
+    /// Reads something that may take so long. If the server is silent, or a few rows take too long, all connections of the
+    /// same age are given up, so that the next reads need not wait for each of them in turn.
+    pub(super) async fn read<T>(
+        &self,
+        most: Duration,
+        query: impl AsyncFnOnce(&mut Reader) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut reader = self.pool.get().await.map_err(|error| self.without_connection(error))?;
+        let (host, age) = (reader.link.host, reader.link.age);
+        let answer = timeout(most, async {
+            tokio::select! {
+                biased;
+                answer = query(&mut reader) => Some(answer),
+                () = self.hosts.gives_up(age) => None,
+                () = self.hosts.silent(host, age) => None,
+            }
+        });
+        let Ok(Some(answer)) = answer.await else {
+            reader.hung = true;
+            if most <= SHORT_TIME {
+                self.hosts.give_up(age);
+            }
+            self.ready.set_reads(false);
+            return Err(Error::unavailable("the store does not answer"));
+        };
+        if answer.is_ok() {
+            self.ready.set_reads(true);
+        }
+        answer
+    }
+
+    fn without_connection(&self, error: RunError<Error>) -> Error {
+        // All that there may be can be in use.
+        if self.pool.state().connections == 0 {
+            self.ready.set_reads(false);
+        }
+        match error {
+            RunError::TimedOut => Error::unavailable("no connection to the store in time"),
+            RunError::User(error) => error,
+        }
+    }
+}
+
+/// Otherwise only a read would tell, and there may be none.
+async fn keep_checking(reads: Weak<Reads>) {
+    loop {
+        sleep(CHECK_EVERY).await;
+        let Some(reads) = reads.upgrade() else { return };
+        // What it finds is told by the readiness.
+        let _ = reads.read(SHORT_TIME, async |reader| reader.nothing().await.map_err(failed)).await;
+    }
+}
+
+/// For a few rows that are found by their keys.
+pub(super) const SHORT_TIME: Duration = Duration::from_secs(3);
+/// For lists: longer than the server lets a statement take.
+pub(super) const LONG_TIME: Duration = Duration::from_secs(12);
+const CHECK_EVERY: Duration = Duration::from_secs(2);
