@@ -5,9 +5,11 @@
 mod approvals;
 mod census;
 mod elevations;
+mod filing;
 mod roles;
 mod scheduler;
 mod time;
+mod turns;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -32,9 +34,11 @@ use crate::steady::Deadline;
 use crate::store::{Change, Commit, Key, Record, Store};
 use census::LastCensus;
 use scheduler::Wake;
+use turns::Turns;
 
 pub use approvals::ApprovalDecision;
-pub use elevations::{Filed, History, Request};
+pub use elevations::History;
+pub use filing::{Filed, Request};
 pub use roles::Checked;
 pub use time::Time;
 
@@ -47,6 +51,7 @@ pub struct Service {
     policy: Policy,
     wake: Wake,
     census: LastCensus,
+    turns: Turns,
 }
 
 /// What comes with every request that changes something.
@@ -76,7 +81,8 @@ impl Service {
         ids: Arc<dyn Ids>,
         policy: Policy,
     ) -> Self {
-        Self { store, directory, time, ids, policy, wake: Wake::new(), census: LastCensus::new() }
+        let (wake, census, turns) = (Wake::new(), LastCensus::new(), Turns::default());
+        Self { store, directory, time, ids, policy, wake, census, turns }
     }
 
     /// Whether the clock of the machine was fit to decide by when it was last looked at, and when that changes.

@@ -123,6 +123,13 @@ pub struct Change {
     pub deadline: Option<Deadline>,
 }
 
+impl Change {
+    /// Returns whether the change only confirms, see [`Store::commit`].
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+}
+
 /// Names a record.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Key {

@@ -1,57 +1,21 @@
 //! The operations on elevations.
 
-use uuid::Uuid;
-
 use super::{
     Context, MOST_ATTEMPTS, Outcome, Service, Shown, check_snapshot, contended, tells_unwritten_end,
 };
 use crate::domain::caller::Caller;
-use crate::domain::decide::{Command, Facts, Filing, decide};
+use crate::domain::decide::{Command, Facts, decide};
 use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
-use crate::domain::event::{ClientRequest, Event};
-use crate::domain::explain::is_undecidable;
-use crate::domain::id::{ApprovalId, ElevationId, RoleId};
-use crate::domain::moment::{Life, Moment};
+use crate::domain::event::Event;
+use crate::domain::id::ElevationId;
 use crate::domain::query::{ElevationField, Page, Query};
 use crate::domain::refusal::Refusal;
 use crate::domain::rights;
-use crate::domain::role::Role;
-use crate::domain::version::{Version, Versioned};
+use crate::domain::version::Versioned;
 use crate::ports::Clock;
 use crate::record::Envelope;
-use crate::store::{ElevationKey, ElevationRead, FilingKey, FilingRead, Key, Record};
-
-/// What somebody asks for.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// The role.
-    pub role: RoleId,
-    /// How long to hold it; `None` is as long as the role allows, zero gives it up.
-    pub life: Option<Life>,
-    /// Why, where it is said.
-    pub justification: Option<String>,
-    /// The start; `None` is now.
-    pub requested_start: Option<Moment>,
-    /// The client's own name of this request, where it gives one.
-    pub id: Option<Uuid>,
-}
-
-impl Request {
-    fn client_request(&self) -> Option<ClientRequest> {
-        let justification = self.justification.as_deref();
-        self.id.map(|id| ClientRequest::of(id, self.role, self.life, justification, self.requested_start))
-    }
-}
-
-/// What was filed.
-#[derive(Clone, Debug)]
-pub struct Filed {
-    /// The elevation.
-    pub shown: Shown,
-    /// Whether it waits for approval and too few people are left to give it.
-    pub undecidable: bool,
-}
+use crate::store::{ElevationKey, ElevationRead, Key};
 
 /// An elevation, and what happened to it.
 #[derive(Clone, Debug)]
@@ -65,60 +29,6 @@ pub struct History {
 }
 
 impl Service {
-    /// Files an elevation, or gives a role up. See the rpc CreateElevation.
-    pub async fn create_elevation(
-        &self,
-        caller: &Caller,
-        asked: Request,
-        request: &Context,
-    ) -> Result<Filed, Error> {
-        let filing = Filing {
-            elevation: ElevationId(self.ids.next()),
-            approval: ApprovalId(self.ids.next()),
-            client_request: asked.client_request(),
-            life: asked.life,
-            justification: asked.justification,
-            requested_start: asked.requested_start,
-        };
-        for _ in 0..MOST_ATTEMPTS {
-            let now = self.time.deciding()?;
-            let key = FilingKey {
-                requester: caller.account.id,
-                role: asked.role,
-                now,
-                live: filing.life == Some(Life::ZERO),
-                load: self.policy.quota.is_set(),
-                client_request: asked.id,
-            };
-            let mut read = self.store.filing(key).await?;
-            let facts = Facts {
-                live: &read.live,
-                load: read.load,
-                filed_before: read.filed_before.as_ref().map(|before| &before.value),
-                role: read.role.as_ref(),
-                ..self.facts(caller, request)
-            };
-            let decided = decide(&facts, Command::File(filing.clone()), now);
-            let reported = read.filed_before.as_ref();
-            let reported = reported.map(|before| (Key::Elevation(before.value.id), before.version));
-            let confirmed = self.confirmed(decided, reported, request.deadline).await?;
-            let Some(events) = confirmed else { continue };
-            let role = read.role.take();
-            if let Some(elevation) = read.filed_before.take().filter(|_| events.is_empty()) {
-                let undecidable = self.is_undecidable(&elevation.value, role.as_ref(), now).await?;
-                return Ok(Filed { shown: Shown { elevation, now }, undecidable });
-            }
-            // Asked before the commit, behind which nothing may fail any more.
-            let people = self.people(role.as_ref(), 0, now).await?;
-            let outcome = Outcome { events, ..relying_on(&key, role.as_ref(), read) };
-            if let Some(elevation) = self.commit(outcome, request.deadline).await? {
-                let undecidable = is_undecidable(&elevation.value, role.as_ref(), &[], &people, now);
-                return Ok(Filed { shown: Shown { elevation, now }, undecidable });
-            }
-        }
-        Err(contended())
-    }
-
     /// Reads one elevation, with what happened to it.
     pub async fn elevation(&self, caller: &Caller, id: ElevationId) -> Result<History, Error> {
         let event = |envelope: Envelope| Ok((envelope.sequence, envelope.event()?));
@@ -185,23 +95,4 @@ impl Service {
         check_snapshot(&query, now)?;
         self.store.elevations(caller.account.id, query, now).await
     }
-}
-
-/// What a filing relies on: the role, what it gives up, and, under a quota or a name of the client's, whatever else its
-/// requester files.
-fn relying_on(key: &FilingKey, role: Option<&Versioned<Role>>, read: FilingRead) -> Outcome {
-    let role_version = role.map_or(Version::ABSENT, |role| role.version);
-    let mut outcome = Outcome {
-        before: read.live,
-        relied_on: vec![(Key::Role(key.role), role_version)],
-        ..Outcome::default()
-    };
-    if key.live {
-        outcome.relied_on.push((Key::Live(key.role, Some(key.requester)), read.live_version));
-    }
-    if key.load || key.client_request.is_some() {
-        outcome.relied_on.push((Key::Guard(key.requester), read.guard));
-        outcome.puts.push(Record::Guard(key.requester));
-    }
-    outcome
 }

@@ -19,6 +19,13 @@ pub(super) struct Prepared {
     pub(super) deadline: Option<Deadline>,
 }
 
+impl Prepared {
+    /// Returns whether the change only confirms.
+    pub(super) fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+}
+
 impl TryFrom<Change> for Prepared {
     type Error = Error;
 

@@ -62,6 +62,7 @@ macro_rules! law {
         sentences! { $backend, filings:
             who_files_is_told_how_much_waits_and_was_filed_within_the_hour
             of_two_filings_at_once_the_second_counts_the_first
+            filings_that_arrive_together_may_each_rely_on_the_one_before
         }
         sentences! { $backend, life:
             what_is_due_is_read_in_the_order_of_its_moments

@@ -1,5 +1,6 @@
 //! Stories of the quota: how much one requester may ask for.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use countersign::domain::quota::Quota;
@@ -7,8 +8,10 @@ use countersign::proto::pam::v1::{CloseElevationRequest, CreateElevationRequest,
 use prost_types::Duration;
 use tokio::sync::Barrier;
 use tonic::{Code, Status};
+use uuid::Uuid;
 
 use crate::kit::{GIL, JEN, Kit, Options, Person, SAM, reason};
+use crate::postgres::{self, Database};
 
 #[tokio::test]
 async fn jen_waits_for_three_answers_at_once_and_for_no_more() {
@@ -138,6 +141,70 @@ async fn filing_at_the_same_time_gets_nobody_more() {
         }
         assert_eq!(filed, 3, "round {round}");
         assert_eq!(kit.as_(SAM).pending().await.len(), 3, "round {round}");
+        give_up(&kit.as_(JEN), &role).await.unwrap();
+    }
+}
+
+/// Each of sixteen files again and again, all by one account. The limits are out of their way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixteen_at_once_by_one_account_are_all_filed() {
+    all_are_filed(kit(Some(100_000), Some(100_000)).await).await;
+    if !postgres::is_missing() {
+        let quota = Quota { pending: Some(100_000), filings: Some(100_000) };
+        let options = Options { quota, ..Options::default() };
+        all_are_filed(Kit::on_postgres_with(options, Database::new().await).await).await;
+    }
+}
+
+async fn all_are_filed(kit: Kit) {
+    let role = kit.role().await.id;
+    let filing: Vec<_> = (0..16)
+        .map(|_| {
+            let (jen, role) = (kit.as_(JEN), role.clone());
+            tokio::spawn(async move {
+                for _ in 0..20 {
+                    jen.file(&role).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for caller in filing {
+        caller.await.unwrap();
+    }
+    let filed = kit.store.events(1, 1_000).await.unwrap();
+    assert_eq!(filed.len(), 16 * 20);
+}
+
+/// A client that was not answered in time asks again, while what it asked for is on its way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_request_sixteen_times_at_once_is_filed_once() {
+    once(kit(Some(3), Some(100)).await).await;
+    if !postgres::is_missing() {
+        let options = Options { quota: Quota { pending: Some(3), filings: Some(100) }, ..Options::default() };
+        once(Kit::on_postgres_with(options, Database::new().await).await).await;
+    }
+}
+
+async fn once(kit: Kit) {
+    let role = kit.role().await.id;
+    for round in 1..=10u128 {
+        let filing: Vec<_> = (0..16)
+            .map(|_| {
+                let request = CreateElevationRequest {
+                    role_id: role.clone(),
+                    request_id: Uuid::from_u128(round).to_string(),
+                    ..CreateElevationRequest::default()
+                };
+                let mut elevations = kit.as_(JEN).elevations();
+                tokio::spawn(async move { elevations.create_elevation(request).await })
+            })
+            .collect();
+        let mut filed = HashSet::new();
+        for answer in filing {
+            filed.insert(answer.await.unwrap().unwrap().into_inner().elevation.unwrap().id);
+        }
+        assert_eq!(filed.len(), 1, "round {round}");
+        assert_eq!(kit.as_(SAM).pending().await.len(), 1);
         give_up(&kit.as_(JEN), &role).await.unwrap();
     }
 }

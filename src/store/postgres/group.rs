@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::versions::Known;
 use crate::domain::elevation::Elevation;
-use crate::domain::id::ElevationId;
+use crate::domain::id::{AccountId, ElevationId};
 use crate::domain::moment::Moment;
 use crate::domain::version::Version;
 use crate::record::{Draft, Head, Header};
@@ -40,6 +40,8 @@ pub(super) struct Plan<'a> {
     pub(super) puts: Vec<Put<'a>>,
     /// The time of the latest event.
     pub(super) time: Option<Moment>,
+    /// Where each guard is among the puts.
+    guards: HashMap<AccountId, usize>,
 }
 
 /// A record to write.
@@ -59,7 +61,14 @@ impl<'a> Plan<'a> {
     /// Looks at the changes in order, behind `head` and with what is known of the records they rely on.
     pub(super) fn of(changes: impl IntoIterator<Item = &'a Prepared>, head: Head, known: Known) -> Self {
         let mut standing = Standing::from(known);
-        let mut plan = Self { written: Vec::new(), head, events: Vec::new(), puts: Vec::new(), time: None };
+        let mut plan = Self {
+            written: Vec::new(),
+            head,
+            events: Vec::new(),
+            puts: Vec::new(),
+            time: None,
+            guards: HashMap::new(),
+        };
         for change in changes {
             let written = match standing.look_at(change) {
                 Look::TooLate => Written::TooLate,
@@ -89,8 +98,21 @@ impl<'a> Plan<'a> {
             self.events.push((draft.seal(&mut self.head), draft));
         }
         let since = self.head.sequence;
-        let put = |(record, version): &'a (Record, Version)| Put { record, version: *version, since, time };
-        self.puts.extend(change.puts.iter().map(put));
+        for (record, version) in &change.puts {
+            self.put(Put { record, version: *version, since, time });
+        }
+    }
+
+    /// Adds a record. A guard is nothing but its version, so only its last one is written.
+    fn put(&mut self, put: Put<'a>) {
+        if let Record::Guard(account) = put.record
+            && let Some(before) = self.guards.insert(*account, self.puts.len())
+        {
+            self.guards.insert(*account, before);
+            self.puts[before] = put;
+            return;
+        }
+        self.puts.push(put);
     }
 }
 
@@ -134,7 +156,7 @@ impl Standing {
                 None => told = false,
             }
         }
-        // What was before a record is copied from its row, so a row is written once in a group.
+        // What was before a record is copied from its row, so a row is written once in a group; of a guard nothing is.
         let again = change.puts.iter().any(|(record, _)| self.written.contains(&record.key()));
         if told && !again { Look::Met } else { Look::DependsOnThisGroup }
     }
@@ -142,7 +164,9 @@ impl Standing {
     fn take(&mut self, change: &Prepared, sequence: u64) {
         for (record, version) in &change.puts {
             self.versions.insert(record.key(), Some(*version));
-            self.written.insert(record.key());
+            if !matches!(record, Record::Guard(_)) {
+                self.written.insert(record.key());
+            }
             if let Record::Elevation(elevation) = record {
                 self.move_live(elevation, sequence);
             }

@@ -64,7 +64,7 @@ impl Writer {
     pub(super) async fn commit(&self, change: Change) -> Result<Commit, Error> {
         let (answer, answered) = oneshot::channel();
         let waiting = Some(OneMore::of(&self.metrics.queue));
-        let _measured = Measured::into(&self.metrics.commit_duration);
+        let _measured = (!change.is_empty()).then(|| Measured::into(&self.metrics.commit_duration));
         let queued = Queued { prepared: Prepared::try_from(change)?, answer, waiting };
         let queue = self.queue.as_ref().ok_or_else(|| Error::unavailable("the writer has stopped"))?;
         queue.try_send(queued).map_err(|error| match error {
@@ -228,7 +228,10 @@ impl Task {
             let skew = self.skew.clone();
             let failure = match self.line().await?.commit(changes.clone(), skew.as_ref()).await {
                 Ok(written) => {
-                    self.metrics.group(written.len(), watch);
+                    let writes = changes.take(written.len()).filter(|change| !change.is_empty()).count();
+                    if writes > 0 {
+                        self.metrics.group(writes, watch);
+                    }
                     return Ok(written);
                 }
                 Err(Failure::Unknown(outcome)) => match self.look_up(outcome).await? {

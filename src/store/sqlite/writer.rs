@@ -54,9 +54,9 @@ impl Writer {
     /// Queues the change and waits until it is durable or refused.
     pub(super) async fn commit(&self, change: Change) -> Result<Commit, Error> {
         let (answer, answered) = oneshot::channel();
-        let prepared = Prepared::try_from(change)?;
         let counted = OneMore::of(&self.metrics.queue);
-        let _measured = Measured::into(&self.metrics.commit_duration);
+        let _measured = (!change.is_empty()).then(|| Measured::into(&self.metrics.commit_duration));
+        let prepared = Prepared::try_from(change)?;
         self.queue.try_send(Waiting { queued: Queued { prepared, answer }, counted }).map_err(|error| {
             match error {
                 mpsc::error::TrySendError::Full(_) => {
@@ -218,7 +218,7 @@ impl Thread {
             forget_past(&transaction, group)?;
             transaction.commit()?;
             self.head = head;
-            self.metrics.group(group.len(), watch);
+            self.metrics.group(group.iter().filter(|change| !change.is_empty()).count(), watch);
         }
         Ok(written)
     }

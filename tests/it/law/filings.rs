@@ -8,10 +8,12 @@ use countersign::domain::quota::Load;
 use countersign::domain::version::Version;
 use countersign::store::{Change, FilingKey, FilingRead, Key, Record, Store};
 
+use futures_util::future::join_all;
+
 use super::Backend;
 use super::history::{
-    History, ROLE, account, activated_until, approval_id, approved_by, at, committed, filing, rejected_by,
-    ticks, together, was_committed, was_conflict,
+    History, ROLE, account, activated_until, approval_id, approved_by, at, committed, elevation_id, filing,
+    rejected_by, ticks, together, was_committed, was_conflict,
 };
 use crate::kit::{GIL, JEN, SAM};
 
@@ -59,6 +61,30 @@ pub async fn of_two_filings_at_once_the_second_counts_the_first(backend: impl Ba
         assert_eq!(answers.iter().filter(|answer| was_conflict(answer)).count(), 19);
         assert_eq!(filings(&store, JEN, at(0)).await.load.pending, round + 1);
     }
+}
+
+/// One of them cannot be, and with it those that rely on it.
+pub async fn filings_that_arrive_together_may_each_rely_on_the_one_before(backend: impl Backend) {
+    let store = backend.open().await;
+    let filings_of = |round: u128, missing| {
+        let number = move |place: u64| round * 100 + u128::from(place);
+        (0..20u64).filter(move |place| Some(*place) != missing).map(move |place| {
+            let mut change = guarded(JEN, number(place), Version(u64::try_from(round).unwrap() * 20 + place));
+            let before = (Key::Elevation(elevation_id(number(place - place.min(1)))), Version(1));
+            change.expects.extend((place > 0).then_some(before));
+            change
+        })
+    };
+    let answers = join_all(filings_of(0, None).map(|change| store.commit(change))).await;
+    assert!(answers.iter().all(was_committed), "{answers:?}");
+    let read = filings(&store, JEN, at(0)).await;
+    assert_eq!((read.guard, read.load.filings), (Version(20), 20));
+
+    let answers = join_all(filings_of(1, Some(7)).map(|change| store.commit(change))).await;
+    assert!(answers[..7].iter().all(was_committed), "{answers:?}");
+    assert!(answers[7..].iter().all(was_conflict), "{answers:?}");
+    let read = filings(&store, JEN, at(0)).await;
+    assert_eq!((read.guard, read.load.filings), (Version(27), 27));
 }
 
 fn guarded(requester: &str, number: u128, guard: Version) -> Change {

@@ -1,0 +1,185 @@
+//! The filings of one requester take turns: each relies on the one before although that is not durable yet.
+//!
+//! Filings under a quota, or under a name of the client's, rely on the guard of their requester and write it. Filings that
+//! arrive at once would all read the same guard, and all but one would be in vain. So the process remembers which filings
+//! of a requester are on their way. The next one takes them for done, and expects them to be: if one of them fails, those
+//! that relied on it are conflicts and are decided again. Nodes do not know of each other's filings; there the version of
+//! the guard alone decides, as before.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use uuid::Uuid;
+
+use crate::domain::id::{AccountId, ElevationId};
+use crate::domain::version::Version;
+
+/// The requesters who are filing now.
+#[derive(Default)]
+pub(super) struct Turns(Mutex<HashMap<AccountId, Arc<Mutex<Line>>>>);
+
+impl Turns {
+    /// The turn of a filing of this requester, for as long as it takes.
+    pub(super) fn of(&self, requester: AccountId) -> Turn<'_> {
+        let mut lines = lock(&self.0);
+        Turn { turns: self, requester, line: lines.entry(requester).or_default().clone() }
+    }
+}
+
+/// A filing that is being decided. The last one of its requester drops what is remembered.
+pub(super) struct Turn<'a> {
+    turns: &'a Turns,
+    requester: AccountId,
+    line: Arc<Mutex<Line>>,
+}
+
+impl Turn<'_> {
+    /// The filings of the requester, for as long as nobody waits for anything.
+    pub(super) fn line(&self) -> MutexGuard<'_, Line> {
+        lock(&self.line)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut lines = lock(&self.turns.0);
+        // The map's own, and this one: nobody else can take one meanwhile.
+        if Arc::strong_count(&self.line) == 2 {
+            lines.remove(&self.requester);
+        }
+    }
+}
+
+/// The last filings of one requester, each of which moves the guard by one version.
+pub(super) struct Line {
+    /// The version of the guard before the first of them.
+    start: Version,
+    filings: VecDeque<Filing>,
+    /// How many times they were forgotten.
+    forgotten: u64,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self { start: Version::ABSENT, filings: VecDeque::new(), forgotten: 0 }
+    }
+}
+
+/// A filing that is on its way, or was committed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Filing {
+    /// Its elevation.
+    pub(super) elevation: ElevationId,
+    /// Whether it waits for approval.
+    pub(super) pending: bool,
+    /// The client's own name of it, where it gives one.
+    pub(super) client_request: Option<Uuid>,
+}
+
+/// Where a filing is in its line, see [`Line::forget`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place(u64);
+
+impl Line {
+    /// Returns the filings that somebody who has read the guard at this version does not know; `None` if too much has
+    /// happened since, so that the store has to be read again.
+    pub(super) fn unknown_at(&mut self, guard: Version) -> Option<Vec<Filing>> {
+        let end = self.guard();
+        if self.filings.is_empty() || guard.0 > end.0 {
+            // Another node has filed, or nobody has.
+            self.filings.clear();
+            self.start = guard;
+        }
+        let known = usize::try_from(guard.0.checked_sub(self.start.0)?).ok()?;
+        Some(self.filings.range(known..).copied().collect())
+    }
+
+    /// The version of the guard after all of them.
+    pub(super) fn guard(&self) -> Version {
+        Version(self.start.0.saturating_add(self.filings.len() as u64))
+    }
+
+    /// Adds a filing that was queued to be committed.
+    pub(super) fn push(&mut self, filing: Filing) -> Place {
+        if self.filings.len() == LONGEST_LINE {
+            self.filings.pop_front();
+            self.start = self.start.next();
+        }
+        self.filings.push_back(filing);
+        Place(self.forgotten)
+    }
+
+    /// Forgets all filings, after the one of that place has failed and with it those that relied on it.
+    pub(super) fn forget(&mut self, place: Place) {
+        if place.0 == self.forgotten {
+            self.forgotten += 1;
+            self.filings.clear();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// More than one requester can have on their way at once before the others notice.
+const LONGEST_LINE: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filing(number: u128) -> Filing {
+        let elevation = ElevationId(Uuid::from_u128(number));
+        Filing { elevation, pending: true, client_request: None }
+    }
+
+    #[test]
+    fn who_has_read_less_is_shown_more() {
+        let mut line = Line::default();
+        assert_eq!(line.unknown_at(Version(7)), Some(vec![]));
+        assert_eq!(line.guard(), Version(7));
+        let filings = [1, 2, 3].map(filing);
+        let places = filings.map(|filing| line.push(filing));
+        assert_eq!(line.guard(), Version(10));
+        for (guard, unknown) in [(7, 0), (8, 1), (10, 3)] {
+            assert_eq!(line.unknown_at(Version(guard)).unwrap(), filings[unknown..], "{guard}");
+        }
+        assert_eq!(line.unknown_at(Version(6)), None, "what was before is not known");
+        assert_eq!(line.unknown_at(Version(12)), Some(vec![]), "another node has filed");
+        assert_eq!(line.guard(), Version(12));
+
+        line.push(filings[0]);
+        line.forget(places[1]);
+        assert_eq!(line.unknown_at(Version(12)), Some(vec![]));
+        let place = line.push(filings[0]);
+        line.forget(places[2]);
+        assert_eq!(line.unknown_at(Version(12)).unwrap(), [filings[0]], "forgotten before");
+        line.forget(place);
+        assert_eq!(line.unknown_at(Version(5)), Some(vec![]));
+    }
+
+    #[test]
+    fn a_line_has_an_end() {
+        let mut line = Line::default();
+        line.unknown_at(Version(0));
+        for number in 0..1_000 {
+            line.push(filing(number));
+        }
+        assert_eq!(line.guard(), Version(1_000));
+        assert_eq!(line.unknown_at(Version(1_000 - LONGEST_LINE as u64)).unwrap().len(), LONGEST_LINE);
+        assert_eq!(line.unknown_at(Version(999 - LONGEST_LINE as u64)), None);
+    }
+
+    #[test]
+    fn the_last_to_leave_takes_all_with_them() {
+        let turns = Turns::default();
+        let requester = AccountId(Uuid::from_u128(1));
+        let (one, other) = (turns.of(requester), turns.of(requester));
+        one.line().unknown_at(Version(3));
+        drop(one);
+        assert_eq!(other.line().guard(), Version(3));
+        drop(other);
+        assert!(lock(&turns.0).is_empty());
+    }
+}
