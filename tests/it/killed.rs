@@ -7,6 +7,7 @@ mod judge;
 mod machine;
 
 use std::env;
+use std::process::Command;
 
 use crate::postgres::{self, Database};
 use client::{Act, Answer, Entry};
@@ -37,6 +38,37 @@ async fn outlives(place: Place) {
     }
     machine.ask_again().await;
     println!("{cycles} cycles: {}", machine.summary());
+}
+
+/// Of a Patroni cluster the primary is killed, frozen, relieved and left alone; what follows it has everything.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a campaign of minutes, which needs a cluster: .ci/patroni"]
+async fn what_is_acknowledged_outlives_the_primary_of_a_cluster() {
+    let folder = env::var("COUNTERSIGN_TEST_CLUSTER").expect("the folder of a cluster");
+    let cycles = env::var("COUNTERSIGN_TEST_CYCLES").map_or(1, |cycles| cycles.parse().unwrap());
+    let url = std::fs::read_to_string(format!("{folder}/url")).unwrap();
+    let mut machine = Machine::new(Place::Cluster(url.trim_end().to_owned())).await;
+    for cycle in 1..=cycles {
+        for fault in ["kill", "switch", "freeze", "bereave"] {
+            let happens = of_the_cluster(fault, &folder);
+            let quiet = machine.live_through(happens).await;
+            of_the_cluster("heal", &folder)();
+            let wrong = judge(&machine.log, &machine.remains().await);
+            println!(
+                "cycle {cycle}, {fault}: nothing was acknowledged for {quiet:.1?}; {}",
+                machine.summary()
+            );
+            assert!(wrong.is_empty(), "cycle {cycle}, {fault}:\n{}", wrong.join("\n"));
+        }
+    }
+    machine.ask_again().await;
+}
+
+/// What a script does to a cluster.
+fn of_the_cluster(what: &str, folder: &str) -> impl FnOnce() + Send + use<> {
+    let mut command = Command::new("tests/patroni/cluster");
+    command.args([what, folder]);
+    move || assert!(command.status().unwrap().success(), "{command:?}")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,8 +1,9 @@
 //! A client under whom the server dies: it writes down what it is about to send before it does, and the answer after it.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use countersign::domain::elevation::Verdict;
 use countersign::ports::Ids;
@@ -11,10 +12,12 @@ use countersign::proto::pam::v1::elevation_service_client::ElevationServiceClien
 use countersign::proto::pam::v1::{
     ApproveRequest, CloseElevationRequest, CreateElevationRequest, RejectRequest,
 };
+use countersign::steady::Stopwatch;
 use countersign::system::SystemIds;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+use tokio::time::sleep;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 use uuid::Uuid;
@@ -69,13 +72,53 @@ pub struct Crowd {
     pub filed: Mutex<Vec<Filed>>,
     /// One permit for every answer.
     pub answers: Semaphore,
+    /// When the clients of a server that lives on have to end; none outlives a server that is killed.
+    pub end: Option<End>,
 }
 
-/// Sends whatever comes to mind until the server is gone, and answers the log.
+/// The end of clients who are not stopped by what they are not told.
+#[derive(Default)]
+pub struct End {
+    pub over: AtomicBool,
+    /// Since when nothing was acknowledged, and the longest time for which that was so.
+    pub quiet: Mutex<(Option<Stopwatch>, Duration)>,
+}
+
+impl Crowd {
+    fn is_over(&self, last: Option<&Entry>) -> bool {
+        match &self.end {
+            Some(end) => end.over.load(Ordering::SeqCst),
+            None => last.is_some_and(|last| last.answer == Answer::Unknown),
+        }
+    }
+
+    /// Counts an answer. Of a server that lives on only what it acknowledges counts.
+    async fn take(&self, answer: &Answer) {
+        if let Some(end) = &self.end {
+            match answer {
+                Answer::Done(_) => end.acknowledged(),
+                Answer::Refused(_) => return,
+                // Whoever asks without a pause keeps the others from being answered.
+                Answer::Unknown => return sleep(Duration::from_millis(20)).await,
+            }
+        }
+        self.answers.add_permits(1);
+    }
+}
+
+impl End {
+    fn acknowledged(&self) {
+        let mut quiet = self.quiet.lock().unwrap();
+        let lasted = quiet.0.map_or(Duration::ZERO, Stopwatch::elapsed);
+        *quiet = (Some(Stopwatch::start()), quiet.1.max(lasted));
+    }
+}
+
+/// Sends whatever comes to mind until it is over, and answers the log.
 pub async fn run(crowd: Arc<Crowd>) -> Vec<Entry> {
     let channel = Channel::from_shared(format!("http://{}", crowd.address)).unwrap().connect_lazy();
     let mut log: Vec<Entry> = Vec::new();
-    while log.last().is_none_or(|last| last.answer != Answer::Unknown) {
+    while !crowd.is_over(log.last()) {
         let mut entry = idea(&crowd, log.last());
         log.push(entry.clone());
         entry.answer = match random(2) {
@@ -85,8 +128,8 @@ pub async fn run(crowd: Arc<Crowd>) -> Vec<Entry> {
         if let Answer::Done(Some(filed)) = &entry.answer {
             crowd.filed.lock().unwrap().push(filed.clone());
         }
+        crowd.take(&entry.answer).await;
         *log.last_mut().unwrap() = entry;
-        crowd.answers.add_permits(1);
     }
     log
 }

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,15 +17,17 @@ use countersign::metrics::StoreMetrics;
 use countersign::ports::Clock;
 use countersign::proto::pam::v1::ElevationStatus;
 use countersign::record::Envelope;
+use countersign::store::postgres::PostgresStore;
 use countersign::store::sqlite::SqliteStore;
 use countersign::store::{ElevationKey, Store};
 use countersign::system::SystemClock;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::sleep;
+use tokio_postgres::NoTls;
 
-use super::client::{self, Answer, Crowd, Entry, Filed, random};
+use super::client::{self, Answer, Crowd, End, Entry, Filed, random};
 use super::judge::Remains;
 use crate::kit::{ANN, GIL, JEN, KIM, Person, SAM, role};
 use crate::postgres::Database;
@@ -72,13 +75,7 @@ impl Machine {
     /// A server, clients, and kill -9 at some moment.
     pub async fn live_and_die(&mut self) {
         let server = self.start().await;
-        let crowd = Arc::new(Crowd {
-            address: server.address,
-            tokens: self.tokens.clone(),
-            roles: self.roles.iter().map(|(id, _)| id.clone()).collect(),
-            filed: Mutex::new(std::mem::take(&mut self.filed)),
-            answers: Semaphore::new(0),
-        });
+        let crowd = self.crowd(&server, None);
         let clients: JoinSet<Vec<Entry>> = (0..CLIENTS).map(|_| client::run(crowd.clone())).collect();
         let answers = u32::try_from(100 + random(300)).unwrap();
         crowd.answers.acquire_many(answers).await.unwrap().forget();
@@ -92,6 +89,35 @@ impl Machine {
         self.place.kill_sometimes();
         self.log.extend(clients.join_all().await.into_iter().flatten());
         self.filed = std::mem::take(&mut crowd.filed.lock().unwrap());
+    }
+
+    /// A server and clients that go on while something happens to the store; answers for how long nothing was
+    /// acknowledged.
+    pub async fn live_through(&mut self, happens: impl FnOnce() + Send + 'static) -> Duration {
+        let server = self.start().await;
+        let crowd = self.crowd(&server, Some(End::default()));
+        let clients: JoinSet<Vec<Entry>> = (0..CLIENTS).map(|_| client::run(crowd.clone())).collect();
+        crowd.answers.acquire_many(200).await.unwrap().forget();
+        spawn_blocking(happens).await.unwrap();
+        // What came meanwhile does not count.
+        crowd.answers.forget_permits(usize::MAX);
+        crowd.answers.acquire_many(300).await.unwrap().forget();
+        let end = crowd.end.as_ref().unwrap();
+        end.over.store(true, Ordering::SeqCst);
+        self.log.extend(clients.join_all().await.into_iter().flatten());
+        self.filed = std::mem::take(&mut crowd.filed.lock().unwrap());
+        end.quiet.lock().unwrap().1
+    }
+
+    fn crowd(&mut self, server: &Server, end: Option<End>) -> Arc<Crowd> {
+        Arc::new(Crowd {
+            address: server.address,
+            tokens: self.tokens.clone(),
+            roles: self.roles.iter().map(|(id, _)| id.clone()).collect(),
+            filed: Mutex::new(std::mem::take(&mut self.filed)),
+            answers: Semaphore::new(0),
+            end,
+        })
     }
 
     /// What is in the store, read without a server.
@@ -134,6 +160,8 @@ pub enum Place {
     /// A file in this folder.
     File(TempDir),
     Postgres(Database),
+    /// The URL of a cluster.
+    Cluster(String),
 }
 
 impl Place {
@@ -141,6 +169,7 @@ impl Place {
         match self {
             Self::File(folder) => folder.path().join("countersign.db").display().to_string(),
             Self::Postgres(database) => database.url(),
+            Self::Cluster(url) => url.clone(),
         }
     }
 
@@ -164,6 +193,16 @@ impl Place {
                     sleep(Duration::from_millis(10)).await;
                 }
                 database.open().await
+            }
+            Self::Cluster(url) => {
+                let of_the_server = "SELECT FROM pg_stat_activity WHERE application_name = 'countersign'";
+                let writable = format!("{url}?target_session_attrs=read-write");
+                let (client, connection) = tokio_postgres::connect(&writable, NoTls).await.unwrap();
+                tokio::spawn(connection);
+                while !client.query(of_the_server, &[]).await.unwrap().is_empty() {
+                    sleep(Duration::from_millis(10)).await;
+                }
+                Arc::new(PostgresStore::open(url, None, None, StoreMetrics::default()).await.unwrap())
             }
         }
     }
@@ -203,8 +242,9 @@ impl Server {
         let log = folder.join("log");
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--administrator", ANN, "--log-format", "json"]);
-        command.args(["--max-pending", "0", "--max-filings", "0", "--store", store]);
-        command.arg("--data-dir").arg(folder);
+        command.args(["--max-pending", "0", "--max-filings", "0"]);
+        // It may have a password in it.
+        command.env("COUNTERSIGN_STORE", store).arg("--data-dir").arg(folder);
         let mut process = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
         loop {
             let told = fs::read_to_string(&log).unwrap();
