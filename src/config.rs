@@ -141,7 +141,7 @@ pub struct Serve {
     /// How long a request may take, and its answer to be sent.
     #[arg(long, env = "COUNTERSIGN_REQUEST_TIMEOUT", default_value = "30s", value_parser = duration)]
     pub request_timeout: Duration,
-    /// How long a client may take to send the headers of a request.
+    /// How long a client may take to send the headers of a request, or a byte on a new connection.
     #[arg(long, env = "COUNTERSIGN_HEADER_TIMEOUT", default_value = "5s", value_parser = duration)]
     pub header_timeout: Duration,
     /// How long an idle connection is kept.

@@ -16,6 +16,7 @@ mod scrape;
 mod sending;
 mod streams;
 mod unserved;
+mod work;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -80,7 +81,8 @@ pub struct Limits {
     pub connections: usize,
     /// How long open requests may take to finish after the shutdown signal.
     pub drain: Duration,
-    /// How long a client may take from the first byte of a request to the end of its headers.
+    /// How long a client may take from the first byte of a request, or from the start of its connection, to the end of its
+    /// headers.
     pub headers: Duration,
     /// How long an idle connection is kept.
     pub idle: Duration,
@@ -115,9 +117,10 @@ pub async fn run(
     let stop = CancellationToken::new();
     let (store, limits, metrics) = (app.store.clone(), app.limits, app.metrics.clone());
     let (service, traces) = (app.service.clone(), app.traces.clone());
-    let router = router(app, &stop)?;
+    let work = work::Work::default();
+    let router = router(app, &work, &stop)?;
     let _scheduler = AbortOnDropHandle::new(tokio::spawn(keep_time(service)));
-    let serving = connections::serve(listener, router, limits, &metrics.connections, stop.clone());
+    let serving = connections::serve(listener, router, limits, &metrics.connections, work, stop.clone());
     tokio::pin!(serving);
     tokio::select! {
         () = &mut serving => {}
@@ -149,7 +152,7 @@ async fn keep_time(service: Arc<Service>) {
     }
 }
 
-fn router(app: App, stop: &CancellationToken) -> Result<Router, Error> {
+fn router(app: App, work: &work::Work, stop: &CancellationToken) -> Result<Router, Error> {
     let ready = probes::Readiness::of(&*app.store, &app.service);
     let grpc = Arc::new(Grpc::new(app.service.clone()));
     let rest = Rest {
@@ -160,8 +163,9 @@ fn router(app: App, stop: &CancellationToken) -> Result<Router, Error> {
         longest_list: app.limits.list,
         zone: app.zone,
     };
+    let longest = app.limits.request_time;
     let gate = Arc::new(Gate::new(app.limits));
-    let observer = Arc::new(edge::Observer::new(&app.metrics, app.traces));
+    let observer = Arc::new(edge::Observer::new(&app.metrics, app.traces, work));
     let authenticator = Arc::new(app.authenticator);
     let private = grpc_routes(services(&grpc))
         .merge(role_changes(&grpc))
@@ -183,8 +187,8 @@ fn router(app: App, stop: &CancellationToken) -> Result<Router, Error> {
         .merge(scrape)
         .merge(openapi)
         .merge(probes::http(ready.clone()))
-        .merge(streams::end_on(grpc_routes(probes::grpc(ready, stop)), stop))
-        .merge(streams::end_on(grpc_routes(probes::reflection(app.reflection)?), stop));
+        .merge(streams::end_on(grpc_routes(probes::grpc(ready, stop)), stop, longest))
+        .merge(streams::end_on(grpc_routes(probes::reflection(app.reflection)?), stop, longest));
     let web = Arc::new(edge::Web { cors: app.cors, proxies: app.proxies });
     Ok(router
         .layer(CatchPanicLayer::custom(edge::panicked))

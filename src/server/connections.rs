@@ -19,9 +19,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::guard::{Guarded, Requests};
+use super::work::Work;
 use super::{Limits, unserved};
 use crate::metrics::OneMore;
 
@@ -34,37 +34,32 @@ pub(super) struct Peer {
     pub(super) cut: CancellationToken,
 }
 
-/// Accepts and serves connections until `stop`, then waits for the open ones, for as long as the drain may take.
+/// Accepts and serves connections until `stop`, then waits for what is under way, for as long as the drain may take.
 pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
     limits: Limits,
     count: &Gauge,
+    work: Work,
     stop: CancellationToken,
 ) {
     let room = Arc::new(Semaphore::new(limits.connections));
-    let (open, cut) = (TaskTracker::new(), CancellationToken::new());
     loop {
         let (stream, address, permit) = tokio::select! {
             () = stop.cancelled() => break,
             accepted = accept(&listener, &room) => accepted,
         };
-        let cut = cut.child_token();
+        let cut = work.cut();
         let connection =
             connection(stream, router.clone(), limits, Peer { address, cut: cut.clone() }, stop.clone());
         let counted = OneMore::of(count);
-        open.spawn(async move {
+        work.spawn(async move {
             let _open = (permit, counted);
             cut.run_until_cancelled(connection).await;
         });
     }
     drop(listener);
-    open.close();
-    if timeout(limits.drain, open.wait()).await.is_err() {
-        tracing::warn!(connections = open.len(), "the drain took too long; the connections are cut");
-        cut.cancel();
-        open.wait().await;
-    }
+    work.end(limits.drain).await;
 }
 
 /// The next connection, once there is room for it.
@@ -85,7 +80,8 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, Ip
 async fn connection(stream: TcpStream, router: Router, limits: Limits, peer: Peer, stop: CancellationToken) {
     // Answers are small and complete; waiting for more to send only delays them.
     let _ = stream.set_nodelay(true);
-    let protocol = timeout(limits.idle, protocol(&stream, limits.headers));
+    // A client that connects has something to ask; only after that it may be idle.
+    let protocol = timeout(limits.headers, protocol(&stream));
     let Some(Ok(Ok(protocol))) = stop.run_until_cancelled(protocol).await else { return };
     let ended = match protocol {
         Protocol::Http1 => http1(stream, router, limits, peer, stop).await,
@@ -139,6 +135,7 @@ async fn exchange(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        .half_close(true)
         .header_read_timeout(limits.idle)
         .max_headers(MOST_HEADERS)
         .max_buf_size(LONGEST_HEAD)
@@ -195,28 +192,23 @@ enum Protocol {
     Http2,
 }
 
-/// Which protocol the client speaks, by its first bytes, which stay unread. The first byte may take as long as an idle
-/// connection is kept, the rest of the preface no longer than headers may.
-async fn protocol(stream: &TcpStream, patience: Duration) -> io::Result<Protocol> {
+/// Which protocol the client speaks, by its first bytes, which stay unread.
+async fn protocol(stream: &TcpStream) -> io::Result<Protocol> {
     let mut bytes = [0; PREFACE.len()];
-    stream.peek(&mut bytes[..1]).await?;
-    let rest = async {
-        loop {
-            let read = stream.peek(&mut bytes).await?;
-            if read == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            if bytes[..read] != PREFACE[..read] {
-                return Ok(Protocol::Http1);
-            }
-            if read == PREFACE.len() {
-                return Ok(Protocol::Http2);
-            }
-            // Peeking again answers at once with the same bytes, so the rest is given time to arrive.
-            sleep(Duration::from_millis(5)).await;
+    loop {
+        let read = stream.peek(&mut bytes).await?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
-    };
-    timeout(patience, rest).await?
+        if bytes[..read] != PREFACE[..read] {
+            return Ok(Protocol::Http1);
+        }
+        if read == PREFACE.len() {
+            return Ok(Protocol::Http2);
+        }
+        // Peeking again answers at once with the same bytes, so the rest is given time to arrive.
+        sleep(Duration::from_millis(5)).await;
+    }
 }
 
 const KEEP_ALIVE: Duration = Duration::from_secs(20);

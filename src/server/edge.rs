@@ -22,6 +22,7 @@ use uuid::Uuid;
 use super::connections::Peer;
 use super::forwarded::TrustedProxies;
 use super::unserved::Unserved;
+use super::work::Work;
 use super::{host, operations};
 use crate::domain::event::{Channel, Origin};
 use crate::metrics::{Measured, Metrics, OneMore, RequestMetrics};
@@ -39,23 +40,34 @@ pub(super) struct Observer {
     /// By operation, found once so that no request has to.
     durations: HashMap<&'static str, Histogram>,
     traces: Option<Traces>,
+    work: Work,
 }
 
 impl Observer {
     /// Observes for those metrics and traces.
-    pub(super) fn new(metrics: &Metrics, traces: Option<Traces>) -> Self {
+    pub(super) fn new(metrics: &Metrics, traces: Option<Traces>, work: &Work) -> Self {
         let metrics = metrics.requests.clone();
         let durations = operations::all().map(|operation| (operation, metrics.duration(operation)));
-        Self { durations: durations.collect(), metrics, traces }
+        Self { durations: durations.collect(), metrics, traces, work: work.clone() }
     }
 }
 
-/// Gives the request an id; logs and measures it with its outcome.
-pub(super) async fn observe(
-    State(observer): State<Arc<Observer>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+/// Gives the request an id; logs and measures it with its outcome. A request that may change something goes on to its end
+/// when the client leaves, so that this is logged like any other.
+pub(super) async fn observe(State(observer): State<Arc<Observer>>, request: Request, next: Next) -> Response {
+    if request.method().is_safe() {
+        return observed(&observer, request, next).await;
+    }
+    let work = observer.work.clone();
+    let answer = work.spawn(async move { observed(&observer, request, next).await });
+    match answer.await {
+        Ok(Some(answer)) => answer,
+        Ok(None) => Status::from(Error::unavailable("the drain took too long")).into_http(),
+        Err(error) => Status::from(Error::internal(error)).into_http(),
+    }
+}
+
+async fn observed(observer: &Observer, mut request: Request, next: Next) -> Response {
     let watch = Stopwatch::start();
     let operation = operations::of(&request);
     let _in_flight = OneMore::of(&observer.metrics.in_flight);

@@ -240,7 +240,10 @@ async fn an_idle_connection_is_cut_in_either_protocol() {
     let limits = Limits { idle: Duration::from_millis(500), ..Limits::default() };
     let kit = Kit::with(with(limits)).await;
     let mut idle = TcpStream::connect(kit.address).await.unwrap();
-    assert_eq!(idle.read(&mut [0; 16]).await.unwrap_or(0), 0);
+    idle.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    idle.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
 
     let mut idle = TcpStream::connect(kit.address).await.unwrap();
     idle.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
