@@ -52,11 +52,12 @@ fn revision() -> Option<String> {
     if fs::canonicalize(root).ok()? != fs::canonicalize(&source).ok()? {
         return None;
     }
-    // Every commit and every checkout appends to this log.
-    let log = git(&source, &["rev-parse", "--git-path", "logs/HEAD"])?;
-    let log = Path::new(&source).join(log);
-    if log.exists() {
-        println!("cargo:rerun-if-changed={}", log.display());
+    // Every commit and every checkout appends to the log, where git keeps one.
+    for file in ["HEAD", "logs/HEAD"] {
+        let path = Path::new(&source).join(git(&source, &["rev-parse", "--git-path", file])?);
+        if path.exists() {
+            println!("cargo:rerun-if-changed={}", path.display());
+        }
     }
     git(&source, &["rev-parse", "--short=12", "HEAD"])
 }

@@ -2,6 +2,7 @@
 
 mod origin;
 mod store;
+mod version;
 
 use std::env;
 use std::net::{IpAddr, SocketAddr};
@@ -23,10 +24,11 @@ use crate::domain::error::Error;
 use crate::domain::moment::Life;
 use crate::telemetry::{LogFilter, LogFormat};
 pub use store::{StoreLocation, StoreSetting};
+pub use version::{VERSION, zone_name};
 
 /// Decides privileged-access requests: who may hold which role, who approves it, for how long.
 #[derive(Debug, Parser)]
-#[command(version = VERSION, max_term_width = 100)]
+#[command(version = VERSION, long_version = version::LONG_VERSION.as_str(), max_term_width = 100)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -371,8 +373,6 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 pub const NOT_WITH_DEV: [&str; 5] = ["data_dir", "store", "store_password_file", "tokens", "administrators"];
 /// The environment variable with the bearer token of the commands that call a server.
 pub const TOKEN: &str = "COUNTERSIGN_TOKEN";
-/// The version of the program, and the revision of its source.
-pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("BUILD_REVISION"), ")");
 const ROLE_FILE: &str = r#"The file has a table for each role:
 
   [[role]]

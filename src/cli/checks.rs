@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 
 use super::{cannot, files, serve};
 use crate::auth::tokens::TokensFile;
-use crate::config::{Cli, Data, Serve, StoreLocation};
+use crate::config::{Cli, Data, Serve, StoreLocation, zone_name};
 use crate::ports::Clock;
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite;
@@ -74,7 +74,7 @@ fn open_files(settings: &Serve) -> Finding {
 
 fn zone(settings: &Serve) -> Finding {
     match settings.zone.clone().map_or_else(TimeZone::try_system, Ok) {
-        Ok(zone) => Finding::Ok(format!("the time zone is {}", zone.iana_name().unwrap_or("the machine's"))),
+        Ok(zone) => Finding::Ok(format!("the time zone is {}", zone_name(&zone))),
         Err(_) => Finding::Warning(
             "the time zone of the machine is not known and is taken for UTC; name one with --zone".to_owned(),
         ),

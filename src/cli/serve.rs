@@ -17,7 +17,7 @@ use super::{cannot, check, checks, create_data_dir, files, notify};
 use crate::auth::Authenticator;
 use crate::auth::bearer::Bearer;
 use crate::auth::tokens::TokensFile;
-use crate::config::{Data, ForwardedHeaders, Serve, StoreLocation, VERSION};
+use crate::config::{Data, ForwardedHeaders, Serve, StoreLocation, VERSION, zone_name};
 use crate::domain::policy::Policy;
 use crate::domain::quota::Quota;
 use crate::metrics::{Metrics, StoreMetrics};
@@ -61,8 +61,7 @@ pub(super) async fn run(settings: Serve) -> anyhow::Result<()> {
 
 /// Logs first of all which program this is, and what it decides by.
 pub(super) fn starting(settings: &Serve, store: &str) {
-    let zone = settings.zone.clone().unwrap_or_else(TimeZone::system);
-    let zone = zone.iana_name().unwrap_or("the machine's");
+    let zone = zone_name(&settings.zone.clone().unwrap_or_else(TimeZone::system));
     tracing::info!(version = VERSION, zone, store, "starting");
 }
 

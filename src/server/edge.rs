@@ -107,7 +107,13 @@ async fn observed(observer: &Observer, mut request: Request, next: Next) -> Resp
         {
             log_cause(error.kind, &**cause);
         }
-        tracing::info!(http = response.status().as_u16(), reason, microseconds, "answered");
+        let http = response.status().as_u16();
+        match reason {
+            None if operations::is_probe(operation) => {
+                tracing::debug!(http, reason, microseconds, "answered")
+            }
+            _ => tracing::info!(http, reason, microseconds, "answered"),
+        }
     });
     response.headers_mut().insert(REQUEST_ID, id);
     response

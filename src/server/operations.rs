@@ -28,6 +28,11 @@ pub(super) fn of(request: &Request) -> &'static str {
     }
 }
 
+/// Whether monitoring asks for it every few seconds, so that its successes are of no interest.
+pub(super) fn is_probe(operation: &str) -> bool {
+    matches!(operation, HEALTHZ | METRICS | READYZ) || operation.starts_with("/grpc.health.v1.Health/")
+}
+
 /// All that [`of`] answers.
 pub(super) fn all() -> impl Iterator<Item = &'static str> {
     METHODS.iter().map(String::as_str).chain(rest::OPERATIONS).chain(OTHERS)
@@ -35,7 +40,12 @@ pub(super) fn all() -> impl Iterator<Item = &'static str> {
 
 /// The paths of all methods of the contract, and of the services beside it.
 static METHODS: LazyLock<HashSet<String>> = LazyLock::new(|| {
-    let sets = [v1::FILE_DESCRIPTOR_SET, tonic_health::pb::FILE_DESCRIPTOR_SET];
+    let sets = [
+        v1::FILE_DESCRIPTOR_SET,
+        tonic_health::pb::FILE_DESCRIPTOR_SET,
+        tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+        tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+    ];
     let files =
         sets.into_iter().filter_map(|set| FileDescriptorSet::decode(set).ok()).flat_map(|set| set.file);
     files

@@ -274,7 +274,13 @@ async fn migrate(client: &mut Client) -> Result<(), Error> {
         let written = format!("{migration}; INSERT INTO migration (number) VALUES ({number})");
         transaction.batch_execute(&written).await.map_err(failed)?;
     }
-    transaction.commit().await.map_err(failed)
+    transaction.commit().await.map_err(failed)?;
+    match missing.len() {
+        0 => {}
+        _ if done == 0 => tracing::info!(version = MIGRATIONS.len(), "the tables of a new store were made"),
+        _ => tracing::info!(from = done, to = MIGRATIONS.len(), "the store was brought up to date"),
+    }
+    Ok(())
 }
 
 /// The migrations that the store does not have yet.

@@ -314,6 +314,9 @@ fn migrate(connection: &mut Connection) -> Result<(), Error> {
         transaction.pragma_update(None, "user_version", number).map_err(failed)?;
         transaction.commit().map_err(failed)?;
     }
+    if done > 0 && !missing.is_empty() {
+        tracing::info!(from = done, to = MIGRATIONS.len(), "the store was brought up to date");
+    }
     Ok(())
 }
 

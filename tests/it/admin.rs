@@ -2,5 +2,6 @@
 
 mod check;
 mod errors;
+mod log;
 mod reload;
 mod role;
