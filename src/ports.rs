@@ -37,8 +37,8 @@ pub trait Directory: Send + Sync {
     /// Everything that the account counts as at `now`.
     async fn principals(&self, account: &Account, now: Moment) -> Result<Principals, Error>;
 
-    /// The accounts that `named` come to at `now`, `most` of them at most: those that are named, whether or not the
-    /// directory knows them, and whoever can call of those in groups. `None` when it cannot tell who is in a group.
+    /// Returns the accounts that `named` come to at `now` and that can call, `most` of them at most: an account without
+    /// valid credentials cannot decide. `None` if it cannot tell who is in a group.
     async fn members(
         &self,
         named: &[Principal],

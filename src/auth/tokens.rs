@@ -145,8 +145,7 @@ impl TokensFile {
     /// Whether the account can call.
     pub fn is_usable_by(&self, account: &Account, now: Moment) -> bool {
         let entries = self.current(now);
-        let ids = entries.by_account.get(&account.id).map_or(&[][..], Vec::as_slice);
-        ids.iter().filter_map(|id| entries.by_id.get(id)).any(|token| !token.expired(now))
+        entries.valid(entries.by_account.get(&account.id), now).next().is_some()
     }
 }
 
@@ -154,13 +153,8 @@ impl TokensFile {
 impl Directory for TokensFile {
     async fn principals(&self, account: &Account, now: Moment) -> Result<Principals, Error> {
         let loaded = self.current(now);
-        let entries = loaded.by_account.get(&account.id).map_or(&[][..], Vec::as_slice);
-        let groups: Vec<Group> = entries
-            .iter()
-            .filter_map(|id| loaded.by_id.get(id))
-            .filter(|entry| !entry.expired(now))
-            .flat_map(|entry| entry.caller.groups.iter().cloned())
-            .collect();
+        let entries = loaded.valid(loaded.by_account.get(&account.id), now);
+        let groups: Vec<Group> = entries.flat_map(|entry| entry.caller.groups.iter().cloned()).collect();
         Ok(Principals::new(account, &groups))
     }
 
@@ -173,16 +167,11 @@ impl Directory for TokensFile {
         let loaded = self.current(now);
         let mut members = HashSet::new();
         for principal in named {
-            let in_group = match principal {
-                Principal::Account(account) => {
-                    members.insert(account.id);
-                    continue;
-                }
-                Principal::Group(group) => loaded.by_group.get(&group.id).map_or(&[][..], Vec::as_slice),
+            let tokens = match principal {
+                Principal::Account(account) => loaded.by_account.get(&account.id),
+                Principal::Group(group) => loaded.by_group.get(&group.id),
             };
-            let usable =
-                in_group.iter().filter_map(|id| loaded.by_id.get(id)).filter(|token| !token.expired(now));
-            for token in usable {
+            for token in loaded.valid(tokens, now) {
                 if members.len() >= most {
                     break;
                 }
@@ -302,6 +291,12 @@ impl Loaded {
 }
 
 impl Entries {
+    /// Those of some tokens that are valid.
+    fn valid<'a>(&'a self, ids: Option<&'a Vec<String>>, now: Moment) -> impl Iterator<Item = &'a Token> {
+        let tokens = ids.into_iter().flatten().filter_map(|id| self.by_id.get(id));
+        tokens.filter(move |token| !token.expired(now))
+    }
+
     fn insert(&mut self, entry: Entry, named: &Named) -> Result<(), Error> {
         let account = Account::named(&entry.account).map_err(|error| malformed(&entry.id, error))?;
         let groups: Result<Vec<Group>, _> = entry.groups.iter().map(|group| Group::named(group)).collect();

@@ -11,7 +11,7 @@ use super::moment::Moment;
 use super::refusal::Refusal;
 use super::rights;
 use super::role::Role;
-use super::stages::{Progress, Shortage, Stage, shortages};
+use super::stages::{Progress, Shortage, Stage, shortages, shortages_for_all};
 use super::version::Versioned;
 
 /// The people of each stage of a role that the directory knows of; `None` where it cannot tell how many there are.
@@ -117,10 +117,29 @@ pub fn is_undecidable(
     !shortages(&progress.to_come(approval.stage), &left(people, elevation, approval)).is_empty()
 }
 
-/// The stages of a role for which the directory knows too few people, whoever asks.
-pub fn role_shortages(role: &Role, people: &People) -> Vec<Shortage> {
+/// Returns the stages of a role for which the directory knows too few people, whoever asks. A request is never decided by
+/// its requester, so the people must be enough without one of the `candidates`, unless the role approves a candidate who
+/// owns every stage by itself. `None` are candidates of whom the directory cannot tell who they are.
+pub fn role_shortages(
+    role: &Role,
+    people: &People,
+    candidates: Option<&HashSet<AccountId>>,
+) -> Vec<Shortage> {
     let needed: Vec<u32> = role.stages.iter().map(|stage| stage.needed).collect();
-    shortages(&needed, people)
+    match candidates {
+        Some(candidates) if !approves_by_itself(role, people, candidates) => {
+            shortages_for_all(&needed, people, candidates)
+        }
+        _ => shortages(&needed, people),
+    }
+}
+
+/// Whether the role approves one of the candidates by itself.
+fn approves_by_itself(role: &Role, people: &People, candidates: &HashSet<AccountId>) -> bool {
+    let owns = |candidate: &AccountId| {
+        people.iter().all(|known| known.as_ref().is_none_or(|known| known.contains(candidate)))
+    };
+    role.rules.auto_approve_owners && candidates.iter().any(owns)
 }
 
 /// The people who could still decide: without who asked, and without those who have decided.
@@ -260,7 +279,27 @@ mod tests {
     fn a_role_is_short_of_people_whoever_asks() {
         let Versioned { value, .. } = role(&[(&["sam"], 1), (&["sam", "kim"], 2)]);
         let people = [Some(ids(&["sam"])), Some(ids(&["sam", "kim"]))];
-        assert_eq!(role_shortages(&value, &people), [Shortage { stage: 1, missing: 2, available: 1 }]);
+        let short = [Shortage { stage: 1, missing: 2, available: 1 }];
+        assert_eq!(role_shortages(&value, &people, None), short);
+        assert_eq!(role_shortages(&value, &people, Some(&ids(&["jen"]))), short);
+    }
+
+    #[test]
+    fn a_role_is_short_of_people_when_only_the_requester_could_approve() {
+        let table: [(&[&str], &[&str], bool, bool); 6] = [
+            (&["jen"], &["jen"], false, true),
+            (&["jen"], &["jen"], true, false),
+            (&["jen", "kim"], &["jen"], false, false),
+            (&["jen"], &["jen", "sam"], false, false),
+            (&["jen", "sam"], &["jen", "sam"], false, false),
+            (&[], &["jen"], false, false),
+        ];
+        for (candidates, approvers, auto_approve_owners, short) in table {
+            let mut value = role(&[(&["jen"], 1)]).value;
+            value.rules.auto_approve_owners = auto_approve_owners;
+            let found = role_shortages(&value, &[Some(ids(approvers))], Some(&ids(candidates)));
+            assert_eq!(!found.is_empty(), short, "{candidates:?} {approvers:?} {auto_approve_owners}");
+        }
     }
 
     /// Jen asked, and those approved.

@@ -124,6 +124,45 @@ pub struct Shortage {
 /// Finds the stages that lack more approvals than there are people to give them, when one person counts once over all.
 /// `people` are those who could still decide, stage by stage; `None` where nobody knows how many there are.
 pub fn shortages(missing: &[u32], people: &[Option<HashSet<AccountId>>]) -> Vec<Shortage> {
+    placed(missing, people).0
+}
+
+/// Finds the same for a requester who is one of `candidates` and never counts: the shortages that every one of them would
+/// meet. There are none if there are no candidates, or if one of them leaves enough people.
+pub fn shortages_for_all(
+    missing: &[u32],
+    people: &[Option<HashSet<AccountId>>],
+    candidates: &HashSet<AccountId>,
+) -> Vec<Shortage> {
+    let (short, placed) = placed(missing, people);
+    let Some(first) = candidates.iter().min().filter(|_| short.is_empty()) else { return short };
+    let spare: Vec<bool> = (0..missing.len()).map(|stage| has_spare(stage, people, &placed)).collect();
+    let is_needed = |candidate| placed.get(candidate).is_some_and(|stage| !spare[*stage]);
+    if candidates.iter().all(is_needed) { shortages(missing, &without(people, *first)) } else { Vec::new() }
+}
+
+/// Whether one more person could be placed in a stage, so that none of those who are there is needed.
+fn has_spare(
+    stage: usize,
+    people: &[Option<HashSet<AccountId>>],
+    placed: &HashMap<AccountId, usize>,
+) -> bool {
+    place(stage, people, &mut placed.clone(), &mut HashSet::new())
+}
+
+fn without(people: &[Option<HashSet<AccountId>>], left_out: AccountId) -> Vec<Option<HashSet<AccountId>>> {
+    let mut people = people.to_vec();
+    for known in people.iter_mut().flatten() {
+        known.remove(&left_out);
+    }
+    people
+}
+
+/// The shortages, and the stage that each person would decide in.
+fn placed(
+    missing: &[u32],
+    people: &[Option<HashSet<AccountId>>],
+) -> (Vec<Shortage>, HashMap<AccountId, usize>) {
     let mut placed = HashMap::new();
     let mut found = Vec::new();
     for (stage, (missing, known)) in missing.iter().zip(people).enumerate() {
@@ -137,7 +176,7 @@ pub fn shortages(missing: &[u32], people: &[Option<HashSet<AccountId>>]) -> Vec<
             found.push(Shortage { stage, missing: *missing, available });
         }
     }
-    found
+    (found, placed)
 }
 
 /// Finds somebody for a stage; whoever is taken by another stage is freed where that stage has somebody else.
@@ -289,15 +328,49 @@ mod tests {
             &[(1, Some("ab"), None), (9, None, None), (2, Some("ab"), Some(1))],
         ];
         for stages in table {
-            let person = |letter: char| AccountId(Uuid::from_u128(u128::from(u32::from(letter))));
-            let known = |names: &str| names.chars().map(person).collect();
-            let missing: Vec<u32> = stages.iter().map(|(missing, ..)| *missing).collect();
-            let people: Vec<_> = stages.iter().map(|(_, names, _)| names.map(known)).collect();
-            let short = stages.iter().enumerate().filter_map(|(stage, (missing, _, available))| {
-                Some(Shortage { stage, missing: *missing, available: (*available)? })
-            });
-            assert_eq!(shortages(&missing, &people), short.collect::<Vec<_>>(), "{stages:?}");
+            let (missing, people, short) = lacking(stages);
+            assert_eq!(shortages(&missing, &people), short, "{stages:?}");
         }
+    }
+
+    /// Stages as above, the candidates, and how many people a stage has where no candidate leaves enough.
+    #[test]
+    fn a_role_is_short_when_no_candidate_leaves_enough() {
+        let table: [(&[Lacking], &str); 12] = [
+            (&[(1, Some("a"), Some(0))], "a"),
+            (&[(1, Some("a"), None)], ""),
+            (&[(1, Some("a"), None)], "b"),
+            (&[(1, Some("a"), None)], "ab"),
+            (&[(1, Some("ab"), None)], "a"),
+            (&[(1, Some("ab"), None)], "ab"),
+            (&[(2, Some("ab"), Some(1))], "ab"),
+            (&[(2, Some("ab"), None)], "abc"),
+            (&[(1, Some("ab"), None), (1, Some("ab"), Some(0))], "ab"),
+            (&[(1, Some("abc"), None), (1, Some("ab"), None)], "ab"),
+            (&[(1, Some("ac"), None), (1, Some("b"), Some(0))], "b"),
+            (&[(1, Some("a"), Some(0)), (9, None, None)], "a"),
+        ];
+        for (stages, candidates) in table {
+            let (missing, people, short) = lacking(stages);
+            let found = shortages_for_all(&missing, &people, &persons(candidates));
+            assert_eq!(found, short, "{stages:?} {candidates}");
+        }
+        let (missing, people, short) = lacking(&[(2, Some("a"), Some(1))]);
+        assert_eq!(shortages_for_all(&missing, &people, &persons("b")), short, "whoever asks");
+    }
+
+    fn lacking(stages: &[Lacking]) -> (Vec<u32>, Vec<Option<HashSet<AccountId>>>, Vec<Shortage>) {
+        let missing = stages.iter().map(|(missing, ..)| *missing).collect();
+        let people = stages.iter().map(|(_, names, _)| names.map(persons)).collect();
+        let short = stages.iter().enumerate().filter_map(|(stage, (missing, _, available))| {
+            Some(Shortage { stage, missing: *missing, available: (*available)? })
+        });
+        (missing, people, short.collect())
+    }
+
+    fn persons(letters: &str) -> HashSet<AccountId> {
+        let person = |letter: char| AccountId(Uuid::from_u128(u128::from(u32::from(letter))));
+        letters.chars().map(person).collect()
     }
 
     fn progress(stages: &[Stage], decisions: &[Decision]) -> Progress {

@@ -1,6 +1,6 @@
 //! The operations on roles.
 
-use super::{Context, MOST_ATTEMPTS, Service, check_snapshot, contended};
+use super::{Context, MOST_ATTEMPTS, Service, check_snapshot, contended, enough};
 use crate::domain::caller::Caller;
 use crate::domain::decide::{Command, Facts, decide};
 use crate::domain::error::Error;
@@ -65,8 +65,14 @@ impl Service {
 
     /// Looks whether the directory knows enough people for a role.
     async fn checked(&self, role: Versioned<Role>) -> Result<Checked, Error> {
-        let people = self.people(Some(&role), 0, self.time.now()).await?;
-        Ok(Checked { shortages: role_shortages(&role.value, &people), role })
+        let now = self.time.now();
+        let most = enough(Some(&role), 0);
+        // To tell who owns every stage takes all people.
+        let of_stages = if role.value.rules.auto_approve_owners { usize::MAX } else { most };
+        let people = self.most_people(Some(&role), of_stages, now).await?;
+        // One more than all stages need is enough: one of so many is needed by no stage.
+        let candidates = self.directory.members(&role.value.candidates, most, now).await?;
+        Ok(Checked { shortages: role_shortages(&role.value, &people, candidates.as_ref()), role })
     }
 
     /// Writes a role, for somebody who may.

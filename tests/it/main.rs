@@ -29,6 +29,7 @@ mod quota;
 mod races;
 mod rest;
 mod server;
+mod shortage;
 mod silence;
 mod standby;
 mod stories;

@@ -55,6 +55,7 @@ impl Case {
             self.take(step);
         }
         properties::explained(self);
+        properties::short(self);
         properties::replayed(&self.real);
     }
 
@@ -69,6 +70,7 @@ impl Case {
                 let naive = rules::pass(world, number);
                 self.happened(naive, self.real.pass(&self.world, number), None);
             }
+            Step::Stranger(who) => toggle(&mut world.strangers, who),
             Step::Vanishes => (world.role, self.real.role) = (None, None),
         }
     }

@@ -24,6 +24,8 @@ pub enum Step {
     Passes(i64),
     /// The clerk looks what time has done to an elevation.
     Turns(usize),
+    /// The credentials of somebody expire, or are made.
+    Stranger(Name),
     /// The role is gone, however that came.
     Vanishes,
 }
@@ -68,12 +70,14 @@ impl Chance {
         }
         let unknown: BTreeSet<Name> = groups.keys().copied().filter(|_| self.one_in(8)).collect();
         let administrators = people.iter().copied().filter(|_| self.one_in(4)).collect();
+        let strangers = people.iter().copied().filter(|_| self.one_in(12)).collect();
         let mut world = World {
             began: self.pick(&BEGINNINGS) + i64::from(self.minute()) * 60 * SECOND,
             now: 0,
             people,
             groups,
             unknown,
+            strangers,
             administrators,
             timeout: self.pick(&[60, 3_600, 7 * 86_400]),
             most_pending: self.some(8, &[1, 2]),
@@ -142,6 +146,7 @@ impl Chance {
             4..=6 => Step::Passes(self.moment(world)),
             7 | 8 if !world.elevations.is_empty() => Step::Turns(self.due(world)),
             9 if self.one_in(16) => Step::Vanishes,
+            10 => Step::Stranger(self.pick(&world.people)),
             _ => {
                 let ask = self.ask(world);
                 Step::Asks(self.who(world, &ask), ask)

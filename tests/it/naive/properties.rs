@@ -35,6 +35,15 @@ pub fn explained(case: &mut Case) {
     named_can_decide(world, &case.real, number);
 }
 
+/// A role is short of people by both rules, or by neither; the one of the world, and any other.
+pub fn short(case: &mut Case) {
+    let other = case.chance.role(&case.world);
+    for role in case.world.role.iter().chain([&other]) {
+        let real = case.real.is_short(&case.world, &role_of(role));
+        assert_eq!(real, rules::role_is_short(&case.world, role), "{role:?}");
+    }
+}
+
 /// Of those whom an administrator is told, everybody can decide, but for those in a group who asked or have decided; and
 /// nobody else can.
 fn named_can_decide(world: &World, real: &Real, number: usize) {

@@ -9,7 +9,7 @@ use countersign::domain::caller::{Caller, Principals};
 use countersign::domain::decide::{self, Command, Due, Facts, advance};
 use countersign::domain::elevation::{self, Elevation, Status, Verdict};
 use countersign::domain::event::{self, Actor, Channel, ClientRequest, Event, Fact, Lapse, Origin, Subject};
-use countersign::domain::explain::{Explanation, StageExplanation, explain};
+use countersign::domain::explain::{Explanation, StageExplanation, explain, role_shortages};
 use countersign::domain::id::{AccountId, ApprovalId, ElevationId, PrincipalId, RoleId};
 use countersign::domain::moment::{Life, Moment};
 use countersign::domain::policy::Policy;
@@ -99,11 +99,17 @@ impl Real {
         reason: Option<&str>,
     ) -> Result<Explained, Refusal> {
         let stages = self.role.iter().flat_map(|role| &role.value.stages);
-        let people: Vec<_> = stages.map(|stage| people(world, stage)).collect();
+        let people: Vec<_> = stages.map(|stage| people(world, &stage.approvers)).collect();
         let explained = self.about(world, &caller(world, who), self.role.as_ref(), number, |facts| {
             explain(facts, &people, reason, moment(world, world.now))
         });
         explained.map(plain_explanation)
+    }
+
+    /// Whether the role is short of people, whoever asks.
+    pub fn is_short(&self, world: &World, role: &Role) -> bool {
+        let known: Vec<_> = role.stages.iter().map(|stage| people(world, &stage.approvers)).collect();
+        !role_shortages(role, &known, people(world, &role.candidates).as_ref()).is_empty()
     }
 
     pub fn pass(&self, world: &World, number: usize) -> Vec<Event> {
@@ -433,12 +439,10 @@ fn deciders(world: &World, elevation: &Elevation) -> Vec<Principals> {
     decisions.map(|decision| principals(world, decision.approver.id)).collect()
 }
 
-/// Everybody whom a stage names, as the directory has it.
-fn people(world: &World, stage: &Stage) -> Option<HashSet<AccountId>> {
-    let named: Vec<Name> = stage.approvers.iter().map(plain_principal).collect();
-    let is_known = named.iter().all(|named| !world.unknown.contains(named));
-    let people = world.people.iter().filter(|who| world.as_whom(who, &named).is_some());
-    is_known.then(|| people.map(|who| account(who).id).collect())
+/// Everybody of those named who can call, as the directory has it.
+fn people(world: &World, named: &[Principal]) -> Option<HashSet<AccountId>> {
+    let named: Vec<Name> = named.iter().map(plain_principal).collect();
+    Some(world.callers(&named)?.into_iter().map(|who| account(who).id).collect())
 }
 
 fn is_live(elevation: &Elevation, now: Moment) -> bool {

@@ -179,7 +179,7 @@ fn is_undecidable(world: &World, elevation: &Elevation) -> bool {
 /// Whether some of the people left, one after the other in some order, complete the approval.
 fn can_be_completed(world: &World, role: &Role, elevation: &Elevation) -> bool {
     world.people.iter().any(|who| {
-        if *who == elevation.requester || has_decided(elevation, who) {
+        if *who == elevation.requester || has_decided(elevation, who) || world.strangers.contains(who) {
             return false;
         }
         let Some(stage) = stage_for(world, role, elevation, who) else { return false };
@@ -235,13 +235,44 @@ fn best(
 
 /// The people who could still decide in a stage; nothing where nobody knows how many there are.
 fn left(world: &World, role: &Role, elevation: &Elevation, stage: usize) -> Option<BTreeSet<Name>> {
-    let named = &role.stages[stage].named;
-    if named.iter().any(|named| world.unknown.contains(named)) {
-        return None;
-    }
-    let all = world.people.iter().copied();
     let could = |who: &Name| *who != elevation.requester && !has_decided(elevation, who);
-    Some(all.filter(could).filter(|who| world.as_whom(who, named).is_some()).collect())
+    Some(world.callers(&role.stages[stage].named)?.into_iter().filter(could).collect())
+}
+
+/// Whether no candidate could have a request for the role approved, and neither could anybody else.
+pub fn role_is_short(world: &World, role: &Role) -> bool {
+    let people: Vec<_> = role.stages.iter().map(|stage| world.callers(&stage.named)).collect();
+    let needed: Vec<usize> = role.stages.iter().map(|stage| stage.needed).collect();
+    let is_enough = |requester: Name| {
+        let others: Vec<Name> = world.people.iter().copied().filter(|who| *who != requester).collect();
+        can_fill(&people, &needed, &others)
+    };
+    let owns = |requester: &Name| {
+        role.auto_approve_owners
+            && people.iter().all(|known| known.as_ref().is_none_or(|known| known.contains(requester)))
+    };
+    match world.callers(&role.candidates) {
+        Some(candidates) if !candidates.is_empty() && !candidates.iter().any(owns) => {
+            !candidates.into_iter().any(is_enough)
+        }
+        _ => !can_fill(&people, &needed, &world.people),
+    }
+}
+
+/// Whether every stage of known people gets as many as it needs, each person given to one stage in every way.
+fn can_fill(people: &[Option<BTreeSet<Name>>], needed: &[usize], from: &[Name]) -> bool {
+    let is_full = |(known, needed): (&Option<BTreeSet<Name>>, &usize)| known.is_none() || *needed == 0;
+    if people.iter().zip(needed).all(is_full) {
+        return true;
+    }
+    let [who, others @ ..] = from else { return false };
+    let fits = |stage: usize| {
+        let takes = needed[stage] > 0 && people[stage].as_ref().is_some_and(|known| known.contains(who));
+        let mut less = needed.to_vec();
+        less[stage] = less[stage].saturating_sub(1);
+        takes && can_fill(people, &less, others)
+    };
+    can_fill(people, needed, others) || (0..needed.len()).any(fits)
 }
 
 fn close(world: &World, who: Name, number: usize) -> Result<Vec<Event>, String> {

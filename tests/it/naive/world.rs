@@ -26,6 +26,8 @@ pub struct World {
     pub groups: BTreeMap<Name, BTreeSet<Name>>,
     /// The groups of which the directory cannot tell who is in them.
     pub unknown: BTreeSet<Name>,
+    /// The people who cannot call, since the directory knows no valid credentials of them.
+    pub strangers: BTreeSet<Name>,
     pub administrators: BTreeSet<Name>,
     /// How long an approval waits where the role says nothing else.
     pub timeout: i64,
@@ -184,6 +186,15 @@ pub struct ExplainedStage {
 }
 
 impl World {
+    /// The people who can call and are among those named; nothing where the directory cannot tell.
+    pub fn callers(&self, named: &[Name]) -> Option<BTreeSet<Name>> {
+        if named.iter().any(|named| self.unknown.contains(named)) {
+            return None;
+        }
+        let can_call = self.people.iter().copied().filter(|who| !self.strangers.contains(who));
+        Some(can_call.filter(|who| self.as_whom(who, named).is_some()).collect())
+    }
+
     /// Whether somebody is the one named, or in the group named.
     pub fn is(&self, who: Name, named: Name) -> bool {
         who == named || self.groups.get(named).is_some_and(|group| group.contains(who))
@@ -197,8 +208,8 @@ impl World {
 
 impl fmt::Display for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { began, now, people, groups, unknown, administrators, timeout, .. } = self;
-        writeln!(f, "the world began at {began} and is at {now}, with {people:?}")?;
+        let Self { began, now, people, groups, unknown, strangers, administrators, timeout, .. } = self;
+        writeln!(f, "the world began at {began} and is at {now}, with {people:?}, strangers {strangers:?}")?;
         writeln!(f, "groups {groups:?}, not known {unknown:?}, administrators {administrators:?}")?;
         let (pending, filings) = (self.most_pending, self.most_filings);
         writeln!(f, "timeout {timeout}, at most pending {pending:?}, filed {filings:?}")?;
