@@ -13,7 +13,7 @@ use tonic_types::StatusExt;
 
 use super::{cannot, print, printable};
 use crate::config::{ApplyRoles, ListRoles, RoleFormat};
-use crate::proto::pam::v1::Role;
+use crate::proto::pam::v1::{Role, Shortage};
 use client::Client;
 use plan::{Action, Step};
 
@@ -26,7 +26,7 @@ pub(super) async fn apply(apply: &ApplyRoles) -> anyhow::Result<()> {
     let present = client.all().await.map_err(|status| refused(server, &status))?;
     let what = format!("apply the file of roles {}", apply.file.display());
     let steps = plan::plan(wanted, &present).map_err(|error| cannot(what, error, ""))?;
-    if apply.yes { take(&mut client, steps).await } else { show(steps) }
+    if apply.yes { take(&mut client, steps).await } else { show(&mut client, steps).await }
 }
 
 /// `countersign role list`: every role, a line each, or as a file for `role apply`.
@@ -50,17 +50,32 @@ fn line(role: &Role) -> anyhow::Result<String> {
     Ok(format!("{id}  {name}  at most {life}  {candidates} candidates  {approval}  revision {revision}\n"))
 }
 
-fn show(steps: Vec<Step>) -> anyhow::Result<()> {
+async fn show(client: &mut Client, steps: Vec<Step>) -> anyhow::Result<()> {
     let mut tally = Tally::default();
     for Step { role, action } in steps {
-        let (word, differences) = match action {
-            Action::Create => ("create", Vec::new()),
-            Action::Update(differences) => ("update", differences),
-            Action::Nothing => ("unchanged", Vec::new()),
-        };
-        tally.tell(word, &role, "", &differences)?;
+        match action {
+            Action::Create => tally.tell("create", &role, "", &[])?,
+            Action::Update(differences) => tally.tell("update", &role, "", &differences)?,
+            Action::Nothing => tally.tell("unchanged", &role, "", &shortages(client, &role).await)?,
+        }
     }
     print(&format!("{tally}. Nothing was changed; --yes does it.\n"))
+}
+
+/// The warnings about a role that stays as it is; none if the server does not answer, which the next step reports.
+async fn shortages(client: &mut Client, role: &Role) -> Vec<String> {
+    match client.read(role).await {
+        Ok((_, shortages)) => shortages.iter().map(warning).collect(),
+        Err(_) => Vec::new(),
+    }
+}
+
+fn warning(shortage: &Shortage) -> String {
+    let Shortage { stage, needed, available } = shortage;
+    format!(
+        "warning: requests cannot be approved: stage {stage} needs {needed} approvers with valid tokens besides the requester, \
+         and has {available}"
+    )
 }
 
 /// Takes the steps in their order. When one is refused, the others go on; when the server does not answer, or not this
@@ -71,7 +86,7 @@ async fn take(client: &mut Client, steps: Vec<Step>) -> anyhow::Result<()> {
     for Step { role, action } in steps {
         let (word, differences, call) = match action {
             Action::Nothing => {
-                tally.tell("unchanged", &role, "", &[])?;
+                tally.tell("unchanged", &role, "", &shortages(client, &role).await)?;
                 continue;
             }
             _ if !is_answered => {
@@ -82,7 +97,10 @@ async fn take(client: &mut Client, steps: Vec<Step>) -> anyhow::Result<()> {
             Action::Update(differences) => ("updated", differences, client.update(role.clone()).await),
         };
         match call {
-            Ok(role) => tally.tell(word, &role, "", &differences)?,
+            Ok((role, shortages)) => {
+                let warnings = shortages.iter().map(warning);
+                tally.tell(word, &role, "", &differences.into_iter().chain(warnings).collect::<Vec<_>>())?;
+            }
             Err(status) => {
                 (is_done, is_answered) = (false, is_about_one_role(&status));
                 let word = if is_answered { "refused" } else { "failed" };
@@ -99,21 +117,14 @@ async fn take(client: &mut Client, steps: Vec<Step>) -> anyhow::Result<()> {
 struct Tally(Vec<(&'static str, usize)>);
 
 impl Tally {
-    fn tell(
-        &mut self,
-        word: &'static str,
-        role: &Role,
-        why: &str,
-        differences: &[String],
-    ) -> anyhow::Result<()> {
+    fn tell(&mut self, word: &'static str, role: &Role, why: &str, notes: &[String]) -> anyhow::Result<()> {
         match self.0.iter_mut().find(|(known, _)| *known == word) {
             Some((_, count)) => *count += 1,
             None => self.0.push((word, 1)),
         }
         let line = format!("{word:<9}  {}  {}  {why}", printable(&role.display_name), role.id);
-        let differences =
-            differences.iter().map(|difference| format!("             {}\n", printable(difference)));
-        print(&format!("{}\n{}", line.trim_end(), differences.collect::<String>()))
+        let notes = notes.iter().map(|note| format!("             {}\n", printable(note)));
+        print(&format!("{}\n{}", line.trim_end(), notes.collect::<String>()))
     }
 }
 

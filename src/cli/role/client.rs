@@ -15,7 +15,12 @@ use tonic::{Request, Status};
 use crate::cli::cannot;
 use crate::config::{Connection, TOKEN};
 use crate::proto::pam::v1::role_service_client::RoleServiceClient;
-use crate::proto::pam::v1::{CreateRoleRequest, ListAllRolesRequest, Role, UpdateRoleRequest};
+use crate::proto::pam::v1::{
+    CreateRoleRequest, GetRoleRequest, ListAllRolesRequest, Role, Shortage, UpdateRoleRequest,
+};
+
+/// A role, and the stages for which there are too few people.
+pub(super) type Reported = (Role, Vec<Shortage>);
 
 /// The roles of a running server.
 pub(super) struct Client(RoleServiceClient<InterceptedService<Channel, Bearer>>);
@@ -42,16 +47,22 @@ impl Client {
         }
     }
 
-    /// Creates a role; answers it with its id.
-    pub(super) async fn create(&mut self, role: Role) -> Result<Role, Status> {
-        let answer = self.0.create_role(CreateRoleRequest { role: Some(role) }).await?;
-        Ok(answer.into_inner().role.unwrap_or_default())
+    /// Reads a role again, and the stages for which there are too few people.
+    pub(super) async fn read(&mut self, role: &Role) -> Result<Reported, Status> {
+        let answer = self.0.get_role(GetRoleRequest { role_id: role.id.clone() }).await?.into_inner();
+        Ok((answer.role.unwrap_or_default(), answer.shortages))
     }
 
-    /// Replaces a role, if it still is at its revision.
-    pub(super) async fn update(&mut self, role: Role) -> Result<Role, Status> {
-        let answer = self.0.update_role(UpdateRoleRequest { role: Some(role) }).await?;
-        Ok(answer.into_inner().role.unwrap_or_default())
+    /// Creates a role; returns it with its id, and the stages for which there are too few people.
+    pub(super) async fn create(&mut self, role: Role) -> Result<Reported, Status> {
+        let answer = self.0.create_role(CreateRoleRequest { role: Some(role) }).await?.into_inner();
+        Ok((answer.role.unwrap_or_default(), answer.shortages))
+    }
+
+    /// Replaces a role, if it still is at its revision; returns what [`Client::create`] does.
+    pub(super) async fn update(&mut self, role: Role) -> Result<Reported, Status> {
+        let answer = self.0.update_role(UpdateRoleRequest { role: Some(role) }).await?.into_inner();
+        Ok((answer.role.unwrap_or_default(), answer.shortages))
     }
 }
 

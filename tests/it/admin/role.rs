@@ -102,6 +102,27 @@ async fn what_differs_is_told_old_and_new() {
     assert_eq!(after.description, "Read\u{1b}[31m and\nwrite.");
 }
 
+/// What the server reports of a role is reported in the plan, and after applying.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_that_nobody_can_approve_is_reported() {
+    let desk = Desk::open().await;
+    let file = desk.file(
+        &SQL.replace("{ group = \"SQL Owners\" }", "{ group = \"No Such Group\" }")
+            .replace("needed = 1", "needed = 2"),
+    );
+    let warning = "             warning: requests cannot be approved: stage 1 needs 2 approvers with valid tokens besides the requester, and has 1\n";
+    for (arguments, word) in [
+        (&["apply", &*file, "--yes"][..], "created"),
+        (&["apply", &*file], "unchanged"),
+        (&["apply", &*file, "--yes"], "unchanged"),
+    ] {
+        let (code, told) = desk.run(arguments);
+        assert!(code == 0 && told.starts_with(word) && told.contains(warning), "{told}");
+    }
+    let (code, told) = desk.run(&["apply", &desk.file(SQL), "--yes"]);
+    assert!(code == 0 && told.starts_with("updated") && !told.contains("warning"), "{told}");
+}
+
 /// A role that looks like another of the server is that one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_that_looks_the_same_is_the_same_role() {
