@@ -5,12 +5,17 @@
 
 mod approvals;
 mod atom;
+mod body;
+mod charset;
 pub mod cors;
 mod create;
+mod date;
 mod entity;
 pub mod error;
 mod expression;
+mod fields;
 mod filter;
+mod form;
 mod format;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]

@@ -41,8 +41,8 @@ impl Set for PendingApprovals {
     const NAME: &'static str = "pamrequeststoapprove";
     const ABOUT: &'static str = "The requests of others that wait for the caller's decision, oldest first.";
     const TYPE: &'static str = "PendingPamRequest";
-    // The ids are of a complex type, which OData v3 does not allow in a key (`wire.md` A24).
-    const KEY: &'static [&'static str] = &["Requestor", "RoleName", "CreationTime"];
+    // The documented ids are of a complex type, which OData v3 does not allow in a key (`wire.md` A24).
+    const KEY: &'static [&'static str] = &["ApprovalId"];
     const PROPERTIES: &'static [Property<Approval>] = &[
         Property::new(
             "RoleName",
@@ -107,6 +107,12 @@ impl Set for PendingApprovals {
             Edm::Identifier,
             Source::Field("id"),
             |approval| Cell::identifier(&approval.id),
+        ),
+        Property::key(
+            "ApprovalId",
+            "The value of `ApprovalObjectID`, as the key of the row. JSON light has it only if `$select` names it.",
+            Source::Field("id"),
+            |approval| Cell::text(&approval.id),
         ),
     ];
     const ACTIONS: &'static [&'static str] = &["Approve", "Reject"];

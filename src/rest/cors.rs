@@ -72,5 +72,7 @@ fn is_of(origin: &HeaderValue, called: Option<&Authority>) -> bool {
 }
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-const ALLOWED_HEADERS: &str =
-    "content-type, authorization, dataserviceversion, maxdataserviceversion, prefer, x-request-id";
+/// The headers that the clients of OData send and that browsers ask about first. Those of OData 4 are ignored; `accept` is
+/// asked about when it is long.
+const ALLOWED_HEADERS: &str = "content-type, authorization, accept, dataserviceversion, maxdataserviceversion, odata-version, \
+                               odata-maxversion, prefer, x-request-id, x-requested-with";

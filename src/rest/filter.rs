@@ -282,7 +282,7 @@ mod tests {
     const NESTED: Column = column("Key", Edm::Identifier, Source::Field("key"));
 
     const fn column(name: &'static str, edm: Edm, source: Source) -> Column {
-        Column { name, about: "", edm, nullable: false, source }
+        Column { name, about: "", edm, nullable: false, unlisted: false, source }
     }
 
     fn translated(text: &str) -> Result<String, String> {

@@ -83,7 +83,7 @@ impl Rest {
         if options.count && format.version() == Version::One {
             return Err(Error::invalid(NO_COUNT).into());
         }
-        let selected = selected::<S>(options.select.as_deref())?;
+        let selected = selected::<S>(options.select.as_deref(), format)?;
         let most = options.top.unwrap_or(usize::MAX).min(self.longest_list);
         let mut rows: Vec<S::Row> = Vec::new();
         let mut total = None;
@@ -236,13 +236,13 @@ impl Serialize for Results<'_> {
     }
 }
 
-fn metadata<S: Set>(base: &str, options: &ListOptions<'_>) -> String {
+fn metadata<S: Set>(base: &str, options: &ListOptions) -> String {
     let select = options.select.as_ref().map(|names| format!("&$select={}", names.join(",")));
     format!("{base}%24metadata#{}{}", S::NAME, select.unwrap_or_default())
 }
 
 /// What to ask the service for, at first.
-fn asked<S: Set>(options: &ListOptions<'_>) -> Result<Asked, Error> {
+fn asked<S: Set>(options: &ListOptions) -> Result<Asked, Error> {
     let column = |path: &str| model::column(S::PROPERTIES.iter().map(|property| property.column), path);
     let filter = options.filter.as_deref().map(|filter| comparisons(filter, &column)).transpose()?;
     let order_by = options.order.iter().map(|(path, descending)| order_by(column(path), *descending));
@@ -285,9 +285,16 @@ fn order_by(column: Option<Column>, descending: bool) -> Result<Option<OrderBy>,
     })
 }
 
-/// The properties that are asked for, in the documented order.
-pub(super) fn selected<S: Set>(names: Option<&[String]>) -> Result<Vec<&'static Property<S::Row>>, Error> {
-    let Some(names) = names else { return Ok(S::PROPERTIES.iter().collect()) };
+/// The properties that are asked for, in the documented order. JSON light keeps to the documented ones unless others are
+/// named.
+pub(super) fn selected<S: Set>(
+    names: Option<&[String]>,
+    format: Format,
+) -> Result<Vec<&'static Property<S::Row>>, Error> {
+    let Some(names) = names else {
+        let is_light = matches!(format, Format::Light | Format::NoMetadata);
+        return Ok(S::PROPERTIES.iter().filter(|property| !is_light || !property.column.unlisted).collect());
+    };
     let named = |property: &&Property<S::Row>| names.iter().any(|name| name == property.column.name);
     let selected: Vec<_> = S::PROPERTIES.iter().filter(named).collect();
     let known = |name: &String| selected.iter().any(|property| property.column.name == name);

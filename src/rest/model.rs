@@ -25,6 +25,8 @@ pub(super) struct Column {
     pub(super) edm: Edm,
     /// Whether a row may have none.
     pub(super) nullable: bool,
+    /// Whether JSON light leaves it out unless `$select` names it: the documentation does not know it.
+    pub(super) unlisted: bool,
     /// Where its values come from.
     pub(super) source: Source,
 }
@@ -38,7 +40,7 @@ impl<T> Property<T> {
         source: Source,
         value: for<'a> fn(&'a T) -> Cell<'a>,
     ) -> Self {
-        Self { column: Column { name, about, edm, nullable: false, source }, value }
+        Self { column: Column { name, about, edm, nullable: false, unlisted: false, source }, value }
     }
 
     /// A property that a row may have none of.
@@ -49,7 +51,20 @@ impl<T> Property<T> {
         source: Source,
         value: for<'a> fn(&'a T) -> Cell<'a>,
     ) -> Self {
-        Self { column: Column { name, about, edm, nullable: true, source }, value }
+        Self { column: Column { name, about, edm, nullable: true, unlisted: false, source }, value }
+    }
+
+    /// The key of rows whose documented properties have none: a GUID that no row lacks.
+    pub(super) const fn key(
+        name: &'static str,
+        about: &'static str,
+        source: Source,
+        value: for<'a> fn(&'a T) -> Cell<'a>,
+    ) -> Self {
+        Self {
+            column: Column { name, about, edm: Edm::Guid, nullable: false, unlisted: true, source },
+            value,
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Paths: one pure parser over the raw path.
 //!
-//! The raw path is split at `/` first and each segment is percent-decoded once, so that an encoded slash never makes a
-//! new segment and `%2527` never becomes a quote. Empty segments are dropped, and names are taken in any case
-//! (`wire.md` 6, 11, 13 to 16, A12).
+//! The raw path is split at `/` first and each segment is percent-decoded once, so that `%2527` never becomes a quote. An
+//! encoded slash makes no new segment, except before an action, where DevExtreme sends it. Empty segments are dropped, and
+//! names are taken in any case (`wire.md` 6, 11, 13 to 16, A12).
 
 use std::borrow::Cow;
 
@@ -85,9 +85,13 @@ pub(super) fn parse(path: &str) -> Result<Target, Error> {
         let is_root = matches!(&*segments, [api, service] if is(api, "api") && is(service, "pamresources"));
         return if is_root { Ok(Target::ServiceDocument) } else { Err(not_found()) };
     };
+    let (set, rest) = match (split_action(set), rest) {
+        (Some((set, action)), []) => (set, vec![action]),
+        _ => (&**set, rest.iter().map(|segment| &**segment).collect()),
+    };
     let (name, key) = split_key(set)?;
     let key = key.filter(|key| !key.is_empty() || !rest.is_empty());
-    match (key, rest) {
+    match (key, &*rest) {
         _ if !is(api, "api") => Err(not_found()),
         // The address that was documented until March 2017 (`wire.md` 26).
         (None, []) if is(service, "session") && is(name, "sessioninfo") => Ok(Target::Session),
@@ -98,7 +102,7 @@ pub(super) fn parse(path: &str) -> Result<Target, Error> {
         (None, []) if is(name, "pamroles") => Ok(Target::Roles),
         (None, []) if is(name, "sessioninfo") => Ok(Target::Session),
         (Some(key), []) if is(name, "pamrequests") => Ok(Target::Request(guid(key)?)),
-        (Some(key), [action]) if is(name, "pamrequests") && is(action, "close") => {
+        (Some(key), [action]) if is(name, "pamrequests") && is(unqualified(action), "close") => {
             Ok(Target::RequestClose(guid(key)?))
         }
         (Some(key), [action]) if is(name, "pamrequeststoapprove") => {
@@ -127,6 +131,20 @@ fn split_key(segment: &str) -> Result<(&str, Option<&str>), Error> {
     }
 }
 
+/// A row and its action, if the slash between them was encoded.
+fn split_action(segment: &str) -> Option<(&str, &str)> {
+    let end = segment.find(")/")? + 1;
+    Some((&segment[..end], &segment[end + 1..]))
+}
+
+/// The name of an action without its container, `Container.Approve`, or the namespace of that, `Default.Container.Approve`.
+fn unqualified(action: &str) -> &str {
+    match action.rsplit_once('.') {
+        Some((container, name)) if is(container, "Container") || is(container, "Default.Container") => name,
+        _ => action,
+    }
+}
+
 /// An OData v3 literal of a GUID: `guid'..'`, prefix and digits in any case.
 fn guid(literal: &str) -> Result<Uuid, Error> {
     let text = literal
@@ -137,7 +155,8 @@ fn guid(literal: &str) -> Result<Uuid, Error> {
     text.and_then(|text| Uuid::try_parse(text).ok()).ok_or_else(malformed_key)
 }
 
-fn approval_action(name: &str) -> Result<Action, Error> {
+fn approval_action(action: &str) -> Result<Action, Error> {
+    let name = unqualified(action);
     if name.eq_ignore_ascii_case("approve") {
         Ok(Action::Approve)
     } else if name.eq_ignore_ascii_case("reject") {
@@ -228,6 +247,16 @@ mod tests {
             ("/%61pi/pamresources/pamrequeststoapprove(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')/Reject", reject),
             ("/API/PamResources/PAMRequestsToApprove(GUID'5DBD9D0C-0A9D-4F75-8CBD-FF6FFDC00143')/approve", approve),
             ("/api/pamresources/pamrequeststoapprove(Guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')/REJECT", reject),
+            ("/api/pamresources/pamrequeststoapprove(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')%2FApprove", approve),
+            ("/api/pamresources/pamrequeststoapprove(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')%2fReject/", reject),
+            ("/api/pamresources/pamrequeststoapprove(guid%275dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143%27%29%2FApprove", approve),
+            ("/api/pamresources/pamrequests(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')%2FClose", Target::RequestClose(ID)),
+            ("/api/pamresources/pamrequeststoapprove(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')/Container.Approve", approve),
+            ("/api/pamresources/pamrequeststoapprove(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')/Default.Container.Approve", approve),
+            ("/api/pamresources/pamrequeststoapprove(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')/container.reject", reject),
+            ("/api/pamresources/pamrequeststoapprove(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')%2FDefault.Container.Reject", reject),
+            ("/api/pamresources/pamrequests(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')/Container.Close", Target::RequestClose(ID)),
+            ("/api/pamresources/pamrequests(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')/Default.Container.Close", Target::RequestClose(ID)),
         ];
         for (path, target) in table {
             assert_eq!(parse(path).unwrap(), target, "{path}");
@@ -308,7 +337,22 @@ mod tests {
             format!("/api/pamresources/pamrequeststoapprove{key}"),
             format!("/api/pamresources/pamrequeststoapprove{key}/Delete"),
             format!("/api/pamresources/pamrequeststoapprove{key}/Approve/more"),
-            format!("/api/pamresources/pamrequeststoapprove{key}%2FApprove"),
+            format!("/api/pamresources%2Fpamrequeststoapprove{key}/Approve"),
+            format!("/api/pamresources/pamrequeststoapprove{key}%252FApprove"),
+            format!("/api/pamresources/pamrequeststoapprove{key}%2FApprove/more"),
+            format!("/api/pamresources/pamrequeststoapprove{key}%2FApprove%2Fmore"),
+            format!("/api/pamresources/pamrequeststoapprove{key}%2F%2FApprove"),
+            format!("/api/pamresources/pamrequeststoapprove{key}/%2FApprove"),
+            format!("/api/pamresources/pamrequeststoapprove{key}%2FApprove%2F"),
+            format!("/api/pamresources/pamrequeststoapprove{key}%2F"),
+            format!("/api/pamresources/pamrequeststoapprove{key}%2FClose"),
+            format!("/api/pamresources/pamrequeststoapprove%2F{key}/Approve"),
+            format!("/api/pamresources/pamrequeststoapprove{key}/Default.Approve"),
+            format!("/api/pamresources/pamrequeststoapprove{key}/PAM.Container.Approve"),
+            format!("/api/pamresources/pamrequeststoapprove{key}/.Approve"),
+            format!("/api/pamresources/pamrequeststoapprove{key}/Approve."),
+            format!("/api/pamresources/pamrequeststoapprove{key}/Container.Container.Approve"),
+            format!("/api/pamresources/pamrequests{key}/Default.Container.Approve"),
             format!("/other/pamresources/pamrequeststoapprove{key}/Approve"),
         ] {
             let kind = parse(&path).unwrap_err().kind;

@@ -23,7 +23,7 @@ impl Rest {
         let options = ListOptions::parse_single(request.uri.query())?;
         let base = base_url(request)?;
         let format = Format::of(options.format.as_deref(), &request.headers);
-        let selected = selected::<Requests>(options.select.as_deref())?;
+        let selected = selected::<Requests>(options.select.as_deref(), format)?;
         let message = GetElevationRequest { elevation_id: id.to_string() };
         let found = self.elevations.get_elevation(message_of(request, message)).await?;
         let elevation = found.into_inner().elevation.unwrap_or_default();

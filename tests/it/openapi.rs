@@ -93,7 +93,9 @@ async fn rows_have_the_properties_that_are_described() {
         let path = format!("/api/pamresources/{list}?$inlinecount=allpages&$format=");
         let light: Value = read(&kit.as_(person).get(&(path.clone() + "json")).await.body);
         assert_fits(&schemas, &schemas[format!("{name}List")], &light, list);
-        assert_eq!(names(&light["value"][0]), names(&schemas[name]["properties"]), "{list}");
+        let mut documented = names(&schemas[name]["properties"]);
+        documented.retain(|property| *property != "ApprovalId");
+        assert_eq!(names(&light["value"][0]), documented, "{list}");
         let verbose: Value =
             read(&kit.as_(person).get(&(path + "application/json;odata=verbose")).await.body);
         assert_fits(&schemas, &schemas[format!("{name}ListVerbose")], &verbose, list);
@@ -161,6 +163,27 @@ fn errors_have_the_codes_of_the_table() {
     // What only those who administer roles, or name their requests, are told, over gRPC.
     let unsaid: Vec<&str> = reasons.difference(&codes).copied().collect();
     assert_eq!(unsaid, ["REQUEST_ID_REUSED", "ROLE_CHANGED", "ROLE_EXISTS", "ROLE_IN_USE"]);
+}
+
+#[test]
+fn every_choice_has_a_type() {
+    let mut choices = 0;
+    typed(&description(), &mut choices);
+    assert!(choices > 20, "{choices}");
+}
+
+/// Checks that every branch of an `anyOf` has a type, which is all that some generators of clients look at.
+fn typed(value: &Value, choices: &mut usize) {
+    for choice in value["anyOf"].as_array().into_iter().flatten() {
+        assert!(choice["type"].is_string(), "{value}");
+        *choices += 1;
+    }
+    let inner: Vec<&Value> = match value {
+        Value::Array(values) => values.iter().collect(),
+        Value::Object(object) => object.values().collect(),
+        _ => Vec::new(),
+    };
+    inner.into_iter().for_each(|inner| typed(inner, choices));
 }
 
 #[test]

@@ -70,7 +70,8 @@ async fn an_approval_to_the_byte() {
         ("access-control-allow-credentials", "true"),
         (
             "access-control-allow-headers",
-            "content-type, authorization, dataserviceversion, maxdataserviceversion, prefer, x-request-id",
+            "content-type, authorization, accept, dataserviceversion, maxdataserviceversion, odata-version, \
+             odata-maxversion, prefer, x-request-id, x-requested-with",
         ),
         ("access-control-allow-origin", "http://pamsrv:8090"),
         ("content-length", "0"),
@@ -485,7 +486,7 @@ async fn every_form_of_a_creation_is_understood() {
         ("74, a fraction",      "", FORM, "RoleId=@&RequestedTTL=1199.8799999999999".to_owned(), "", 1_199),
         ("75, too much",        "", FORM, "RoleId=@&RequestedTTL=3612".to_owned(), "", 3_612),
         ("79, other letters",   "", JSON, r#"{"roleId":"@","REQUESTEDTTL":"60","justification":"x","more":[1]}"#.to_owned(), "x", 60),
-        ("80, body and query",  "?Justification=query&RequestedTTL=60", FORM, "RoleId=@&Justification=body".to_owned(), "body", 60),
+        ("80, body and query",  "?Justification=query&RequestedTTL=60", FORM, "RoleId=@".to_owned(), "query", 60),
         ("81, chunked",         "", chunked, "45\r\n{\"RoleId\":\"@\",\"RequestedTTL\":\"60\"}\r\n0\r\n\r\n".to_owned(), "", 60),
         ("B11, no TTL",         "", FORM, "RoleId=@".to_owned(), "", 3_600),
     ];

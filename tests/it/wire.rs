@@ -41,13 +41,14 @@ const TABLE: [&str; 6] = [
 const WIRE_CASES: std::ops::RangeInclusive<u8> = 1..=102;
 
 /// Wire cases in which what is served is not what the case expects first, and why. Their rows say what is served.
-const EXCEPTIONS: [(u8, &str); 17] = [
+const EXCEPTIONS: [(u8, &str); 19] = [
     (14, "the original answers 404; actions and sets are taken in any case (A12)"),
     (26, "an alias that was documented and perhaps never worked"),
     (30, "the text leaves out the name of the parameter, which is the caller's (trap 40)"),
     (33, "403 where a 404 would tell what exists (A15)"),
     (34, "JSON without an Accept, where the original sent XML (A23)"),
     (36, "an odata.error where IIS sent a page of HTML"),
+    (44, "a parameter that is given twice is refused: it would have to be guessed which one counts"),
     (45, "functions are refused without their names, which are the caller's (trap 40)"),
     (46, "the text leaves out the name that is no property (trap 40)"),
     (47, "the text leaves out the name of the property and of the type (trap 40)"),
@@ -58,6 +59,7 @@ const EXCEPTIONS: [(u8, &str); 17] = [
           refused as such",
     ),
     (63, "the text leaves out the literal (trap 40)"),
+    (80, "a field of the query and of the body is refused: it would have to be guessed which one counts"),
     (84, "the headers of OData 4 are ignored, where the original answered 404"),
     (87, "full metadata is served as minimal, which the contract allows"),
     (95, "404, 405, 413 and 431 too: what the documentation's list leaves out and HTTP has a word for"),

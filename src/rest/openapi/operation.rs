@@ -166,8 +166,9 @@ fn create() -> Operation {
         path: format!("{API}{}", Requests::NAME),
         method: "post",
         id: Some("Create"),
-        about: "Asks to hold a role. What the body has may also stand in the query, where the body outweighs it. When \
-                the outcome is not known, repeating it may file a second request: look at the list first.",
+        about: "Asks to hold a role. A field of the body may be in the query instead. A field that is given twice, \
+                wherever the two are, is refused. A body that is not UTF-8 must declare its charset. When the outcome \
+                is not known, repeating it may file a second request: look at the list first.",
         parameters: ["format", "v", "MaxDataServiceVersion", "Prefer"].map(parameter::reference).to_vec(),
         body: Some(json!({ "required": true, "content": content })),
         answers: vec![("201", created), ("204", unsaid)],

@@ -107,9 +107,13 @@ fn property(column: &Column, form: Form) -> Value {
 
 /// A time or year 1, which has no zone; in version 2 of the verbose form, milliseconds.
 fn moment(form: Form) -> Value {
-    let mut forms = vec![json!({ "format": "date-time" }), json!({ "const": MIN_VALUE })];
+    // Generators of clients look at the branches alone, so that each has the type.
+    let mut forms = vec![
+        json!({ "type": "string", "format": "date-time" }),
+        json!({ "type": "string", "const": MIN_VALUE }),
+    ];
     if form == Form::Verbose {
-        forms.push(json!({ "pattern": r"^/Date\(-?[0-9]+\)/$" }));
+        forms.push(json!({ "type": "string", "pattern": r"^/Date\(-?[0-9]+\)/$" }));
     }
     json!({ "type": "string", "anyOf": forms })
 }
@@ -251,9 +255,20 @@ fn new_request(null: Option<&'static str>) -> Value {
             "RequestedTime": {
                 "type": or_null(&["string"]),
                 "format": "odata-time",
-                "examples": ["2015/07/11 23:40", "2015-07-12T06:40:00Z", "2015-07-12T08:40:00+02:00", ""],
+                "examples": [
+                    "2015/07/11 23:40",
+                    "2015-07-12T06:40:00Z",
+                    "2015-07-12T08:40:00+02:00",
+                    "11/25/2015 9:30:15 AM",
+                    "Wed, 25 Nov 2015 09:30:15 GMT",
+                    "2015-11-25 09:30:15 +02:00",
+                    "/Date(1448440215000)/",
+                    "",
+                ],
                 "description": "From when on to hold it: now where it is missing, or in the past; later than now is \
-                                refused so far. Without a zone it is the server's local time.",
+                                refused so far. It is read as .NET does with the invariant culture, so that of two \
+                                numbers before the year the first is the month. The year has four digits. Without a \
+                                zone it is the server's local time.",
             },
         },
     })

@@ -259,7 +259,7 @@ async fn both_dialects_file_the_same() {
         ("RequestedTTL=600&Justification=Ticket+4711", "", "", seconds(600), Some("Ticket 4711"), None, FILED),
         ("", form, "RequestedTTL=600&Justification=O%27Brien", seconds(600), Some("O'Brien"), None, FILED),
         ("", json, r#"{"RequestedTTL":"600","Justification":null}"#, seconds(600), None, None, FILED),
-        ("RequestedTTL=60", json, r#"{"requestedttl":600}"#, seconds(600), None, None, FILED),
+        ("Justification=x", json, r#"{"requestedttl":600}"#, seconds(600), Some("x"), None, FILED),
         // The TTL: none, more than the role allows, in fractions, and nothing.
         ("", "", "", None, None, None, FILED),
         ("RequestedTTL=", "", "", None, None, None, FILED),

@@ -1,0 +1,176 @@
+//! The body of a creation: how its headers say it is written, and its text.
+
+use axum::body::{Body, Bytes};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+use super::charset::Charset;
+use super::{LONGEST_BODY, body_too_large};
+use crate::status::Error;
+
+/// How a body is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written {
+    /// The media type.
+    pub(super) media: Media,
+    charset: Option<Charset>,
+}
+
+/// The media types that are read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Media {
+    /// `application/atom+xml`: an entry of Atom.
+    Atom,
+    /// `application/x-www-form-urlencoded`, also assumed if there is no `Content-Type`.
+    Form,
+    /// `application/json`, in any form of OData.
+    Json,
+}
+
+impl Written {
+    /// Reads how the body is written from the headers of its request.
+    ///
+    /// # Errors
+    ///
+    /// If the body is compressed, or in a media type or charset that is not read. The message names what is allowed.
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Error> {
+        let is_plain =
+            |coding: &str| coding.trim().is_empty() || coding.trim().eq_ignore_ascii_case("identity");
+        if !only(headers, &CONTENT_ENCODING)?.unwrap_or_default().split(',').all(is_plain) {
+            return Err(Error::invalid(COMPRESSED));
+        }
+        let content_type = only(headers, &CONTENT_TYPE)?.unwrap_or(FORM);
+        let mut parts = content_type.split(';').map(str::trim);
+        let media = match parts.next() {
+            Some(name) if name.eq_ignore_ascii_case(ATOM) => Media::Atom,
+            Some(name) if name.eq_ignore_ascii_case(JSON) => Media::Json,
+            Some(name) if name.eq_ignore_ascii_case(FORM) => Media::Form,
+            _ => return Err(Error::invalid(OTHER_MEDIA)),
+        };
+        Ok(Self { media, charset: charset(parts)? })
+    }
+
+    /// Returns the names and values of a form.
+    ///
+    /// # Errors
+    ///
+    /// If it is malformed in its charset.
+    pub(super) fn pairs(self, body: &[u8]) -> Result<Vec<(String, String)>, Error> {
+        let charset = self.charset.unwrap_or(Charset::UTF_8);
+        super::form::pairs(charset.without_mark(body), charset).ok_or_else(|| self.malformed())
+    }
+
+    /// Returns the text of a body that is no form.
+    ///
+    /// # Errors
+    ///
+    /// If it is malformed in its charset.
+    pub(super) fn text(self, body: &[u8]) -> Result<String, Error> {
+        let charset = self.charset.unwrap_or(Charset::UTF_8);
+        let text = charset.decode(charset.without_mark(body));
+        text.map(String::from).ok_or_else(|| self.malformed())
+    }
+
+    fn malformed(self) -> Error {
+        Error::invalid(match self.charset {
+            Some(_) => "The body has bytes that the charset of its Content-Type does not allow.",
+            None => "The body must be UTF-8, or its Content-Type must declare the charset.",
+        })
+    }
+}
+
+/// The whole body.
+///
+/// # Errors
+///
+/// If it is longer than bodies may be, or ends early.
+pub(super) async fn collected(body: Body) -> Result<Bytes, Error> {
+    match Limited::new(body, LONGEST_BODY).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(body_too_large()),
+        Err(error) => Err(Error::invalid("The body of the request ended early.").because(error)),
+    }
+}
+
+/// The value of a header that a request has once at most.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Error> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next().map(|value| value.to_str()), values.next()) {
+        (None, _) => Ok(None),
+        (Some(Ok(value)), None) => Ok(Some(value)),
+        _ => Err(Error::invalid("Content-Type and Content-Encoding must each be given once, in ASCII.")),
+    }
+}
+
+/// The charset among the parameters of a media type.
+fn charset<'a>(parameters: impl Iterator<Item = &'a str>) -> Result<Option<Charset>, Error> {
+    let pairs = parameters.filter_map(|parameter| parameter.split_once('='));
+    let mut labels = pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+    match (labels.next().map(|(_, label)| label.trim().trim_matches('"')), labels.next()) {
+        (None, _) => Ok(None),
+        (Some(label), None) => match Charset::of(label) {
+            Some(charset) => Ok(Some(charset)),
+            None => Err(Error::invalid(OTHER_CHARSET)),
+        },
+        (Some(_), Some(_)) => Err(Error::invalid("The Content-Type must declare one charset.")),
+    }
+}
+
+const ATOM: &str = "application/atom+xml";
+const FORM: &str = "application/x-www-form-urlencoded";
+const JSON: &str = "application/json";
+const OTHER_MEDIA: &str = "The Content-Type of the body must be application/json, application/x-www-form-urlencoded or \
+                           application/atom+xml.";
+const COMPRESSED: &str = "The body must not be compressed: no Content-Encoding except identity, and a Content-Type of \
+                          application/json, application/x-www-form-urlencoded or application/atom+xml.";
+const OTHER_CHARSET: &str = "The charset of the Content-Type must be utf-8, or another one that contains ASCII, such as \
+                             windows-1252.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(lines: &[(HeaderName, &str)]) -> Result<Written, Error> {
+        Written::of(&lines.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect())
+    }
+
+    #[test]
+    fn bodies_are_json_or_forms() {
+        for (content_type, media) in [
+            (FORM, Media::Form),
+            ("application/x-www-form-urlencoded; charset=UTF-8", Media::Form),
+            ("Application/X-WWW-Form-URLEncoded;charset=\"iso-8859-1\"", Media::Form),
+            ("application/atom+xml;type=entry", Media::Atom),
+            (JSON, Media::Json),
+            ("application/json;odata=verbose;charset=utf-8", Media::Json),
+            ("APPLICATION/JSON ; Charset = Windows-1252;", Media::Json),
+        ] {
+            assert_eq!(written(&[(CONTENT_TYPE, content_type)]).unwrap().media, media, "{content_type}");
+        }
+        assert_eq!(written(&[]).unwrap().media, Media::Form);
+        let identity = [(CONTENT_TYPE, JSON), (CONTENT_ENCODING, "Identity")];
+        assert_eq!(written(&identity).unwrap().media, Media::Json);
+    }
+
+    #[test]
+    fn other_bodies_are_refused_with_what_is_allowed() {
+        for (lines, words) in [
+            (&[(CONTENT_TYPE, "text/plain; charset=utf-8")][..], JSON),
+            (&[(CONTENT_TYPE, "multipart/form-data; boundary=x")], FORM),
+            (&[(CONTENT_TYPE, "application/jsonp")], JSON),
+            (&[(CONTENT_TYPE, "")], FORM),
+            (&[(CONTENT_TYPE, JSON), (CONTENT_ENCODING, "gzip")], "identity"),
+            (&[(CONTENT_TYPE, FORM), (CONTENT_ENCODING, "identity, br")], FORM),
+            (&[(CONTENT_TYPE, "application/json; charset=utf-16")], "utf-8"),
+            (&[(CONTENT_TYPE, "application/json; charset=klingon")], "utf-8"),
+            (&[(CONTENT_TYPE, "application/json; charset=")], "utf-8"),
+            (&[(CONTENT_TYPE, "application/json; charset=utf-8; charset=latin1")], "one charset"),
+            (&[(CONTENT_TYPE, JSON), (CONTENT_TYPE, FORM)], "once"),
+            (&[(CONTENT_TYPE, "application/json; charset=é")], "ASCII"),
+        ] {
+            let error = written(lines).unwrap_err();
+            assert!(error.message.contains(words), "{lines:?}: {}", error.message);
+        }
+    }
+}
