@@ -3,6 +3,7 @@
 //! Every node drains its own queue of changes into one transaction and answers everybody after the one sync. The head of
 //! the record is one row, locked first and held to the end, so that the nodes take turns, group by group.
 
+mod advice;
 mod group;
 mod hosts;
 mod line;
@@ -12,6 +13,7 @@ mod put;
 mod reader;
 mod reads;
 mod ready;
+mod rights;
 mod row;
 mod tls;
 mod versions;
@@ -69,6 +71,7 @@ impl PostgresStore {
         let hosts = Hosts::read(url, password)?;
         let mut link = hosts.connect("SET client_min_messages = warning").await?;
         verify(&link.client).await?;
+        check_rights(&link.client).await?;
         migrate(&mut link.client).await?;
         let ready = Ready::new();
         let writer = Writer::start(hosts.clone(), skew, ready.clone(), metrics.clone())?;
@@ -80,7 +83,7 @@ impl PostgresStore {
     pub async fn check(url: &str, password: Option<&str>) -> Result<(), Error> {
         let link = Hosts::read(url, password)?.connect("SET client_min_messages = warning").await?;
         verify(&link.client).await?;
-        missing(&link.client).await.map(drop)
+        check_rights(&link.client).await
     }
 
     /// Whether a URL has a password in it.
@@ -283,6 +286,12 @@ async fn migrate(client: &mut Client) -> Result<(), Error> {
     Ok(())
 }
 
+/// Checks that the user of the node may do everything that [`migrate`] and the store do.
+async fn check_rights(client: &Client) -> Result<(), Error> {
+    let missing = missing(client).await?.len();
+    rights::check(client, MIGRATIONS.len() - missing, missing).await
+}
+
 /// The migrations that the store does not have yet.
 async fn missing(client: &Client) -> Result<&'static [&'static str], Error> {
     let there = client.query_typed_one(HAS_MIGRATIONS, &[]).await.map_err(failed)?;
@@ -301,9 +310,7 @@ fn failed(error: tokio_postgres::Error) -> Error {
 
 /// What the log learns of a statement that the server refused: no details, since those quote rows.
 fn refused(error: &tokio_postgres::Error) -> Error {
-    let refusal =
-        error.as_db_error().map(|refusal| format!("{}: {}", refusal.code().code(), refusal.message()));
-    Error::unavailable(refusal.unwrap_or_else(|| error.to_string()))
+    Error::unavailable(advice::sentence(error))
 }
 
 /// Whether the server refused a statement, and will take the next one.

@@ -12,7 +12,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::failed;
+use super::advice;
 use super::link::Link;
 use super::tls::{self, Trust};
 use crate::domain::error::Error;
@@ -62,22 +62,32 @@ impl Hosts {
         let age = *self.given_up.borrow();
         for (host, config) in self.configs.iter().cloned().enumerate() {
             let tls = self.tls.clone();
-            race.spawn(timeout(CONNECT_TIME, async move {
-                let (client, connection) = config.connect(tls).await?;
-                let link = Link::drive(client, connection, host, age);
-                link.client.batch_execute(session).await?;
-                Ok(link)
-            }));
+            race.spawn(async move {
+                let connecting = async {
+                    let (client, connection) = config.connect(tls).await?;
+                    let link = Link::drive(client, connection, host, age);
+                    link.client.batch_execute(session).await?;
+                    Ok(link)
+                };
+                let connected: Result<Result<_, tokio_postgres::Error>, _> =
+                    timeout(CONNECT_TIME, connecting).await;
+                let cause = match connected {
+                    Ok(Ok(link)) => return Ok(link),
+                    Ok(Err(error)) => advice::sentence(&error),
+                    Err(_) => format!("no answer within {} ms", CONNECT_TIME.as_millis()),
+                };
+                Err(format!("{}: {cause}", name(&config)))
+            });
         }
-        let mut error = Error::unavailable("no host of the store answered in time");
+        let mut causes = Vec::new();
         while let Some(finished) = race.join_next().await {
             match finished.map_err(Error::internal)? {
-                Ok(Ok(link)) => return Ok(link),
-                Ok(Err(refused)) => error = failed(refused),
-                Err(_) => {}
+                Ok(link) => return Ok(link),
+                Err(cause) => causes.push(cause),
             }
         }
-        Err(error)
+        causes.sort();
+        Err(Error::unavailable(causes.join(". ")))
     }
 
     /// Completes when the server at that host answers no other connection either, so that waiting for an answer is in vain;
@@ -119,6 +129,16 @@ impl Hosts {
     }
 }
 
+/// The host and the port of a configuration with one host.
+fn name(config: &Config) -> String {
+    let port = config.get_ports().first().copied().unwrap_or(DEFAULT_PORT);
+    match config.get_hosts().first() {
+        Some(Host::Tcp(host)) => format!("{host}:{port}"),
+        Some(Host::Unix(folder)) => folder.join(format!(".s.PGSQL.{port}")).display().to_string(),
+        None => "no host".to_owned(),
+    }
+}
+
 /// The names of the hosts, and nothing secret.
 impl fmt::Display for Hosts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -146,7 +166,7 @@ fn alone(config: &Config, host: &Host, number: usize) -> Config {
         Host::Unix(path) => one.host_path(path),
     };
     let ports = config.get_ports();
-    one.port(ports.get(number).or(ports.first()).copied().unwrap_or(5_432));
+    one.port(ports.get(number).or(ports.first()).copied().unwrap_or(DEFAULT_PORT));
     one.application_name(config.get_application_name().unwrap_or("countersign"));
     if let Some(user) = config.get_user() {
         one.user(user);
@@ -184,6 +204,7 @@ fn unreadable() -> Error {
     )
 }
 
+const DEFAULT_PORT: u16 = 5_432;
 const DEAD_AFTER: Duration = Duration::from_secs(10);
 /// After how long without an answer the server is tried by another connection.
 const PATIENCE: Duration = Duration::from_secs(2);
