@@ -136,6 +136,18 @@ impl Web {
         }
         Ok(())
     }
+
+    /// Answers preflights, and refuses pages of other origins.
+    async fn answer(&self, request: Request, next: Next) -> Response {
+        match request.method() {
+            &Method::OPTIONS => self.cors.preflight(),
+            _ if self.cors.refuses(&request) => {
+                let message = "Pages of this origin may not call.";
+                Status::from(Error::new(Kind::CrossOrigin, message)).into_http()
+            }
+            _ => next.run(request).await,
+        }
+    }
 }
 
 /// Speaks the caller's dialect: prints errors, answers preflights, marks answers for pages of other origins.
@@ -150,17 +162,10 @@ pub(super) async fn pass(State(web): State<Arc<Web>>, mut request: Request, next
     let hosts = hosts.and_then(|()| web.note_address(&mut request));
     let origin = web.cors.allowed(request.headers());
     let form = rest::error::Form::of(request.uri(), request.headers());
-    let mut response = match request.method() {
-        _ if let Err(error) = hosts => Status::from(error).into_http(),
-        _ if let Some(unserved) = request.extensions().get::<Unserved>() => {
-            Status::from(unserved.error()).into_http()
-        }
-        &Method::OPTIONS => web.cors.preflight(),
-        _ if web.cors.refuses(&request) => {
-            let message = "Pages of this origin may not call.";
-            Status::from(Error::new(Kind::CrossOrigin, message)).into_http()
-        }
-        _ => next.run(request).await,
+    let unserved = request.extensions().get::<Unserved>().copied().map(Unserved::error);
+    let mut response = match (hosts, unserved) {
+        (Err(error), _) | (Ok(()), Some(error)) => Status::from(error).into_http(),
+        (Ok(()), None) => web.answer(request, next).await,
     };
     if let Some(status) = response.extensions_mut().remove::<Status>() {
         response = rest::error::print(&status, response.headers(), form);
