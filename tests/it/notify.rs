@@ -14,53 +14,53 @@ use crate::kit::{ANN, MAX, Person};
 use crate::server::{countersign, token};
 
 #[tokio::test]
-async fn a_service_manager_learns_when_the_server_is_ready_reloads_and_stops() {
-    let manager = Manager::start();
-    let server = manager.serve(&manager.data(), "127.0.0.1:0");
-    assert_eq!(manager.told().await, ["READY=1"]);
-    let ann = server.person(&token(&manager.data(), ANN));
+async fn a_supervisor_learns_when_the_server_is_ready_reloads_and_stops() {
+    let supervisor = Supervisor::start();
+    let server = supervisor.serve(&supervisor.data(), "127.0.0.1:0");
+    assert_eq!(supervisor.told().await, ["READY=1"]);
+    let ann = server.person(&token(&supervisor.data(), ANN));
     assert_eq!(ann.get("/readyz").await.status, 200, "at the first attempt");
 
     server.signal("HUP");
-    let reloading = manager.told().await;
+    let reloading = supervisor.told().await;
     assert_eq!((reloading.len(), &*reloading[0]), (2, "RELOADING=1"));
     let time: u64 = reloading[1].strip_prefix("MONOTONIC_USEC=").unwrap().parse().unwrap();
     assert!(time > 0);
-    assert_eq!(manager.told().await, ["READY=1"]);
-    let max = server.person(&token(&manager.data(), MAX));
+    assert_eq!(supervisor.told().await, ["READY=1"]);
+    let max = server.person(&token(&supervisor.data(), MAX));
     server.signal("HUP");
-    assert_eq!(manager.told().await[0], "RELOADING=1");
-    assert_eq!(manager.told().await, ["READY=1"]);
+    assert_eq!(supervisor.told().await[0], "RELOADING=1");
+    assert_eq!(supervisor.told().await, ["READY=1"]);
     assert_eq!(max.get("/metrics").await.status, 403, "the new token was read before");
 
     server.signal("TERM");
-    assert_eq!(manager.told().await, ["STOPPING=1"]);
+    assert_eq!(supervisor.told().await, ["STOPPING=1"]);
     assert!(server.ended().await);
-    manager.is_told_nothing_more();
+    supervisor.is_told_nothing_more();
 }
 
 #[tokio::test]
 async fn a_server_that_cannot_start_is_never_ready() {
-    let manager = Manager::start();
+    let supervisor = Supervisor::start();
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    assert!(!manager.serve(&manager.data(), &address).ended().await, "the address is in use");
-    manager.is_told_nothing_more();
+    assert!(!supervisor.serve(&supervisor.data(), &address).ended().await, "the address is in use");
+    supervisor.is_told_nothing_more();
 
-    let server = manager.serve(&manager.data(), "127.0.0.1:0");
-    assert_eq!(manager.told().await, ["READY=1"]);
-    assert!(!manager.serve(&manager.data(), "127.0.0.1:0").ended().await, "the store is in use");
-    manager.is_told_nothing_more();
+    let server = supervisor.serve(&supervisor.data(), "127.0.0.1:0");
+    assert_eq!(supervisor.told().await, ["READY=1"]);
+    assert!(!supervisor.serve(&supervisor.data(), "127.0.0.1:0").ended().await, "the store is in use");
+    supervisor.is_told_nothing_more();
     drop(server);
 }
 
 /// A service manager, as far as a server knows one: its socket.
-struct Manager {
+struct Supervisor {
     folder: tempfile::TempDir,
     socket: UnixDatagram,
 }
 
-impl Manager {
+impl Supervisor {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = UnixDatagram::bind(folder.path().join("notify")).unwrap();

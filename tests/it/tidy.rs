@@ -172,7 +172,8 @@ fn length(path: &str, text: &str) -> Vec<String> {
 /// too new are found by clippy.
 fn guards(path: &str, text: &str) -> Vec<String> {
     let tokens = if path.ends_with(".rs") { lex(text) } else { Vec::new() };
-    let conditions = tokens.windows(2).enumerate().filter(|(_, two)| two[0].text == "if" && two[1].text == "let");
+    let conditions =
+        tokens.windows(2).enumerate().filter(|(_, two)| two[0].text == "if" && two[1].text == "let");
     conditions
         .filter(|(start, _)| {
             let after: Vec<&str> = tokens[*start..].iter().map(|token| token.text).collect();
