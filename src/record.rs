@@ -33,6 +33,25 @@ pub struct Head {
     pub hash: Hash,
 }
 
+impl Head {
+    /// Moves to the next event. Fails if `next` is not chained to this head, or is not what its header says.
+    pub fn follow(&mut self, next: &Envelope) -> Result<(), Error> {
+        let header = next.header()?;
+        let follows = next.sequence == self.sequence + 1
+            && header.sequence == next.sequence
+            && header.previous_hash == self.hash.0
+            && header.payload_sha256 == Hash::of(&next.payload).0;
+        if !follows {
+            return Err(Error::internal(format!(
+                "event {} of the record does not follow",
+                self.sequence + 1
+            )));
+        }
+        *self = Self { sequence: next.sequence, hash: next.hash() };
+        Ok(())
+    }
+}
+
 /// An event as bytes, before its place in the record is known. Making one needs no lock, so that the writer does not
 /// spend its time on it.
 #[derive(Clone, Debug)]

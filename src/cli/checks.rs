@@ -140,12 +140,12 @@ fn file(path: &Path, data: &Data) -> Vec<Finding> {
         let what = format!("use the folder of the store {}", path.display());
         return vec![Finding::Error(cannot(what, error, "").to_string())];
     }
-    let finding = match path.exists().then(|| sqlite::check(path)) {
-        Some(Ok(())) => Finding::Ok(format!("the store is {}", path.display())),
-        Some(Err(error)) => {
+    let finding = match sqlite::check(path) {
+        Ok(true) => Finding::Ok(format!("the store is {}", path.display())),
+        Ok(false) => Finding::Ok(format!("the store will be made: {}", path.display())),
+        Err(error) => {
             Finding::Error(cannot(format_args!("use the store {}", path.display()), error, "").to_string())
         }
-        None => Finding::Ok(format!("the store will be made: {}", path.display())),
     };
     [finding].into_iter().chain(folder.and_then(space)).collect()
 }

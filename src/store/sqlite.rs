@@ -4,22 +4,23 @@
 //! sync. Readers have connections of their own, one thread for single records and a few for lists; in WAL mode neither side
 //! waits for the other.
 
+mod backup;
 mod check;
 mod checkpoint;
+mod integrity;
 mod list;
+mod place;
 mod reader;
 mod row;
 mod writer;
 
-use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 
@@ -38,42 +39,74 @@ use crate::domain::version::Versioned;
 use crate::metrics::{OneMore, StoreMetrics};
 use crate::record::Envelope;
 use crate::traces::Part;
+pub use backup::backup;
 pub use check::check;
+use integrity::Inspection;
+use place::{Files, Place};
 use reader::Reader;
 use writer::Writer;
 
 /// A store in one SQLite file, which this process alone uses.
 #[derive(Debug)]
 pub struct SqliteStore {
-    writer: Writer,
-    reader: Reader,
-    readers: Arc<Readers>,
     metrics: StoreMetrics,
-    // Behind the writer, since fields are dropped in this order and nobody else may open the file while it writes.
-    _lock: File,
+    // Fields are dropped in this order. The writer's connection is the last one to close, and moves the log into the file; then
+    // the locks go.
+    readers: Arc<Readers>,
+    reader: Reader,
+    _inspection: Option<Inspection>,
+    writer: Writer,
+    _files: Arc<Files>,
 }
 
 impl SqliteStore {
     /// Opens the store in `path`, creates it or brings it up to date. Fails when another process has it open, when it was
-    /// written by a newer version, or when SQLite is not what the law needs.
+    /// written by a newer version, when it is damaged or has the log of another file, or when SQLite is not what the law needs.
     pub fn open(path: &Path, metrics: StoreMetrics) -> Result<Self, Error> {
         if rusqlite::version_number() < OLDEST_SQLITE {
             return Err(Error::internal("SQLite before 3.51.3 can lose a commit when its log is reset"));
         }
-        let lock = lock(path)?;
-        create(path)?;
-        let mut connection = connect(path)?;
+        let place = Place::find(path)?;
+        let name = place.lock_name()?;
+        if !place.exists()? {
+            create(&place)?;
+        }
+        let locks = [name, place.lock_file()?];
+        place.inspect()?;
+        place.sync_log()?;
+        let large = integrity::verify(&place)?;
+        let mut connection = connect(place.path()).map_err(|error| unreadable(&place, error))?;
         verify(&connection)?;
-        migrate(&mut connection)?;
+        migrate(&mut connection).map_err(failed)?;
+        settle(&place, &connection)?;
+        let files = Arc::new(Files::of(&place, locks)?);
+        Self::start(&place, connection, files, large, metrics)
+    }
+
+    fn start(
+        place: &Place,
+        connection: Connection,
+        files: Arc<Files>,
+        large: bool,
+        metrics: StoreMetrics,
+    ) -> Result<Self, Error> {
         connection.pragma_update(None, "cache_size", WRITER_CACHE).map_err(failed)?;
-        let writer = Writer::start(path, connection, metrics.clone())?;
+        let fail = Arc::new(watch::Sender::new(false));
+        let inspection = if large { Some(Inspection::start(place, fail.clone())?) } else { None };
         let readers = Readers {
-            path: path.to_owned(),
+            path: place.path().to_owned(),
             idle: Mutex::new(Vec::new()),
             permits: Arc::new(Semaphore::new(MOST_READERS)),
         };
         metrics.readers.set(i64::try_from(MOST_READERS).unwrap_or(i64::MAX));
-        Ok(Self { writer, reader: Reader::start(path)?, readers: readers.into(), metrics, _lock: lock })
+        Ok(Self {
+            readers: readers.into(),
+            reader: Reader::start(place.path())?,
+            _inspection: inspection,
+            writer: Writer::start(place.path(), connection, files.clone(), fail, metrics.clone())?,
+            metrics,
+            _files: files,
+        })
     }
 
     async fn read<T: Send + 'static>(
@@ -207,31 +240,6 @@ impl Store for SqliteStore {
     }
 }
 
-/// Copies the store in `from`, as it is at one moment, into the new file `to`. A server may be running on it; a server
-/// can be started on the copy.
-pub fn backup(from: &Path, to: &Path) -> Result<(), Error> {
-    let name = to.to_str().ok_or_else(|| Error::invalid("The name of the file is not UTF-8."))?;
-    let connection =
-        Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(Error::internal)?;
-    connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
-    // Made before SQLite does, for this user's eyes only; it takes an empty file as none.
-    let file =
-        OpenOptions::new().create_new(true).write(true).mode(0o600).open(to).map_err(Error::internal)?;
-    let copied = connection.execute("VACUUM INTO ?1", [name]).map_err(Error::internal);
-    let synced = copied.and_then(|_| file.sync_all().and_then(|()| sync_folder(to)).map_err(Error::internal));
-    if synced.is_err() {
-        // Half a copy must not be taken for one.
-        let _ = fs::remove_file(to);
-    }
-    synced
-}
-
-/// Makes the name of the file as durable as what is in it.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
-}
-
 /// Connections that only read, opened when they are needed.
 #[derive(Debug)]
 struct Readers {
@@ -255,14 +263,17 @@ impl Readers {
 }
 
 fn reading_connection(path: &Path) -> Result<Connection, Error> {
-    let connection = connect(path)?;
+    let connection = connect(path).map_err(failed)?;
     connection.pragma_update(None, "query_only", true).map_err(failed)?;
     Ok(connection)
 }
 
-fn connect(path: &Path) -> Result<Connection, Error> {
-    let connection = Connection::open(path).map_err(failed)?;
-    connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
+/// Opens a file that is there. Closing the connection leaves the log alone.
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.set_prepared_statement_cache_capacity(64);
     let pragmas = [
         ("journal_mode", "WAL"),
@@ -271,18 +282,28 @@ fn connect(path: &Path) -> Result<Connection, Error> {
         ("wal_autocheckpoint", "0"),
     ];
     for (pragma, value) in pragmas {
-        connection.pragma_update_and_check(None, pragma, value, |_| Ok(())).optional().map_err(failed)?;
+        connection.pragma_update_and_check(None, pragma, value, |_| Ok(())).optional()?;
     }
     Ok(connection)
 }
 
-/// Makes the file before SQLite does, which would let everybody read it; its other files take after this one. Never while
-/// SQLite has it open: closing any handle on a file drops all locks that the process has on it.
-fn create(path: &Path) -> Result<(), Error> {
-    match OpenOptions::new().create_new(true).write(true).mode(0o600).open(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        file => file.map(drop).map_err(Error::internal),
-    }
+/// Makes a new store under another name first, so that a store is there as a whole or not at all.
+fn create(place: &Place) -> Result<(), Error> {
+    let file = place.temporary()?;
+    let mut connection = Connection::open(file.path()).map_err(failed)?;
+    connection.pragma_update_and_check(None, "journal_mode", "MEMORY", |_| Ok(())).map_err(failed)?;
+    migrate(&mut connection).map_err(failed)?;
+    connection.close().map_err(|(_, error)| failed(error))?;
+    place.keep(file)?;
+    tracing::info!(store = %place.path().display(), "a new store was made");
+    Ok(())
+}
+
+/// Makes durable what a process that was killed may have written without a sync, before anything is answered from it: moves the
+/// log into the file, which SQLite syncs. The log may have to stay because another program reads; it is synced already.
+fn settle(place: &Place, connection: &Connection) -> Result<(), Error> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed)?;
+    place.sync_folder()
 }
 
 /// Reads back what durability hangs on; a pragma that does not take effect says nothing.
@@ -297,41 +318,43 @@ fn verify(connection: &Connection) -> Result<(), Error> {
     Ok(())
 }
 
-/// The migrations that the store does not have yet.
-fn missing(connection: &Connection) -> Result<&'static [&'static str], Error> {
-    let done: usize =
-        connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
+/// The migrations that the store does not have yet. Fails if it is not a store, or one of a newer version.
+fn missing(place: &Place, connection: &Connection) -> Result<&'static [&'static str], Error> {
+    let done = version(connection).map_err(|error| unreadable(place, error))?;
+    if done == 0 {
+        let store = place.path().display();
+        return Err(Error::internal(format!(
+            "{store} is an SQLite database, but not a store. Restore it from a backup; or move it away, and a new store is made"
+        )));
+    }
     let missing = MIGRATIONS.get(done..);
     missing.ok_or_else(|| Error::internal("the store was written by a newer version of Countersign"))
 }
 
-fn migrate(connection: &mut Connection) -> Result<(), Error> {
-    let missing = missing(connection)?;
-    let done = MIGRATIONS.len() - missing.len();
-    for (number, migration) in (done + 1..).zip(missing) {
-        let transaction = connection.transaction().map_err(failed)?;
-        transaction.execute_batch(migration).map_err(failed)?;
-        transaction.pragma_update(None, "user_version", number).map_err(failed)?;
-        transaction.commit().map_err(failed)?;
+fn version(connection: &Connection) -> rusqlite::Result<usize> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let done = version(connection)?;
+    for (number, migration) in MIGRATIONS.iter().enumerate().skip(done) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(migration)?;
+        transaction.pragma_update(None, "user_version", number + 1)?;
+        transaction.commit()?;
     }
-    if done > 0 && !missing.is_empty() {
+    if done > 0 && done < MIGRATIONS.len() {
         tracing::info!(from = done, to = MIGRATIONS.len(), "the store was brought up to date");
     }
     Ok(())
 }
 
-/// Takes the store for this process alone; the lock goes with the process, however that ends.
-fn lock(path: &Path) -> Result<File, Error> {
-    // A link is another name of the same file; what is not there yet has no other name.
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let mut name = path.into_os_string();
-    name.push(".lock");
-    let file =
-        OpenOptions::new().create(true).truncate(false).write(true).open(name).map_err(Error::internal)?;
-    file.try_lock().map_err(|error| {
-        Error::internal(format!("another process has the store open, or it cannot be locked: {error}"))
-    })?;
-    Ok(file)
+/// The error for a store that SQLite cannot read.
+fn unreadable(place: &Place, error: rusqlite::Error) -> Error {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => integrity::damaged(place, error),
+        _ => failed(error),
+    }
 }
 
 /// What a caller learns of an SQLite error: nothing.
@@ -339,13 +362,15 @@ fn failed(error: rusqlite::Error) -> Error {
     Error::unavailable(error)
 }
 
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/sqlite/0001_spine.sql"),
     include_str!("migrations/sqlite/0002_guard.sql"),
     include_str!("migrations/sqlite/0003_live.sql"),
     include_str!("migrations/sqlite/0004_expiry.sql"),
     include_str!("migrations/sqlite/0005_life.sql"),
+    include_str!("migrations/sqlite/0006_file.sql"),
 ];
+const BUSY: Duration = Duration::from_secs(5);
 const EVENTS: &str =
     "SELECT sequence, header, payload FROM event WHERE sequence > ?1 ORDER BY sequence LIMIT ?2";
 const EVENTS_OF: &str = "SELECT sequence, header, payload FROM event WHERE subject = ?1 ORDER BY sequence";

@@ -5,6 +5,7 @@
 
 mod commits;
 mod expiry;
+mod files;
 mod filings;
 pub mod history;
 mod life;

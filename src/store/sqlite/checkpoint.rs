@@ -29,7 +29,7 @@ pub(super) struct Checkpointer {
 impl Checkpointer {
     /// Starts the thread, which says on `fail` when the file can be trusted no more.
     pub(super) fn start(path: &Path, fail: Arc<watch::Sender<bool>>) -> Result<Self, Error> {
-        let connection = connect(path)?;
+        let connection = connect(path).map_err(failed)?;
         let (wake, woken) = sync_channel(1);
         let overgrown = Arc::new(AtomicBool::new(false));
         let thread_overgrown = overgrown.clone();
@@ -62,6 +62,9 @@ impl Checkpointer {
 
 fn run(connection: &Connection, woken: &Receiver<()>, overgrown: &AtomicBool, fail: &watch::Sender<bool>) {
     for () in woken {
+        if *fail.borrow() {
+            return;
+        }
         match checkpoint(connection) {
             Ok(pages) => overgrown.store(pages > LONGEST_LOG, Ordering::Relaxed),
             Err(error) if is_fatal(&error) => {

@@ -4,10 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::checkpoint::Checkpointer;
+use super::place::Files;
 use super::{failed, row};
 use crate::domain::error::{Error, Kind};
 use crate::domain::moment::Moment;
@@ -32,7 +34,13 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread on `connection`, behind the record that it holds.
-    pub(super) fn start(path: &Path, connection: Connection, metrics: StoreMetrics) -> Result<Self, Error> {
+    pub(super) fn start(
+        path: &Path,
+        connection: Connection,
+        files: Arc<Files>,
+        fail: Arc<watch::Sender<bool>>,
+        metrics: StoreMetrics,
+    ) -> Result<Self, Error> {
         let head = connection
             .query_row("SELECT sequence, hash FROM head", [], |row| {
                 Ok(Head { sequence: row.get(0)?, hash: Hash(row.get(1)?) })
@@ -40,10 +48,10 @@ impl Writer {
             .map_err(failed)?;
         let (queue, changes) = mpsc::channel(LONGEST_QUEUE);
         let (set_ready, ready) = watch::channel(true);
-        let (fail, failed) = watch::channel(false);
-        let fail = Arc::new(fail);
+        let failed = fail.subscribe();
         let checkpointer = Checkpointer::start(path, fail.clone())?;
-        let thread = Thread { connection, checkpointer, head, metrics: metrics.clone(), ready: set_ready };
+        let thread =
+            Thread { connection, checkpointer, files, head, metrics: metrics.clone(), ready: set_ready };
         let running = thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || thread.run(changes, &fail))
@@ -121,8 +129,10 @@ impl Waiting {
 }
 
 struct Thread {
-    connection: Connection,
+    // Before the connection, which is the last one to close.
     checkpointer: Checkpointer,
+    connection: Connection,
+    files: Arc<Files>,
     head: Head,
     metrics: StoreMetrics,
     ready: watch::Sender<bool>,
@@ -134,11 +144,17 @@ enum Written {
     TooLate,
 }
 
+impl Written {
+    fn is_commit(&self) -> bool {
+        matches!(self, Self::Commit(Commit::Committed { .. }))
+    }
+}
+
 impl Thread {
     fn run(mut self, mut changes: mpsc::Receiver<Waiting>, fail: &watch::Sender<bool>) {
         while let Some(first) = changes.blocking_recv() {
             if *fail.borrow() {
-                // A checkpoint failed; whoever waits is told that the outcome is not known.
+                // Something else failed; whoever waits is told that the outcome is not known.
                 return;
             }
             let mut group = vec![first.begin()];
@@ -148,22 +164,30 @@ impl Thread {
                 group.push(next.begin());
             }
             if let Err(error) = self.commit_and_answer(group) {
-                tracing::error!(%error, "the store failed; nothing more is written");
+                tracing::error!(cause = error.cause, "the store failed; nothing more is written");
                 self.set_ready(false);
                 fail.send_replace(true);
                 return;
             }
         }
+        if !*fail.borrow() {
+            // The connection that closes last moves the log into the file and deletes the log. Without that the next start
+            // reads the log; after a failed sync that is what has to happen.
+            let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
+        }
     }
 
     /// Commits a group, one by one when the group as a whole cannot be. An error means that nothing is known any more
-    /// about what the file holds.
-    fn commit_and_answer(&mut self, group: Vec<Queued>) -> rusqlite::Result<()> {
+    /// about what the file holds, or that the file is no longer there.
+    fn commit_and_answer(&mut self, group: Vec<Queued>) -> Result<(), Error> {
         let (prepared, answers): (Vec<_>, Vec<_>) =
             group.into_iter().map(|queued| (queued.prepared, queued.answer)).unzip();
         let before = self.head;
         match self.commit(&prepared) {
             Ok(written) => {
+                if written.iter().any(Written::is_commit) {
+                    self.files.verify()?;
+                }
                 if self.head != before {
                     self.set_ready(true);
                 }
@@ -172,9 +196,9 @@ impl Thread {
                     // Whoever asked may be gone; what is written stays written.
                     let _ = answer.send(written.into());
                 }
-                self.checkpointer.committed(prepared.len(), &self.connection)
+                self.checkpointer.committed(prepared.len(), &self.connection).map_err(failed)
             }
-            Err(error) if is_fatal(&error) => Err(error),
+            Err(error) if is_fatal(&error) => Err(failed(error)),
             Err(error) if prepared.len() == 1 => {
                 self.set_ready(false);
                 for answer in answers {
@@ -191,8 +215,7 @@ impl Thread {
 
     /// Counts the events that are durable now.
     fn count(&self, group: &[Prepared], written: &[Written]) {
-        let committed = |written: &Written| matches!(written, Written::Commit(Commit::Committed { .. }));
-        let changes = group.iter().zip(written).filter(|(_, written)| committed(written));
+        let changes = group.iter().zip(written).filter(|(_, written)| written.is_commit());
         for draft in changes.flat_map(|(change, _)| &change.events) {
             self.metrics.committed(&draft.event().fact);
         }

@@ -1,12 +1,14 @@
 //! `check-config`, which says what `serve` would do.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::SystemTime;
 
 use countersign::auth::tokens;
 use countersign::domain::account::Account;
+use countersign::metrics::StoreMetrics;
+use countersign::store::sqlite::SqliteStore;
 use rusqlite::Connection;
 
 use crate::kit::START;
@@ -67,11 +69,22 @@ fn what_keeps_a_server_from_starting_is_found() {
     let text = "This is a text, and no store of any kind, whatever its name may be.";
     let write =
         |name: &'static str, text: &'static str| move |data: &Path| fs::write(data.join(name), text).unwrap();
-    does_not_start(write("countersign.db", text), &[], "cannot use the store");
+    does_not_start(write("countersign.db", text), &[], "is damaged: file is not a database");
+    does_not_start(write("countersign.db", ""), &[], "is empty, so it is not a store");
+    does_not_start(write("countersign.db-wal", text), &[], "does not exist, but its log");
+    let nowhere = |data: &Path| symlink(data.join("nowhere"), data.join("countersign.db")).unwrap();
+    does_not_start(nowhere, &[], "cannot find");
+    does_not_start(with_two_names, &[], "has another name (a hard link)");
     does_not_start(write("tokens.toml", "[[token]]\nid = 'cst_secret'"), &[], "malformed near line 1");
     does_not_start(write("file", ""), &["--data-dir", "@/file/data"], "cannot use the data folder");
     does_not_start(|_| (), &["--store", "@/missing/store.db"], "cannot use the folder of the store");
     does_not_start(|_| (), &["--listen", "0.0.0.0:0"], "loopback only");
+}
+
+fn with_two_names(data: &Path) {
+    let store = data.join("countersign.db");
+    SqliteStore::open(&store, StoreMetrics::default()).unwrap();
+    fs::hard_link(&store, data.join("other.db")).unwrap();
 }
 
 /// The check finds this in a folder that is prepared so, and changes nothing; and the server does not start there. `@` is
@@ -143,7 +156,8 @@ fn contents(folder: &Path) -> Vec<(String, SystemTime, Vec<u8>)> {
     let mut files: Vec<_> = entries
         .map(|entry| {
             let modified = entry.metadata().unwrap().modified().unwrap();
-            (entry.file_name().into_string().unwrap(), modified, fs::read(entry.path()).unwrap())
+            // A link that leads nowhere has no contents.
+            (entry.file_name().into_string().unwrap(), modified, fs::read(entry.path()).unwrap_or_default())
         })
         .collect();
     files.sort();

@@ -9,9 +9,10 @@ use countersign::domain::error::Kind;
 use countersign::domain::moment::Moment;
 use countersign::domain::query::Snapshot;
 use countersign::metrics::StoreMetrics;
+use countersign::record::{Draft, Hash, Head};
 use countersign::store::sqlite::SqliteStore;
 use countersign::store::{Commit, Store};
-use rusqlite::Connection;
+use rusqlite::{Connection, Row, params};
 use tempfile::TempDir;
 
 use super::Backend;
@@ -48,7 +49,22 @@ impl Backend for File {
         }
         connection.execute_batch(&rows.replace("ID'", "X'")).unwrap();
         connection.pragma_update(None, "user_version", VERSION_4.len()).unwrap();
+        write_record(&connection);
     }
+}
+
+/// Writes as many events as the head says, one after the other.
+fn write_record(connection: &Connection) {
+    let read = |row: &Row<'_>| Ok((row.get(0)?, Hash(row.get(1)?)));
+    let (last, hash) = connection.query_row("SELECT sequence, hash FROM head", [], read).unwrap();
+    let mut head = Head { sequence: 0, hash };
+    let draft = Draft::of(History::filed(1).events[0].clone());
+    while head.sequence < last {
+        let header = draft.seal(&mut head);
+        let event = params![header.sequence, [0_u8; 16], header.bytes, draft.payload()];
+        connection.execute("INSERT INTO event VALUES (?1, ?2, ?3, ?4)", event).unwrap();
+    }
+    connection.execute("UPDATE head SET hash = ?1", [head.hash.0]).unwrap();
 }
 
 const VERSION_4: [&str; 4] = [

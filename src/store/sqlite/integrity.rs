@@ -1,0 +1,241 @@
+//! Whether a store is whole, and whether the log next to it is its own.
+
+use std::fmt::Display;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use tokio::sync::watch;
+
+use super::place::Place;
+use super::writer::Running;
+use super::{EVENTS, failed, missing, reading_connection, row};
+use crate::domain::error::Error;
+use crate::record::{Hash, Head};
+
+/// Checks that this is a store, that its log was written for this very file, that the last part of the record is whole, and,
+/// unless the store is large, that SQLite finds no damage. Returns whether the store is too large for that. Changes nothing;
+/// a server may be running on the store.
+pub(super) fn verify(place: &Place) -> Result<bool, Error> {
+    let connection = look_into(place).map_err(failed)?;
+    missing(place, &connection)?;
+    // Read first, since a checkpoint may move it on at any time.
+    let alone = if place.has_log() { without_log(place) } else { None };
+    // One transaction, so that all statements see one moment.
+    let reading = connection.unchecked_transaction().map_err(failed)?;
+    let found = match (stamp(&reading), alone) {
+        (Ok(found), Some(alone)) if !is_continued(&reading, &alone, &found) => {
+            return Err(foreign_log(place));
+        }
+        (Ok(found), _) => found,
+        (Err(_), Some(_)) => return Err(foreign_log(place)),
+        (Err(error), None) => return Err(damaged(place, error)),
+    };
+    tail(&reading, found.head).map_err(|error| damaged(place, cause(&error)))?;
+    let large = size(&reading).map_err(failed)? > LARGE;
+    if !large {
+        quick_check(&reading).map_err(|found| match found {
+            Found::Damage(text) => damaged(place, text),
+            Found::Nothing(error) => failed(error),
+        })?;
+    }
+    Ok(large)
+}
+
+/// SQLite's check of a large store, which goes on while the store is used.
+#[derive(Debug)]
+pub(super) struct Inspection {
+    stop: Arc<AtomicBool>,
+    _running: Running,
+}
+
+impl Inspection {
+    /// Starts the check, which says on `fail` that the store is damaged.
+    pub(super) fn start(place: &Place, fail: Arc<watch::Sender<bool>>) -> Result<Self, Error> {
+        let mut connection = reading_connection(place.path())?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let stopped = move || stopped.load(Ordering::Relaxed);
+        connection.progress_handler(STEPS_BETWEEN, Some(stopped)).map_err(failed)?;
+        let place = place.clone();
+        let running = thread::Builder::new()
+            .name("sqlite-check".to_owned())
+            .spawn(move || inspect(&place, &connection, &fail))
+            .map_err(Error::internal)?;
+        Ok(Self { stop, _running: Running::new(running) })
+    }
+}
+
+impl Drop for Inspection {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+fn inspect(place: &Place, connection: &Connection, fail: &watch::Sender<bool>) {
+    match quick_check(connection) {
+        Ok(()) => tracing::info!("the check of the store found no damage"),
+        Err(Found::Damage(text)) => {
+            tracing::error!(
+                cause = damaged(place, text).cause,
+                "the store is damaged; nothing more is written"
+            );
+            fail.send_replace(true);
+        }
+        Err(Found::Nothing(error)) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {}
+        Err(Found::Nothing(error)) => {
+            tracing::warn!(cause = failed(error).cause, "the check of the store did not end")
+        }
+    }
+}
+
+/// What one page of the store says: where the record ends, and the id of the file.
+struct Stamp {
+    head: Head,
+    /// None in a store of an older version.
+    file: Option<[u8; 16]>,
+}
+
+fn stamp(connection: &Connection) -> rusqlite::Result<Stamp> {
+    let mut statement = connection.prepare("SELECT * FROM head")?;
+    let has_id = statement.column_names().any(|name| name == "file");
+    statement.query_row([], |row| {
+        let head = Head { sequence: row.get("sequence")?, hash: Hash(row.get("hash")?) };
+        Ok(Stamp { head, file: if has_id { Some(row.get("file")?) } else { None } })
+    })
+}
+
+/// Reads the store as it is without its log. None if it cannot be read, as after a checkpoint that was cut short.
+fn without_log(place: &Place) -> Option<Stamp> {
+    ignoring_log(place).and_then(|alone| stamp(&alone)).ok()
+}
+
+/// Opens the store to read. Where there is no log everything is in the file, and no other process has it open.
+fn look_into(place: &Place) -> rusqlite::Result<Connection> {
+    match place.log().exists() {
+        true => Connection::open_with_flags(place.path(), OpenFlags::SQLITE_OPEN_READ_ONLY),
+        false => ignoring_log(place),
+    }
+}
+
+/// Opens the store to read, as if it had no log. It is called immutable for that, so that SQLite makes no log either.
+fn ignoring_log(place: &Place) -> rusqlite::Result<Connection> {
+    let name = percent_encode(place.path().as_os_str().as_bytes(), NON_ALPHANUMERIC);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)
+}
+
+/// Compares the store without its log to the store with it: both carry the id of one file, and the record goes on from the one
+/// to the other. Not so if the log was left next to another file, which makes the store a mixture of two.
+fn is_continued(connection: &Connection, alone: &Stamp, found: &Stamp) -> bool {
+    let same_file = alone.file.is_none() || alone.file == found.file;
+    same_file && reaches(connection, alone.head, found.head).is_ok()
+}
+
+/// Checks the last events of the record.
+fn tail(connection: &Connection, end: Head) -> Result<(), Error> {
+    let before = end.sequence.saturating_sub(TAIL);
+    let first = row::events(connection, EVENTS, [before.max(1) - 1, 1])?.pop();
+    match first {
+        None if end.sequence == 0 => Ok(()),
+        None => Err(Error::internal(format!("event {} of the record is missing", before.max(1)))),
+        // What the record began with is in its first event only.
+        Some(first) if before == 0 => {
+            let hash = Hash(first.header()?.previous_hash.try_into().unwrap_or_default());
+            reaches(connection, Head { sequence: 0, hash }, end)
+        }
+        Some(first) => reaches(connection, Head { sequence: before, hash: first.hash() }, end),
+    }
+}
+
+/// Fails if the record does not go on from `head` to `end`, and end there.
+fn reaches(connection: &Connection, mut head: Head, end: Head) -> Result<(), Error> {
+    loop {
+        let events = row::events(connection, EVENTS, [head.sequence, EVENTS_AT_ONCE])?;
+        for event in &events {
+            head.follow(event)?;
+        }
+        if events.is_empty() {
+            break;
+        }
+    }
+    if head == end { Ok(()) } else { Err(Error::internal("the record does not end where the store says")) }
+}
+
+/// SQLite's own check of one table after the other, so that none of the reading transactions takes long.
+fn quick_check(connection: &Connection) -> Result<(), Found> {
+    let mut tables = connection.prepare(TABLES)?;
+    let names: Vec<String> = tables.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for name in names {
+        check_table(connection, &name)?;
+    }
+    Ok(())
+}
+
+fn check_table(connection: &Connection, name: &str) -> Result<(), Found> {
+    let mut lines: Vec<String> = Vec::new();
+    connection.pragma(None, "quick_check", name, |row| {
+        lines.push(row.get(0)?);
+        Ok(())
+    })?;
+    match lines.first() {
+        Some(line) if line != "ok" => Err(Found::Damage(line.replace('\n', " "))),
+        _ => Ok(()),
+    }
+}
+
+/// Why the check did not end well.
+enum Found {
+    Damage(String),
+    /// The check itself did not end.
+    Nothing(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Found {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damage(error.to_string()),
+            _ => Self::Nothing(error),
+        }
+    }
+}
+
+fn size(connection: &Connection) -> rusqlite::Result<i64> {
+    let value = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    Ok(value("page_count")? * value("page_size")?)
+}
+
+/// The error for a store that cannot be trusted.
+pub(super) fn damaged(place: &Place, what: impl Display) -> Error {
+    let store = place.path().display();
+    let log = match place.has_log() {
+        true => format!(" without its log {}", place.log().display()),
+        false => String::new(),
+    };
+    Error::internal(format!("{store} is damaged: {what}. Restore it from a backup{log}"))
+}
+
+fn foreign_log(place: &Place) -> Error {
+    let (store, log, index) = (place.path().display(), place.log(), place.index());
+    Error::internal(format!(
+        "{0} is not the log of {store}: it was written for the file that was there before, as when a backup was restored. To \
+         use the store as it was restored, move {0} and {1} away. Otherwise put the former file back",
+        log.display(),
+        index.display()
+    ))
+}
+
+fn cause(error: &Error) -> String {
+    error.cause.as_ref().map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+const EVENTS_AT_ONCE: u64 = 1_000;
+/// In bytes. SQLite checks this much in less than a second.
+const LARGE: i64 = 64 << 20;
+const STEPS_BETWEEN: i32 = 10_000;
+const TABLES: &str = "SELECT name FROM sqlite_schema WHERE type = 'table' UNION ALL SELECT 'sqlite_schema'";
+/// How many events.
+const TAIL: u64 = 1_000;
