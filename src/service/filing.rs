@@ -1,6 +1,6 @@
 //! Filing an elevation, and giving a role up.
 
-use std::future::Future;
+use std::future::ready;
 use std::pin::Pin;
 use std::task::{Context as Waiting, Poll, Waker};
 
@@ -61,8 +61,8 @@ enum Step<'a> {
     Nothing(Result<Vec<Event>, Refusal>),
     /// Other filings have to be durable first; then the guard has this version.
     Behind(Version),
-    /// It was queued to be committed, at this place of its line.
-    Queued(Committing<'a>, Place),
+    /// It was queued to be committed, at this place of its line if others may rely on it.
+    Queued(Committing<'a>, Option<Place>),
 }
 
 impl Service {
@@ -129,7 +129,7 @@ impl Service {
             Step::Queued(committing, place) => (committing, place),
         };
         let committed = committing.await;
-        if !matches!(committed, Ok(Some(_))) {
+        if let (Some(place), Ok(None) | Err(_)) = (place, &committed) {
             turn.line().forget(place);
         }
         let Some(elevation) = committed? else { return Ok(None) };
@@ -184,12 +184,10 @@ impl Service {
             .relied_on
             .extend(before.last().map(|last| (Key::Elevation(last.elevation), Version::ABSENT.next())));
         let mut committing: Committing<'a> = Box::pin(self.commit(outcome, request.deadline));
-        let place = match committing.as_mut().poll(&mut Waiting::from_waker(Waker::noop())) {
-            Poll::Ready(committed) => {
-                return Some(Step::Queued(Box::pin(async { committed }), line.push(queued)));
-            }
-            Poll::Pending => line.push(queued),
-        };
+        if let Poll::Ready(committed) = committing.as_mut().poll(&mut Waiting::from_waker(Waker::noop())) {
+            committing = Box::pin(ready(committed));
+        }
+        let place = if guarded { Some(line.push(queued)) } else { None };
         Some(Step::Queued(committing, place))
     }
 

@@ -175,6 +175,28 @@ async fn all_are_filed(kit: Kit) {
     assert_eq!(filed.len(), 16 * 20);
 }
 
+/// Without a quota only those that have a name of the client's take turns.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_and_without_a_name_all_are_filed_at_once() {
+    let kit = kit(None, None).await;
+    let role = kit.role().await.id;
+    let file = |number: u128| {
+        let named = number % 2 == 0;
+        let request = CreateElevationRequest {
+            role_id: role.clone(),
+            request_id: if named { Uuid::from_u128(number).to_string() } else { String::new() },
+            ..CreateElevationRequest::default()
+        };
+        let mut elevations = kit.as_(JEN).elevations();
+        tokio::spawn(async move { elevations.create_elevation(request).await })
+    };
+    for filing in (1..=200).map(file).collect::<Vec<_>>() {
+        filing.await.unwrap().unwrap();
+    }
+    assert_eq!(kit.as_(SAM).pending().await.len(), 100, "the first page");
+    assert_eq!(kit.store.events(1, 1_000).await.unwrap().len(), 200);
+}
+
 /// A client that was not answered in time asks again, while what it asked for is on its way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_request_sixteen_times_at_once_is_filed_once() {
