@@ -181,7 +181,7 @@ async fn with_and_without_a_name_all_are_filed_at_once() {
     let kit = kit(None, None).await;
     let role = kit.role().await.id;
     let file = |number: u128| {
-        let named = number % 2 == 0;
+        let named = number.is_multiple_of(2);
         let request = CreateElevationRequest {
             role_id: role.clone(),
             request_id: if named { Uuid::from_u128(number).to_string() } else { String::new() },
