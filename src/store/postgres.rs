@@ -71,7 +71,6 @@ impl PostgresStore {
         let hosts = Hosts::read(url, password)?;
         let mut link = hosts.connect("SET client_min_messages = warning").await?;
         verify(&link.client).await?;
-        check_rights(&link.client).await?;
         migrate(&mut link.client).await?;
         let ready = Ready::new();
         let writer = Writer::start(hosts.clone(), skew, ready.clone(), metrics.clone())?;
@@ -83,7 +82,8 @@ impl PostgresStore {
     pub async fn check(url: &str, password: Option<&str>) -> Result<(), Error> {
         let link = Hosts::read(url, password)?.connect("SET client_min_messages = warning").await?;
         verify(&link.client).await?;
-        check_rights(&link.client).await
+        let missing = missing(&link.client).await?.len();
+        rights::check(&link.client, MIGRATIONS.len() - missing, missing).await
     }
 
     /// Whether a URL has a password in it.
@@ -264,12 +264,15 @@ async fn verify(client: &Client) -> Result<(), Error> {
     Ok(())
 }
 
-/// Brings the store up to date. Nodes that start at once take turns.
+/// Brings the store up to date. Nodes that start at once take turns. Fails if the user of the node lacks a right.
 async fn migrate(client: &mut Client) -> Result<(), Error> {
     let transaction = client.transaction().await.map_err(failed)?;
+    // Before any look at the tables: the session would remember that they were missing, although another node makes them
+    // while this one waits.
     transaction.query_typed_one(TAKE_TURNS, &[]).await.map_err(failed)?;
     let missing = missing(transaction.client()).await?;
     let done = MIGRATIONS.len() - missing.len();
+    rights::check(transaction.client(), done, missing.len()).await?;
     if done == 0 {
         transaction.batch_execute(MIGRATION).await.map_err(failed)?;
     }
@@ -284,12 +287,6 @@ async fn migrate(client: &mut Client) -> Result<(), Error> {
         _ => tracing::info!(from = done, to = MIGRATIONS.len(), "the store was brought up to date"),
     }
     Ok(())
-}
-
-/// Checks that the user of the node may do everything that [`migrate`] and the store do.
-async fn check_rights(client: &Client) -> Result<(), Error> {
-    let missing = missing(client).await?.len();
-    rights::check(client, MIGRATIONS.len() - missing, missing).await
 }
 
 /// The migrations that the store does not have yet.
