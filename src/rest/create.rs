@@ -15,6 +15,7 @@ use super::entity::{Entity, answer, base_url, local_time, precise_utc};
 use super::fields::{self, Fields};
 use super::format::Format;
 use super::list::{Set, Single, entity};
+use super::literal::guid;
 use super::model::Cell;
 use super::query::action_format;
 use super::requests::{CREATION_TIME, REQUESTED_TIME, Requests};
@@ -72,12 +73,21 @@ fn message(mut fields: Fields, zone: &TimeZone) -> Result<CreateElevationRequest
     let start =
         given(fields.take(fields::REQUESTED_TIME)).map(|time| requested_time(&time, zone)).transpose()?;
     Ok(CreateElevationRequest {
-        role_id: fields.take(fields::ROLE_ID).unwrap_or_default(),
+        role_id: role_id(given(fields.take(fields::ROLE_ID)))?,
         life: ttl.map(|seconds| Duration { seconds, nanos: 0 }),
         justification: fields.take(fields::JUSTIFICATION),
         requested_start: start.map(Timestamp::from),
         ..CreateElevationRequest::default()
     })
+}
+
+/// The id of a role, as the contract takes it.
+fn role_id(text: Option<String>) -> Result<String, Error> {
+    match text {
+        Some(text) if guid(&text).is_some() => Ok(text),
+        Some(_) => Err(Error::invalid("RoleId must be a GUID with its hyphens.").in_field(fields::ROLE_ID)),
+        None => Err(Error::invalid(NO_ROLE).in_field(fields::ROLE_ID)),
+    }
 }
 
 /// The text of a field that is not empty.
@@ -112,6 +122,8 @@ fn no_content() -> Response {
     response
 }
 
+const NO_ROLE: &str = "RoleId is required, in the query or in a body whose Content-Type is application/json, \
+                       application/x-www-form-urlencoded or application/atom+xml.";
 /// More seconds than any life has; what is in between is refused where lives are known.
 const LONGEST_TTL: f64 = 1e12;
 const DATA_SERVICE_ID: HeaderName = HeaderName::from_static("dataserviceid");

@@ -9,12 +9,20 @@ import puppeteer from "puppeteer-core";
 
 const here = new URL(".", import.meta.url);
 
+const BREEZE = "node_modules/breeze-client/fesm2022/breeze-client";
 const FILES = {
     "/portal.html": ["text/html", "portal.html"],
     "/portal.js": ["text/javascript", "portal.js"],
     "/jquery.js": ["text/javascript", "node_modules/jquery/dist/jquery.js"],
+    "/breeze.html": ["text/html", "breeze.html"],
+    "/breeze-client.mjs": ["text/javascript", `${BREEZE}.mjs`],
+    "/breeze-model.mjs": ["text/javascript", `${BREEZE}-adapter-model-library-backing-store.mjs`],
+    "/breeze-odata.mjs": ["text/javascript", `${BREEZE}-adapter-data-service-odata.mjs`],
+    "/breeze-uri.mjs": ["text/javascript", `${BREEZE}-adapter-uri-builder-odata.mjs`],
     "/datajs.html": ["text/html", "datajs.html"],
     "/datajs.js": ["text/javascript", "node_modules/datajs/lib/datajs.js"],
+    "/devextreme.html": ["text/html", "devextreme.html"],
+    "/devextreme.js": ["text/javascript", "node_modules/devextreme-dist/js/dx.all.js"],
 };
 
 // Serves the pages, and answers their origin.

@@ -1,10 +1,12 @@
-// The portal's page and datajs, in a browser, against the server of a program: `node run.js PROGRAM`. Every step checks
-// what the page shows.
+// The portal's page, datajs, DevExtreme and Breeze, in a browser, against the server of a program: `node run.js PROGRAM`.
+// Every step checks what the page shows.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { decideByBreeze } from "./breeze.js";
 import { readByDatajs } from "./datajs.js";
+import { decideByDevExtreme } from "./devextreme.js";
 import { open, servePages, startBrowser, startServer } from "./programs.js";
 
 const ROLES = String.raw`
@@ -63,6 +65,17 @@ async function story({ browser, server: { api, tokens }, origin, foreign }) {
     await step("datajs reads the lists and what they are made of", async () => {
         const page = await open(browser, `${origin}/datajs.html`, api);
         await readByDatajs(page, api, tokens);
+        assert.deepEqual(page.wrong, []);
+    });
+    await step("DevExtreme reads, filters, files, decides and closes", async () => {
+        const page = await open(browser, `${origin}/devextreme.html`, api);
+        await decideByDevExtreme(page, api, tokens);
+        assert.deepEqual(page.wrong, []);
+        assert.notDeepEqual(page.preflights, []);
+    });
+    await step("Breeze sees two requests of one second as two, and decides each", async () => {
+        const page = await open(browser, `${origin}/breeze.html`, api);
+        await decideByBreeze(page, api, tokens);
         assert.deepEqual(page.wrong, []);
     });
 }
