@@ -45,6 +45,11 @@ impl Fields {
         self.0.iter_mut().find(|(given, _)| *given == name).and_then(|(_, value)| value.take())
     }
 
+    /// Returns whether a field is given, be it as null.
+    pub(super) fn gives(&self, name: &'static str) -> bool {
+        self.0.iter().any(|(given, _)| *given == name)
+    }
+
     fn set_all(&mut self, pairs: Vec<(String, String)>) -> Result<(), Error> {
         pairs.into_iter().try_for_each(|(name, value)| match known(&name) {
             Some(name) => self.set(name, Some(value)),
@@ -91,7 +96,7 @@ impl Fields {
     }
 
     fn set(&mut self, name: &'static str, value: Option<String>) -> Result<(), Error> {
-        if self.0.iter().any(|(given, _)| *given == name) {
+        if self.gives(name) {
             let message = format!("{name} must be given only once, in the query or in the body.");
             return Err(Error::invalid(message).in_field(name));
         }
@@ -151,7 +156,8 @@ pub(super) const JUSTIFICATION: &str = "Justification";
 pub(super) const REQUESTED_TIME: &str = "RequestedTime";
 pub(super) const REQUESTED_TTL: &str = "RequestedTTL";
 pub(super) const ROLE_ID: &str = "RoleId";
-const NAMES: [&str; 4] = [JUSTIFICATION, REQUESTED_TIME, REQUESTED_TTL, ROLE_ID];
+/// All of them.
+pub(super) const NAMES: [&str; 4] = [JUSTIFICATION, REQUESTED_TIME, REQUESTED_TTL, ROLE_ID];
 const JSON_AS_A_FORM: &str =
     "The body is JSON, but not its Content-Type, which must be application/json for it to be read.";
 

@@ -1,12 +1,16 @@
 //! What must hold of the parsers, whatever a client sends. The targets in `fuzz/` look for text that breaks it, and the
 //! tests here hold the parsers to it for every text that was worth keeping.
 
+mod creation;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt::Write;
 use std::sync::LazyLock;
 
 use xml::writer::XmlEvent;
+
+pub use creation::{creation, time};
 
 use super::approvals::PendingApprovals;
 use super::atom;
@@ -315,6 +319,11 @@ mod tests {
     #[test]
     fn queries_are_kept() {
         hold("query", query);
+    }
+
+    #[test]
+    fn fields_are_given_once() {
+        hold("creation", creation);
     }
 
     #[test]
