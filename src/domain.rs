@@ -5,6 +5,7 @@
 //! true after an event. Every rule is in the first two and nowhere else; the third also replays the record.
 
 pub mod account;
+pub mod bulk;
 pub mod caller;
 pub mod census;
 pub mod decide;

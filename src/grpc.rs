@@ -9,7 +9,8 @@ mod sessions;
 
 use std::sync::Arc;
 
-use tonic::{Extensions, Status};
+use prost::Message;
+use tonic::{Extensions, Response, Status};
 
 use crate::domain::caller::Caller;
 use crate::domain::error::Error;
@@ -40,3 +41,15 @@ fn context(extensions: &Extensions) -> Result<Context, Status> {
     let origin = origin.ok_or_else(|| Error::internal("a request came past the edge"))?;
     Ok(Context { origin, deadline: extensions.get().copied() })
 }
+
+/// The response of an rpc. A short one is sent as it is, since compressing it costs more than it saves.
+fn reply<M: Message>(message: M) -> Response<M> {
+    let is_short = message.encoded_len() < SHORTEST_COMPRESSED;
+    let mut response = Response::new(message);
+    if is_short {
+        response.disable_compression();
+    }
+    response
+}
+
+const SHORTEST_COMPRESSED: usize = 1_024;

@@ -8,7 +8,7 @@ mod connections;
 mod edge;
 mod forwarded;
 mod guard;
-mod host;
+mod head;
 mod limits;
 mod operations;
 mod probes;
@@ -31,6 +31,7 @@ use tokio::net::TcpListener;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -206,18 +207,27 @@ async fn unrouted(rest: Rest, request: Request) -> Response {
     if edge::speaks_grpc(&request) { edge::no_such_operation() } else { rest.answer(request).await }
 }
 
+/// A service that reads messages of at most so many octets, before and after they are decompressed.
+macro_rules! bounded {
+    ($service:expr, $longest:expr) => {
+        $service
+            .max_decoding_message_size($longest)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Gzip)
+    };
+}
+use bounded;
+
 fn services(grpc: &Arc<Grpc>) -> Routes {
-    Routes::new(ApprovalServiceServer::from_arc(grpc.clone()).max_decoding_message_size(LONGEST_MESSAGE))
-        .add_service(
-            ElevationServiceServer::from_arc(grpc.clone()).max_decoding_message_size(LONGEST_MESSAGE),
-        )
-        .add_service(RoleServiceServer::from_arc(grpc.clone()).max_decoding_message_size(LONGEST_MESSAGE))
-        .add_service(SessionServiceServer::from_arc(grpc.clone()).max_decoding_message_size(LONGEST_MESSAGE))
+    Routes::new(bounded!(ApprovalServiceServer::from_arc(grpc.clone()), LONGEST_MESSAGE))
+        .add_service(bounded!(ElevationServiceServer::from_arc(grpc.clone()), LONGEST_MESSAGE))
+        .add_service(bounded!(RoleServiceServer::from_arc(grpc.clone()), LONGEST_MESSAGE))
+        .add_service(bounded!(SessionServiceServer::from_arc(grpc.clone()), LONGEST_MESSAGE))
 }
 
 /// The rpcs that take a whole role. Their messages are long, so only those of administrators are read.
 fn role_changes(grpc: &Arc<Grpc>) -> Router {
-    let service = RoleServiceServer::from_arc(grpc.clone()).max_decoding_message_size(LONGEST_ROLE);
+    let service = bounded!(RoleServiceServer::from_arc(grpc.clone()), LONGEST_ROLE);
     let path = |rpc: &str| format!("/{}/{rpc}", role_service_server::SERVICE_NAME);
     Router::new()
         .route_service(&path("CreateRole"), service.clone())

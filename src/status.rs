@@ -39,6 +39,7 @@ pub fn row(kind: Kind) -> Row {
         Kind::InvalidArgument       => (Code::InvalidArgument,    StatusCode::BAD_REQUEST,           "INVALID_ARGUMENT",        false),
         Kind::MethodNotAllowed      => (Code::Unimplemented,      StatusCode::METHOD_NOT_ALLOWED,    "METHOD_NOT_ALLOWED",      false),
         Kind::NoSuchOperation       => (Code::Unimplemented,      StatusCode::NOT_FOUND,             "NO_SUCH_OPERATION",       false),
+        Kind::NoSuchService         => (Code::NotFound,           StatusCode::NOT_FOUND,             "NO_SUCH_SERVICE",         false),
         Kind::Overloaded            => (Code::Unavailable,        StatusCode::SERVICE_UNAVAILABLE,   "OVERLOADED",              true),
         Kind::OutsideWindow         => (Code::FailedPrecondition,  StatusCode::FORBIDDEN,             "OUTSIDE_WINDOW",          false),
         Kind::PageTokenExpired      => (Code::InvalidArgument,    StatusCode::BAD_REQUEST,           "PAGE_TOKEN_EXPIRED",      false),

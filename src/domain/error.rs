@@ -33,6 +33,8 @@ pub enum Kind {
     MethodNotAllowed,
     /// Use another path.
     NoSuchOperation,
+    /// Ask for the health of another service.
+    NoSuchService,
     /// Wait, then repeat: too much is going on.
     Overloaded,
     /// Ask for a start within the role's availability window.
@@ -65,7 +67,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::AccessDenied,
         Self::AlreadyDecided,
         Self::ApprovalNotPending,
@@ -79,6 +81,7 @@ impl Kind {
         Self::InvalidArgument,
         Self::MethodNotAllowed,
         Self::NoSuchOperation,
+        Self::NoSuchService,
         Self::Overloaded,
         Self::OutsideWindow,
         Self::PageTokenExpired,

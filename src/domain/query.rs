@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::bulk::Bulk;
 use super::elevation::Status;
 use super::error::Error;
 use super::event::Channel;
@@ -51,15 +52,42 @@ pub struct Page<T> {
     pub snapshot: Snapshot,
 }
 
-impl<T> Page<T> {
-    /// The page of what was read, which is one more than its `limit` when there is more after it.
-    pub fn cut(mut items: Vec<T>, limit: u32, total: Option<u64>, snapshot: Snapshot) -> Self {
+/// A page that takes one row after the other, until it has as many as it may hold, or until they take up 1 MiB. It takes
+/// one row in any case.
+#[derive(Debug)]
+pub struct Filling<T> {
+    items: Vec<T>,
+    limit: usize,
+    octets: usize,
+    more: bool,
+}
+
+impl<T: Bulk> Filling<T> {
+    /// A page of at most `limit` rows.
+    pub fn new(limit: u32) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let more = items.len() > limit;
-        items.truncate(limit);
-        Self { items, more, total, snapshot }
+        Self { items: Vec::new(), limit, octets: 0, more: false }
+    }
+
+    /// Takes a row. Returns false if the page is full, so that the row is the first of the next page.
+    pub fn take(&mut self, row: T) -> bool {
+        self.octets = self.octets.saturating_add(row.octets());
+        let fits = self.octets <= LARGEST_PAGE || self.items.is_empty();
+        self.more = self.items.len() >= self.limit || !fits;
+        if !self.more {
+            self.items.push(row);
+        }
+        !self.more
+    }
+
+    /// The page of the rows that were taken.
+    pub fn page(self, total: Option<u64>, snapshot: Snapshot) -> Page<T> {
+        Page { items: self.items, more: self.more, total, snapshot }
     }
 }
+
+/// A quarter of what gRPC clients take by default. A single row is always shorter than that.
+const LARGEST_PAGE: usize = 1024 * 1024;
 
 /// What a field holds, and so what it compares with.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -316,12 +344,32 @@ mod tests {
         assert_eq!(*comparison.value(), Value::Text("x".into()));
     }
 
+    impl Bulk for usize {
+        fn octets(&self) -> usize {
+            *self
+        }
+    }
+
     #[test]
-    fn a_page_is_cut_where_there_is_more() {
+    fn a_page_ends_where_it_is_full() {
+        const MIB: usize = 1_048_576;
         let snapshot = Snapshot { now: Moment::from_ticks(0), sequence: 1 };
-        for (items, kept, more) in [(vec![], 0, false), (vec![1, 2], 2, false), (vec![1, 2, 3], 2, true)] {
-            let page = Page::cut(items, 2, Some(9), snapshot);
-            assert_eq!((page.items.len(), page.more, page.total), (kept, more, Some(9)));
+        for (rows, kept, more) in [
+            (vec![], 0, false),
+            (vec![1, 2], 2, false),
+            (vec![1, 2, 3], 2, true),
+            (vec![MIB - 2, 2], 2, false),
+            (vec![MIB - 2, 3], 1, true),
+            (vec![MIB, 0], 2, false),
+            (vec![4 * MIB], 1, false),
+            (vec![4 * MIB, 1], 1, true),
+            (vec![usize::MAX, 1], 1, true),
+        ] {
+            let mut page = Filling::new(2);
+            let taken = rows.iter().filter(|row| page.take(**row)).count();
+            let page = page.page(Some(9), snapshot);
+            assert_eq!((taken, page.items.len(), page.more), (kept, kept, more), "{rows:?}");
+            assert_eq!((page.items, page.total), (rows[..kept].to_vec(), Some(9)));
         }
         assert_eq!(Snapshot::LIFE, 60 * 60 * 10_000_000);
     }

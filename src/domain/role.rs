@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::account::Principal;
+use super::bulk;
 use super::caller::Principals;
 use super::error::Error;
 use super::id::{AccountId, RoleId};
@@ -56,6 +57,10 @@ impl Role {
             return Err(Error::invalid("The longest life of a role is at least a second."));
         }
         check_stages(&self.stages)?;
+        let stages = self.stages.iter().map(|stage| bulk::names(&stage.approvers));
+        if bulk::names(&self.candidates) + stages.sum::<usize>() > LONGEST_NAMES {
+            return Err(Error::invalid("The names of all candidates and approvers must fit into 1 MiB."));
+        }
         Ok(Self { rules: self.rules.checked()?, ..self })
     }
 
@@ -102,6 +107,9 @@ fn check_stages(stages: &[Stage]) -> Result<(), Error> {
         }
     }
     let needed: Vec<u32> = stages.iter().map(|stage| stage.needed).collect();
+    if needed.iter().sum::<u32>() > MOST_NEEDED_IN_ALL {
+        return Err(Error::invalid("The stages of a role need at most 400 approvals in all."));
+    }
     let people: Vec<_> = stages.iter().map(people_named).collect();
     if shortages(&needed, &people).is_empty() {
         Ok(())
@@ -129,6 +137,10 @@ fn bounded(principals: &[Principal]) -> Result<(), Error> {
 }
 
 const MOST_NEEDED: u32 = 100;
+/// So many decisions, each with a long reason, still fit into what gRPC clients take by default, 4 MiB.
+const MOST_NEEDED_IN_ALL: u32 = 400;
+/// So many names fit into it together with them. Each counts a little more than its own octets.
+const LONGEST_NAMES: usize = 1024 * 1024;
 const MOST_PRINCIPALS: usize = 1_000;
 const MOST_STAGES: usize = 8;
 
@@ -142,7 +154,7 @@ mod tests {
     #[test]
     fn a_role_keeps_its_bounds() {
         type Change = fn(&mut Role);
-        let table: [(&str, bool, Change); 25] = [
+        let table: [(&str, bool, Change); 29] = [
             ("as it is", true, |_| {}),
             ("without approval", true, |role| role.stages.clear()),
             ("no name", false, |role| role.display_name.clear()),
@@ -162,6 +174,17 @@ mod tests {
             ("a stage of nobody", false, |role| role.stages = vec![stage(&[], 1)]),
             ("none needed", false, |role| role.stages = vec![stage(&["g"], 0)]),
             ("100 needed", true, |role| role.stages = vec![stage(&["g"], 100)]),
+            ("400 needed in all", true, |role| role.stages = vec![stage(&["g"], 100); 4]),
+            ("401 needed in all", false, |role| {
+                role.stages = vec![stage(&["g"], 100); 4];
+                role.stages.push(stage(&["g"], 1));
+            }),
+            ("long names", true, |role| {
+                role.stages = vec![Stage { approvers: vec![named(&"g".repeat(200)); 500], needed: 1 }; 8]
+            }),
+            ("longer names", false, |role| {
+                role.stages = vec![Stage { approvers: vec![named(&"g".repeat(200)); 600], needed: 1 }; 8]
+            }),
             ("101 needed", false, |role| role.stages = vec![stage(&["g"], 101)]),
             ("fewer named than needed", false, |role| role.stages = vec![stage(&["PRIV\\a"], 2)]),
             ("one in two stages", false, |role| role.stages = vec![stage(&["PRIV\\a"], 1); 2]),

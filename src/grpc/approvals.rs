@@ -3,7 +3,7 @@
 use tonic::{Request, Response, Status, async_trait};
 
 use super::convert::{approval, in_field, remark, uuid};
-use super::{Grpc, caller, context, list};
+use super::{Grpc, caller, context, list, reply};
 use crate::domain::elevation::Verdict;
 use crate::domain::id::ApprovalId;
 use crate::proto::pam::v1::approval_service_server::ApprovalService;
@@ -28,7 +28,7 @@ impl ApprovalService for Grpc {
         let next_page_token = listing.next_page_token(offset, &page);
         let now = page.snapshot.now;
         let approvals = page.items.into_iter().map(|elevation| approval(elevation.value, now));
-        Ok(Response::new(ListApprovalsResponse {
+        Ok(reply(ListApprovalsResponse {
             approvals: approvals.collect::<Result<_, _>>()?,
             next_page_token,
             total_size: page.total.map(u64::cast_signed),
@@ -43,7 +43,7 @@ impl ApprovalService for Grpc {
         let id = approval_id(&message.approval_id)?;
         let shown = self.service.approval(&*caller(&extensions)?, id).await?;
         let approval = approval(shown.elevation.value, shown.now)?;
-        Ok(Response::new(GetApprovalResponse { approval: Some(approval) }))
+        Ok(reply(GetApprovalResponse { approval: Some(approval) }))
     }
 
     async fn explain_approval(
@@ -55,19 +55,19 @@ impl ApprovalService for Grpc {
         let reason = remark(message.reason, "reason")?;
         let (caller, context) = (caller(&extensions)?, context(&extensions)?);
         let explanation = self.service.explain_approval(&caller, id, reason, &context).await?;
-        Ok(Response::new(ExplainApprovalResponse { explanation: Some(explanation.into()) }))
+        Ok(reply(ExplainApprovalResponse { explanation: Some(explanation.into()) }))
     }
 
     async fn approve(&self, request: Request<ApproveRequest>) -> Result<Response<ApproveResponse>, Status> {
         let request = request.map(|message| (message.approval_id, message.reason));
         let approval = self.decide_approval(request, Verdict::Approve).await?;
-        Ok(Response::new(ApproveResponse { approval: Some(approval) }))
+        Ok(reply(ApproveResponse { approval: Some(approval) }))
     }
 
     async fn reject(&self, request: Request<RejectRequest>) -> Result<Response<RejectResponse>, Status> {
         let request = request.map(|message| (message.approval_id, message.reason));
         let approval = self.decide_approval(request, Verdict::Reject).await?;
-        Ok(Response::new(RejectResponse { approval: Some(approval) }))
+        Ok(reply(RejectResponse { approval: Some(approval) }))
     }
 }
 

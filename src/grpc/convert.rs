@@ -227,7 +227,12 @@ fn principals(principals: Vec<v1::Principal>) -> Result<Vec<account::Principal>,
 
 #[cfg(test)]
 mod tests {
+    use prost::Message;
+
     use super::*;
+    use crate::domain::bulk::Bulk;
+    use crate::domain::id::{ApprovalId, ElevationId, RoleId};
+    use crate::domain::version::Version;
 
     #[test]
     fn an_id_has_one_form() {
@@ -259,6 +264,56 @@ mod tests {
             assert_eq!(Moment::try_from(printed).unwrap(), nearest);
         }
     }
+
+    /// The bound of a page counts on it.
+    #[test]
+    fn a_message_is_no_longer_than_its_bulk() {
+        let (long, longest_moment) = ("\u{10000}".repeat(256), Moment::from_ticks(-621_355_968_000_000_000));
+        let account = account::Account::named(&format!("D\\{}", "\u{10000}".repeat(254))).unwrap();
+        let life = Life::from_seconds(316_224_000).unwrap();
+        let decision = elevation::Decision {
+            approver: account.clone(),
+            stage: 7,
+            verdict: Verdict::Approve,
+            reason: Some(long.repeat(4)),
+            decided_at: longest_moment,
+        };
+        for (texts, decisions) in [(String::new(), 0), (long, 0), ("x".to_owned(), 1), (String::new(), 400)] {
+            let elevation = Elevation {
+                id: ElevationId(Uuid::max()),
+                requester: account.clone(),
+                role: RoleId(Uuid::max()),
+                role_display_name: texts.clone(),
+                justification: Some(texts),
+                requested_life: life,
+                life,
+                requested_start: longest_moment,
+                filed_at: longest_moment,
+                channel: Channel::PamWebApi,
+                activated_at: Some(longest_moment),
+                expires_at: Some(longest_moment),
+                state: elevation::State::PendingApproval,
+                approval: Some(elevation::Approval {
+                    id: ApprovalId(Uuid::max()),
+                    pending_until: longest_moment,
+                    outcome: None,
+                    stage: 7,
+                    decisions: vec![decision.clone(); decisions],
+                }),
+                client_request: None,
+            };
+            let elevation = Versioned { version: Version(u64::MAX), value: elevation };
+            let octets = elevation.octets();
+            assert!(octets < 3 * 1_024 * 1_024, "a row fits into an answer: {octets}");
+            let message = approval(elevation.value.clone(), longest_moment).unwrap();
+            assert!(message.encoded_len() + FIELD <= octets, "{} {octets}", message.encoded_len());
+            let message = v1::Elevation::from(Shown { elevation, now: longest_moment });
+            assert!(message.encoded_len() + FIELD <= octets, "{} {octets}", message.encoded_len());
+        }
+    }
+
+    /// The number and the length that stand before a message in a list.
+    const FIELD: usize = 5;
 
     #[test]
     fn a_life_is_whole_seconds() {

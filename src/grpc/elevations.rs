@@ -4,7 +4,7 @@ use tonic::{Request, Response, Status, async_trait};
 use uuid::Uuid;
 
 use super::convert::{in_field, remark, uuid};
-use super::{Grpc, caller, context, list};
+use super::{Grpc, caller, context, list, reply};
 use crate::domain::id::{ElevationId, RoleId};
 use crate::domain::moment::{Life, Moment};
 use crate::proto::pam::v1::elevation_service_server::ElevationService;
@@ -34,7 +34,7 @@ impl ElevationService for Grpc {
         };
         let caller = caller(&extensions)?;
         let filed = self.service.create_elevation(&caller, asked, &context(&extensions)?).await?;
-        Ok(Response::new(CreateElevationResponse {
+        Ok(reply(CreateElevationResponse {
             elevation: Some(filed.shown.into()),
             undecidable: filed.undecidable,
         }))
@@ -47,7 +47,7 @@ impl ElevationService for Grpc {
         let (_, extensions, message) = request.into_parts();
         let id = ElevationId(uuid(&message.elevation_id).map_err(in_field("elevation_id"))?);
         let history = self.service.elevation(&*caller(&extensions)?, id).await?;
-        Ok(Response::new(GetElevationResponse {
+        Ok(reply(GetElevationResponse {
             elevation: Some(history.shown.into()),
             timeline: history.events.into_iter().map(TimelineEntry::from).collect(),
             undecidable: history.undecidable,
@@ -66,7 +66,7 @@ impl ElevationService for Grpc {
         let next_page_token = listing.next_page_token(offset, &page);
         let now = page.snapshot.now;
         let elevations = page.items.into_iter().map(|elevation| Shown { elevation, now }.into());
-        Ok(Response::new(ListElevationsResponse {
+        Ok(reply(ListElevationsResponse {
             elevations: elevations.collect(),
             next_page_token,
             total_size: page.total.map(u64::cast_signed),
@@ -81,7 +81,7 @@ impl ElevationService for Grpc {
         let id = ElevationId(uuid(&message.elevation_id).map_err(in_field("elevation_id"))?);
         let caller = caller(&extensions)?;
         let shown = self.service.close_elevation(&caller, id, &context(&extensions)?).await?;
-        Ok(Response::new(CloseElevationResponse { elevation: Some(shown.into()) }))
+        Ok(reply(CloseElevationResponse { elevation: Some(shown.into()) }))
     }
 }
 

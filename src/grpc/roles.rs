@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tonic::{Extensions, Request, Response, Status, async_trait};
 
 use super::convert::{self, in_field, uuid};
-use super::{Grpc, caller, context, list};
+use super::{Grpc, caller, context, list, reply};
 use crate::domain::caller::Caller;
 use crate::domain::error::Error;
 use crate::domain::id::RoleId;
@@ -29,7 +29,7 @@ impl RoleService for Grpc {
         let role = convert::role(message.role, self.service.new_role_id())?;
         let role = self.service.create_role(&caller, role, &context(&extensions)?).await?;
         let (role, shortages) = told(role);
-        Ok(Response::new(CreateRoleResponse { role, shortages }))
+        Ok(reply(CreateRoleResponse { role, shortages }))
     }
 
     async fn get_role(&self, request: Request<GetRoleRequest>) -> Result<Response<GetRoleResponse>, Status> {
@@ -37,7 +37,7 @@ impl RoleService for Grpc {
         let id = RoleId(uuid(&message.role_id).map_err(in_field("role_id"))?);
         let role = self.service.role(&*caller(&extensions)?, id).await?;
         let (role, shortages) = told(role);
-        Ok(Response::new(GetRoleResponse { role, shortages }))
+        Ok(reply(GetRoleResponse { role, shortages }))
     }
 
     async fn list_roles(
@@ -49,7 +49,7 @@ impl RoleService for Grpc {
         let (query, listing) = list::query(message, &list::ROLE_FIELDS, &caller)?;
         let offset = query.offset;
         let page = self.service.roles(&caller, query).await?;
-        Ok(Response::new(ListRolesResponse {
+        Ok(reply(ListRolesResponse {
             next_page_token: listing.next_page_token(offset, &page),
             roles: page.items.into_iter().map(v1::Role::from).collect(),
             total_size: page.total.map(u64::cast_signed),
@@ -65,7 +65,7 @@ impl RoleService for Grpc {
         let (query, listing) = list::query(message, &list::ROLE_FIELDS, &caller)?;
         let offset = query.offset;
         let page = self.service.all_roles(&caller, query).await?;
-        Ok(Response::new(ListAllRolesResponse {
+        Ok(reply(ListAllRolesResponse {
             next_page_token: listing.next_page_token(offset, &page),
             roles: page.items.into_iter().map(v1::Role::from).collect(),
             total_size: page.total.map(u64::cast_signed),
@@ -81,7 +81,7 @@ impl RoleService for Grpc {
         let role = convert::revised_role(message.role)?;
         let role = self.service.update_role(&caller, role, &context(&extensions)?).await?;
         let (role, shortages) = told(role);
-        Ok(Response::new(UpdateRoleResponse { role, shortages }))
+        Ok(reply(UpdateRoleResponse { role, shortages }))
     }
 
     async fn delete_role(
@@ -91,7 +91,7 @@ impl RoleService for Grpc {
         let (_, extensions, message) = request.into_parts();
         let id = RoleId(uuid(&message.role_id).map_err(in_field("role_id"))?);
         self.service.delete_role(&*caller(&extensions)?, id, &context(&extensions)?).await?;
-        Ok(Response::new(DeleteRoleResponse {}))
+        Ok(reply(DeleteRoleResponse {}))
     }
 }
 

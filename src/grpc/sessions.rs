@@ -2,7 +2,7 @@
 
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{Grpc, caller};
+use super::{Grpc, caller, reply};
 use crate::proto::pam::v1::session_service_server::SessionService;
 use crate::proto::pam::v1::{GetSessionRequest, GetSessionResponse};
 
@@ -13,6 +13,6 @@ impl SessionService for Grpc {
         request: Request<GetSessionRequest>,
     ) -> Result<Response<GetSessionResponse>, Status> {
         let caller = caller(request.extensions())?;
-        Ok(Response::new(GetSessionResponse { session: Some((&*caller).into()) }))
+        Ok(reply(GetSessionResponse { session: Some((&*caller).into()) }))
     }
 }

@@ -88,9 +88,12 @@ impl Rest {
         let mut rows: Vec<S::Row> = Vec::new();
         let mut total = None;
         let mut asked = asked::<S>(&options)?;
+        let mut largest = LARGEST_PAGE;
         loop {
-            asked.page_size = page_size(most - rows.len());
+            asked.page_size = page_size((most - rows.len()).min(largest));
             let page = S::page(self, request, asked.clone()).await?;
+            // Rows that are long fill a page early, and the store need not look for many more of them.
+            largest = LARGEST_PAGE.min(2 * page.rows.len().max(1));
             rows.extend(page.rows);
             (asked.page_token, total) = (page.next_page_token, total.or(page.total_size));
             if asked.page_token.is_empty() || rows.len() >= most {

@@ -96,6 +96,9 @@ impl Set for Roles {
             include_total_size: asked.include_total_size,
         };
         let page = rest.roles.list_roles(message_of(request, message)).await?.into_inner();
-        Ok(Page { rows: page.roles, next_page_token: page.next_page_token, total_size: page.total_size })
+        // Nobody is told the names, which may be long, so they are not kept until the last page is there.
+        let bare = |role| Role { candidates: Vec::new(), stages: Vec::new(), ..role };
+        let rows = page.roles.into_iter().map(bare).collect();
+        Ok(Page { rows, next_page_token: page.next_page_token, total_size: page.total_size })
     }
 }

@@ -213,7 +213,8 @@ async fn protocol(stream: &TcpStream) -> io::Result<Protocol> {
 
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const LONGEST_HEAD: usize = 64 * 1024;
-const LONGEST_HEADER_LIST: u32 = 64 * 1024;
+/// More than a request may have, so that what is too long is refused in words that clients understand.
+const LONGEST_HEADER_LIST: u32 = 96 * 1024;
 const MOST_HEADERS: usize = 100;
 const MOST_STREAMS: u32 = 256;
 /// RFC 9113, section 3.4.

@@ -23,7 +23,7 @@ use super::connections::Peer;
 use super::forwarded::TrustedProxies;
 use super::unserved::Unserved;
 use super::work::Work;
-use super::{host, operations};
+use super::{head, operations};
 use crate::domain::event::{Channel, Origin};
 use crate::metrics::{Measured, Metrics, OneMore, RequestMetrics};
 use crate::ports::Ids;
@@ -152,18 +152,18 @@ impl Web {
 
 /// Speaks the caller's dialect: prints errors, answers preflights, marks answers for pages of other origins.
 pub(super) async fn pass(State(web): State<Arc<Web>>, mut request: Request, next: Next) -> Response {
-    let hosts = host::check(&request);
+    let head = head::check(&request);
     if speaks_grpc(&request) {
-        return match hosts {
+        return match head {
             Ok(()) => explained(next.run(request).await),
             Err(error) => Status::from(error).into_http(),
         };
     }
-    let hosts = hosts.and_then(|()| web.note_address(&mut request));
+    let head = head.and_then(|()| web.note_address(&mut request));
     let origin = web.cors.allowed(request.headers());
     let form = rest::error::Form::of(request.uri(), request.headers());
     let unserved = request.extensions().get::<Unserved>().copied().map(Unserved::error);
-    let mut response = match (hosts, unserved) {
+    let mut response = match (head, unserved) {
         (Err(error), _) | (Ok(()), Some(error)) => Status::from(error).into_http(),
         (Ok(()), None) => web.answer(request, next).await,
     };
@@ -196,13 +196,19 @@ fn explained(mut response: Response) -> Response {
         status => status,
     };
     let Some(status) = by_tonic.filter(|status| status.code() != Code::Ok) else { return response };
+    let compressions = response.headers_mut().remove(ACCEPTED_COMPRESSIONS);
     let error = match kind_of(&status) {
+        Kind::NoSuchOperation if compressions.is_some() => {
+            Error::new(Kind::NoSuchOperation, "The compression of the message must be gzip or identity.")
+        }
         Kind::BodyTooLarge => Error::new(Kind::BodyTooLarge, "The message is too long."),
         Kind::NoSuchOperation => Error::new(Kind::NoSuchOperation, "There is no such operation."),
         Kind::Internal | Kind::InvalidArgument => Error::invalid("The message cannot be decoded."),
         kind => Error::new(kind, "The call was refused."),
     };
-    Status::from(error.because(status)).into_http()
+    let mut response = Status::from(error.because(status)).into_http();
+    response.headers_mut().extend(compressions.map(|compressions| (ACCEPTED_COMPRESSIONS, compressions)));
+    response
 }
 
 /// Lets gRPC calls pass, and nothing else.
@@ -252,5 +258,7 @@ fn id_value(id: Uuid) -> HeaderValue {
         .expect("a GUID is a valid header value")
 }
 
+/// Of a call whose message is compressed in another way, with those that the server knows.
+const ACCEPTED_COMPRESSIONS: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 const LONGEST_REQUEST_ID: usize = 64;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
-use super::host;
+use super::head;
 use crate::domain::error::Error;
 use crate::rest::Address;
 
@@ -48,7 +48,7 @@ impl TrustedProxies {
             }
             Forwarded::X => (last(headers, &X_FORWARDED_HOST), last(headers, &X_FORWARDED_PROTO)),
         };
-        let authority = host.map(|host| host::read(host, "The forwarded host")).transpose()?;
+        let authority = host.map(|host| head::host(host, "The forwarded host")).transpose()?;
         let scheme = match scheme {
             Some(scheme) if scheme.eq_ignore_ascii_case("https") => Some("https"),
             Some(scheme) if scheme.eq_ignore_ascii_case("http") => Some("http"),

@@ -1,19 +1,27 @@
 //! What anybody may ask without credentials: whether the server lives, whether it can decide, what the REST API is,
 //! and, by setting, the contract.
 
+use std::future::ready;
+use std::pin::Pin;
+
+use async_trait::async_trait;
 use axum::Router;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use futures_util::stream::{self, Stream, StreamExt};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
+use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
-use tonic_health::server::{HealthReporter, health_reporter};
+use tonic_health::pb::health_server::{self, HealthServer};
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_check_response};
+use tonic_health::server::{HealthReporter, HealthService};
 
-use super::edge;
+use super::{LONGEST_MESSAGE, bounded, edge};
 use crate::proto::pam::v1;
 use crate::rest;
 use crate::service::Service;
@@ -67,9 +75,47 @@ pub(super) fn openapi() -> Router {
 
 /// `grpc.health.v1.Health`, for the server as a whole and for each service.
 pub(super) fn grpc(ready: Readiness, stop: &CancellationToken) -> Routes {
-    let (reporter, service) = health_reporter();
+    let reporter = HealthReporter::new();
+    let health = Health(HealthService::from_health_reporter(reporter.clone()));
     tokio::spawn(report(reporter, ready, stop.clone()));
-    Routes::new(service)
+    Routes::new(bounded!(HealthServer::new(health), LONGEST_MESSAGE))
+}
+
+/// The health of the services that there are. That of any other is what the protocol says: an error to who asks once, and
+/// SERVICE_UNKNOWN to who watches, since it might come.
+struct Health(HealthService);
+
+#[async_trait]
+impl health_server::Health for Health {
+    async fn check(
+        &self,
+        request: tonic::Request<HealthCheckRequest>,
+    ) -> Result<tonic::Response<HealthCheckResponse>, Status> {
+        if is_known(&request) {
+            return self.0.check(request).await;
+        }
+        Err(Error::new(Kind::NoSuchService, "There is no service of this name.").into())
+    }
+
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
+
+    async fn watch(
+        &self,
+        request: tonic::Request<HealthCheckRequest>,
+    ) -> Result<tonic::Response<Self::WatchStream>, Status> {
+        let stream: Self::WatchStream = if is_known(&request) {
+            Box::pin(self.0.watch(request).await?.into_inner())
+        } else {
+            let unknown =
+                HealthCheckResponse { status: health_check_response::ServingStatus::ServiceUnknown.into() };
+            Box::pin(stream::once(ready(Ok(unknown))).chain(stream::pending()))
+        };
+        Ok(tonic::Response::new(stream))
+    }
+}
+
+fn is_known(request: &tonic::Request<HealthCheckRequest>) -> bool {
+    SERVICES.contains(&&*request.get_ref().service)
 }
 
 /// Reflection, version 1 and the alpha version that older clients ask for.
@@ -85,7 +131,7 @@ pub(super) fn reflection(on: bool) -> Result<Routes, Error> {
     };
     let v1 = builder().build_v1().map_err(Error::internal)?;
     let v1alpha = builder().build_v1alpha().map_err(Error::internal)?;
-    Ok(Routes::new(v1).add_service(v1alpha))
+    Ok(Routes::new(bounded!(v1, LONGEST_MESSAGE)).add_service(bounded!(v1alpha, LONGEST_MESSAGE)))
 }
 
 /// Keeps the health service in step with the node, until the server stops.

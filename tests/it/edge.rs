@@ -4,3 +4,4 @@ mod clients;
 mod files;
 mod host;
 mod messages;
+mod pages;

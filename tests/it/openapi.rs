@@ -160,9 +160,12 @@ fn errors_have_the_codes_of_the_table() {
         .collect();
     let reasons: BTreeSet<&str> = Kind::ALL.into_iter().map(|kind| row(kind).reason).collect();
     assert_eq!(codes.difference(&reasons).count(), 0, "{codes:?}");
-    // What only those who administer roles, or name their requests, are told, over gRPC.
+    // Reasons of gRPC alone: only those who administer roles, name their requests or ask for health get them.
     let unsaid: Vec<&str> = reasons.difference(&codes).copied().collect();
-    assert_eq!(unsaid, ["REQUEST_ID_REUSED", "ROLE_CHANGED", "ROLE_EXISTS", "ROLE_IN_USE"]);
+    assert_eq!(
+        unsaid,
+        ["NO_SUCH_SERVICE", "REQUEST_ID_REUSED", "ROLE_CHANGED", "ROLE_EXISTS", "ROLE_IN_USE"]
+    );
 }
 
 #[test]

@@ -103,6 +103,24 @@ async fn probes_need_no_credentials() {
 }
 
 #[tokio::test]
+async fn the_health_of_an_unknown_service_is_that_it_is_unknown() {
+    let kit = Kit::start().await;
+    let request = HealthCheckRequest { service: "nope".to_owned() };
+    let mut health = HealthClient::new(channel(&kit));
+    let refused = health.check(request.clone()).await.unwrap_err();
+    assert_eq!((refused.code(), &*reason(&refused)), (Code::NotFound, "NO_SUCH_SERVICE"));
+    let mut watch = health.watch(request).await.unwrap().into_inner();
+    assert_eq!(watch.next().await.unwrap().unwrap().status, 3, "SERVICE_UNKNOWN");
+    kit.signal();
+    kit.ended().await;
+    assert_eq!(
+        watch.next().await.unwrap().unwrap_err().code(),
+        Code::Unavailable,
+        "it went on until the end"
+    );
+}
+
+#[tokio::test]
 async fn reflection_tells_the_contract_with_its_comments() {
     let kit = Kit::start().await;
     let request = ServerReflectionRequest {

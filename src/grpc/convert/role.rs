@@ -137,10 +137,12 @@ impl From<Shortage> for v1::Shortage {
 
 #[cfg(test)]
 mod tests {
+    use prost::Message;
     use prost_types::Duration;
     use uuid::Uuid;
 
     use super::*;
+    use crate::domain::bulk::Bulk;
 
     fn named(name: &str) -> v1::Principal {
         v1::Principal { kind: Some(v1::principal::Kind::Account(name.into())) }
@@ -196,6 +198,41 @@ mod tests {
         ];
         for (stages, decidable) in table {
             assert_eq!(is_accepted(valid(stages.clone())), decidable, "{stages:?}");
+        }
+    }
+
+    /// The bound of a page counts on it.
+    #[test]
+    fn a_message_is_no_longer_than_its_bulk() {
+        let text = |length: usize| "\u{10000}".repeat(length);
+        let rule = || reason::ReasonRule {
+            required: true,
+            shortest: 1_024,
+            pattern: Pattern::read(&text(64)).unwrap(),
+        };
+        for (names, stages) in [(1, 0), (1, 8), (100, 0), (100, 8)] {
+            let principal = principals(vec![group(&text(256))]).unwrap().remove(0);
+            let stage = stages::Stage { approvers: vec![principal.clone(); names], needed: 50 };
+            let role = Role {
+                id: RoleId(Uuid::max()),
+                display_name: text(256),
+                description: text(1_024),
+                longest_life: Life::from_seconds(316_224_000).unwrap(),
+                candidates: vec![principal; names],
+                stages: vec![stage; stages],
+                rules: Rules {
+                    auto_approve_owners: true,
+                    pending_timeout: Some(Life::from_seconds(316_224_000).unwrap()),
+                    window: Window::read("08:00", "24:00").unwrap(),
+                    justification: rule(),
+                    decision_reason: rule(),
+                },
+            };
+            let role = Versioned { version: Version(u64::MAX), value: role.checked().unwrap() };
+            let octets = role.octets();
+            let message = v1::Role::from(role);
+            // The number and the length that stand before a message in a list are part of it.
+            assert!(message.encoded_len() + 5 <= octets, "{} {octets}", message.encoded_len());
         }
     }
 

@@ -1,17 +1,21 @@
 //! Lists, as PostgreSQL reads them.
 
+use std::pin::pin;
+
+use futures_util::TryStreamExt;
 use tokio::try_join;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row, Transaction};
 
 use super::failed;
 use super::row::{get, read_elevation, read_role};
+use crate::domain::bulk::Bulk;
 use crate::domain::census::Census;
 use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
 use crate::domain::id::{AccountId, PrincipalId, RoleId};
 use crate::domain::moment::Moment;
-use crate::domain::query::{ElevationField, Page, Query, RoleField};
+use crate::domain::query::{ElevationField, Filling, Page, Query, RoleField};
 use crate::domain::quota::Load;
 use crate::domain::role::Role;
 use crate::domain::version::Versioned;
@@ -121,7 +125,7 @@ fn count(row: &Row, column: usize) -> Result<u64, Error> {
 }
 
 /// Reads the page that the query asks for, of the moment that it shows.
-async fn read<F: Column, T>(
+async fn read<F: Column, T: Bulk>(
     list: List,
     transaction: &Transaction<'_>,
     query: &Query<F>,
@@ -134,12 +138,17 @@ async fn read<F: Column, T>(
         let Some(sql) = &reading.count else { return Ok(None) };
         transaction.query_typed_one(sql, &typed(reading.count_parameters())).await.map(Some)
     };
-    let parameters = typed(&reading.parameters);
-    let page = transaction.query_typed(&reading.page, &parameters);
-    let (total, rows) = try_join!(total, page).map_err(failed)?;
+    let rows = transaction.query_typed_raw(&reading.page, typed(&reading.parameters));
+    let (total, rows) = try_join!(total, rows).map_err(failed)?;
     let total = total.map(|row| count(&row, 0)).transpose()?;
-    let items = rows.iter().map(read).collect::<Result<_, _>>()?;
-    Ok(Page::cut(items, query.limit, total, reading.snapshot))
+    let mut rows = pin!(rows);
+    let mut page = Filling::new(query.limit);
+    while let Some(row) = rows.try_next().await.map_err(failed)? {
+        if !page.take(read(&row)?) {
+            break;
+        }
+    }
+    Ok(page.page(total, reading.snapshot))
 }
 
 /// The parameters with their types. They travel with the text: what callers filter by comes in too many forms to be worth

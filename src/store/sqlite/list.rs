@@ -5,12 +5,13 @@ use rusqlite::{Connection, Row, Statement, params_from_iter};
 
 use super::failed;
 use super::row::{read_elevation, read_role, role};
+use crate::domain::bulk::Bulk;
 use crate::domain::census::Census;
 use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
 use crate::domain::id::{AccountId, PrincipalId, RoleId};
 use crate::domain::moment::Moment;
-use crate::domain::query::{ElevationField, Page, Query, RoleField};
+use crate::domain::query::{ElevationField, Filling, Page, Query, RoleField};
 use crate::domain::quota::Load;
 use crate::domain::role::Role;
 use crate::domain::version::Versioned;
@@ -121,7 +122,7 @@ pub(super) fn in_use(connection: &Connection, role: RoleId, now: Moment) -> Resu
 }
 
 /// Reads the page that the query asks for, of the moment that it shows.
-fn read<F: Column, T>(
+fn read<F: Column, T: Bulk>(
     list: List,
     connection: &Connection,
     query: &Query<F>,
@@ -136,8 +137,13 @@ fn read<F: Column, T>(
     };
     let total = reading.count.as_ref().map(count).transpose()?;
     let mut statement = connection.prepare_cached(&reading.page).map_err(failed)?;
-    let items = rows(&mut statement, &reading.parameters, read)?;
-    Ok(Page::cut(items, query.limit, total, reading.snapshot))
+    let mut page = Filling::new(query.limit);
+    for row in statement.query_map(values(&reading.parameters), read).map_err(failed)? {
+        if !page.take(row.map_err(failed)?) {
+            break;
+        }
+    }
+    Ok(page.page(total, reading.snapshot))
 }
 
 fn rows<T>(

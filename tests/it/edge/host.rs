@@ -1,5 +1,6 @@
 //! The host that a request names: it becomes part of every link, so it has a form and a length, whichever way it comes in.
 
+use countersign::server::Forwarded;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tonic::{Code, Request};
@@ -47,16 +48,33 @@ fn good() -> Vec<String> {
 
 #[tokio::test]
 async fn sam_names_a_host_in_each_way_that_rest_knows() {
-    let kit = Kit::with(Options { trusted_proxies: vec!["127.0.0.1/32"], ..Options::default() }).await;
-    let token = kit.token(SAM);
-    let rest = format!("Connection: close\r\nAuthorization: Bearer {token}\r\n{VERBOSE}\r\n");
-    let ways: [fn(&str) -> String; 5] = [
+    let direct: [Way; 2] = [
         |host| format!("GET {LIST} HTTP/1.1\r\nHost: {host}\r\n"),
         |host| format!("GET http://{host}{LIST} HTTP/1.1\r\nHost: pam.test\r\n"),
-        |host| format!("GET {LIST} HTTP/1.1\r\nHost: pam.test\r\nForwarded: host=\"{host}\"\r\n"),
-        |host| format!("GET {LIST} HTTP/1.1\r\nHost: pam.test\r\nX-Forwarded-Host: {host}\r\n"),
-        |host| format!("GET {LIST} HTTP/1.1\r\nHost: {host}\r\nX-Forwarded-Host: pam.test\r\n"),
     ];
+    named(Forwarded::X, &direct).await;
+    named(
+        Forwarded::X,
+        &[|host| format!("GET {LIST} HTTP/1.1\r\nHost: pam.test\r\nX-Forwarded-Host: {host}\r\n")],
+    )
+    .await;
+    let standard =
+        |host: &str| format!("GET {LIST} HTTP/1.1\r\nHost: pam.test\r\nForwarded: host=\"{host}\"\r\n");
+    named(Forwarded::Standard, &[standard]).await;
+    let behind =
+        |host: &str| format!("GET {LIST} HTTP/1.1\r\nHost: {host}\r\nX-Forwarded-Host: pam.test\r\n");
+    named(Forwarded::X, &[behind]).await;
+}
+
+/// The head of a request that names a host.
+type Way = fn(&str) -> String;
+
+/// Sam names good and bad hosts in these ways, to a server whose proxies set headers of that family.
+async fn named(forwarded: Forwarded, ways: &[Way]) {
+    let trusted_proxies = vec!["127.0.0.1/32"];
+    let kit = Kit::with(Options { trusted_proxies, forwarded, ..Options::default() }).await;
+    let token = kit.token(SAM);
+    let rest = format!("Connection: close\r\nAuthorization: Bearer {token}\r\n{VERBOSE}\r\n");
     for way in ways {
         for host in good() {
             let head = way(&host);

@@ -1,15 +1,16 @@
-//! How long a message may be, and who may send a long one.
+//! How long a message and its metadata may be, who may send a long one, and how they are compressed.
 
 use bytes::Bytes;
 use countersign::proto::pam::v1;
 use prost::Message;
 use prost_types::FileDescriptorSet;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
-use crate::kit::{ANN, JEN, Kit, reason, role};
+use crate::kit::{ANN, JEN, Kit, principal, reason, role};
 
+const GZIP: CompressionEncoding = CompressionEncoding::Gzip;
 /// Room for every text and comparison that a request may have.
 const LONGEST: usize = 64 * 1_024;
 /// Room for a role.
@@ -117,13 +118,103 @@ fn varint(number: usize) -> Vec<u8> {
     bytes
 }
 
+/// A message that is compressed grows when it is read, which must not get around the bound.
+#[tokio::test]
+async fn a_message_is_no_longer_for_being_compressed() {
+    let kit = Kit::start().await;
+    for method in methods() {
+        let (longest, name) = match ROLES.contains(&&*method) {
+            true => (LONGEST_ROLE, ANN),
+            false => (LONGEST, JEN),
+        };
+        let refused = compressed(&kit, name, &method, filler(longest + 1)).await.unwrap_err();
+        let told = (refused.code(), &*reason(&refused));
+        assert_eq!(told, (Code::ResourceExhausted, "BODY_TOO_LARGE"), "{method}");
+        let longest = compressed(&kit, name, &method, filler(longest)).await;
+        assert!(longest.err().is_none_or(|refused| refused.code() != Code::ResourceExhausted), "{method}");
+    }
+    for method in ROLES {
+        let refused = compressed(&kit, JEN, method, filler(LONGEST_ROLE + 1)).await.unwrap_err();
+        assert_eq!(refused.code(), Code::PermissionDenied, "{method}");
+    }
+    // 16 MiB take 16 KiB on the way.
+    let bomb = compressed(&kit, JEN, "/pam.v1.RoleService/ListRoles", filler(16 * 1_024 * 1_024)).await;
+    assert_eq!(reason(&bomb.unwrap_err()), "BODY_TOO_LARGE");
+}
+
+#[tokio::test]
+async fn ann_creates_and_lists_a_role_by_compressed_messages() {
+    let kit = Kit::start().await;
+    let candidates: Vec<String> = (0..1_000).map(|i| format!("group:Candidates {i}")).collect();
+    let wide = v1::Role {
+        candidates: candidates.iter().map(|name| principal(name)).collect(),
+        ..role("Wide", &[], 0)
+    };
+    let mut roles = kit.as_(ANN).roles().send_compressed(GZIP).accept_compressed(GZIP);
+    let created = roles.create_role(v1::CreateRoleRequest { role: Some(wide.clone()) }).await.unwrap();
+    assert_eq!(created.metadata().get("grpc-encoding").unwrap(), "gzip");
+    let listed = roles.list_all_roles(v1::ListAllRolesRequest::default()).await.unwrap();
+    assert_eq!(listed.metadata().get("grpc-encoding").unwrap(), "gzip");
+    assert_eq!(listed.into_inner().roles[0].candidates, wide.candidates);
+    let plain = kit.as_(ANN).roles().list_all_roles(v1::ListAllRolesRequest::default()).await.unwrap();
+    assert!(plain.metadata().get("grpc-encoding").is_none(), "nobody asked for it");
+}
+
+#[tokio::test]
+async fn a_compression_that_is_not_known_is_refused_with_those_that_are() {
+    let kit = Kit::start().await;
+    let headers =
+        "Content-Type: application/grpc\r\nTE: trailers\r\ngrpc-encoding: <b>\r\nContent-Length: 5\r\n";
+    let answer =
+        kit.as_(JEN).rest("POST", "/pam.v1.SessionService/GetSession", headers, "\x01\0\0\0\0").await;
+    assert_eq!(
+        (answer.header("grpc-status"), answer.header("grpc-accept-encoding")),
+        (Some("12"), Some("gzip,identity"))
+    );
+    let message = answer.header("grpc-message").unwrap();
+    assert!(message.contains("gzip%20or%20identity") && !message.contains("%3Cb"), "{message}");
+}
+
+#[tokio::test]
+async fn metadata_has_up_to_64_kib() {
+    let kit = Kit::start().await;
+    for (octets, is_taken) in [(1_024, true), (60 * 1_024, true), (66 * 1_024, false), (80 * 1_024, false)] {
+        let mut request = Request::new(v1::GetSessionRequest {});
+        for i in 0..octets / 1_024 {
+            let key = tonic::metadata::MetadataKey::from_bytes(format!("x-{i:03}").as_bytes()).unwrap();
+            // With the name, and with what HTTP/2 counts for each, this is 1 KiB.
+            request.metadata_mut().insert(key, "x".repeat(1_024 - 5 - 32).parse().unwrap());
+        }
+        let answer = kit.as_(JEN).sessions().get_session(request).await;
+        let refused = answer.err().map(|refused| (refused.code(), reason(&refused)));
+        let expected = (!is_taken).then(|| (Code::ResourceExhausted, "HEAD_TOO_LARGE".to_owned()));
+        assert_eq!(refused, expected, "{octets}");
+    }
+}
+
 async fn call(kit: &Kit, name: &str, method: &str, message: Bytes) -> Result<Bytes, Status> {
     call_with(kit, kit.token(name), method, message).await
 }
 
+async fn compressed(kit: &Kit, name: &str, method: &str, message: Bytes) -> Result<Bytes, Status> {
+    send(client(kit).await.send_compressed(GZIP), kit.token(name), method, message).await
+}
+
 async fn call_with(kit: &Kit, token: &str, method: &str, message: Bytes) -> Result<Bytes, Status> {
+    send(client(kit).await, token, method, message).await
+}
+
+async fn client(kit: &Kit) -> tonic::client::Grpc<Channel> {
     let channel = Channel::from_shared(format!("http://{}", kit.address)).unwrap().connect().await.unwrap();
-    let mut client = tonic::client::Grpc::new(channel);
+    tonic::client::Grpc::new(channel)
+}
+
+async fn send(
+    mut client: tonic::client::Grpc<Channel>,
+    token: &str,
+    method: &str,
+    message: Bytes,
+) -> Result<Bytes, Status> {
     client.ready().await.unwrap();
     let mut request = Request::new(message);
     request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());

@@ -1,4 +1,4 @@
-//! The host that a request names. It becomes part of every link, and of the answer's length.
+//! What the head of a request may bring: its length, and the host that it names, which becomes part of every link.
 
 use std::net::Ipv6Addr;
 
@@ -7,29 +7,40 @@ use http::header::HOST;
 use http::uri::Authority;
 use rustls::pki_types::ServerName;
 
-use crate::domain::error::Error;
+use crate::domain::error::{Error, Kind};
 
-/// Checks what the request line or `:authority`, and the `Host` header name. A request may leave both out; an operation
-/// that needs the host refuses that by itself.
+/// Checks the length of the headers and the host. Of HTTP/2 the protocol library refuses what is far too long, but without
+/// a word that a gRPC client would understand.
 pub(super) fn check(request: &Request) -> Result<(), Error> {
+    let octets = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + ENTRY);
+    if octets.sum::<usize>() > LONGEST_HEADERS {
+        let message = "The headers, or the metadata of the call, are longer than 64 KiB.";
+        return Err(Error::new(Kind::HeadTooLarge, message));
+    }
+    check_host(request)
+}
+
+/// Checks the host in the request line or `:authority`, and in the `Host` header. A request may leave both out; an
+/// operation that needs the host refuses that by itself.
+fn check_host(request: &Request) -> Result<(), Error> {
     if let Some(authority) = request.uri().authority() {
-        read(authority.as_str(), "The host of the request")?;
+        host(authority.as_str(), "The host of the request")?;
     }
     let mut headers = request.headers().get_all(HOST).iter();
     match (headers.next(), headers.next()) {
         (None, _) => Ok(()),
         (Some(header), None) if header.is_empty() => Ok(()),
-        (Some(header), None) => read(header.to_str().unwrap_or_default(), "The Host header").map(drop),
+        (Some(header), None) => host(header.to_str().unwrap_or_default(), "The Host header").map(drop),
         (Some(_), Some(_)) => Err(Error::invalid("The Host header must be there once.")),
     }
 }
 
 /// Reads a host: a name or an address, with a port or without. `place` says where it stands.
-pub(super) fn read(text: &str, place: &str) -> Result<Authority, Error> {
-    let authority = Some(text).filter(|text| text.len() <= LONGEST).and_then(|text| text.parse().ok());
+pub(super) fn host(text: &str, place: &str) -> Result<Authority, Error> {
+    let authority = Some(text).filter(|text| text.len() <= LONGEST_HOST).and_then(|text| text.parse().ok());
     authority.filter(is_host).ok_or_else(|| {
         Error::invalid(format!(
-            "{place} must be one name or address, such as pam.contoso.com:8086, of at most {LONGEST} octets."
+            "{place} must be one name or address, such as pam.contoso.com:8086, of at most {LONGEST_HOST} octets."
         ))
     })
 }
@@ -48,7 +59,11 @@ fn is_host(authority: &Authority) -> bool {
 }
 
 /// Room for the longest name of DNS, but not for its port as well.
-const LONGEST: usize = 255;
+const LONGEST_HOST: usize = 255;
+/// Of the names and values of all headers, counted as HTTP/2 does.
+const LONGEST_HEADERS: usize = 64 * 1024;
+/// What HTTP/2 adds for each header (RFC 9113, section 6.5.2).
+const ENTRY: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -60,7 +75,7 @@ mod tests {
         for good in
             ["pam", "a.b.", "A-b_c.d:1", "1.2.3.4:65535", "[::1]:80", &long, &format!("{}:1", &long[..253])]
         {
-            assert!(read(good, "It").is_ok(), "{good}");
+            assert!(host(good, "It").is_ok(), "{good}");
         }
         for bad in [
             "",
@@ -85,7 +100,7 @@ mod tests {
             &format!("{long}w"),
             &"x".repeat(64),
         ] {
-            assert_eq!(read(bad, "It").is_ok(), bad == "a_", "{bad}");
+            assert_eq!(host(bad, "It").is_ok(), bad == "a_", "{bad}");
         }
     }
 }

@@ -1,0 +1,69 @@
+//! How much room things take up in an answer, which is bounded.
+
+use super::account::{Account, Principal};
+use super::elevation::{Decision, Elevation};
+use super::reason::{Pattern, ReasonRule};
+use super::role::Role;
+use super::version::Versioned;
+
+/// What takes up room in an answer.
+pub trait Bulk {
+    /// The most octets that it takes up, in either dialect of the services.
+    fn octets(&self) -> usize;
+}
+
+impl Bulk for Versioned<Elevation> {
+    fn octets(&self) -> usize {
+        let elevation = &self.value;
+        let decisions = elevation.approval.iter().flat_map(|approval| &approval.decisions);
+        ROW + account(&elevation.requester)
+            + elevation.role_display_name.len()
+            + elevation.justification.as_ref().map_or(0, String::len)
+            + decisions.map(decision).sum::<usize>()
+    }
+}
+
+impl Bulk for Versioned<Role> {
+    fn octets(&self) -> usize {
+        let role = &self.value;
+        let rules = [&role.rules.justification, &role.rules.decision_reason];
+        let stages = role.stages.iter().map(|stage| PART + names(&stage.approvers));
+        ROW + role.display_name.len()
+            + role.description.len()
+            + names(&role.candidates)
+            + rules.into_iter().map(rule).sum::<usize>()
+            + stages.sum::<usize>()
+    }
+}
+
+/// The most octets that the names of accounts and groups take up.
+pub(super) fn names(principals: &[Principal]) -> usize {
+    principals.iter().map(|principal| PART + name(principal).len()).sum()
+}
+
+fn name(principal: &Principal) -> &str {
+    match principal {
+        Principal::Account(account) => &account.name,
+        Principal::Group(group) => &group.name,
+    }
+}
+
+/// The name is there as a whole, and without its domain.
+fn account(account: &Account) -> usize {
+    ACCOUNT + 2 * account.name.len()
+}
+
+fn decision(decision: &Decision) -> usize {
+    ROW + account(&decision.approver) + decision.reason.as_ref().map_or(0, String::len)
+}
+
+fn rule(rule: &ReasonRule) -> usize {
+    PART + rule.pattern.as_ref().map_or(0, |pattern| Pattern::as_str(pattern).len())
+}
+
+/// Ids, moments, lengths of time and numbers of an elevation, a role or a decision.
+const ROW: usize = 320;
+/// An id, and what stands in front of the texts.
+const ACCOUNT: usize = 64;
+/// Numbers, and what stands in front of a text.
+const PART: usize = 24;
