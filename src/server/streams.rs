@@ -64,6 +64,11 @@ impl http_body::Body for UntilEnded {
         *ended = None;
         Poll::Ready(Some(Ok(Frame::trailers(trailers(&status)))))
     }
+
+    /// A refusal has no body, and gRPC clients understand it only if its headers end the stream.
+    fn is_end_stream(&self) -> bool {
+        self.ended.is_none() || self.body.is_end_stream()
+    }
 }
 
 fn trailers(status: &Status) -> HeaderMap {

@@ -120,6 +120,28 @@ async fn the_health_of_an_unknown_service_is_that_it_is_unknown() {
     );
 }
 
+/// Clients such as grpcio look for the status of a refusal only where its headers end the stream.
+#[tokio::test]
+async fn the_headers_of_a_refused_call_end_its_stream() {
+    let kit = Kit::start().await;
+    let stream = TcpStream::connect(kit.address).await.unwrap();
+    let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    for (path, message, status) in [
+        ("/grpc.health.v1.Health/Check", &b"\0\0\0\0\x06\x0a\x04nope"[..], "5"),
+        ("/grpc.health.v1.Health/Nothing", b"\0\0\0\0\0", "12"),
+        ("/pam.v1.ApprovalService/Approve", b"\0\0\0\0\0", "16"),
+    ] {
+        let request =
+            http::Request::post(format!("http://x{path}")).header("content-type", "application/grpc");
+        let (response, mut body) = client.send_request(request.body(()).unwrap(), false).unwrap();
+        body.send_data(message.into(), true).unwrap();
+        let response = response.await.unwrap();
+        assert_eq!(response.headers()["grpc-status"], status, "{path}");
+        assert!(response.body().is_end_stream(), "{path}");
+    }
+}
+
 #[tokio::test]
 async fn reflection_tells_the_contract_with_its_comments() {
     let kit = Kit::start().await;
