@@ -30,9 +30,9 @@ async fn wide_roles_are_listed_in_pages_that_clients_take_on_postgres() {
 
 async fn wide_roles(kit: Kit) {
     let mut ids = Vec::new();
-    for i in 0..12 {
+    for i in 0..6 {
         let mut candidates = vec![principal(JEN)];
-        candidates.extend((1..1_000).map(|j| principal(&format!("group:{j}-{}", "x".repeat(200)))));
+        candidates.extend((1..250).map(|j| principal(&format!("group:{j}-{}", "\u{20000}".repeat(240)))));
         let wide = Role { candidates, ..role(&format!("Wide {i:02}"), &[], 0) };
         ids.push(kit.as_(ANN).create_role(wide).await.unwrap().id);
     }
