@@ -187,6 +187,32 @@ mod tests {
         assert_eq!(stored.event().unwrap(), event);
     }
 
+    #[test]
+    fn only_the_next_event_as_it_was_written_follows() {
+        let mut end = Head { sequence: 0, hash: Hash([7; 32]) };
+        let start = end;
+        let [first, second] = [1, 2].map(|number| {
+            let subject = Subject::Elevation(ElevationId(Uuid::from_u128(number)));
+            let draft =
+                Draft::of(Event { time: Moment::from_ticks(5), subject, by: None, fact: Fact::Expired });
+            let header = draft.seal(&mut end);
+            Envelope { sequence: header.sequence, header: header.bytes, payload: draft.payload().to_vec() }
+        });
+        let mut head = start;
+        head.follow(&first).unwrap();
+        let before = head;
+        let other = Envelope { payload: vec![1], ..second.clone() };
+        let renumbered = Envelope { sequence: 3, ..second.clone() };
+        let foreign = Envelope { header: first.header.clone(), ..second.clone() };
+        for wrong in [&first, &other, &renumbered, &foreign] {
+            head.follow(wrong).unwrap_err();
+            assert_eq!(head, before);
+        }
+        head.follow(&second).unwrap();
+        assert_eq!(head, end);
+        Head { hash: Hash([8; 32]), ..start }.follow(&first).unwrap_err();
+    }
+
     fn hex(bytes: &[u8]) -> String {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }

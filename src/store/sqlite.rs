@@ -71,7 +71,7 @@ impl SqliteStore {
         if !place.exists()? {
             create(&place)?;
         }
-        let locks = [name, place.lock_file()?];
+        let file = place.lock_file()?;
         place.inspect()?;
         place.sync_log()?;
         let large = integrity::verify(&place)?;
@@ -79,7 +79,8 @@ impl SqliteStore {
         verify(&connection)?;
         migrate(&mut connection).map_err(failed)?;
         settle(&place, &connection)?;
-        let files = Arc::new(Files::of(&place, locks)?);
+        let mark = integrity::mark(&connection).map_err(failed)?;
+        let files = Arc::new(Files::of(&place, name, file, mark)?);
         Self::start(&place, connection, files, large, metrics)
     }
 

@@ -10,7 +10,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::watch;
 
-use super::place::Place;
+use super::place::{Mark, Place};
 use super::writer::Running;
 use super::{EVENTS, failed, missing, reading_connection, row};
 use crate::domain::error::Error;
@@ -106,6 +106,11 @@ fn stamp(connection: &Connection) -> rusqlite::Result<Stamp> {
         let head = Head { sequence: row.get("sequence")?, hash: Hash(row.get("hash")?) };
         Ok(Stamp { head, file: if has_id { Some(row.get("file")?) } else { None } })
     })
+}
+
+/// Finds the page that has the id of the file: the root of a table with one row.
+pub(super) fn mark(connection: &Connection) -> rusqlite::Result<Mark> {
+    connection.query_row(MARK, [], |row| Ok(Mark { id: row.get(0)?, page: row.get(1)? }))
 }
 
 /// Reads the store as it is without its log. None if it cannot be read, as after a checkpoint that was cut short.
@@ -235,6 +240,8 @@ fn cause(error: &Error) -> String {
 const EVENTS_AT_ONCE: u64 = 1_000;
 /// In bytes. SQLite checks this much in less than a second.
 const LARGE: i64 = 64 << 20;
+const MARK: &str = "SELECT file, (rootpage - 1) * page_size \
+     FROM head, pragma_page_size, sqlite_schema WHERE type = 'table' AND name = 'head'";
 const STEPS_BETWEEN: i32 = 10_000;
 const TABLES: &str = "SELECT name FROM sqlite_schema WHERE type = 'table' UNION ALL SELECT 'sqlite_schema'";
 /// How many events.

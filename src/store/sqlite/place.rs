@@ -7,7 +7,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
@@ -165,35 +165,67 @@ impl Place {
     }
 }
 
-/// The files of an open store, by what the file system calls them whatever their names are.
+/// The files of an open store, by what the file system calls them whatever their names are, and by what is in the first one.
 #[derive(Debug)]
 pub(super) struct Files {
     known: Vec<(PathBuf, Identity)>,
-    _locks: [File; 2],
+    /// None if the file does not have it at the start: another program reads, and keeps the log from being moved.
+    mark: Option<Mark>,
+    file: File,
+    _name: File,
 }
 
 impl Files {
     /// Remembers which files SQLite has opened, and keeps the locks.
-    pub(super) fn of(place: &Place, locks: [File; 2]) -> Result<Self, Error> {
+    pub(super) fn of(place: &Place, name: File, file: File, mark: Mark) -> Result<Self, Error> {
         let identity = |path: PathBuf| match Identity::of(&path) {
             Ok(identity) => Ok((path, identity)),
             Err(error) => Err(cannot("look at", &path, error)),
         };
         let paths = [place.path().to_owned(), place.log(), place.index()];
-        Ok(Self { known: paths.into_iter().map(identity).collect::<Result<_, _>>()?, _locks: locks })
+        let known = paths.into_iter().map(identity).collect::<Result<_, _>>()?;
+        Ok(Self { known, mark: Some(mark).filter(|mark| mark.is_in(&file)), file, _name: name })
     }
 
-    /// Fails if a file is no longer where it was. What is written to it then is lost when the process ends.
+    /// Fails if a file is no longer where it was, or another one was copied into it. What is committed then is lost when the
+    /// process ends.
     pub(super) fn verify(&self) -> Result<(), Error> {
         for (path, known) in &self.known {
             if !Identity::of(path).is_ok_and(|found| found == *known) {
                 return Err(Error::internal(format!(
-                    "{} was deleted, moved or replaced while the store was open",
+                    "{} was deleted, moved or replaced while the store was open. Put the former file back, or restore a \
+                     backup, and start the server",
                     path.display()
                 )));
             }
         }
-        Ok(())
+        if self.mark.is_none_or(|mark| mark.is_in(&self.file)) {
+            return Ok(());
+        }
+        Err(Error::internal(format!(
+            "another file was copied into {} while the store was open. Restore a backup with the server stopped",
+            self.known[0].0.display()
+        )))
+    }
+}
+
+/// The id of a store, and the page of its file that has it whatever is committed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    pub(super) id: [u8; 16],
+    /// In bytes from the start of the file.
+    pub(super) page: u64,
+}
+
+impl Mark {
+    /// Looks twice, since a checkpoint may be writing the page.
+    fn is_in(self, file: &File) -> bool {
+        (0..2).any(|_| {
+            let mut page = [0; 4_096];
+            let read = file.read_exact_at(&mut page, self.page);
+            // From the end, where SQLite puts the only row.
+            read.is_ok() && page.windows(self.id.len()).rev().any(|bytes| bytes == self.id)
+        })
     }
 }
 

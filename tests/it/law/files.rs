@@ -396,6 +396,21 @@ async fn nothing_is_acknowledged_once_a_file_is_gone_or_another() {
     }
 }
 
+/// As by an operator who restores a backup and has not stopped the server.
+#[tokio::test]
+async fn nothing_is_acknowledged_once_a_backup_was_copied_into_the_file() {
+    let folder = Folder::with(1).await;
+    let store = folder.open();
+    let copy = folder.path("copy.db");
+    sqlite::backup(&folder.path(STORE), &copy).unwrap();
+    // Many commits and checkpoints change nothing about the file that it is.
+    file_all(&store, 2, 600).await;
+    fs::copy(&copy, folder.path(STORE)).unwrap();
+    let error = store.commit(confirmation(&History::filed(1))).await.unwrap_err();
+    assert_eq!(error.kind, Kind::Unavailable);
+    timeout(Duration::from_secs(60), store.failed()).await.unwrap();
+}
+
 /// The change that confirms what is there.
 fn confirmation(history: &History) -> Change {
     let expects = vec![(history.key(), Version(1))];
