@@ -68,16 +68,21 @@ impl From<Error> for Status {
     /// The error as gRPC says it, which keeps the error itself as its source for the REST dialect and for the log.
     fn from(error: Error) -> Self {
         let row = row(error.kind);
-        let metadata = error.status.iter().map(|status| ("status".to_owned(), (*status).to_owned()));
-        let mut details =
-            ErrorDetails::with_error_info(row.reason, ERROR_DOMAIN, metadata.collect::<HashMap<_, _>>());
-        if let Some(field) = error.field {
-            details.add_bad_request_violation(field, &*error.message);
+        let mut metadata: HashMap<String, String> =
+            error.details.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        metadata.extend(error.status.map(|status| ("status".to_owned(), status.to_owned())));
+        let mut details = ErrorDetails::with_error_info(row.reason, ERROR_DOMAIN, metadata);
+        let message = match &error.field {
+            Some(field) => error.about(field).into_owned(),
+            None => error.message.clone().into_owned(),
+        };
+        if let Some(field) = &error.field {
+            details.add_bad_request_violation(&**field, &message);
         }
         if row.retryable {
             details.set_retry_info(Some(std::time::Duration::from_secs(RETRY_AFTER_SECONDS.into())));
         }
-        let mut status = Self::with_error_details(row.grpc, &*error.message, details);
+        let mut status = Self::with_error_details(row.grpc, message, details);
         status.set_source(Arc::new(error));
         status
     }

@@ -176,7 +176,5 @@ fn unanswered(status: &Status) -> anyhow::Error {
 fn reason(status: &Status) -> String {
     let details = status.get_error_details();
     let reason = details.error_info().map_or("no answer", |info| &info.reason);
-    let field = details.bad_request().and_then(|request| request.field_violations.first());
-    let field = field.map(|violation| format!(" ({})", violation.field)).unwrap_or_default();
-    printable(&format!("{reason}: {}{field}", status.message()))
+    printable(&format!("{reason}: {}", status.message()))
 }

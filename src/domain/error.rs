@@ -108,10 +108,12 @@ pub struct Error {
     pub kind: Kind,
     /// What the caller is told.
     pub message: Cow<'static, str>,
-    /// The field of the request that is at fault, where it is one.
-    pub field: Option<&'static str>,
+    /// The path of the field of the request that is at fault, such as `filter[0].value`, where it is one.
+    pub field: Option<Cow<'static, str>>,
     /// The state that stands in the way, where that is what is wrong; a value of the field `status`.
     pub status: Option<&'static str>,
+    /// What else a program may need, by name: what a role requires of a reason.
+    pub details: Vec<(&'static str, String)>,
     /// What the log is told, and nobody else.
     pub cause: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -119,12 +121,17 @@ pub struct Error {
 impl Error {
     /// An error of that kind, with what the caller is told.
     pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), field: None, status: None, cause: None }
+        Self { kind, message: message.into(), field: None, status: None, details: Vec::new(), cause: None }
     }
 
     /// The request cannot be understood.
     pub fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::InvalidArgument, message)
+    }
+
+    /// The request lacks a field. The message continues the name of the field, as every message in lower case does.
+    pub fn required(field: impl Into<Cow<'static, str>>) -> Self {
+        Self::invalid("is required.").in_field(field)
     }
 
     /// A defect or a broken machine.
@@ -163,8 +170,34 @@ impl Error {
 
     /// The same error, naming the field of the request that is at fault.
     #[must_use]
-    pub fn in_field(self, field: &'static str) -> Self {
-        Self { field: Some(field), ..self }
+    pub fn in_field(self, field: impl Into<Cow<'static, str>>) -> Self {
+        Self { field: Some(field.into()), ..self }
+    }
+
+    /// The same error, with its field as a part of another one.
+    #[must_use]
+    pub fn within(self, outer: &str) -> Self {
+        let path = match &self.field {
+            None => outer.to_owned(),
+            Some(inner) if inner.starts_with('[') => format!("{outer}{inner}"),
+            Some(inner) => format!("{outer}.{inner}"),
+        };
+        self.in_field(path)
+    }
+
+    /// The same error, with its field as a part of an element of a list.
+    #[must_use]
+    pub fn at(self, list: &str, index: usize) -> Self {
+        self.within(&format!("[{index}]")).within(list)
+    }
+
+    /// Returns the message with the name that the caller knows the field by, where the message does not have it already.
+    pub fn about(&self, field: &str) -> Cow<'_, str> {
+        let message = &*self.message;
+        if message.starts_with(char::is_lowercase) {
+            return format!("{field} {message}").into();
+        }
+        if message.contains(field) { message.into() } else { format!("{field}: {message}").into() }
     }
 }
 
@@ -196,9 +229,35 @@ mod tests {
             assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("the disk is on fire"));
         }
         let error = Error::invalid("A name is short.").in_field("name");
-        assert_eq!((error.kind, error.field, error.status), (Kind::InvalidArgument, Some("name"), None));
+        assert_eq!(
+            (error.kind, error.field.as_deref(), error.status),
+            (Kind::InvalidArgument, Some("name"), None)
+        );
         assert_eq!(error.to_string(), "A name is short.");
         assert!(error.source().is_none());
+    }
+
+    #[test]
+    fn a_field_is_named_by_its_path_and_its_message_begins_with_it() {
+        let plain = || Error::invalid("A name is short.");
+        let table = [
+            (plain().in_field("name"), "name", "name: A name is short."),
+            (Error::required("value").at("filter", 0), "filter[0].value", "filter[0].value is required."),
+            (
+                plain().at("approvers", 1).at("stages", 0).within("role"),
+                "role.stages[0].approvers[1]",
+                "role.stages[0].approvers[1]: A name is short.",
+            ),
+            (
+                Error::invalid("RequestedTTL is short.").in_field("RequestedTTL"),
+                "RequestedTTL",
+                "RequestedTTL is short.",
+            ),
+        ];
+        for (error, field, message) in table {
+            assert_eq!(error.field.as_deref(), Some(field));
+            assert_eq!(error.about(field), message);
+        }
     }
 
     #[test]

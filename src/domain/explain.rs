@@ -28,6 +28,8 @@ pub struct Explanation {
     pub requester_is_candidate: bool,
     /// Whether too few people are left to approve it.
     pub undecidable: bool,
+    /// Whether the caller is the requester, who never decides.
+    pub caller_is_requester: bool,
     /// What the caller would be answered who approved it now.
     pub approve: Result<(), Refusal>,
     /// What the caller would be answered who rejected it now.
@@ -91,6 +93,7 @@ pub fn explain(
     Ok(Explanation {
         status,
         requester_is_candidate: rights::requests(facts.requester, role).is_ok(),
+        caller_is_requester: facts.caller.account.id == elevation.requester.id,
         undecidable: is_undecidable(elevation, facts.role, facts.deciders, people, now),
         stages,
         approve: would(Verdict::Approve),

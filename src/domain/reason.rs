@@ -36,14 +36,17 @@ impl ReasonRule {
     /// The rule, when it keeps its bounds.
     pub fn checked(self) -> Result<Self, Error> {
         if self.shortest > LONGEST {
-            return Err(Error::invalid("A reason cannot be asked to have more than 1,024 characters."));
+            return Err(Error::invalid("must be at most 1,024 characters.").in_field("shortest"));
         }
         Ok(self)
     }
 
-    /// Whether `reason` will do.
+    /// Whether `reason` will do. Only those who may read the role are asked for a reason, so the refusal may have the rule.
     pub fn allows(&self, reason: Option<&str>) -> Result<(), Refusal> {
-        self.fault(reason).map_or(Ok(()), |fault| Err(Refusal::ReasonNotAccepted(fault)))
+        match self.fault(reason) {
+            Some(fault) => Err(Refusal::ReasonNotAccepted(fault, Box::new(self.clone()))),
+            None => Ok(()),
+        }
     }
 
     fn fault(&self, reason: Option<&str>) -> Option<ReasonFault> {

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use super::elevation::{ApprovalStatus, Status};
 use super::error::{Error, Kind};
-use super::reason::ReasonFault;
+use super::reason::{Pattern, ReasonFault, ReasonRule};
 
 /// Why something may not happen: an expected outcome, to be told to the caller.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Refusal {
     /// The caller may not do this, or the thing is not there; which of the two is not told.
     AccessDenied,
@@ -19,8 +19,8 @@ pub enum Refusal {
     ElevationEnded(Status),
     /// The start is outside the role's availability window.
     OutsideWindow,
-    /// The reason is not what the role asks for.
-    ReasonNotAccepted(ReasonFault),
+    /// The reason does not follow that rule of the role.
+    ReasonNotAccepted(ReasonFault, Box<ReasonRule>),
     /// The requester is not a candidate of the role any more.
     RequesterNotCandidate,
     /// The client has given this name to another request.
@@ -44,7 +44,7 @@ pub enum Refusal {
 impl Refusal {
     /// Returns whether the refusal reports a record that is there: a decision, a filing or a role. The record must be
     /// durable before the caller learns of it.
-    pub const fn reports_a_record(self) -> bool {
+    pub const fn reports_a_record(&self) -> bool {
         match self {
             Self::AlreadyDecided
             | Self::ApprovalNotPending(_)
@@ -54,7 +54,7 @@ impl Refusal {
             | Self::RoleExists => true,
             Self::AccessDenied
             | Self::OutsideWindow
-            | Self::ReasonNotAccepted(_)
+            | Self::ReasonNotAccepted(..)
             | Self::RequesterNotCandidate
             | Self::RoleInUse
             | Self::StageNotOpen
@@ -83,7 +83,7 @@ impl From<Refusal> for Error {
         let (kind, message) = match refusal {
             Refusal::ApprovalNotPending(status) => return not_pending(status),
             Refusal::ElevationEnded(status) => return ended(status),
-            Refusal::ReasonNotAccepted(fault) => return not_accepted(fault),
+            Refusal::ReasonNotAccepted(fault, rule) => return not_accepted(fault, &rule),
             Refusal::StartTooLate => {
                 return Self::invalid("A start is at most 3,660 days ahead.").in_field("requested_start");
             }
@@ -139,15 +139,36 @@ fn ended(status: Status) -> Error {
     Error { status: Some(name), ..Error::new(Kind::ElevationEnded, message) }
 }
 
-fn not_accepted(fault: ReasonFault) -> Error {
-    let message = match fault {
-        ReasonFault::Missing => Cow::from("The role asks for a reason."),
-        ReasonFault::TooShort(least) => {
-            format!("The role asks for a reason of at least {least} characters.").into()
-        }
-        ReasonFault::Unlike => "The reason has not the form that the role asks for.".into(),
+fn not_accepted(fault: ReasonFault, rule: &ReasonRule) -> Error {
+    let wrong = match fault {
+        ReasonFault::Missing => "The role requires a reason",
+        ReasonFault::TooShort(_) => "The reason is too short",
+        ReasonFault::Unlike => "The reason does not match the pattern of the role",
     };
-    Error::new(Kind::ReasonNotAccepted, message)
+    let message = match required(rule) {
+        Some(required) => format!("{wrong}; it must {required}.").into(),
+        None => Cow::from(format!("{wrong}.")),
+    };
+    let mut details = vec![("shortest", rule.shortest.to_string())];
+    details.extend(rule.pattern.iter().map(|pattern| ("pattern", pattern.as_str().to_owned())));
+    Error { details, ..Error::new(Kind::ReasonNotAccepted, message) }
+}
+
+/// What a rule requires of a reason that is there. Legacy clients render messages as HTML, so a pattern with its characters
+/// is not repeated in the message.
+fn required(rule: &ReasonRule) -> Option<String> {
+    let length = (rule.shortest > 0).then(|| format!("have at least {} visible characters", rule.shortest));
+    let pattern = rule.pattern.as_ref().map(Pattern::as_str).map(|pattern| {
+        if pattern.contains(['<', '>', '&']) {
+            "match the pattern that the role has".to_owned()
+        } else {
+            format!("match the pattern {pattern}")
+        }
+    });
+    match (length, pattern) {
+        (Some(length), Some(pattern)) => Some(format!("{length} and {pattern}")),
+        (length, pattern) => length.or(pattern),
+    }
 }
 
 fn too_many_filings(most: u32) -> Error {
@@ -197,9 +218,30 @@ mod tests {
             (ended(Status::Expired), Kind::ElevationEnded, Some("EXPIRED"), "it expired."),
             (ended(Status::Rejected), Kind::ElevationEnded, Some("REJECTED"), "it was rejected."),
             (Refusal::OutsideWindow, Kind::OutsideWindow, None, "availability window"),
-            (reason(ReasonFault::Missing), Kind::ReasonNotAccepted, None, "asks for a reason."),
-            (reason(ReasonFault::TooShort(9)), Kind::ReasonNotAccepted, None, "at least 9 characters"),
-            (reason(ReasonFault::Unlike), Kind::ReasonNotAccepted, None, "the form"),
+            (
+                reason(ReasonFault::Missing, 0, ""),
+                Kind::ReasonNotAccepted,
+                None,
+                "The role requires a reason.",
+            ),
+            (
+                reason(ReasonFault::TooShort(9), 9, ""),
+                Kind::ReasonNotAccepted,
+                None,
+                "The reason is too short; it must have at least 9 visible characters.",
+            ),
+            (
+                reason(ReasonFault::Unlike, 9, "INC[0-9]"),
+                Kind::ReasonNotAccepted,
+                None,
+                "it must have at least 9 visible characters and match the pattern INC[0-9].",
+            ),
+            (
+                reason(ReasonFault::Missing, 0, "^(?<id>a)"),
+                Kind::ReasonNotAccepted,
+                None,
+                "it must match the pattern that the role has.",
+            ),
             (Refusal::RequestIdReused, Kind::RequestIdReused, None, "another request"),
             (Refusal::RequesterNotCandidate, Kind::RequesterNotCandidate, None, "only be rejected"),
             (Refusal::RoleChanged, Kind::RoleChanged, None, "Read it again."),
@@ -211,11 +253,17 @@ mod tests {
             (Refusal::TooManyPending(6), Kind::TooManyPending, None, "6 of your requests wait"),
         ];
         for (refusal, kind, status, words) in table {
-            let error = Error::from(refusal);
+            let error = Error::from(refusal.clone());
             assert_eq!((error.kind, error.status), (kind, status), "{refusal:?}");
             assert!(error.message.contains(words), "{refusal:?}: {error}");
         }
-        assert_eq!(Error::from(Refusal::StartTooLate).field, Some("requested_start"));
+        assert_eq!(Error::from(Refusal::StartTooLate).field.as_deref(), Some("requested_start"));
+        let details = |refusal| Error::from(refusal).details;
+        assert_eq!(
+            details(reason(ReasonFault::Missing, 3, "^<b>")),
+            [("shortest", "3".to_owned()), ("pattern", "^<b>".to_owned())]
+        );
+        assert_eq!(details(reason(ReasonFault::Missing, 0, "")), [("shortest", "0".to_owned())]);
     }
 
     fn pending(status: ApprovalStatus) -> Refusal {
@@ -226,7 +274,8 @@ mod tests {
         Refusal::ElevationEnded(status)
     }
 
-    fn reason(fault: ReasonFault) -> Refusal {
-        Refusal::ReasonNotAccepted(fault)
+    fn reason(fault: ReasonFault, shortest: u32, pattern: &str) -> Refusal {
+        let rule = ReasonRule { required: true, shortest, pattern: Pattern::read(pattern).unwrap() };
+        Refusal::ReasonNotAccepted(fault, Box::new(rule))
     }
 }

@@ -50,11 +50,11 @@ pub struct Rules {
 impl Role {
     /// The role, when it keeps its bounds and can be decided: it names as many people as have to approve.
     pub fn checked(self) -> Result<Self, Error> {
-        text::display_name(&self.display_name, 256)?;
-        text::bounded(&self.description)?;
-        bounded(&self.candidates)?;
+        text::display_name(&self.display_name, 256).map_err(|error| error.in_field("display_name"))?;
+        text::bounded(&self.description).map_err(|error| error.in_field("description"))?;
+        bounded(&self.candidates, "candidates")?;
         if self.longest_life == Life::ZERO {
-            return Err(Error::invalid("The longest life of a role is at least a second."));
+            return Err(Error::invalid("must be at least a second.").in_field("longest_life"));
         }
         check_stages(&self.stages)?;
         let stages = self.stages.iter().map(|stage| bulk::names(&stage.approvers));
@@ -86,11 +86,17 @@ impl Role {
 impl Rules {
     fn checked(self) -> Result<Self, Error> {
         if self.pending_timeout == Some(Life::ZERO) {
-            return Err(Error::invalid("An approval waits for at least a second."));
+            return Err(Error::invalid("must be at least a second.").in_field("pending_timeout"));
         }
         Ok(Self {
-            justification: self.justification.checked()?,
-            decision_reason: self.decision_reason.checked()?,
+            justification: self
+                .justification
+                .checked()
+                .map_err(|error| error.within("justification_rule"))?,
+            decision_reason: self
+                .decision_reason
+                .checked()
+                .map_err(|error| error.within("decision_reason_rule"))?,
             ..self
         })
     }
@@ -98,12 +104,12 @@ impl Rules {
 
 fn check_stages(stages: &[Stage]) -> Result<(), Error> {
     if stages.len() > MOST_STAGES {
-        return Err(Error::invalid("A role has at most 8 stages."));
+        return Err(Error::invalid("A role has at most 8 stages.").in_field("stages"));
     }
-    for stage in stages {
-        bounded(&stage.approvers)?;
+    for (index, stage) in stages.iter().enumerate() {
+        bounded(&stage.approvers, "approvers").map_err(|error| error.at("stages", index))?;
         if !(1..=MOST_NEEDED).contains(&stage.needed) {
-            return Err(Error::invalid("A stage needs 1 to 100 approvers."));
+            return Err(Error::invalid("must be 1 to 100.").in_field("needed").at("stages", index));
         }
     }
     let needed: Vec<u32> = stages.iter().map(|stage| stage.needed).collect();
@@ -116,7 +122,7 @@ fn check_stages(stages: &[Stage]) -> Result<(), Error> {
     } else {
         let message =
             "The stages name fewer people than have to approve, and one person counts once over all stages.";
-        Err(Error::invalid(message))
+        Err(Error::invalid(message).in_field("stages"))
     }
 }
 
@@ -129,10 +135,10 @@ fn people_named(stage: &Stage) -> Option<HashSet<AccountId>> {
     stage.approvers.iter().map(account).collect()
 }
 
-fn bounded(principals: &[Principal]) -> Result<(), Error> {
+fn bounded(principals: &[Principal], field: &'static str) -> Result<(), Error> {
     match principals.len() {
         1..=MOST_PRINCIPALS => Ok(()),
-        _ => Err(Error::invalid("Candidates and approvers are 1 to 1,000 accounts or groups.")),
+        _ => Err(Error::invalid("must be 1 to 1,000 accounts or groups.").in_field(field)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use tonic::{Request, Response, Status, async_trait};
 
-use super::convert::{approval, in_field, remark, uuid};
+use super::convert::{approval, remark, uuid};
 use super::{Grpc, caller, context, list, reply};
 use crate::domain::elevation::Verdict;
 use crate::domain::id::ApprovalId;
@@ -87,5 +87,5 @@ impl Grpc {
 }
 
 fn approval_id(id: &str) -> Result<ApprovalId, Status> {
-    Ok(ApprovalId(uuid(id).map_err(in_field("approval_id"))?))
+    Ok(ApprovalId(uuid(id, "approval_id")?))
 }

@@ -111,9 +111,13 @@ impl TryFrom<v1::Principal> for account::Principal {
 
     fn try_from(principal: v1::Principal) -> Result<Self, Error> {
         match principal.kind {
-            Some(v1::principal::Kind::Account(name)) => Ok(Self::Account(account::Account::named(&name)?)),
-            Some(v1::principal::Kind::Group(name)) => Ok(Self::Group(Group::named(&name)?)),
-            None => Err(Error::invalid("Every candidate and approver is an account or a group.")),
+            Some(v1::principal::Kind::Account(name)) => {
+                Ok(Self::Account(account::Account::named(&name).map_err(in_field("account"))?))
+            }
+            Some(v1::principal::Kind::Group(name)) => {
+                Ok(Self::Group(Group::named(&name).map_err(in_field("group"))?))
+            }
+            None => Err(Error::invalid("must have an account or a group.")),
         }
     }
 }
@@ -200,10 +204,13 @@ impl TryFrom<Timestamp> for Moment {
     }
 }
 
-/// A GUID in its hyphenated form, in any case.
-pub(super) fn uuid(text: &str) -> Result<Uuid, Error> {
+/// The id in a field: a GUID in its hyphenated form, in any case.
+pub(super) fn uuid(text: &str, field: &'static str) -> Result<Uuid, Error> {
+    if text.is_empty() {
+        return Err(Error::required(field));
+    }
     let id = Some(text).filter(|text| text.len() == 36).and_then(|text| Uuid::try_parse(text).ok());
-    id.ok_or_else(|| Error::invalid("An id is a GUID in its hyphenated form."))
+    id.ok_or_else(|| Error::invalid("must be a GUID in its hyphenated form.").in_field(field))
 }
 
 /// A justification or a reason.
@@ -221,8 +228,12 @@ fn counted(stage: usize) -> u32 {
     u32::try_from(stage).unwrap_or(u32::MAX).saturating_add(1)
 }
 
-fn principals(principals: Vec<v1::Principal>) -> Result<Vec<account::Principal>, Error> {
-    principals.into_iter().map(account::Principal::try_from).collect()
+/// The principals of a field that is a list.
+fn principals(principals: Vec<v1::Principal>, field: &str) -> Result<Vec<account::Principal>, Error> {
+    let read = principals.into_iter().enumerate().map(|(index, principal)| {
+        account::Principal::try_from(principal).map_err(|error| error.at(field, index))
+    });
+    read.collect()
 }
 
 #[cfg(test)]
@@ -236,8 +247,8 @@ mod tests {
 
     #[test]
     fn an_id_has_one_form() {
-        assert!(uuid("5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143").is_ok());
-        assert!(uuid("5DBD9D0C-0A9D-4F75-8CBD-FF6FFDC00143").is_ok());
+        assert!(uuid("5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143", "id").is_ok());
+        assert!(uuid("5DBD9D0C-0A9D-4F75-8CBD-FF6FFDC00143", "id").is_ok());
         for bad in [
             "",
             "undefined",
@@ -245,7 +256,10 @@ mod tests {
             "{5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143}",
             "urn:uuid:5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143",
         ] {
-            assert!(uuid(bad).is_err(), "{bad}");
+            let error = uuid(bad, "id").unwrap_err();
+            let message =
+                if bad.is_empty() { "id is required." } else { "id must be a GUID in its hyphenated form." };
+            assert_eq!(error.about("id"), message, "{bad}");
         }
     }
 

@@ -22,7 +22,7 @@ impl ElevationService for Grpc {
     ) -> Result<Response<CreateElevationResponse>, Status> {
         let (_, extensions, message) = request.into_parts();
         let asked = service::Request {
-            role: RoleId(uuid(&message.role_id).map_err(in_field("role_id"))?),
+            role: RoleId(uuid(&message.role_id, "role_id")?),
             life: message.life.map(Life::try_from).transpose().map_err(in_field("life"))?,
             requested_start: message
                 .requested_start
@@ -45,7 +45,7 @@ impl ElevationService for Grpc {
         request: Request<GetElevationRequest>,
     ) -> Result<Response<GetElevationResponse>, Status> {
         let (_, extensions, message) = request.into_parts();
-        let id = ElevationId(uuid(&message.elevation_id).map_err(in_field("elevation_id"))?);
+        let id = ElevationId(uuid(&message.elevation_id, "elevation_id")?);
         let history = self.service.elevation(&*caller(&extensions)?, id).await?;
         Ok(reply(GetElevationResponse {
             elevation: Some(history.shown.into()),
@@ -78,7 +78,7 @@ impl ElevationService for Grpc {
         request: Request<CloseElevationRequest>,
     ) -> Result<Response<CloseElevationResponse>, Status> {
         let (_, extensions, message) = request.into_parts();
-        let id = ElevationId(uuid(&message.elevation_id).map_err(in_field("elevation_id"))?);
+        let id = ElevationId(uuid(&message.elevation_id, "elevation_id")?);
         let caller = caller(&extensions)?;
         let shown = self.service.close_elevation(&caller, id, &context(&extensions)?).await?;
         Ok(reply(CloseElevationResponse { elevation: Some(shown.into()) }))
@@ -87,6 +87,8 @@ impl ElevationService for Grpc {
 
 /// The client's own name of a request; empty is none.
 fn client_request(id: &str) -> Result<Option<Uuid>, Status> {
-    let id = Some(id).filter(|id| !id.is_empty()).map(uuid).transpose();
-    Ok(id.map_err(in_field("request_id"))?)
+    if id.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(uuid(id, "request_id")?))
 }

@@ -159,11 +159,11 @@ fn order<F: Field>(keys: &[v1::OrderBy], fields: &[(&str, F)]) -> Result<Vec<Ord
     if keys.len() > MOST_KEYS {
         return Err(Error::invalid("An order has at most 4 keys.").in_field("order_by"));
     }
-    let order = |key: &v1::OrderBy| {
-        let field = field(&key.field, fields).map_err(|error| error.in_field("order_by"))?;
+    let keys = keys.iter().enumerate().map(|(index, key)| {
+        let field = field(&key.field, fields).map_err(|error| error.at("order_by", index))?;
         Ok(Order { field, descending: key.descending })
-    };
-    keys.iter().map(order).collect()
+    });
+    keys.collect()
 }
 
 fn filter<F: Field>(
@@ -173,8 +173,11 @@ fn filter<F: Field>(
     if comparisons.len() > MOST_COMPARISONS {
         return Err(Error::invalid("A filter has at most 32 comparisons.").in_field("filter"));
     }
-    let comparisons = comparisons.into_iter().map(|compared| comparison(compared, fields));
-    comparisons.collect::<Result<_, _>>().map_err(|error: Error| error.in_field("filter"))
+    let comparisons = comparisons
+        .into_iter()
+        .enumerate()
+        .map(|(index, compared)| comparison(compared, fields).map_err(|error| error.at("filter", index)));
+    comparisons.collect()
 }
 
 fn comparison<F: Field>(comparison: v1::Comparison, fields: &[(&str, F)]) -> Result<Comparison<F>, Error> {
@@ -185,19 +188,25 @@ fn comparison<F: Field>(comparison: v1::Comparison, fields: &[(&str, F)]) -> Res
         v1::Operator::Le => Operator::Le,
         v1::Operator::Lt => Operator::Lt,
         v1::Operator::Ne => Operator::Ne,
-        v1::Operator::Unspecified => return Err(Error::invalid("A comparison needs an operator.")),
+        v1::Operator::Unspecified => return Err(Error::required("operator")),
     };
     let field = field(&comparison.field, fields)?;
-    let value = match comparison.value.and_then(|value| value.kind) {
-        Some(Kind::BoolValue(value)) => Value::Bool(value),
-        Some(Kind::DurationValue(value)) => Value::Life(Life::try_from(value)?),
-        Some(Kind::IdValue(value)) => Value::Id(uuid(&value)?),
-        Some(Kind::NullValue(_)) => Value::Null,
-        Some(Kind::StringValue(value)) => named(field.holds(), value)?,
-        Some(Kind::TimestampValue(value)) => Value::Moment(value.try_into()?),
-        None => return Err(Error::invalid("A comparison needs a value.")),
-    };
-    Comparison::new(field, operator, value)
+    let kind = comparison.value.and_then(|value| value.kind).ok_or_else(|| Error::required("value"))?;
+    value(field.holds(), kind)
+        .and_then(|value| Comparison::new(field, operator, value))
+        .map_err(|error| error.in_field("value"))
+}
+
+/// The value of a comparison, of a field that holds that.
+fn value(holds: Type, kind: Kind) -> Result<Value, Error> {
+    Ok(match kind {
+        Kind::BoolValue(value) => Value::Bool(value),
+        Kind::DurationValue(value) => Value::Life(Life::try_from(value)?),
+        Kind::IdValue(value) => Value::Id(uuid(&value, "value")?),
+        Kind::NullValue(_) => Value::Null,
+        Kind::StringValue(value) => named(holds, value)?,
+        Kind::TimestampValue(value) => Value::Moment(value.try_into()?),
+    })
 }
 
 /// A text, or the value of an enum that it names.
@@ -232,7 +241,14 @@ fn status(status: v1::ElevationStatus) -> Option<Status> {
 
 fn field<F: Field>(name: &str, fields: &[(&str, F)]) -> Result<F, Error> {
     let field = fields.iter().find(|(known, _)| *known == name);
-    field.map(|(_, field)| *field).ok_or_else(|| Error::invalid("There is no such field to list by."))
+    match field {
+        Some((_, field)) => Ok(*field),
+        None if name.is_empty() => Err(Error::required("field")),
+        None => {
+            Err(Error::invalid("must be a field that the list can be filtered and ordered by.")
+                .in_field("field"))
+        }
+    }
 }
 
 /// The fields of an approval that lists can be filtered and ordered by.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tonic::{Extensions, Request, Response, Status, async_trait};
 
-use super::convert::{self, in_field, uuid};
+use super::convert::{self, uuid};
 use super::{Grpc, caller, context, list, reply};
 use crate::domain::caller::Caller;
 use crate::domain::error::Error;
@@ -34,7 +34,7 @@ impl RoleService for Grpc {
 
     async fn get_role(&self, request: Request<GetRoleRequest>) -> Result<Response<GetRoleResponse>, Status> {
         let (_, extensions, message) = request.into_parts();
-        let id = RoleId(uuid(&message.role_id).map_err(in_field("role_id"))?);
+        let id = RoleId(uuid(&message.role_id, "role_id")?);
         let role = self.service.role(&*caller(&extensions)?, id).await?;
         let (role, shortages) = told(role);
         Ok(reply(GetRoleResponse { role, shortages }))
@@ -89,7 +89,7 @@ impl RoleService for Grpc {
         request: Request<DeleteRoleRequest>,
     ) -> Result<Response<DeleteRoleResponse>, Status> {
         let (_, extensions, message) = request.into_parts();
-        let id = RoleId(uuid(&message.role_id).map_err(in_field("role_id"))?);
+        let id = RoleId(uuid(&message.role_id, "role_id")?);
         self.service.delete_role(&*caller(&extensions)?, id, &context(&extensions)?).await?;
         Ok(reply(DeleteRoleResponse {}))
     }

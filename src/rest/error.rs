@@ -1,5 +1,7 @@
 //! Errors as OData prints them (`wire.md` 91 to 96).
 
+use std::borrow::Cow;
+
 use axum::response::Response;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
@@ -11,7 +13,7 @@ use super::atom::{self, Writer};
 use super::entity::{Document, answer};
 use super::format::{DocumentKind, Format, Version};
 use super::query::asked_format;
-use crate::status::{RETRY_AFTER_SECONDS, error_of, kind_of, row};
+use crate::status::{Error, RETRY_AFTER_SECONDS, error_of, kind_of, row};
 
 /// The form in which the client of a request reads errors.
 #[derive(Clone, Copy, Debug)]
@@ -32,8 +34,8 @@ impl Form {
 pub fn print(status: &Status, headers: &HeaderMap, Form(format): Form) -> Response {
     let row = row(kind_of(status));
     // What tonic says by itself may quote the request.
-    let message = error_of(status).map_or("The request could not be processed.", |error| &*error.message);
-    let detail = Detail { code: row.reason, message: Message { lang: "en-US", value: message } };
+    let message = error_of(status).map_or(Cow::from("The request could not be processed."), message);
+    let detail = Detail { code: row.reason, message: Message { lang: "en-US", value: &message } };
     let mut response = answer(row.http, format, &Body { detail, is_verbose: format.is_verbose() });
     for (name, value) in headers {
         if !name.as_str().starts_with("grpc-") && ![CONTENT_TYPE, CONTENT_LENGTH].contains(name) {
@@ -44,6 +46,14 @@ pub fn print(status: &Status, headers: &HeaderMap, Form(format): Form) -> Respon
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(u16::from(RETRY_AFTER_SECONDS)));
     }
     response
+}
+
+/// The message, with the field by the name that clients of this API know it by.
+fn message(error: &Error) -> Cow<'_, str> {
+    let Some(field) = error.field.as_deref() else { return Cow::from(&*error.message) };
+    let outer = field.split(['.', '[']).next().unwrap_or(field);
+    let known = FIELDS.iter().find(|(grpc, rest)| [*grpc, *rest].contains(&outer));
+    known.map_or(Cow::from(&*error.message), |(_, rest)| error.about(rest))
 }
 
 struct Body<'a> {
@@ -78,3 +88,16 @@ struct Message<'a> {
     lang: &'a str,
     value: &'a str,
 }
+
+/// The fields of gRPC requests that clients of this API send, by both their names.
+const FIELDS: [(&str, &str); 9] = [
+    ("filter", "$filter"),
+    ("justification", "Justification"),
+    ("life", "RequestedTTL"),
+    ("order_by", "$orderby"),
+    ("page_size", "$top"),
+    ("page_token", "$skiptoken"),
+    ("requested_start", "RequestedTime"),
+    ("role_id", "RoleId"),
+    ("skip", "$skip"),
+];

@@ -358,14 +358,17 @@ async fn a_role_may_ask_for_reasons() {
         justification: Some(justification.to_owned()),
         ..Default::default()
     };
-    for (justification, message) in [
-        ("", "The role asks for a reason."),
-        ("  \n  ", "The role asks for a reason."),
-        ("INC1     ", "The role asks for a reason of at least 10 characters."),
-        ("INC-123456, please", "The reason has not the form that the role asks for."),
+    for (justification, wrong) in [
+        ("", "The role requires a reason"),
+        ("  \n  ", "The role requires a reason"),
+        ("INC1     ", "The reason is too short"),
+        ("INC-123456, please", "The reason does not match the pattern of the role"),
     ] {
+        let message = format!(
+            "{wrong}; it must have at least 10 visible characters and match the pattern INC[0-9]{{6}}."
+        );
         let refused = ask(&kit.as_(JEN), asked(justification)).await.unwrap_err();
-        assert_eq!((&*reason(&refused), refused.message()), ("REASON_NOT_ACCEPTED", message));
+        assert_eq!((&*reason(&refused), refused.message()), ("REASON_NOT_ACCEPTED", &*message));
     }
     let filed = ask(&kit.as_(JEN), asked("For INC123456.")).await.unwrap();
 

@@ -11,6 +11,7 @@ mod clock;
 mod contract;
 mod documented;
 mod edge;
+mod fields;
 mod gauges;
 mod killed;
 mod law;

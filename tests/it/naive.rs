@@ -82,7 +82,7 @@ impl Case {
         match (naive, real) {
             (Ok(naive), Ok(real)) => self.happened(naive, real, Some(ask)),
             (naive, real) => {
-                let real = real.map_err(|refusal| format!("{refusal:?}"));
+                let real = real.map_err(real::plain_refusal);
                 assert_eq!(naive.map(|_| "happened"), real.map(|_| "happened"));
             }
         }

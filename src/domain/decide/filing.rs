@@ -34,7 +34,7 @@ fn give_up(facts: &Facts<'_>, filing: &Filing, now: Moment) -> Result<Vec<Event>
     let role = &facts.role.ok_or(Refusal::AccessDenied)?.value;
     let candidate = rights::requests(facts.caller.principals(), Some(role));
     if facts.live.is_empty() {
-        candidate?;
+        candidate.clone()?;
         facts.policy.quota.allow_filing(facts.load)?;
     }
     let filed = Fact::Filed(Box::new(filed(facts, filing, role, now)));

@@ -17,8 +17,8 @@ impl From<Explanation> for v1::Explanation {
             stages: (0..).zip(explanation.stages).map(stage).collect(),
             requester_is_candidate: explanation.requester_is_candidate,
             undecidable: explanation.undecidable,
-            approve: Some(explanation.approve.into()),
-            reject: Some(explanation.reject.into()),
+            approve: Some(outcome(explanation.approve, explanation.caller_is_requester)),
+            reject: Some(outcome(explanation.reject, explanation.caller_is_requester)),
         }
     }
 }
@@ -43,15 +43,17 @@ impl From<(Decision, bool)> for v1::CountedDecision {
     }
 }
 
-impl From<Result<(), Refusal>> for v1::Outcome {
-    fn from(outcome: Result<(), Refusal>) -> Self {
-        let Err(refusal) = outcome else { return Self { allowed: true, ..Self::default() } };
-        let error = Error::from(refusal);
-        Self {
-            allowed: false,
-            reason: status::row(error.kind).reason.to_owned(),
-            message: error.message.into_owned(),
-        }
+/// What a decision would be answered. Requesters know their own requests, so they read the true reason of the refusal.
+fn outcome(answer: Result<(), Refusal>, caller_is_requester: bool) -> v1::Outcome {
+    let Err(refusal) = answer else { return v1::Outcome { allowed: true, ..v1::Outcome::default() } };
+    let is_own = caller_is_requester && refusal == Refusal::AccessDenied;
+    let error = Error::from(refusal);
+    let message =
+        if is_own { "You are the requester, who never decides a request." } else { &*error.message };
+    v1::Outcome {
+        allowed: false,
+        reason: status::row(error.kind).reason.to_owned(),
+        message: message.to_owned(),
     }
 }
 

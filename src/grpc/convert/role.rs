@@ -41,7 +41,7 @@ impl From<Versioned<Role>> for v1::Role {
 
 /// The role of a message; `id` is what it gets when it has none of its own.
 pub(in crate::grpc) fn role(role: Option<v1::Role>, id: RoleId) -> Result<Role, Error> {
-    let role = role.ok_or_else(|| Error::invalid("A role is needed.").in_field("role"))?;
+    let role = role.ok_or_else(|| Error::required("role"))?;
     refuse_unsupported(&role)?;
     if role.approval_required == role.stages.is_empty() {
         let message = "A role has stages when approval is required, and none otherwise.";
@@ -57,30 +57,39 @@ pub(in crate::grpc) fn role(role: Option<v1::Role>, id: RoleId) -> Result<Role, 
         window: Window::read(&role.available_from, &role.available_to)
             .map_err(in_field("role.available_from"))?,
         justification: read_reason_rule(role.justification_rule)
-            .map_err(in_field("role.justification_rule"))?,
+            .map_err(in_field("role.justification_rule.pattern"))?,
         decision_reason: read_reason_rule(role.decision_reason_rule)
-            .map_err(in_field("role.decision_reason_rule"))?,
+            .map_err(in_field("role.decision_reason_rule.pattern"))?,
     };
-    let life = role.longest_life.ok_or_else(|| Error::invalid("A longest life is needed."));
-    let stages = role.stages.into_iter().map(stages::Stage::try_from).collect::<Result<_, _>>();
+    let life = role.longest_life.ok_or_else(|| Error::required("role.longest_life"))?;
+    let stages =
+        role.stages.into_iter().enumerate().map(|(index, stage)| {
+            stages::Stage::try_from(stage).map_err(|error| error.at("role.stages", index))
+        });
     Role {
-        id: if role.id.is_empty() { id } else { RoleId(uuid(&role.id).map_err(in_field("role.id"))?) },
+        id: if role.id.is_empty() { id } else { RoleId(uuid(&role.id, "role.id")?) },
         display_name: role.display_name,
         description: role.description,
-        longest_life: life.and_then(Life::try_from).map_err(in_field("role.longest_life"))?,
-        candidates: principals(role.candidates).map_err(in_field("role.candidates"))?,
-        stages: stages.map_err(in_field("role.stages"))?,
+        longest_life: Life::try_from(life).map_err(in_field("role.longest_life"))?,
+        candidates: principals(role.candidates, "role.candidates")?,
+        stages: stages.collect::<Result<_, _>>()?,
         rules,
     }
     .checked()
-    .map_err(in_field("role"))
+    .map_err(|error| error.within("role"))
 }
 
 /// The role of a message that replaces one, with the version of that.
 pub(in crate::grpc) fn revised_role(message: Option<v1::Role>) -> Result<Versioned<Role>, Error> {
-    let message = message.ok_or_else(|| Error::invalid("A role is needed.").in_field("role"))?;
-    let version = Version(message.revision);
-    let id = RoleId(uuid(&message.id).map_err(in_field("role.id"))?);
+    let message = message.ok_or_else(|| Error::required("role"))?;
+    let id = RoleId(uuid(&message.id, "role.id")?);
+    let version = match message.revision {
+        0 => {
+            let message = "is required: read the role, and send the revision that it has.";
+            return Err(Error::invalid(message).in_field("role.revision"));
+        }
+        revision => Version(revision),
+    };
     Ok(Versioned { version, value: role(Some(message), id)? })
 }
 
@@ -125,7 +134,7 @@ impl TryFrom<v1::Stage> for stages::Stage {
     type Error = Error;
 
     fn try_from(stage: v1::Stage) -> Result<Self, Error> {
-        Ok(Self { approvers: principals(stage.approvers)?, needed: stage.needed })
+        Ok(Self { approvers: principals(stage.approvers, "approvers")?, needed: stage.needed })
     }
 }
 
@@ -245,7 +254,7 @@ mod tests {
             (v1::Role { delegation_allowed: true, ..valid(vec![]) }, "role.delegation_allowed"),
         ];
         for (message, field) in table {
-            assert_eq!(role(Some(message), RoleId(Uuid::nil())).unwrap_err().field, Some(field));
+            assert_eq!(role(Some(message), RoleId(Uuid::nil())).unwrap_err().field.as_deref(), Some(field));
         }
     }
 }

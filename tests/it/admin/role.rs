@@ -261,11 +261,11 @@ async fn what_the_server_refuses_is_told_and_the_rest_is_done() {
     assert_eq!(code, 1);
     for line in [
         &*format!("refused    Taken  {}  ROLE_EXISTS: ", deleted.id),
-        "refused    Forgotten    INVALID_ARGUMENT: A role has stages when approval is required",
-        "refused    Contradictory    INVALID_ARGUMENT: A role has stages when approval is required",
-        "refused    Nobody    INVALID_ARGUMENT: A stage needs 1 to 100 approvers. (role)",
-        "refused    Endless    INVALID_ARGUMENT: A life is at most 3,660 days",
-        "refused    Short    INVALID_ARGUMENT: A life is a number of whole seconds. (role.longest_life)",
+        "refused    Forgotten    INVALID_ARGUMENT: role.stages: A role has stages when approval is required",
+        "refused    Contradictory    INVALID_ARGUMENT: role.stages: A role has stages when approval is required",
+        "refused    Nobody    INVALID_ARGUMENT: role.stages[0].needed must be 1 to 100.",
+        "refused    Endless    INVALID_ARGUMENT: role.longest_life: A life is at most 3,660 days",
+        "refused    Short    INVALID_ARGUMENT: role.longest_life: A life is a number of whole seconds.",
         "created    Fine  ",
         "6 refused, 1 created.\n",
         "countersign: not everything was done; see the lines above\n",

@@ -8,7 +8,7 @@ use countersign::domain::refusal::Refusal;
 use countersign::domain::version::{Version, Versioned};
 
 use super::chance::{Chance, REASONS};
-use super::real::{Real, person, role_of};
+use super::real::{Real, person, plain_refusal, role_of};
 use super::world::{Ask, Name, Role, World};
 use super::{Case, rules};
 
@@ -27,10 +27,10 @@ pub fn explained(case: &mut Case) {
             for (approve, would) in [(true, &explained.approve), (false, &explained.reject)] {
                 let ask = Ask::Decide { elevation: number, approve, reason };
                 let answer = case.real.answer(world, who, &ask).err();
-                assert_eq!(*would, answer.map(|refusal| format!("{refusal:?}")).unwrap_or_default());
+                assert_eq!(*would, answer.map(plain_refusal).unwrap_or_default());
             }
         }
-        assert_eq!(naive, real.map_err(|refusal| format!("{refusal:?}")));
+        assert_eq!(naive, real.map_err(plain_refusal));
     }
     named_can_decide(world, &case.real, number);
 }

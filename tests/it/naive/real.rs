@@ -307,7 +307,7 @@ fn plain_decided(decided: &event::Decided) -> world::Decided {
 }
 
 fn plain_explanation(explanation: Explanation) -> Explained {
-    let plain = |would: Result<(), Refusal>| would.err().map(|refusal| format!("{refusal:?}"));
+    let plain = |would: Result<(), Refusal>| would.err().map(plain_refusal);
     Explained {
         status: status_name(explanation.status),
         candidate: explanation.requester_is_candidate,
@@ -315,6 +315,14 @@ fn plain_explanation(explanation: Explanation) -> Explained {
         stages: explanation.stages.iter().map(plain_stage).collect(),
         approve: plain(explanation.approve).unwrap_or_default(),
         reject: plain(explanation.reject).unwrap_or_default(),
+    }
+}
+
+/// A refusal in one word, without the rule that a reason does not follow.
+pub fn plain_refusal(refusal: Refusal) -> String {
+    match refusal {
+        Refusal::ReasonNotAccepted(fault, _) => format!("ReasonNotAccepted({fault:?})"),
+        refusal => format!("{refusal:?}"),
     }
 }
 
