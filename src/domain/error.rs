@@ -191,13 +191,13 @@ impl Error {
         self.within(&format!("[{index}]")).within(list)
     }
 
-    /// Returns the message with the name that the caller knows the field by, where the message does not have it already.
+    /// Returns the message with the name that the caller knows the field by, unless the message begins with it.
     pub fn about(&self, field: &str) -> Cow<'_, str> {
         let message = &*self.message;
         if message.starts_with(char::is_lowercase) {
             return format!("{field} {message}").into();
         }
-        if message.contains(field) { message.into() } else { format!("{field}: {message}").into() }
+        if message.starts_with(field) { message.into() } else { format!("{field}: {message}").into() }
     }
 }
 

@@ -190,7 +190,7 @@ mod tests {
             ("", JSON, r#"{"RequestedTime":null,"RequestedTime":null}"#, REQUESTED_TIME),
         ] {
             let error = read(query, content_type, body).unwrap_err();
-            assert_eq!(error.field, Some(field), "{query} {body}");
+            assert_eq!(error.field.as_deref(), Some(field), "{query} {body}");
             assert_eq!(
                 error.message,
                 format!("{field} must be given only once, in the query or in the body.")
