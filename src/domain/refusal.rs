@@ -218,30 +218,6 @@ mod tests {
             (ended(Status::Expired), Kind::ElevationEnded, Some("EXPIRED"), "it expired."),
             (ended(Status::Rejected), Kind::ElevationEnded, Some("REJECTED"), "it was rejected."),
             (Refusal::OutsideWindow, Kind::OutsideWindow, None, "availability window"),
-            (
-                reason(ReasonFault::Missing, 0, ""),
-                Kind::ReasonNotAccepted,
-                None,
-                "The role requires a reason.",
-            ),
-            (
-                reason(ReasonFault::TooShort(9), 9, ""),
-                Kind::ReasonNotAccepted,
-                None,
-                "The reason is too short; it must have at least 9 visible characters.",
-            ),
-            (
-                reason(ReasonFault::Unlike, 9, "INC[0-9]"),
-                Kind::ReasonNotAccepted,
-                None,
-                "it must have at least 9 visible characters and match the pattern INC[0-9].",
-            ),
-            (
-                reason(ReasonFault::Missing, 0, "^(?<id>a)"),
-                Kind::ReasonNotAccepted,
-                None,
-                "it must match the pattern that the role has.",
-            ),
             (Refusal::RequestIdReused, Kind::RequestIdReused, None, "another request"),
             (Refusal::RequesterNotCandidate, Kind::RequesterNotCandidate, None, "only be rejected"),
             (Refusal::RoleChanged, Kind::RoleChanged, None, "Read it again."),
@@ -258,12 +234,41 @@ mod tests {
             assert!(error.message.contains(words), "{refusal:?}: {error}");
         }
         assert_eq!(Error::from(Refusal::StartTooLate).field.as_deref(), Some("requested_start"));
-        let details = |refusal| Error::from(refusal).details;
-        assert_eq!(
-            details(reason(ReasonFault::Missing, 3, "^<b>")),
-            [("shortest", "3".to_owned()), ("pattern", "^<b>".to_owned())]
-        );
-        assert_eq!(details(reason(ReasonFault::Missing, 0, "")), [("shortest", "0".to_owned())]);
+    }
+
+    #[test]
+    fn a_refused_reason_says_what_the_role_requires() {
+        use ReasonFault::{Missing, TooShort, Unlike};
+        let table = [
+            (Missing, 0, "", "The role requires a reason."),
+            (TooShort(9), 9, "", "The reason is too short; it must have at least 9 visible characters."),
+            (
+                Unlike,
+                0,
+                "INC",
+                "The reason does not match the pattern of the role; it must match the pattern INC.",
+            ),
+            (
+                Missing,
+                9,
+                "^INC[0-9]",
+                "The role requires a reason; it must have at least 9 visible characters and match the pattern ^INC[0-9].",
+            ),
+            (
+                Missing,
+                0,
+                "^(?<id>a)",
+                "The role requires a reason; it must match the pattern that the role has.",
+            ),
+        ];
+        for (fault, shortest, pattern, message) in table {
+            let rule = ReasonRule { required: true, shortest, pattern: Pattern::read(pattern).unwrap() };
+            let error = Error::from(Refusal::ReasonNotAccepted(fault, Box::new(rule)));
+            assert_eq!((error.kind, &*error.message), (Kind::ReasonNotAccepted, message));
+            let pattern = (!pattern.is_empty()).then(|| ("pattern", pattern.to_owned()));
+            let details: Vec<_> = [("shortest", shortest.to_string())].into_iter().chain(pattern).collect();
+            assert_eq!(error.details, details);
+        }
     }
 
     fn pending(status: ApprovalStatus) -> Refusal {
@@ -272,10 +277,5 @@ mod tests {
 
     fn ended(status: Status) -> Refusal {
         Refusal::ElevationEnded(status)
-    }
-
-    fn reason(fault: ReasonFault, shortest: u32, pattern: &str) -> Refusal {
-        let rule = ReasonRule { required: true, shortest, pattern: Pattern::read(pattern).unwrap() };
-        Refusal::ReasonNotAccepted(fault, Box::new(rule))
     }
 }
