@@ -220,7 +220,7 @@ mod tests {
             pattern: Pattern::read(&text(64)).unwrap(),
         };
         for (names, stages) in [(1, 0), (1, 8), (100, 0), (100, 8)] {
-            let principal = principals(vec![group(&text(256))]).unwrap().remove(0);
+            let principal = principals(vec![group(&text(256))], "candidates").unwrap().remove(0);
             let stage = stages::Stage { approvers: vec![principal.clone(); names], needed: 50 };
             let role = Role {
                 id: RoleId(Uuid::max()),
