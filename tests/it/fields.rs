@@ -76,11 +76,6 @@ async fn a_list_names_the_comparison_and_the_key_by_their_index() {
             "filter[1].value must be a GUID in its hyphenated form.",
         ),
         (
-            with_second(compared("longest_life", Operator::Eq, life(1, 1))),
-            "filter[1].value",
-            "filter[1].value: A life is a number of whole seconds.",
-        ),
-        (
             with_second(compared(
                 "longest_life",
                 Operator::Eq,
