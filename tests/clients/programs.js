@@ -36,8 +36,8 @@ export async function servePages() {
     return { origin: `http://127.0.0.1:${pages.address().port}`, stop: () => pages.close() };
 }
 
-// Starts the server on a store of its own, with the tokens of `people` and the roles of a file.
-export async function startServer(program, folder, { people, administrator, roles, origin }) {
+// Starts the server on a store of its own, with the tokens of `people`, the roles of a file, and more flags.
+export async function startServer(program, folder, { people, administrator, roles, origin, flags = [] }) {
     const run = (words, env) => execFileSync(program, words, { env: { ...process.env, ...env }, encoding: "utf8" });
     const account = name => `PRIV\\${name}`;
     const tokens = {};
@@ -47,6 +47,7 @@ export async function startServer(program, folder, { people, administrator, role
     const server = spawn(program, [
         "serve", "--data-dir", folder, "--listen", "127.0.0.1:0", "--log-format", "json",
         "--administrator", account(administrator), "--zone", "America/Los_Angeles", "--allowed-origin", origin,
+        ...flags,
     ], { stdio: ["ignore", "inherit", "pipe"] });
     process.on("exit", () => server.kill("SIGKILL"));
     const url = `http://${await addressOf(server)}`;

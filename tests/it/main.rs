@@ -6,6 +6,7 @@
 mod kit;
 
 mod admin;
+mod atom;
 mod auth;
 mod clock;
 mod contract;
