@@ -30,6 +30,7 @@ mod query;
 mod requests;
 mod roles;
 mod session;
+mod single;
 
 use std::sync::Arc;
 
@@ -92,6 +93,9 @@ impl Rest {
         match (target, &request.method) {
             (Target::ApprovalAction(id, Action::Approve), &Method::POST) => self.approve(id, request).await,
             (Target::ApprovalAction(id, Action::Reject), &Method::POST) => self.reject(id, request).await,
+            (Target::PendingApproval(id), &Method::GET | &Method::HEAD) => {
+                self.single::<PendingApprovals>(id, request).await
+            }
             (Target::PendingApprovals, &Method::GET | &Method::HEAD) => {
                 self.list::<PendingApprovals>(request).await
             }
@@ -99,6 +103,7 @@ impl Rest {
             (Target::RequestClose(id), &Method::POST) => self.close(id, request).await,
             (Target::Requests, &Method::GET | &Method::HEAD) => self.list::<Requests>(request).await,
             (Target::Requests, &Method::POST) => self.create(request, body).await,
+            (Target::Role(id), &Method::GET | &Method::HEAD) => self.single::<Roles>(id, request).await,
             (Target::Roles, &Method::GET | &Method::HEAD) => self.list::<Roles>(request).await,
             (Target::Metadata, &Method::GET | &Method::HEAD) => self.metadata(request),
             (Target::ServiceDocument, &Method::GET | &Method::HEAD) => self.service_document(request),

@@ -118,6 +118,10 @@ impl Set for PendingApprovals {
     const ACTIONS: &'static [&'static str] = &["Approve", "Reject"];
     type Row = Approval;
 
+    fn address(approval: &Approval) -> Option<&str> {
+        Some(&approval.id)
+    }
+
     fn key(approval: &Approval) -> String {
         guid_key(&approval.id)
     }

@@ -208,10 +208,12 @@ fn plain(target: Target) -> String {
             format!("/pamrequeststoapprove(guid'{id}')/{action}")
         }
         Target::Metadata => "/$metadata".into(),
+        Target::PendingApproval(id) => format!("/pamrequeststoapprove(guid'{id}')"),
         Target::PendingApprovals => "/pamrequeststoapprove".into(),
         Target::Request(id) => format!("/pamrequests(guid'{id}')"),
         Target::RequestClose(id) => format!("/pamrequests(guid'{id}')/Close"),
         Target::Requests => "/pamrequests".into(),
+        Target::Role(id) => format!("/pamroles(guid'{id}')"),
         Target::Roles => "/pamroles".into(),
         Target::ServiceDocument => String::new(),
         Target::Session => "/sessioninfo".into(),

@@ -17,6 +17,8 @@ use crate::status::{Error, Kind};
 pub(super) enum Target {
     /// An action on an approval.
     ApprovalAction(Uuid, Action),
+    /// One pending approval.
+    PendingApproval(Uuid),
     /// The list of pending approvals.
     PendingApprovals,
     /// What the types of the API are.
@@ -27,6 +29,8 @@ pub(super) enum Target {
     RequestClose(Uuid),
     /// The caller's requests: the list, and where new ones are posted.
     Requests,
+    /// One role that the caller may ask for.
+    Role(Uuid),
     /// The roles that the caller may ask for.
     Roles,
     /// The root, which names the sets.
@@ -51,11 +55,13 @@ impl Target {
             Self::ApprovalAction(_, Action::Approve) => APPROVE,
             Self::ApprovalAction(_, Action::Reject) => REJECT,
             Self::Metadata => METADATA,
+            Self::PendingApproval(_) => PENDING_APPROVAL,
             Self::PendingApprovals => PENDING_APPROVALS,
             Self::Request(_) => REQUEST,
             Self::RequestClose(_) => CLOSE,
             Self::Requests if method == Method::POST => CREATE,
             Self::Requests => REQUESTS,
+            Self::Role(_) => ROLE,
             Self::Roles => ROLES,
             Self::ServiceDocument => SERVICE_DOCUMENT,
             Self::Session => SESSION,
@@ -68,8 +74,10 @@ impl Target {
             Self::ApprovalAction(..) | Self::RequestClose(_) => "POST, OPTIONS",
             Self::Requests => "GET, HEAD, POST, OPTIONS",
             Self::Metadata
+            | Self::PendingApproval(_)
             | Self::PendingApprovals
             | Self::Request(_)
+            | Self::Role(_)
             | Self::Roles
             | Self::ServiceDocument
             | Self::Session => "GET, HEAD, OPTIONS",
@@ -102,6 +110,8 @@ pub(super) fn parse(path: &str) -> Result<Target, Error> {
         (None, []) if is(name, "pamroles") => Ok(Target::Roles),
         (None, []) if is(name, "sessioninfo") => Ok(Target::Session),
         (Some(key), []) if is(name, "pamrequests") => Ok(Target::Request(guid(key)?)),
+        (Some(key), []) if is(name, "pamrequeststoapprove") => Ok(Target::PendingApproval(guid(key)?)),
+        (Some(key), []) if is(name, "pamroles") => Ok(Target::Role(guid(key)?)),
         (Some(key), [action]) if is(name, "pamrequests") && is(unqualified(action), "close") => {
             Ok(Target::RequestClose(guid(key)?))
         }
@@ -175,15 +185,17 @@ fn not_found() -> Error {
 }
 
 /// What the REST API can be asked for, as the log and the metrics call it.
-pub const OPERATIONS: [&str; 11] = [
+pub const OPERATIONS: [&str; 13] = [
     APPROVE,
     CLOSE,
     CREATE,
     METADATA,
+    PENDING_APPROVAL,
     PENDING_APPROVALS,
     REJECT,
     REQUEST,
     REQUESTS,
+    ROLE,
     ROLES,
     SERVICE_DOCUMENT,
     SESSION,
@@ -192,10 +204,12 @@ const APPROVE: &str = "rest:Approve";
 const CLOSE: &str = "rest:Close";
 const CREATE: &str = "rest:Create";
 const METADATA: &str = "rest:$metadata";
+const PENDING_APPROVAL: &str = "rest:pamrequesttoapprove";
 const PENDING_APPROVALS: &str = "rest:pamrequeststoapprove";
 const REJECT: &str = "rest:Reject";
 const REQUEST: &str = "rest:pamrequest";
 const REQUESTS: &str = "rest:pamrequests";
+const ROLE: &str = "rest:pamrole";
 const ROLES: &str = "rest:pamroles";
 const SERVICE_DOCUMENT: &str = "rest:service";
 const SESSION: &str = "rest:sessioninfo";
@@ -211,10 +225,12 @@ mod tests {
         let targets = [
             Target::ApprovalAction(ID, Action::Approve),
             Target::ApprovalAction(ID, Action::Reject),
+            Target::PendingApproval(ID),
             Target::PendingApprovals,
             Target::Request(ID),
             Target::RequestClose(ID),
             Target::Requests,
+            Target::Role(ID),
             Target::Roles,
             Target::ServiceDocument,
             Target::Session,
@@ -331,10 +347,8 @@ mod tests {
             "/api/pamresources/pamrequeststoapprove/Approve".to_owned(),
             "/api/session/pamroles".to_owned(),
             "/api/session/sessioninfo/more".to_owned(),
-            format!("/api/pamresources/pamroles{key}"),
             format!("/api/pamresources/pamrequests{key}/Approve"),
             format!("/api/pamresources/pamrequeststoapprove{key}/Close"),
-            format!("/api/pamresources/pamrequeststoapprove{key}"),
             format!("/api/pamresources/pamrequeststoapprove{key}/Delete"),
             format!("/api/pamresources/pamrequeststoapprove{key}/Approve/more"),
             format!("/api/pamresources%2Fpamrequeststoapprove{key}/Approve"),

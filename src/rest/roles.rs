@@ -82,6 +82,10 @@ impl Set for Roles {
     ];
     type Row = Role;
 
+    fn address(role: &Role) -> Option<&str> {
+        Some(&role.id)
+    }
+
     fn key(role: &Role) -> String {
         guid_key(&role.id)
     }

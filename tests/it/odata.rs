@@ -187,7 +187,9 @@ async fn a_role_in_every_form_of_json() {
     let list = "/api/pamresources/pamroles?$select=RoleId,TTL,AvailableFrom,MFAEnabled&$inlinecount=allpages";
     let light = r#"{"odata.metadata":"http://pam.test:8086/api/pamresources/%24metadata#pamroles&$select=RoleId,TTL,AvailableFrom,MFAEnabled","odata.count":"1","value":[{"RoleId":"5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143","TTL":"3600","AvailableFrom":"0001-01-01T00:00:00","MFAEnabled":false}]}"#;
     let without = r#"{"odata.count":"1","value":[{"RoleId":"5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143","TTL":"3600","AvailableFrom":"0001-01-01T00:00:00","MFAEnabled":false}]}"#;
-    let metadata = r#""__metadata":{"type":"PAM.PamRole"}"#;
+    let address =
+        "http://pam.test:8086/api/pamresources/pamroles(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')";
+    let metadata = format!(r#""__metadata":{{"id":"{address}","uri":"{address}","type":"PAM.PamRole"}}"#);
     let verbose3 = format!(
         r#"{{"d":{{"__count":"1","results":[{{{metadata},"RoleId":"5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143","TTL":"3600","AvailableFrom":"0001-01-01T00:00:00","MFAEnabled":false}}]}}}}"#
     );

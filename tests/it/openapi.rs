@@ -46,7 +46,7 @@ async fn every_operation_is_served_and_no_other_method() {
     let kit = Kit::start().await;
     let mut words = BTreeSet::new();
     for (template, methods) in members(&description()["paths"]) {
-        let path = template.replace("{requestId}", ID).replace("{approvalId}", ID);
+        let path = template.replace("{requestId}", ID).replace("{approvalId}", ID).replace("{roleId}", ID);
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
             let status = kit.as_(JEN).rest(method, &path, "Content-Length: 0\r\n", "").await.status;
             let described = &methods[method.to_lowercase()];
@@ -66,7 +66,7 @@ async fn every_operation_is_served_and_no_other_method() {
 async fn every_answer_without_credentials_is_described() {
     let kit = Kit::start().await;
     for (template, methods) in members(&description()["paths"]) {
-        let path = template.replace("{requestId}", ID).replace("{approvalId}", ID);
+        let path = template.replace("{requestId}", ID).replace("{approvalId}", ID).replace("{roleId}", ID);
         for (method, operation) in members(methods) {
             let answer =
                 kit.anonymous().rest(&method.to_uppercase(), &path, "Content-Length: 0\r\n", "").await;

@@ -1,5 +1,5 @@
 //! Reads the Atom entry of a creation. The sender is not trusted: a document type is refused, so that no entity exists
-//! except the five of XML. Depth, attributes and namespaces have bounds, and the caller bounds the length.
+//! except the five of XML. Elements, their depth, attributes and namespaces have bounds, and the caller bounds the length.
 
 use std::collections::HashSet;
 
@@ -72,6 +72,8 @@ fn limits() -> ParserConfig {
 struct Reader {
     /// The elements that have begun and not ended, outermost first.
     open: Vec<Element>,
+    /// The number of elements that have begun.
+    elements: usize,
     /// The property that is being read.
     property: Property,
     properties: Vec<(String, Value)>,
@@ -103,7 +105,8 @@ struct Property {
 
 impl Reader {
     fn open(&mut self, name: OwnedName, attributes: &[OwnedAttribute]) -> Result<(), Error> {
-        if self.open.len() == DEEPEST {
+        self.elements += 1;
+        if self.open.len() == DEEPEST || self.elements > MOST_ELEMENTS {
             return Err(Error::invalid(TOO_LARGE));
         }
         let element = match (self.open.last(), name.namespace.as_deref(), &*name.local_name) {
@@ -180,9 +183,12 @@ fn only(is_there: &mut bool) -> Result<(), Error> {
 /// An entry of the .NET client is 5 elements deep, and a few more where it has links with entries of their own.
 const DEEPEST: usize = 32;
 const MOST_ATTRIBUTES: usize = 32;
+/// The library copies the namespaces in scope for each element.
+const MOST_ELEMENTS: usize = 1_000;
 const MOST_NAMESPACES: usize = 32;
 const MALFORMED: &str = "The body must be well-formed XML 1.0 in UTF-8.";
-const TOO_LARGE: &str = "An element of the entry is too deep, or has too many attributes or namespaces.";
+const TOO_LARGE: &str =
+    "The entry has too many elements, or an element is too deep or has too many attributes or namespaces.";
 
 #[cfg(test)]
 mod tests {
@@ -325,6 +331,8 @@ mod tests {
         assert!(properties(&deep(DEEPEST - 3)).is_ok());
         assert_eq!(message(&deep(DEEPEST - 2)), TOO_LARGE);
         assert_eq!(message(&deep(4_000)), TOO_LARGE);
+        assert!(properties(&entry(&"<a/>".repeat(MOST_ELEMENTS - 3))).is_ok());
+        assert_eq!(message(&entry(&"<a/>".repeat(MOST_ELEMENTS - 2))), TOO_LARGE);
         let attributes = |name: &str, most: usize| {
             (0..most).map(|number| format!(" {name}{number}='x'")).collect::<String>()
         };

@@ -4,11 +4,12 @@ use serde_json::{Map, Value, json};
 
 use super::answer::{Refusal, entity, header, named, refused};
 use super::parameter;
-use super::schema::{self, SERVICE_DOCUMENT, SINGLE};
+use super::schema::{self, SERVICE_DOCUMENT, single_of};
 use crate::rest::approvals::PendingApprovals;
 use crate::rest::list::Set;
 use crate::rest::metadata::{Described, sets};
 use crate::rest::requests::Requests;
+use crate::rest::roles::Roles;
 use crate::rest::session::Session;
 use crate::status::Kind;
 
@@ -78,7 +79,8 @@ impl Operation {
 pub(super) fn all() -> Vec<Operation> {
     let mut operations = vec![service_document(), metadata()];
     operations.extend(sets().iter().map(list));
-    operations.extend([session_of_old(), create(), read(), close(), approve(), reject()]);
+    operations.extend([session_of_old(), create(), read(), read_role(), read_approval()]);
+    operations.extend([close(), approve(), reject()]);
     operations
 }
 
@@ -153,7 +155,8 @@ fn create() -> Operation {
         "application/json": { "schema": schema::reference("NewPamRequest") },
         ATOM: {},
     });
-    let mut created = entity("The request that was filed, with all its properties.", SINGLE, ATOM);
+    let mut created =
+        entity("The request that was filed, with all its properties.", &single_of(Requests::TYPE), ATOM);
     let names: Vec<_> = Requests::PROPERTIES.iter().map(|property| property.column.name).collect();
     created["content"]["application/json"]["schema"]["required"] = names.into();
     created["headers"]["Location"] = header("Location");
@@ -185,16 +188,34 @@ fn create() -> Operation {
 }
 
 fn read() -> Operation {
-    let set = Described::of::<Requests>();
-    let mut answer = entity("The request.", SINGLE, ATOM);
-    let same = json!({ "requestId": "$request.path.requestId" });
-    answer["links"] = json!({ "Close": { "operationId": "Close", "parameters": same } });
-    let mut parameters = vec![key("requestId", "The id of the request."), parameter::select(&set)];
-    parameters.extend(["format", "v", "MaxDataServiceVersion"].map(parameter::reference));
     let about = "Reads a request. Whoever filed it, its approvers and administrators may.";
-    let refusals: &[Refusal] =
-        &[(Kind::AccessDenied, "The caller may not see the request, or there is none.")];
-    Operation { parameters, refusals, ..Operation::get(request(""), "pamrequest", about, answer) }
+    let mut read = single::<Requests>(request(""), "pamrequest", about);
+    let same = json!({ "requestId": "$request.path.requestId" });
+    read.answers[0].1["links"] = json!({ "Close": { "operationId": "Close", "parameters": same } });
+    read.parameters.push(key("requestId", "The id of the request."));
+    read
+}
+
+fn read_role() -> Operation {
+    let path = format!("{API}{}(guid'{{roleId}}')", Roles::NAME);
+    let mut read = single::<Roles>(path, "pamrole", "Reads a role that the caller may ask for.");
+    read.parameters.push(key("roleId", "The id of the role."));
+    read
+}
+
+fn read_approval() -> Operation {
+    let about = "Reads a request that waits for the caller's decision.";
+    let mut read = single::<PendingApprovals>(approval(""), "pamrequesttoapprove", about);
+    read.parameters.push(key("approvalId", APPROVAL_ID));
+    read
+}
+
+fn single<S: Set>(path: String, id: &'static str, about: &'static str) -> Operation {
+    let mut parameters = vec![parameter::select(&Described::of::<S>())];
+    parameters.extend(["format", "v", "MaxDataServiceVersion"].map(parameter::reference));
+    let answer = entity("The row.", &single_of(S::TYPE), ATOM);
+    let refusals: &[Refusal] = &[(Kind::AccessDenied, "The caller may not see the row, or there is none.")];
+    Operation { parameters, refusals, ..Operation::get(path, id, about, answer) }
 }
 
 fn close() -> Operation {

@@ -5,10 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use crate::rest::entity::{IDENTIFIER, MIN_VALUE};
-use crate::rest::list::Set;
 use crate::rest::metadata::{Described, sets};
 use crate::rest::model::{Column, Edm, Source};
-use crate::rest::requests::Requests;
 
 /// A form of JSON, as far as it shows in schemas.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -55,17 +53,22 @@ pub(super) fn all(codes: &BTreeSet<&'static str>) -> Value {
         for form in Form::ALL {
             schemas.insert(form.name(set.kind), entity(set, form));
             schemas.insert(form.name(&format!("{}List", set.kind)), list(set, form));
+            schemas.insert(form.name(&single_of(set.kind)), single(set, form));
         }
     }
     for form in Form::ALL {
         schemas.insert(form.name(IDENTIFIER), identifier(form));
-        schemas.insert(form.name(SINGLE), single(form));
         schemas.insert(form.name(SERVICE_DOCUMENT), service_document(form));
         schemas.insert(form.name(ERROR), error(codes, form));
     }
     schemas.insert("NewPamRequest".to_owned(), new_request(Some("null")));
     schemas.insert("NewPamRequestForm".to_owned(), new_request(None));
     Value::Object(schemas)
+}
+
+/// The name of the schema of one row of a type, by itself.
+pub(super) fn single_of(kind: &str) -> String {
+    format!("{kind}Single")
 }
 
 /// A schema that is described elsewhere.
@@ -167,13 +170,13 @@ fn list(set: &Described, form: Form) -> Value {
     }
 }
 
-fn single(form: Form) -> Value {
+fn single(set: &Described, form: Form) -> Value {
     match form {
         Form::Light => json!({
-            "allOf": [reference(Requests::TYPE)],
+            "allOf": [reference(set.kind)],
             "properties": { "odata.metadata": context() },
         }),
-        Form::Verbose => verbose(reference(&form.name(Requests::TYPE))),
+        Form::Verbose => verbose(reference(&form.name(set.kind))),
     }
 }
 
@@ -314,8 +317,6 @@ fn error(codes: &BTreeSet<&'static str>, form: Form) -> Value {
     })
 }
 
-/// One request, by itself.
-pub(super) const SINGLE: &str = "PamRequestSingle";
 /// Why something did not happen.
 pub(super) const ERROR: &str = "Error";
 /// The names of the lists.

@@ -1,0 +1,50 @@
+//! Single rows by their keys, as typed clients ask for them when a query names the key (`wire.md` 33).
+
+use axum::response::Response;
+use http::StatusCode;
+use http::request::Parts;
+use tonic::Status;
+use uuid::Uuid;
+
+use super::Rest;
+use super::entity::{answer, base_url};
+use super::filter::comparisons;
+use super::format::Format;
+use super::list::{Asked, Set, Single, entity, selected};
+use super::model;
+use super::query::ListOptions;
+use crate::status::{Error, Kind};
+
+impl Rest {
+    /// Answers the row of a set whose key is a GUID. The row is one of the list that the caller gets; any other row is
+    /// answered as one that does not exist (`wire.md` A15).
+    pub(super) async fn single<S: Set>(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
+        let options = ListOptions::parse_single(request.uri.query())?;
+        let base = base_url(request)?;
+        let format = Format::of(options.format.as_deref(), &request.headers);
+        let selected = selected::<S>(options.select.as_deref(), format)?;
+        let page = S::page(self, request, asked::<S>(id)?).await?;
+        let Some(row) = page.rows.first() else {
+            return Err(Error::new(Kind::AccessDenied, NO_SUCH_ROW).into());
+        };
+        let single = Single::of::<S>(&base, entity::<S>(row, &base, &selected, format));
+        Ok(answer(StatusCode::OK, format, &single))
+    }
+}
+
+/// What to ask the service for: the row with that key.
+fn asked<S: Set>(id: Uuid) -> Result<Asked, Error> {
+    let column = |path: &str| model::column(S::PROPERTIES.iter().map(|property| property.column), path);
+    let filter = comparisons(&format!("{} eq guid'{id}'", S::KEY[0]), &column)?;
+    Ok(Asked {
+        filter,
+        order_by: Vec::new(),
+        page_size: 1,
+        page_token: String::new(),
+        skip: 0,
+        include_total_size: false,
+    })
+}
+
+/// The words of the services for an object that the caller may not see.
+const NO_SUCH_ROW: &str = "You may not do this, or there is no such object.";
