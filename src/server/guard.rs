@@ -59,8 +59,8 @@ pub(super) struct Guarded<S> {
     stream: S,
     requests: Arc<Requests>,
     patience: Duration,
-    /// Runs from the first byte of a request until the request is served.
-    timer: Option<Pin<Box<Sleep>>>,
+    /// Runs from the first byte of a request until the request is served; with the number of requests before it.
+    timer: Option<(usize, Pin<Box<Sleep>>)>,
     /// How many requests are answered to the last byte.
     sent: usize,
     unserved: Option<Unserved>,
@@ -99,11 +99,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // hyper reads nothing while it serves a request, so the timer of a request that was served is dropped here.
+        let begun = self.requests.begun();
+        self.timer = self.timer.take().filter(|(before, _)| *before == begun);
         if !self.requests.all_ended() {
             self.timer = None;
             return Pin::new(&mut self.stream).poll_read(context, buffer);
         }
-        if let Some(timer) = &mut self.timer
+        if let Some((_, timer)) = &mut self.timer
             && timer.as_mut().poll(context).is_ready()
         {
             self.unserved = self.is_quiet().then_some(Unserved::TooSlow);
@@ -112,7 +115,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if buffer.filled().len() > before && self.timer.is_none() {
-            self.timer = Some(Box::pin(sleep(self.patience)));
+            self.timer = Some((begun, Box::pin(sleep(self.patience))));
         }
         read
     }

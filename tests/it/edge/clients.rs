@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::kit::{Answer, Kit, MAX, Options, SAM};
+use crate::kit::{Answer, Kit, MAX, Options, SAM, answered};
 use crate::races::instead::Gate;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -24,6 +24,20 @@ async fn a_silent_client_is_cut_like_one_whose_headers_are_slow() {
     let mut silent = TcpStream::connect(kit.address).await.unwrap();
     let cut = timeout(Duration::from_secs(30), silent.read(&mut [0; 16])).await;
     assert_eq!(cut.expect("it is cut").unwrap_or(0), 0);
+}
+
+/// The time for a head is over when the head is there, however long the client keeps the connection.
+#[tokio::test]
+async fn a_client_that_was_answered_may_ask_again_later() {
+    let limits = Limits { headers: Duration::from_millis(100), idle: HOUR, ..Limits::default() };
+    let kit = Kit::with(Options { limits, ..Options::default() }).await;
+    let mut stream = TcpStream::connect(kit.address).await.unwrap();
+    let list = format!("HEAD {LIST} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n", kit.token(SAM));
+    for _ in 0..3 {
+        answered(&mut stream, &list).await;
+        let more = timeout(Duration::from_millis(300), stream.read(&mut [0; 16])).await;
+        assert!(more.is_err(), "nothing comes, and the connection stays open: {more:?}");
+    }
 }
 
 #[tokio::test]
