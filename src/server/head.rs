@@ -72,9 +72,16 @@ mod tests {
     #[test]
     fn a_host_is_a_name_or_an_address_with_a_port_or_without() {
         let long = ["x".repeat(63), "y".repeat(63), "z".repeat(63), "w".repeat(61)].join(".");
-        for good in
-            ["pam", "a.b.", "A-b_c.d:1", "1.2.3.4:65535", "[::1]:80", &long, &format!("{}:1", &long[..253])]
-        {
+        for good in [
+            "pam",
+            "a_",
+            "a.b.",
+            "A-b_c.d:1",
+            "1.2.3.4:65535",
+            "[::1]:80",
+            &long,
+            &format!("{}:1", &long[..253]),
+        ] {
             assert!(host(good, "It").is_ok(), "{good}");
         }
         for bad in [
@@ -91,7 +98,6 @@ mod tests {
             "[1.2.3.4]",
             "[fe80::1%25lo]",
             "::1",
-            "a_",
             "-a",
             "a-.b",
             "a%20b",
