@@ -6,3 +6,4 @@ mod errors;
 mod log;
 mod reload;
 mod role;
+mod settings;

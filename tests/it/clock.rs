@@ -19,7 +19,7 @@ use tonic::Code;
 
 use crate::kit::{ANN, HandClock, JEN, Kit, SAM, reason, role};
 use crate::law::history::{History, role_change, sams_role};
-use crate::postgres::{self, Database};
+use crate::postgres::Database;
 
 fn seconds(seconds: i64) -> Option<Duration> {
     Some(Duration { seconds, nanos: 0 })
@@ -115,9 +115,12 @@ async fn time_passes_while_the_clock_is_behind() {
 #[tokio::test]
 async fn a_clock_that_was_ahead_for_a_moment_stops_decisions_until_time_has_caught_up() {
     was_ahead(Kit::start().await).await;
-    if !postgres::is_missing() {
-        was_ahead(Kit::on_postgres(Database::new().await).await).await;
-    }
+}
+
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
+#[tokio::test]
+async fn a_clock_that_was_ahead_for_a_moment_stops_decisions_until_time_has_caught_up_on_postgres() {
+    was_ahead(Kit::on_postgres(Database::new().await).await).await;
 }
 
 async fn was_ahead(kit: Kit) {
@@ -150,9 +153,12 @@ async fn was_ahead(kit: Kit) {
 #[tokio::test]
 async fn a_record_that_is_ahead_of_the_clock_is_waited_for() {
     record_is_ahead(Kit::start().await).await;
-    if !postgres::is_missing() {
-        record_is_ahead(Kit::on_postgres(Database::new().await).await).await;
-    }
+}
+
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
+#[tokio::test]
+async fn a_record_that_is_ahead_of_the_clock_is_waited_for_on_postgres() {
+    record_is_ahead(Kit::on_postgres(Database::new().await).await).await;
 }
 
 async fn record_is_ahead(kit: Kit) {
@@ -308,11 +314,9 @@ async fn what_is_filed_last_may_be_due_first() {
 }
 
 /// A node whose clock is not the database's writes nothing, and says so.
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test]
 async fn a_node_with_another_clock_than_the_database_decides_nothing() {
-    if postgres::is_missing() {
-        return;
-    }
     let database = Database::new().await;
     let clock = Arc::new(HandClock::new(SystemClock.now()));
     let skew = Skew { clock: clock.clone(), most: Life::from_seconds(600).unwrap() };

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::kit::{self, ANN, GIL, JEN, KIM, Kit, MAX, Options, SAM, role};
 use crate::metrics::Metrics;
-use crate::postgres::{self, Database};
+use crate::postgres::Database;
 use crate::races::instead::{Counts, Gate, that_counts};
 
 const GAUGES: [&str; 4] = [
@@ -27,11 +27,10 @@ async fn pending_and_active_elevations_are_counted() {
     are_counted(&Kit::start().await).await;
 }
 
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test]
 async fn pending_and_active_elevations_are_counted_on_postgres() {
-    if !postgres::is_missing() {
-        are_counted(&Kit::on_postgres(Database::new().await).await).await;
-    }
+    are_counted(&Kit::on_postgres(Database::new().await).await).await;
 }
 
 async fn are_counted(kit: &Kit) {
@@ -69,13 +68,12 @@ async fn what_has_ended_is_neither_pending_nor_active_though_the_scheduler_is_la
     the_scheduler_is_late(&kit, &gate).await;
 }
 
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test]
 async fn what_has_ended_is_neither_pending_nor_active_though_the_scheduler_is_late_on_postgres() {
-    if !postgres::is_missing() {
-        let gate = Arc::new(Gate::default());
-        let options = Options { before_store: Some(gate.before()), ..Options::default() };
-        the_scheduler_is_late(&Kit::on_postgres_with(options, Database::new().await).await, &gate).await;
-    }
+    let gate = Arc::new(Gate::default());
+    let options = Options { before_store: Some(gate.before()), ..Options::default() };
+    the_scheduler_is_late(&Kit::on_postgres_with(options, Database::new().await).await, &gate).await;
 }
 
 async fn the_scheduler_is_late(kit: &Kit, gate: &Gate) {

@@ -9,7 +9,7 @@ mod machine;
 use std::env;
 use std::process::Command;
 
-use crate::postgres::{self, Database};
+use crate::postgres::Database;
 use client::{Act, Answer, Entry};
 use judge::{Remains, judge};
 use machine::{Machine, Place};
@@ -20,11 +20,10 @@ async fn what_is_acknowledged_outlives_kill_9() {
 }
 
 /// Of the server, and now and then of the database under it.
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_acknowledged_outlives_kill_9_on_postgres() {
-    if !postgres::is_missing() {
-        outlives(Place::Postgres(Database::alone().await)).await;
-    }
+    outlives(Place::Postgres(Database::alone().await)).await;
 }
 
 #[expect(clippy::print_stdout, reason = "how much was judged")]

@@ -11,21 +11,19 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::kit::{ANN, GIL, JEN, KIM, Kit, SAM, START, reason, role};
-use crate::postgres::{self, Database};
+use crate::postgres::Database;
 
-/// Two servers on one database; none where there is no PostgreSQL.
-async fn nodes() -> Option<[Kit; 2]> {
-    if postgres::is_missing() {
-        return None;
-    }
+/// Two servers on one database.
+async fn nodes() -> [Kit; 2] {
     let one = Kit::on_postgres(Database::new().await).await;
     let other = one.another_node().await;
-    Some([one, other])
+    [one, other]
 }
 
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_approvers_at_two_nodes_exactly_one_wins() {
-    let Some(nodes) = nodes().await else { return };
+    let nodes = nodes().await;
     let role = nodes[0].role().await;
     let mut wins = [0, 0];
     for round in 0..500 {
@@ -64,9 +62,10 @@ async fn of_two_approvers_at_two_nodes_exactly_one_wins() {
     assert!(wins[0] > 0 && wins[1] > 0, "a race that one side always wins is none: {wins:?}");
 }
 
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test]
 async fn what_one_node_acknowledges_the_other_shows_at_once() {
-    let Some([one, other]) = nodes().await else { return };
+    let [one, other] = nodes().await;
     let role = one.role().await;
     for _ in 0..10 {
         let filed = one.as_(JEN).file(&role.id).await.unwrap();
@@ -76,9 +75,10 @@ async fn what_one_node_acknowledges_the_other_shows_at_once() {
     }
 }
 
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test]
 async fn the_next_page_is_read_at_the_other_node_and_shows_the_moment_of_the_first() {
-    let Some([one, other]) = nodes().await else { return };
+    let [one, other] = nodes().await;
     let role = one.role().await;
     let mut filed = Vec::new();
     for _ in 0..5 {
@@ -101,9 +101,10 @@ async fn the_next_page_is_read_at_the_other_node_and_shows_the_moment_of_the_fir
     assert!(token.is_empty());
 }
 
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_record_of_both_nodes_is_one_chain_without_a_gap() {
-    let Some(nodes) = nodes().await else { return };
+    let nodes = nodes().await;
     let mut running = JoinSet::new();
     for number in 0..40 {
         let node = &nodes[number % 2];
@@ -123,10 +124,11 @@ async fn the_record_of_both_nodes_is_one_chain_without_a_gap() {
 }
 
 /// Half of them start, half of them end, in another order than they were filed, while both nodes look for what is due.
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_due_is_done_once_whichever_node_does_it() {
     const COUNT: i64 = 200;
-    let Some(nodes) = nodes().await else { return };
+    let nodes = nodes().await;
     let open = nodes[0].role_with(&[], 0).await;
     let brief =
         Role { pending_timeout: Some(Duration { seconds: 500, nanos: 0 }), ..role("Brief", &[SAM], 1) };
@@ -199,11 +201,9 @@ fn a_password_on_the_command_line_is_refused_and_not_repeated() {
 }
 
 /// A node of a version that knows no `due` would leave what no scheduler ends. The database refuses what it writes.
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test]
 async fn what_an_older_node_would_write_is_refused() {
-    if postgres::is_missing() {
-        return;
-    }
     let database = Database::new().await;
     let kit = Kit::on_postgres(database.clone()).await;
     let open = kit.role_with(&[], 0).await;

@@ -34,21 +34,11 @@ pub struct Database {
     schema: String,
 }
 
-/// Whether there is no PostgreSQL here, so that its tests are skipped and say so. With `CI=true` they never are.
-#[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
-pub fn is_missing() -> bool {
-    let missing = programs().is_none();
-    assert!(!missing || std::env::var_os("CI").is_none(), "there is no PostgreSQL here");
-    if missing {
-        println!("SKIPPED: there is no PostgreSQL here");
-    }
-    missing
-}
-
 impl Server {
     /// A server that is nobody else's.
     pub fn start() -> Self {
-        let programs = programs().expect("a test that needs PostgreSQL asks whether it is missing");
+        let programs = programs()
+            .expect("PostgreSQL; tests that need it are ignored by no_postgres, which build.rs sets");
         let folder = tempfile::Builder::new().prefix("countersign-pg-").tempdir().unwrap();
         let mut shell = as_somebody(&folder)
             .args(["sh", "-c", SCRIPT, "sh"])

@@ -19,7 +19,7 @@ use tokio::sync::Barrier;
 use tonic_types::StatusExt;
 
 use crate::kit::{ANN, JEN, KIM, Kit, Options, Person, SAM, reason, role};
-use crate::postgres::{self, Database};
+use crate::postgres::Database;
 
 /// One racer: who, which way, over which dialect.
 type Racer = (&'static str, &'static str, bool);
@@ -139,11 +139,9 @@ async fn eight_callers_and_the_clock_bring_about_one_outcome() {
     assert_decided_once(&campaign::run(&[kit], approvals(200)).await);
 }
 
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn eight_callers_at_two_nodes_and_the_clock_bring_about_one_outcome() {
-    if postgres::is_missing() {
-        return;
-    }
     let one = Kit::on_postgres_with(unlimited(), Database::new().await).await;
     let other = one.another_node().await;
     assert_decided_once(&campaign::run(&[one, other], approvals(60)).await);

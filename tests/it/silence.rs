@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::kit::{Kit, SAM};
 use crate::law::history::{History, approval_id, committed, record};
-use crate::postgres::{self, Database};
+use crate::postgres::Database;
 
 /// The way to a server, which can fall silent. What was sent meanwhile arrives when it speaks again.
 struct Way {
@@ -87,11 +87,9 @@ async fn one_caller(store: Arc<dyn Store>) {
 }
 
 /// The standby takes over once the store says that it is not ready.
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_that_falls_silent_costs_a_caller_the_failover_and_five_seconds_at_most() {
-    if postgres::is_missing() {
-        return;
-    }
     let database = Database::new().await;
     let (primary, standby) = (Way::to(&database, true).await, Way::to(&database, false).await);
     let store = open(&database, [&primary, &standby]).await;
@@ -112,11 +110,9 @@ async fn a_primary_that_falls_silent_costs_a_caller_the_failover_and_five_second
 }
 
 /// Without a caller the store finds out, too, whether it is the primary that is silent or its standby that took over.
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_nobody_uses_notices_that_its_server_is_silent() {
-    if postgres::is_missing() {
-        return;
-    }
     let database = Database::new().await;
     let (primary, standby) = (Way::to(&database, true).await, Way::to(&database, false).await);
     let store = open(&database, [&primary, &standby]).await;
@@ -130,11 +126,9 @@ async fn a_store_that_nobody_uses_notices_that_its_server_is_silent() {
 }
 
 /// Of all connections one alone hangs, which no other connection can tell.
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_reader_that_hangs_takes_all_of_its_age_with_it() {
-    if postgres::is_missing() {
-        return;
-    }
     let database = Database::alone().await;
     let store = database.open().await;
     committed(&store, History::filed(1).change()).await;
@@ -173,11 +167,9 @@ async fn record_of(store: &Arc<dyn Store>) -> Result<(), Kind> {
 }
 
 /// Every process of the server is stopped, and goes on later.
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_whose_server_is_frozen_is_not_ready_until_it_goes_on() {
-    if postgres::is_missing() {
-        return;
-    }
     let database = Database::alone().await;
     let kit = Kit::on_postgres(database.clone()).await;
     let filed = kit.pending().await;

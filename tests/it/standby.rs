@@ -11,14 +11,12 @@ use tonic::{Code, Status};
 
 use crate::kit::{ANN, JEN, KIM, Kit, Person, SAM, reason};
 use crate::law::postgres::{keep_waiting, set_standby, waits_for_standby};
-use crate::postgres::{self, Database};
+use crate::postgres::Database;
 
 /// The commit of sam's approval stops to wait for the standby, again and again, until the server gives up.
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_approval_whose_wait_was_cut_short_is_not_confirmed_by_its_repeat() {
-    if postgres::is_missing() {
-        return;
-    }
     let database = Database::alone().await;
     let kit = Kit::on_postgres(database.clone()).await;
     let filed = kit.pending().await;
@@ -52,11 +50,9 @@ async fn an_approval_whose_wait_was_cut_short_is_not_confirmed_by_its_repeat() {
 }
 
 /// Every response that reports an earlier decision, filing or change of a role.
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_response_that_reports_what_is_there_waits_for_the_standby() {
-    if postgres::is_missing() {
-        return;
-    }
     let database = Database::alone().await;
     let kit = Kit::on_postgres(database.clone()).await;
     let [ann, jen, sam, kim] = [ANN, JEN, SAM, KIM].map(|name| kit.as_(name));

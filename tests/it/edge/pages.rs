@@ -11,7 +11,7 @@ use prost::Message;
 use tonic::{Response, Status};
 
 use crate::kit::{ANN, JEN, Kit, Options, SAM, principal, role};
-use crate::postgres::{self, Database};
+use crate::postgres::Database;
 
 /// What a page may have, and what is around its rows.
 const LARGEST: usize = 1_048_576 + 128;
@@ -21,11 +21,10 @@ async fn wide_roles_are_listed_in_pages_that_clients_take() {
     wide_roles(Kit::start().await).await;
 }
 
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test]
 async fn wide_roles_are_listed_in_pages_that_clients_take_on_postgres() {
-    if !postgres::is_missing() {
-        wide_roles(Kit::on_postgres(Database::new().await).await).await;
-    }
+    wide_roles(Kit::on_postgres(Database::new().await).await).await;
 }
 
 async fn wide_roles(kit: Kit) {
@@ -67,11 +66,10 @@ async fn wordy_requests_are_listed_in_pages_that_clients_take() {
     wordy_requests(Kit::with(without_quota()).await).await;
 }
 
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test]
 async fn wordy_requests_are_listed_in_pages_that_clients_take_on_postgres() {
-    if !postgres::is_missing() {
-        wordy_requests(Kit::on_postgres_with(without_quota(), Database::new().await).await).await;
-    }
+    wordy_requests(Kit::on_postgres_with(without_quota(), Database::new().await).await).await;
 }
 
 fn without_quota() -> Options {

@@ -19,13 +19,9 @@ use super::Backend;
 use super::history::{History, committed, elevation_id, record, role_change, sams_role, together};
 use super::lists::{caller, everything, list};
 use crate::kit::{SAM, START};
-use crate::postgres::{self, Database, Server};
+use crate::postgres::{Database, Server};
 
 impl Backend for Database {
-    fn is_missing() -> bool {
-        postgres::is_missing()
-    }
-
     async fn empty() -> Self {
         Self::new().await
     }
@@ -53,11 +49,9 @@ const VERSION_4: [&str; 4] = [
 ];
 
 /// The session that commits is killed again and again while changes come in.
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_connection_loses_nothing_that_was_acknowledged_and_doubles_nothing() {
-    if postgres::is_missing() {
-        return;
-    }
     let database = Database::new().await;
     let store = database.open().await;
     let killer = {
@@ -81,11 +75,9 @@ async fn a_killed_connection_loses_nothing_that_was_acknowledged_and_doubles_not
     accounted_for(&store, &answers).await;
 }
 
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_crashes_and_starts_again_is_taken_up_again() {
-    if postgres::is_missing() {
-        return;
-    }
     let database = Database::alone().await;
     let store = database.open().await;
     let server = database.server.clone();
@@ -96,11 +88,9 @@ async fn a_server_that_crashes_and_starts_again_is_taken_up_again() {
 
 /// A commit that waits for a standby is told as a success when it stops to wait. It is one only when a later commit does
 /// reach the standby.
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_that_stopped_to_wait_for_its_standby_is_looked_up() {
-    if postgres::is_missing() {
-        return;
-    }
     let database = Database::alone().await;
     let store = database.open().await;
     committed(&store, History::filed(1).change()).await;
@@ -120,11 +110,9 @@ async fn a_commit_that_stopped_to_wait_for_its_standby_is_looked_up() {
 }
 
 /// A whole group is committed, nobody is told, and the first look-up is refused. What is there already is not tried again.
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_look_up_that_is_refused_is_made_again() {
-    if postgres::is_missing() {
-        return;
-    }
     let database = Database::alone().await;
     let store = database.open().await;
     let operator = database.connect().await;
@@ -173,11 +161,9 @@ async fn a_look_up_that_is_refused_is_made_again() {
 }
 
 /// Whoever is in between takes connections, but lets no statement through, and then goes on as if nothing had been.
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_are_never_ready_for_use_are_given_up() {
-    if postgres::is_missing() {
-        return;
-    }
     let database = Database::new().await;
     let between = Arc::new(AtomicBool::new(true));
     let port = proxy(&database, between.clone()).await;
@@ -210,11 +196,9 @@ async fn connections_that_are_never_ready_for_use_are_given_up() {
     timeout(Duration::from_secs(60), again).await.expect("it goes on");
 }
 
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_server_is_down_everybody_is_told_so() {
-    if postgres::is_missing() {
-        return;
-    }
     let database = Database::alone().await;
     let store = database.open().await;
     committed(&store, History::filed(1).change()).await;
@@ -229,11 +213,9 @@ async fn while_the_server_is_down_everybody_is_told_so() {
     assert_eq!(record(&store).await.len(), 2);
 }
 
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test]
 async fn a_read_that_is_given_up_leaves_no_moment_open_for_the_next() {
-    if postgres::is_missing() {
-        return;
-    }
     let database = Database::new().await;
     let store = database.open().await;
     committed(&store, role_change(&sams_role(), Version::ABSENT)).await;
@@ -256,11 +238,9 @@ async fn a_read_that_is_given_up_leaves_no_moment_open_for_the_next() {
 }
 
 /// The server has a certificate for the first of its two addresses.
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test]
 async fn the_certificate_of_the_server_is_verified() {
-    if postgres::is_missing() {
-        return;
-    }
     let database = Database::alone().await;
     let pid = std::process::id().to_be_bytes();
     let address = |last| format!("127.{}.{}.{last}", pid[2], pid[3]);
@@ -291,11 +271,9 @@ async fn the_certificate_of_the_server_is_verified() {
     assert!(open(1, "sslmode=disable").await.is_err());
 }
 
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test]
 async fn a_store_of_a_newer_version_is_refused() {
-    if postgres::is_missing() {
-        return;
-    }
     let database = Database::new().await;
     drop(database.open().await);
     database.connect().await.batch_execute("INSERT INTO migration VALUES (99)").await.unwrap();
@@ -304,11 +282,9 @@ async fn a_store_of_a_newer_version_is_refused() {
     assert_eq!(refused.cause.unwrap().to_string(), "the store was written by a newer version of Countersign");
 }
 
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test]
 async fn nodes_that_start_at_once_make_the_store_once() {
-    if postgres::is_missing() {
-        return;
-    }
     let database = Database::new().await;
     let (one, other) = tokio::join!(database.open(), database.open());
     committed(&one, History::filed(1).change()).await;
@@ -332,11 +308,9 @@ async fn what_is_no_url_is_refused_and_not_repeated() {
 }
 
 /// A frozen host takes connections and says nothing.
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test]
 async fn of_several_hosts_the_first_that_answers_is_taken() {
-    if postgres::is_missing() {
-        return;
-    }
     let database = Database::new().await;
     let frozen = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = frozen.local_addr().unwrap().port();
