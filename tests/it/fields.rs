@@ -177,7 +177,10 @@ async fn rest_names_the_fields_as_its_clients_know_them() {
     let role = kit.role().await.id;
     let too_long = "x".repeat(1_025);
     for (query, message) in [
-        ("RequestedTTL=60".to_owned(), "RoleId is required."),
+        (
+            "RequestedTTL=60".to_owned(),
+            "RoleId is required, in the query or in a body whose Content-Type is application/json, application/x-www-form-urlencoded or application/atom+xml.",
+        ),
         ("RoleId=undefined".to_owned(), "RoleId must be a GUID in its hyphenated form."),
         (
             format!("RoleId={role}&RequestedTTL=99999999999"),
