@@ -31,11 +31,11 @@ pub fn creation(text: &str) {
         Err(error) => return has_our_words(&error),
     };
     for name in NAMES {
-        let again = format!("{query}&{}=", name.to_ascii_lowercase());
+        let again = format!("{}=&{query}", name.to_ascii_lowercase());
         let twice = self::read(&again, content_type, body).map(|read| read.is_err());
         assert!(twice.is_none_or(|twice| twice == fields.gives(name)), "{name} is given twice");
     }
-    let is_replaced = ["fffd", "%ef%bf%bd", "\u{fffd}", "gb"];
+    let is_replaced = ["fffd", "65533", "%ef%bf%bd", "\u{fffd}", "gb", "chinese", "iso-ir-58"];
     let is_replaced = is_replaced.iter().any(|written| text.to_ascii_lowercase().contains(written));
     for name in NAMES {
         let value = fields.take(name).unwrap_or_default();
