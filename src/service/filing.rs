@@ -105,7 +105,7 @@ impl Service {
             role,
             now,
             live: filing.life == Some(Life::ZERO),
-            load: self.policy.quota.is_set(),
+            load: self.policy.quota.is_set() && turn.line().most().is_none(),
             client_request: filing.client_request.map(|request| request.id),
         };
         let read = self.store.filing(key).await?;
@@ -148,7 +148,8 @@ impl Service {
         line: &mut Line,
         request: &'a Context,
     ) -> Option<Step<'a>> {
-        let guarded = key.load || key.client_request.is_some();
+        let counted = self.policy.quota.is_set();
+        let guarded = counted || key.client_request.is_some();
         let before = if guarded { line.unknown_at(read.guard)? } else { Vec::new() };
         let same_name = |other: &turns::Filing| {
             other.client_request.is_some() && other.client_request == key.client_request
@@ -156,7 +157,13 @@ impl Service {
         if before.iter().any(same_name) {
             return Some(Step::Behind(line.guard()));
         }
-        read.load = with_filings(read.load, &before);
+        if key.load {
+            read.load = with_filings(read.load, &before);
+            line.set_most(Some(read.load));
+        } else if counted {
+            // Another node may have filed since it was known.
+            read.load = line.most()?;
+        }
         let facts = Facts {
             live: &read.live,
             load: read.load,
@@ -165,6 +172,11 @@ impl Service {
             ..self.facts(caller, request)
         };
         let events = match decide(&facts, Command::File(filing.clone()), key.now) {
+            // Less may be asked for by now.
+            Err(Refusal::TooManyFilings(_) | Refusal::TooManyPending(_)) if !key.load => {
+                line.set_most(None);
+                return None;
+            }
             // What is on its way may fail yet, and then it does not count.
             Err(Refusal::TooManyFilings(_) | Refusal::TooManyPending(_)) if !before.is_empty() => {
                 return Some(Step::Behind(line.guard()));

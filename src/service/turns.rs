@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 use crate::domain::id::{AccountId, ElevationId};
+use crate::domain::quota::Load;
 use crate::domain::version::Version;
 
 /// The requesters who are filing now.
@@ -55,13 +56,16 @@ pub(super) struct Line {
     /// The version of the guard before the first of them.
     start: Version,
     filings: VecDeque<Filing>,
+    /// What the requester asks for at most, with all of them. It only falls by what time and approvers do, so it need not be
+    /// counted for each filing.
+    most: Option<Load>,
     /// How many times they were forgotten.
     forgotten: u64,
 }
 
 impl Default for Line {
     fn default() -> Self {
-        Self { start: Version::ABSENT, filings: VecDeque::new(), forgotten: 0 }
+        Self { start: Version::ABSENT, filings: VecDeque::new(), most: None, forgotten: 0 }
     }
 }
 
@@ -87,6 +91,9 @@ impl Line {
         let end = self.guard();
         if self.filings.is_empty() || guard.0 > end.0 {
             // Another node has filed, or nobody has.
+            if guard.0 != end.0 {
+                self.most = None;
+            }
             self.filings.clear();
             self.start = guard;
         }
@@ -99,11 +106,25 @@ impl Line {
         Version(self.start.0.saturating_add(self.filings.len() as u64))
     }
 
+    /// What the requester asks for at most, if that is known.
+    pub(super) fn most(&self) -> Option<Load> {
+        self.most
+    }
+
+    /// Takes in what was counted, or that it has to be counted.
+    pub(super) fn set_most(&mut self, load: Option<Load>) {
+        self.most = load;
+    }
+
     /// Adds a filing that was queued to be committed.
     pub(super) fn push(&mut self, filing: Filing) -> Place {
         if self.filings.len() == LONGEST_LINE {
             self.filings.pop_front();
             self.start = self.start.next();
+        }
+        if let Some(most) = &mut self.most {
+            most.filings += 1;
+            most.pending += u64::from(filing.pending);
         }
         self.filings.push_back(filing);
         Place(self.forgotten)
@@ -113,6 +134,7 @@ impl Line {
     pub(super) fn forget(&mut self, place: Place) {
         if place.0 == self.forgotten {
             self.forgotten += 1;
+            self.most = None;
             self.filings.clear();
         }
     }
@@ -146,11 +168,16 @@ mod tests {
             assert_eq!(line.unknown_at(Version(guard)).unwrap(), filings[unknown..], "{guard}");
         }
         assert_eq!(line.unknown_at(Version(6)), None, "what was before is not known");
+        line.set_most(Some(Load { pending: 1, filings: 4 }));
         assert_eq!(line.unknown_at(Version(12)), Some(vec![]), "another node has filed");
+        assert_eq!(line.most(), None, "and nobody knows what");
         assert_eq!(line.guard(), Version(12));
 
+        line.set_most(Some(Load { pending: 1, filings: 4 }));
         line.push(filings[0]);
+        assert_eq!(line.most(), Some(Load { pending: 2, filings: 5 }));
         line.forget(places[1]);
+        assert_eq!(line.most(), None);
         assert_eq!(line.unknown_at(Version(12)), Some(vec![]));
         let place = line.push(filings[0]);
         line.forget(places[2]);
