@@ -181,7 +181,7 @@ async fn rest_names_the_fields_as_its_clients_know_them() {
             "RequestedTTL=60".to_owned(),
             "RoleId is required, in the query or in a body whose Content-Type is application/json, application/x-www-form-urlencoded or application/atom+xml.",
         ),
-        ("RoleId=undefined".to_owned(), "RoleId must be a GUID in its hyphenated form."),
+        ("RoleId=undefined".to_owned(), "RoleId must be a GUID with its hyphens."),
         (
             format!("RoleId={role}&RequestedTTL=99999999999"),
             "RequestedTTL: A life is at most 3,660 days, and never negative.",
