@@ -17,7 +17,7 @@ use crate::auth::tokens::TokensFile;
 use crate::config::{Cli, Data, Serve, StoreLocation, zone_name};
 use crate::ports::Clock;
 use crate::store::postgres::PostgresStore;
-use crate::store::sqlite;
+use crate::store::sqlite::{self, Availability};
 use crate::system::SystemClock;
 
 /// The finding of one check.
@@ -141,8 +141,12 @@ fn file(path: &Path, data: &Data) -> Vec<Finding> {
         return vec![Finding::Error(cannot(what, error, "").to_string())];
     }
     let finding = match sqlite::check(path) {
-        Ok(true) => Finding::Ok(format!("the store is {}", path.display())),
-        Ok(false) => Finding::Ok(format!("the store will be made: {}", path.display())),
+        Ok(Availability::Absent) => Finding::Ok(format!("the store will be made: {}", path.display())),
+        Ok(Availability::Free) => Finding::Ok(format!("the store is {}", path.display())),
+        Ok(Availability::InUse) => Finding::Busy(format!(
+            "the store {} is open in another process; a server may be running",
+            path.display()
+        )),
         Err(error) => {
             Finding::Error(cannot(format_args!("use the store {}", path.display()), error, "").to_string())
         }

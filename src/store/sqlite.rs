@@ -40,7 +40,7 @@ use crate::metrics::{OneMore, StoreMetrics};
 use crate::record::Envelope;
 use crate::traces::Part;
 pub use backup::backup;
-pub use check::check;
+pub use check::{Availability, check};
 use integrity::Inspection;
 use place::{Files, Place};
 use reader::Reader;

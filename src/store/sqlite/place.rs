@@ -99,6 +99,16 @@ impl Place {
         Ok(file)
     }
 
+    /// Returns whether another process has the store open. The handle is closed, so a process that has the store open must
+    /// not call this.
+    pub(super) fn is_locked(&self) -> Result<bool, Error> {
+        match self.open()?.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(cannot("lock", &self.0, error)),
+        }
+    }
+
     /// Opens the file to read and write. Never while SQLite has it open, unless the handle is kept: closing any handle on a
     /// file drops every lock of `fcntl` that the process has on it.
     pub(super) fn open(&self) -> Result<File, Error> {
