@@ -2,7 +2,8 @@
 //!
 //! A connection whose request line and headers take too long is cut, while an idle one may wait. hyper has one timer for
 //! both, so it gets the longer time, and this wrapper of the stream keeps the shorter one: from the first byte of a request
-//! until the request has reached the service.
+//! until the request has reached the service. The start of a head that comes in one read with an earlier request cannot be
+//! told from the end of that request, so it has the longer time until more bytes come.
 //!
 //! To a head that it cannot read hyper writes an answer of its own, without a body, and then ends the connection. That
 //! answer is held back. It is known by its time and not by its bytes: all that was begun has been sent, and nothing has

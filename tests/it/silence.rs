@@ -153,9 +153,15 @@ async fn one_reader_that_hangs_takes_all_of_its_age_with_it() {
     }
     database.server.signal("CONT", stopped);
     assert!(refused <= 2, "{refused} callers waited");
-    read_at_once(&store).await;
-    let kept = database.backends().await;
-    assert!(refused == 0 || kept.iter().all(|pid| !readers.contains(pid)), "{kept:?} {readers:?}");
+    // A connection that was given up is closed when its turn comes, and its process ends a moment later.
+    let replaced = async {
+        while database.backends().await.iter().any(|pid| readers.contains(pid)) {
+            read_at_once(&store).await;
+        }
+    };
+    if refused > 0 {
+        timeout(Duration::from_secs(20), replaced).await.expect("no reader of that age is kept");
+    }
 }
 
 async fn record_of(store: &Arc<dyn Store>) -> Result<(), Kind> {
