@@ -129,8 +129,10 @@ impl Service {
             Step::Queued(committing, place) => (committing, place),
         };
         let committed = committing.await;
-        if let (Some(place), Ok(None) | Err(_)) = (place, &committed) {
-            turn.line().forget(place);
+        match (place, &committed) {
+            (Some(_), Ok(Some(_))) => turn.line().commit(filing.elevation),
+            (Some(place), Ok(None) | Err(_)) => turn.line().forget(place),
+            (None, _) => {}
         }
         let Some(elevation) = committed? else { return Ok(None) };
         let undecidable = is_undecidable(&elevation.value, role.as_ref(), &[], &people, now);
@@ -188,13 +190,13 @@ impl Service {
             elevation: filing.elevation,
             pending: waits_for_approval(&events),
             client_request: key.client_request,
+            committed: false,
         };
+        let last = if guarded { line.uncommitted() } else { None };
         read.guard = if guarded { line.guard() } else { read.guard };
         let mut outcome = Outcome { events, ..relying_on(key, guarded, read) };
         // The version of the guard alone would hold if the one before failed and another node filed in its place.
-        outcome
-            .relied_on
-            .extend(before.last().map(|last| (Key::Elevation(last.elevation), Version::ABSENT.next())));
+        outcome.relied_on.extend(last.map(|last| (Key::Elevation(last), Version::ABSENT.next())));
         let mut committing: Committing<'a> = Box::pin(self.commit(outcome, request.deadline));
         if let Poll::Ready(committed) = committing.as_mut().poll(&mut Waiting::from_waker(Waker::noop())) {
             committing = Box::pin(ready(committed));

@@ -78,6 +78,8 @@ pub(super) struct Filing {
     pub(super) pending: bool,
     /// The client's own name of it, where it gives one.
     pub(super) client_request: Option<Uuid>,
+    /// Whether its commit has been acknowledged.
+    pub(super) committed: bool,
 }
 
 /// Where a filing is in its line, see [`Line::forget`].
@@ -130,6 +132,23 @@ impl Line {
         Place(self.forgotten)
     }
 
+    /// Remembers that a filing was committed, and so is what stands at its version of the guard.
+    pub(super) fn commit(&mut self, elevation: ElevationId) {
+        if let Some(filing) = self.filings.iter_mut().find(|filing| filing.elevation == elevation) {
+            filing.committed = true;
+        }
+    }
+
+    /// Returns the last filing if it may still fail. The next one must rely on it and not only on the version of the guard:
+    /// another node may have filed in its place, and what is known of the line would be of the one that failed. The filings
+    /// before it need no check, since it relies on them in the same way.
+    pub(super) fn uncommitted(&self) -> Option<ElevationId> {
+        match self.filings.back() {
+            Some(last) if !last.committed => Some(last.elevation),
+            _ => None,
+        }
+    }
+
     /// Forgets all filings, after the one of that place has failed and with it those that relied on it.
     pub(super) fn forget(&mut self, place: Place) {
         if place.0 == self.forgotten {
@@ -153,7 +172,7 @@ mod tests {
 
     fn filing(number: u128) -> Filing {
         let elevation = ElevationId(Uuid::from_u128(number));
-        Filing { elevation, pending: true, client_request: None }
+        Filing { elevation, pending: true, client_request: None, committed: false }
     }
 
     #[test]
@@ -184,6 +203,27 @@ mod tests {
         assert_eq!(line.unknown_at(Version(12)).unwrap(), [filings[0]], "forgotten before");
         line.forget(place);
         assert_eq!(line.unknown_at(Version(5)), Some(vec![]));
+    }
+
+    /// Another node may have filed at the version that the line takes for its own.
+    #[test]
+    fn a_filing_relies_on_the_last_one_until_that_is_committed() {
+        let mut line = Line::default();
+        line.unknown_at(Version(5));
+        assert_eq!(line.uncommitted(), None);
+        let [one, other] = [1, 2].map(filing);
+        line.push(one);
+        assert_eq!(
+            line.unknown_at(Version(6)),
+            Some(vec![]),
+            "the guard alone does not tell whose filing it is"
+        );
+        assert_eq!(line.uncommitted(), Some(one.elevation));
+        line.commit(one.elevation);
+        assert_eq!(line.uncommitted(), None);
+        line.push(other);
+        line.commit(one.elevation);
+        assert_eq!(line.uncommitted(), Some(other.elevation));
     }
 
     #[test]

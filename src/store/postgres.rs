@@ -212,7 +212,7 @@ impl Store for PostgresStore {
     }
 
     async fn census(&self, now: Moment) -> Result<Census, Error> {
-        self.read(async |reader| list::census(&reader.link.client, now).await).await
+        self.read_list(async |reader| list::census(&reader.link.client, now).await).await
     }
 
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<Envelope>, Error> {

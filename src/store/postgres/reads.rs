@@ -37,6 +37,8 @@ impl Reads {
     ) -> Result<T, Error> {
         let mut reader = self.pool.get().await.map_err(|error| self.without_connection(error))?;
         let (host, age) = (reader.link.host, reader.link.age);
+        // If the caller leaves, the statement goes on, and the connection must not go to another read.
+        reader.hung = true;
         let answer = timeout(most, async {
             tokio::select! {
                 biased;
@@ -46,13 +48,13 @@ impl Reads {
             }
         });
         let Ok(Some(answer)) = answer.await else {
-            reader.hung = true;
             if most <= SHORT_TIME {
                 self.hosts.give_up(age);
             }
             self.ready.set_reads(false);
             return Err(Error::unavailable("the store does not answer"));
         };
+        reader.hung = false;
         if answer.is_ok() {
             self.ready.set_reads(true);
         }

@@ -146,7 +146,7 @@ impl Task {
             sleep_until(again.instant().into()).await;
         }
         if self.connect().await.is_ok() {
-            self.ready.set_commits(true);
+            self.ready.set_commits(!self.skewed);
         }
     }
 

@@ -104,7 +104,9 @@ fn stamp(connection: &Connection) -> rusqlite::Result<Stamp> {
     let has_id = statement.column_names().any(|name| name == "file");
     statement.query_row([], |row| {
         let head = Head { sequence: row.get("sequence")?, hash: Hash(row.get("hash")?) };
-        Ok(Stamp { head, file: if has_id { Some(row.get("file")?) } else { None } })
+        let file: Option<[u8; 16]> = if has_id { Some(row.get("file")?) } else { None };
+        // The default of the column, which a row has if the migration that added it is only in the log in part.
+        Ok(Stamp { head, file: file.filter(|id| *id != [0; 16]) })
     })
 }
 

@@ -260,7 +260,8 @@ fn folder_of(path: &Path) -> &Path {
 fn is_mounted(path: &Path) -> io::Result<bool> {
     match statx(CWD, path, AtFlags::empty(), StatxFlags::empty()) {
         Ok(found) => Ok(found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)),
-        Err(Errno::NOSYS) => Ok(false),
+        // Some container runtimes forbid the call instead of not knowing it.
+        Err(Errno::NOSYS | Errno::PERM) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }
