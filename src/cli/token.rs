@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use super::{cannot, create_data_dir, print, print_whole, warn};
-use crate::auth::tokens;
+use crate::auth::tokens::{self, TokensFile};
 use crate::config::{Data, Expiry, NewToken, RevokeToken, StoreLocation};
 use crate::ports::Clock;
 use crate::system::SystemClock;
@@ -48,7 +48,16 @@ pub(super) fn list(data: &Data) -> anyhow::Result<()> {
 pub(super) fn revoke(revoke: &RevokeToken) -> anyhow::Result<()> {
     let path = revoke.data.tokens();
     let revoked = tokens::revoke(&path, &revoke.id);
-    revoked.map_err(|error| cannot(in_file("revoke a token of", &path), error, ""))
+    revoked.map_err(|error| cannot(in_file("revoke a token of", &path), error, ""))?;
+    // A running server keeps all tokens as they were while it refuses the file, the revoked one too.
+    match TokensFile::open(&path, &[], &[], SystemClock.now()) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let advice =
+                "the entry was deleted, but a running server accepts the token until the file is corrected";
+            Err(cannot(in_file("use", &path), error, advice))
+        }
+    }
 }
 
 fn in_file(what: &str, path: &Path) -> impl Display {

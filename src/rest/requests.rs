@@ -98,7 +98,9 @@ impl Set for Requests {
             Source::Field("role_id"),
             |elevation| Cell::text(&elevation.role_id),
         ),
-        Property::new(
+        // Nullable, although no row lacks it: a client with types sends null for what it leaves out, and not 0, which
+        // would give the role up.
+        Property::nullable(
             "RequestedTTL",
             "For how long it is asked for, in seconds: 0 to 316,224,000. 0 gives the role up.",
             Edm::Int64,

@@ -16,8 +16,9 @@ use crate::store::Store;
 ///
 /// Time never goes back, so what has ended stays ended. If the clock jumps ahead, time follows at once. If the clock is
 /// then set right, time stands still until the clock has caught up. If the clock is set back although it was right, time
-/// goes on by the steady clock, so a life ends when it is over. A clock is taken for right once it has agreed with the
-/// steady clock for as long as the jump was wide. While the clock is behind by more than a bound, nothing is decided.
+/// goes on by the steady clock. A clock is taken for right once it has agreed with the steady clock for as long as the jump
+/// was wide; then time stands still until the clock has caught up, so an elevation that is active that long lasts longer by
+/// as much as the clock was set back. While the clock is behind by more than a bound, nothing is decided.
 pub struct Time {
     clock: Arc<dyn Clock>,
     bound: Life,

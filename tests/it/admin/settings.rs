@@ -38,6 +38,32 @@ fn a_token_expires_after_ninety_days_unless_told_otherwise() {
 }
 
 #[test]
+fn a_revocation_that_no_server_can_read_is_no_success() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().display().to_string();
+    let new = || {
+        let output =
+            countersign(&["token", "new", "--account", "PRIV\\ann", "--data-dir", &data]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()[4..20].to_owned()
+    };
+    let (first, second, third) = (new(), new(), new());
+    let revoke = |id: &str| countersign(&["token", "revoke", id, "--data-dir", &data]).output().unwrap();
+    assert!(revoke(&first).status.success());
+
+    // An entry that the server refuses, and with it the whole file.
+    let path = folder.path().join("tokens.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, after) = text.split_at(text.rfind("PRIV").unwrap());
+    std::fs::write(&path, format!("{before}{}", after.replacen("ann", "ann  twice", 1))).unwrap();
+    let output = revoke(&second);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success(), "{said}");
+    assert!(said.contains("a running server accepts the token until the file is corrected"), "{said}");
+    assert!(!std::fs::read_to_string(&path).unwrap().contains(&second));
+    assert!(std::fs::read_to_string(&path).unwrap().contains(&third));
+}
+
+#[test]
 fn settings_that_cannot_be_meant_are_refused_by_their_names() {
     for (arguments, named) in [
         (["--allowed-origin", "http://pamsrv:8090/"], "browsers send http://pamsrv:8090,"),
