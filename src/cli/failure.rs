@@ -1,4 +1,4 @@
-//! Errors as commands report them: what was tried, on which path or host, the whole cause, and what to do.
+//! Errors as commands report them: the attempted step, its path or host, the whole cause, and the remedy.
 
 use std::error::Error as StdError;
 use std::fmt::Display;

@@ -80,7 +80,7 @@ fn composed(name: &str) -> Result<String, Error> {
     Ok(composed)
 }
 
-/// Refuses spaces that nobody sees: at the ends, next to the backslash, and next to another.
+/// Refuses hidden spaces: at the ends, next to the backslash, and next to another space.
 fn check_spaces(name: &str) -> Result<(), Error> {
     if name.split('\\').filter(|part| !part.is_empty()).any(has_hidden_spaces) {
         let message =

@@ -120,7 +120,7 @@ pub fn is_undecidable(
     !shortages(&progress.to_come(approval.stage), &left(people, elevation, approval)).is_empty()
 }
 
-/// Returns the stages of a role for which the directory knows too few people, whoever asks. A request is never decided by
+/// Returns the stages of a role for which the directory knows too few people, for every requester. A request is never decided by
 /// its requester, so the people must be enough without one of the `candidates`, unless the role approves a candidate who
 /// owns every stage by itself. `None` are candidates of whom the directory cannot tell who they are.
 pub fn role_shortages(

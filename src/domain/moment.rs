@@ -68,7 +68,7 @@ impl Moment {
         }
     }
 
-    /// Returns the moment `ticks` of 100 ns after the epoch, for what a store and the record hold and for what is computed.
+    /// Returns the moment `ticks` of 100 ns after the epoch, for moments of a store, of the record and of computations.
     pub const fn from_ticks(ticks: i64) -> Self {
         Self(ticks)
     }
