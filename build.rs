@@ -28,7 +28,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let api = compile(&API)?;
     fs::write(out.join("pam.v1.bin"), api.encode_file_descriptor_set())?;
     for compiler in [api, compile(&RECORD)?] {
-        tonic_prost_build::configure().build_transport(false).compile_fds(compiler.file_descriptor_set())?;
+        tonic_prost_build::configure()
+            .build_transport(false)
+            .compile_fds(compiler.file_descriptor_set())?;
     }
     Ok(())
 }
@@ -36,7 +38,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// With source info, so that the comments reach rustdoc and whoever explores by reflection.
 fn compile(files: &[&str]) -> Result<protox::Compiler, protox::Error> {
     let mut compiler = protox::Compiler::new(["proto"])?;
-    compiler.include_imports(true).include_source_info(true).open_files(files)?;
+    compiler
+        .include_imports(true)
+        .include_source_info(true)
+        .open_files(files)?;
     Ok(compiler)
 }
 
@@ -49,11 +54,16 @@ fn has_postgres() -> bool {
     if packages.exists() {
         println!("cargo:rerun-if-changed={}", packages.display());
     }
-    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let versions = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
     let folders = versions.map(|version| version.path().join("bin"));
     let path = env::var_os("PATH").unwrap_or_default();
     env::var_os("CI").is_some()
-        || folders.chain(env::split_paths(&path)).any(|folder| folder.join("initdb").exists())
+        || folders
+            .chain(env::split_paths(&path))
+            .any(|folder| folder.join("initdb").exists())
 }
 
 /// Returns the revision of the source: from `SOURCE_REVISION` where there is one, for builds without a repository, or else
@@ -62,7 +72,9 @@ fn revision() -> Option<String> {
     println!("cargo:rerun-if-env-changed=SOURCE_REVISION");
     if let Ok(revision) = env::var("SOURCE_REVISION")
         && !revision.is_empty()
-        && revision.chars().all(|letter| letter.is_ascii_alphanumeric())
+        && revision
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric())
     {
         return Some(revision);
     }
@@ -82,7 +94,12 @@ fn revision() -> Option<String> {
 }
 
 fn git(folder: &str, arguments: &[&str]) -> Option<String> {
-    let output = Command::new("git").arg("-C").arg(folder).args(arguments).output().ok()?;
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(folder)
+        .args(arguments)
+        .output()
+        .ok()?;
     let text = String::from_utf8(output.stdout).ok()?.trim().to_owned();
     (output.status.success() && !text.is_empty()).then_some(text)
 }

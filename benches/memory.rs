@@ -20,7 +20,8 @@ use countersign::proto::pam::v1::elevation_service_client::ElevationServiceClien
 use countersign::proto::pam::v1::principal::Kind;
 use countersign::proto::pam::v1::role_service_client::RoleServiceClient;
 use countersign::proto::pam::v1::{
-    ApproveRequest, CreateElevationRequest, CreateRoleRequest, ListApprovalsRequest, Principal, Role, Stage,
+    ApproveRequest, CreateElevationRequest, CreateRoleRequest, ListApprovalsRequest, Principal,
+    Role, Stage,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -40,7 +41,10 @@ const PENDING: usize = 250;
 async fn main() {
     let bench = Bench::start().await;
     bench.file(PENDING).await;
-    println!("{:>8} {:>11} {:>11} {:>11} {:>8}", "", "before MiB", "most MiB", "after MiB", "repeats");
+    println!(
+        "{:>8} {:>11} {:>11} {:>11} {:>8}",
+        "", "before MiB", "most MiB", "after MiB", "repeats"
+    );
     for protocol in [Protocol::Http1, Protocol::Http2] {
         for _ in 0..ROUNDS {
             let approvals = bench.file(CONNECTIONS / 2).await;
@@ -49,7 +53,10 @@ async fn main() {
             // What the server keeps for a moment, such as idle threads, it gives back.
             sleep(Duration::from_secs(12)).await;
             let after = bench.resident();
-            println!("{:>8} {before:>11.1} {most:>11.1} {after:>11.1} {repeats:>8}", format!("{protocol:?}"));
+            println!(
+                "{:>8} {before:>11.1} {most:>11.1} {after:>11.1} {repeats:>8}",
+                format!("{protocol:?}")
+            );
         }
     }
 }
@@ -84,7 +91,14 @@ impl Bench {
             ["PRIV\\ann", "PRIV\\jen", "PRIV\\sam"].map(|name| token(data, name));
         let (server, address) = serve(data);
         let role = role(address, &administrator).await;
-        Self { server, address, requester, approver, role, _folder: folder }
+        Self {
+            server,
+            address,
+            requester,
+            approver,
+            role,
+            _folder: folder,
+        }
     }
 
     /// Files so many elevations; answers their approvals.
@@ -95,9 +109,14 @@ impl Bench {
             let mut filings = JoinSet::new();
             for _ in approvals.len()..count.min(approvals.len() + 100) {
                 let mut client = ElevationServiceClient::new(channel.clone());
-                let asked = CreateElevationRequest { role_id: self.role.clone(), ..Default::default() };
+                let asked = CreateElevationRequest {
+                    role_id: self.role.clone(),
+                    ..Default::default()
+                };
                 let asked = authorized(&self.requester, asked);
-                filings.spawn(async move { client.create_elevation(asked).await.unwrap().into_inner() });
+                filings.spawn(
+                    async move { client.create_elevation(asked).await.unwrap().into_inner() },
+                );
             }
             let filed = filings.join_all().await.into_iter();
             approvals.extend(filed.map(|filed| filed.elevation.unwrap().approval_id));
@@ -141,7 +160,10 @@ impl Bench {
     /// The resident memory of the server, in MiB.
     fn resident(&self) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.server.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .unwrap();
         line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
     }
 }
@@ -175,7 +197,12 @@ async fn work_http2(address: SocketAddr, token: String, approval: String) -> usi
     for approval in [None, Some(approval), None] {
         while let Err(status) = call(&mut client, &token, approval.clone()).await {
             // Busy, out of time, or the connection was cut; the channel makes itself another.
-            let known = [Code::Cancelled, Code::DeadlineExceeded, Code::Unavailable, Code::Unknown];
+            let known = [
+                Code::Cancelled,
+                Code::DeadlineExceeded,
+                Code::Unavailable,
+                Code::Unknown,
+            ];
             assert!(known.contains(&status.code()), "{status}");
             repeats += 1;
             sleep(AGAIN_AFTER).await;
@@ -191,10 +218,20 @@ async fn call(
     approval: Option<String>,
 ) -> Result<(), Status> {
     match approval {
-        None => client.list_approvals(authorized(token, ListApprovalsRequest::default())).await.map(drop),
-        Some(approval_id) => {
-            client.approve(authorized(token, ApproveRequest { approval_id, reason: None })).await.map(drop)
-        }
+        None => client
+            .list_approvals(authorized(token, ListApprovalsRequest::default()))
+            .await
+            .map(drop),
+        Some(approval_id) => client
+            .approve(authorized(
+                token,
+                ApproveRequest {
+                    approval_id,
+                    reason: None,
+                },
+            ))
+            .await
+            .map(drop),
     }
 }
 
@@ -203,10 +240,16 @@ async fn idle(protocol: Protocol, address: SocketAddr) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     match protocol {
         Protocol::Http1 => {
-            stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+            stream
+                .write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                .await
+                .unwrap();
             assert_eq!(read_answer(&mut stream).await, "200");
         }
-        Protocol::Http2 => stream.write_all(&preface(u32::from(u16::MAX))).await.unwrap(),
+        Protocol::Http2 => stream
+            .write_all(&preface(u32::from(u16::MAX)))
+            .await
+            .unwrap(),
     }
     std::future::pending().await
 }
@@ -231,9 +274,11 @@ async fn dribble(protocol: Protocol, address: SocketAddr) {
 async fn hoard(protocol: Protocol, address: SocketAddr, token: String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let requests = match protocol {
-        Protocol::Http1 => format!("GET {LIST} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n")
-            .repeat(16)
-            .into(),
+        Protocol::Http1 => {
+            format!("GET {LIST} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n")
+                .repeat(16)
+                .into()
+        }
         Protocol::Http2 => (0..16).fold(preface(0), |mut bytes, number| {
             bytes.extend(list_frame(1 + 2 * number, &token));
             bytes
@@ -283,40 +328,67 @@ async fn read_answer(stream: &mut TcpStream) -> String {
         head.push(stream.read_u8().await.unwrap());
     }
     let head = String::from_utf8(head).unwrap();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "))
+        .unwrap();
     let mut body = vec![0; length.parse().unwrap()];
     stream.read_exact(&mut body).await.unwrap();
     head.split(' ').nth(1).unwrap().to_owned()
 }
 
 async fn role(address: SocketAddr, administrator: &str) -> String {
-    let principal = |name: &str| Principal { kind: Some(Kind::Account(name.to_owned())) };
+    let principal = |name: &str| Principal {
+        kind: Some(Kind::Account(name.to_owned())),
+    };
     let role = Role {
         display_name: "SQL File Access".to_owned(),
-        longest_life: Some(prost_types::Duration { seconds: 3_600, nanos: 0 }),
+        max_duration: Some(prost_types::Duration {
+            seconds: 3_600,
+            nanos: 0,
+        }),
         candidates: vec![principal("PRIV\\jen")],
         approval_required: true,
-        stages: vec![Stage { approvers: vec![principal("PRIV\\sam")], needed: 1 }],
+        stages: vec![Stage {
+            approvers: vec![principal("PRIV\\sam")],
+            required_approvals: 1,
+        }],
         ..Role::default()
     };
     let mut client = RoleServiceClient::new(channel(address).await);
     let request = authorized(administrator, CreateRoleRequest { role: Some(role) });
-    client.create_role(request).await.unwrap().into_inner().role.unwrap().id
+    client
+        .create_role(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .role
+        .unwrap()
+        .id
 }
 
 async fn channel(address: SocketAddr) -> Channel {
-    Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
+    Channel::from_shared(format!("http://{address}"))
+        .unwrap()
+        .connect()
+        .await
+        .unwrap()
 }
 
 fn authorized<M>(token: &str, message: M) -> Request<M> {
     let mut request = Request::new(message);
-    request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    request
+        .metadata_mut()
+        .insert("authorization", format!("Bearer {token}").parse().unwrap());
     request
 }
 
 fn token(data: &str, account: &str) -> String {
     let arguments = ["token", "new", "--data-dir", data, "--account", account];
-    let output = Command::new(env!("CARGO_BIN_EXE_countersign")).args(arguments).output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_countersign"))
+        .args(arguments)
+        .output()
+        .unwrap();
     assert!(output.status.success());
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
@@ -324,7 +396,15 @@ fn token(data: &str, account: &str) -> String {
 /// Starts the program; its log is read, and thrown away.
 fn serve(data: &str) -> (Child, SocketAddr) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_countersign"))
-        .args(["serve", "--data-dir", data, "--listen", "127.0.0.1:0", "--administrator", "PRIV\\ann"])
+        .args([
+            "serve",
+            "--data-dir",
+            data,
+            "--listen",
+            "127.0.0.1:0",
+            "--administrator",
+            "PRIV\\ann",
+        ])
         .args(["--max-pending", "0", "--max-filings", "0"])
         .args(["--log-format", "json"])
         .stderr(Stdio::piped())
@@ -332,7 +412,8 @@ fn serve(data: &str) -> (Child, SocketAddr) {
         .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let address = loop {
-        let line: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        let line: serde_json::Value =
+            serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
         if let Some(address) = line["address"].as_str() {
             break address.parse().unwrap();
         }

@@ -17,7 +17,7 @@ use tonic::Status;
 
 use crate::domain::caller::Caller;
 use crate::domain::error::{Error, Kind};
-use crate::domain::moment::{Life, Moment};
+use crate::domain::moment::{Moment, Seconds};
 use crate::domain::rights;
 use crate::ports::Clock;
 
@@ -56,10 +56,13 @@ impl Authenticator {
         Self { schemes, clock }
     }
 
-    /// The number of credentials that are valid now and expire within `life`.
-    pub fn expiring_within(&self, life: Life) -> usize {
+    /// The number of credentials that are valid now and expire within `duration`.
+    pub fn expiring_within(&self, duration: Seconds) -> usize {
         let now = self.clock.now();
-        self.schemes.iter().map(|scheme| scheme.expiring(now, now.after(life))).sum()
+        self.schemes
+            .iter()
+            .map(|scheme| scheme.expiring(now, now.after(duration)))
+            .sum()
     }
 
     fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Caller>, Error> {
@@ -77,7 +80,9 @@ impl Authenticator {
     fn refuse(&self, error: Error) -> Response {
         let mut response = Status::from(error).into_http::<axum::body::Body>();
         for scheme in &self.schemes {
-            response.headers_mut().append(WWW_AUTHENTICATE, scheme.challenge());
+            response
+                .headers_mut()
+                .append(WWW_AUTHENTICATE, scheme.challenge());
         }
         response
     }

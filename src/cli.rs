@@ -38,7 +38,13 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
 /// Makes the folder of the data, for this user's eyes only.
 fn create_data_dir(path: &Path) -> anyhow::Result<()> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|error| cannot(format_args!("make the data folder {}", path.display()), error, ""))
+    made.map_err(|error| {
+        cannot(
+            format_args!("make the data folder {}", path.display()),
+            error,
+            "",
+        )
+    })
 }
 
 /// Prints a text. A reader that has closed its end has read enough, and the command goes on: it may have more to do than
@@ -53,7 +59,9 @@ fn print(text: &str) -> anyhow::Result<()> {
 /// Prints a text, and fails if its reader has gone.
 fn print_whole(text: &str) -> io::Result<()> {
     let mut output = io::stdout();
-    output.write_all(text.as_bytes()).and_then(|()| output.flush())
+    output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush())
 }
 
 /// Reports to the operator what should be looked at, without failing.

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use clap::builder::{FalseyValueParser, OsStr, Resettable};
 use clap::{
-    Args, Command as Syntax, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, value_parser,
+    Args, Command as Syntax, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+    value_parser,
 };
 use http::uri::Scheme;
 use http::{HeaderValue, Uri};
@@ -21,7 +22,7 @@ use jiff::{Span, SpanRelativeTo};
 
 use crate::domain::account::{Account, Group};
 use crate::domain::error::Error;
-use crate::domain::moment::Life;
+use crate::domain::moment::Seconds;
 use crate::telemetry::{LogFilter, LogFormat};
 pub use store::{StoreLocation, StoreSetting};
 pub use version::{VERSION, zone_name};
@@ -37,7 +38,13 @@ pub struct Cli {
     #[arg(long, global = true, env = "COUNTERSIGN_LOG", default_value = "info", value_parser = LogFilter::read)]
     pub log: LogFilter,
     /// How log lines are written, on standard error.
-    #[arg(long, global = true, env = "COUNTERSIGN_LOG_FORMAT", value_enum, default_value = "text")]
+    #[arg(
+        long,
+        global = true,
+        env = "COUNTERSIGN_LOG_FORMAT",
+        value_enum,
+        default_value = "text"
+    )]
     pub log_format: LogFormat,
 }
 
@@ -46,7 +53,11 @@ impl Cli {
     /// the process.
     pub fn read() -> Self {
         let is_dev = env::args_os().any(|argument| argument == "--dev");
-        let syntax = if is_dev { without_variables(Self::command()) } else { Self::command() };
+        let syntax = if is_dev {
+            without_variables(Self::command())
+        } else {
+            Self::command()
+        };
         Self::from_arg_matches(&syntax.get_matches()).unwrap_or_else(|error| error.exit())
     }
 
@@ -54,7 +65,9 @@ impl Cli {
     pub fn variables() -> Vec<String> {
         let (mut names, mut commands) = (vec![TOKEN.to_owned()], vec![Self::command()]);
         while let Some(command) = commands.pop() {
-            let variables = command.get_arguments().filter_map(|argument| argument.get_env());
+            let variables = command
+                .get_arguments()
+                .filter_map(|argument| argument.get_env());
             names.extend(variables.map(|name| name.to_string_lossy().into_owned()));
             commands.extend(command.get_subcommands().cloned());
         }
@@ -118,7 +131,12 @@ pub struct Serve {
     #[arg(long = "trusted-proxy", env = "COUNTERSIGN_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,
     /// The forwarding headers that trusted proxies set on every request; the other family is ignored.
-    #[arg(long, env = "COUNTERSIGN_FORWARDED_HEADERS", value_enum, default_value = "x-forwarded")]
+    #[arg(
+        long,
+        env = "COUNTERSIGN_FORWARDED_HEADERS",
+        value_enum,
+        default_value = "x-forwarded"
+    )]
     pub forwarded_headers: ForwardedHeaders,
     /// Whether anybody may read the gRPC contract by reflection; always on with --dev.
     #[arg(long, env = "COUNTERSIGN_REFLECTION", value_parser = FalseyValueParser::new())]
@@ -128,12 +146,12 @@ pub struct Serve {
     #[arg(long, env = "COUNTERSIGN_ZONE", value_parser = zone)]
     pub zone: Option<TimeZone>,
     /// How long an approval waits before it expires, unless its role says otherwise.
-    #[arg(long, env = "COUNTERSIGN_PENDING_TIMEOUT", default_value = "7d", value_parser = life)]
-    pub pending_timeout: Life,
+    #[arg(long, env = "COUNTERSIGN_PENDING_TIMEOUT", default_value = "7d", value_parser = whole_seconds)]
+    pub pending_timeout: Seconds,
     /// How far the clock of this machine may be behind the record, or away from PostgreSQL's clock, before nothing is
     /// decided any more.
-    #[arg(long, env = "COUNTERSIGN_MAX_CLOCK_SKEW", default_value = "10s", value_parser = life)]
-    pub max_clock_skew: Life,
+    #[arg(long, env = "COUNTERSIGN_MAX_CLOCK_SKEW", default_value = "10s", value_parser = whole_seconds)]
+    pub max_clock_skew: Seconds,
     /// How many elevations of one requester may wait for approval at once; 0 is without a limit.
     #[arg(long, env = "COUNTERSIGN_MAX_PENDING", default_value_t = 100)]
     pub max_pending: u32,
@@ -189,7 +207,9 @@ impl Data {
 
     /// The tokens file.
     pub fn tokens(&self) -> PathBuf {
-        self.tokens.clone().unwrap_or_else(|| self.data_dir.join("tokens.toml"))
+        self.tokens
+            .clone()
+            .unwrap_or_else(|| self.data_dir.join("tokens.toml"))
     }
 }
 
@@ -254,7 +274,7 @@ pub struct NewToken {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Expiry {
     /// After that time.
-    After(Life),
+    After(Seconds),
     /// It is valid until it is revoked.
     Never,
 }
@@ -307,7 +327,11 @@ pub enum RoleFormat {
 #[derive(Args, Debug)]
 pub struct Connection {
     /// The server; on this machine, because the token travels in the clear.
-    #[arg(long, env = "COUNTERSIGN_SERVER", default_value = "http://127.0.0.1:8086")]
+    #[arg(
+        long,
+        env = "COUNTERSIGN_SERVER",
+        default_value = "http://127.0.0.1:8086"
+    )]
     pub server: Uri,
     /// The file with the bearer token of an administrator [default: the token is in COUNTERSIGN_TOKEN].
     #[arg(long, env = "COUNTERSIGN_TOKEN_FILE")]
@@ -328,8 +352,13 @@ fn group(text: &str) -> Result<Group, String> {
 }
 
 fn network(text: &str) -> Result<IpNet, String> {
-    let network = text.parse().or_else(|_| text.parse().map(|address: IpAddr| address.to_canonical().into()));
-    network.map_err(|_| "an address such as 10.1.2.3 or a network such as 10.0.0.0/8 is needed".to_owned())
+    let network = text.parse().or_else(|_| {
+        text.parse()
+            .map(|address: IpAddr| address.to_canonical().into())
+    });
+    network.map_err(|_| {
+        "an address such as 10.1.2.3 or a network such as 10.0.0.0/8 is needed".to_owned()
+    })
 }
 
 fn zone(text: &str) -> Result<TimeZone, String> {
@@ -339,9 +368,14 @@ fn zone(text: &str) -> Result<TimeZone, String> {
 /// An URL of `http` with a host and nothing behind it; there is no TLS yet.
 fn endpoint(text: &str) -> Result<Uri, String> {
     let endpoint = text.parse::<Uri>().ok().filter(|uri| {
-        let bare = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+        let bare = uri
+            .authority()
+            .is_some_and(|authority| !authority.as_str().contains('@'));
         bare && uri.scheme() == Some(&Scheme::HTTP)
-            && matches!(uri.path_and_query().map(|path| path.as_str()), None | Some("/"))
+            && matches!(
+                uri.path_and_query().map(|path| path.as_str()),
+                None | Some("/")
+            )
     });
     endpoint.ok_or_else(|| "an address such as http://127.0.0.1:4317 is needed".to_owned())
 }
@@ -349,28 +383,39 @@ fn endpoint(text: &str) -> Result<Uri, String> {
 fn expiry(text: &str) -> Result<Expiry, String> {
     match text {
         "never" => Ok(Expiry::Never),
-        text => life(text).map(Expiry::After),
+        text => whole_seconds(text).map(Expiry::After),
     }
 }
 
-fn life(text: &str) -> Result<Life, String> {
+fn whole_seconds(text: &str) -> Result<Seconds, String> {
     let seconds = i64::try_from(duration(text)?.as_secs()).map_err(|error| error.to_string())?;
-    match Life::from_seconds(seconds) {
-        Ok(Life::ZERO) => Err("at least a second is needed".to_owned()),
-        life => life.map_err(|error| error.to_string()),
+    match Seconds::new(seconds) {
+        Ok(Seconds::ZERO) => Err("at least a second is needed".to_owned()),
+        seconds => seconds.map_err(|error| error.to_string()),
     }
 }
 
 /// A length of time such as `90d`, `12h` or `1m 30s`; a day has 24 hours.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let span: Span = text.parse().map_err(|_| "a length of time such as 90d, 12h or 30s is needed")?;
-    let duration =
-        span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|error| error.to_string())?;
-    duration.try_into().map_err(|_| "a length of time is not negative".to_owned())
+    let span: Span = text
+        .parse()
+        .map_err(|_| "a length of time such as 90d, 12h or 30s is needed")?;
+    let duration = span
+        .to_duration(SpanRelativeTo::days_are_24_hours())
+        .map_err(|error| error.to_string())?;
+    duration
+        .try_into()
+        .map_err(|_| "a length of time is not negative".to_owned())
 }
 
 /// The settings that `serve --dev` replaces by its own.
-pub const NOT_WITH_DEV: [&str; 5] = ["data_dir", "store", "store_password_file", "tokens", "administrators"];
+pub const NOT_WITH_DEV: [&str; 5] = [
+    "data_dir",
+    "store",
+    "store_password_file",
+    "tokens",
+    "administrators",
+];
 /// The environment variable with the bearer token of the commands that call a server.
 pub const TOKEN: &str = "COUNTERSIGN_TOKEN";
 const ROLE_FILE: &str = r#"The file has a table for each role:
@@ -379,14 +424,14 @@ const ROLE_FILE: &str = r#"The file has a table for each role:
   id = "5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143"
   display_name = "SQL File Access"
   description = "Read access to the files of the SQL servers."
-  longest_life = "1h"
+  max_duration = "1h"
   candidates = ['PRIV\jen', { group = "SQL Users" }]
   approvers = ['PRIV\sam', { group = "SQL Owners" }]
-  needed = 1
+  required_approvals = 1
 
 A text among candidates and approvers is an account, DOMAIN\user. Without an id the role is found by its display name.
 Without a description it has none. A role that needs no approval says `approval_required = false` in the place of
-`approvers` and `needed`. `role list --format toml` writes such a file."#;
+`approvers` and `required_approvals`. `role list --format toml` writes such a file."#;
 
 #[cfg(test)]
 mod tests {
@@ -403,37 +448,73 @@ mod tests {
     fn a_list_of_accounts_names_every_one() {
         let named = |list: &str| {
             let arguments = ["countersign", "serve", "--administrator", list];
-            let Command::Serve(serve) = Cli::try_parse_from(arguments).map_err(|error| error.kind())?.command
+            let Command::Serve(serve) = Cli::try_parse_from(arguments)
+                .map_err(|error| error.kind())?
+                .command
             else {
                 unreachable!()
             };
-            Ok(serve.administrators.into_iter().map(|account| account.name).collect::<Vec<_>>())
+            Ok(serve
+                .administrators
+                .into_iter()
+                .map(|account| account.name)
+                .collect::<Vec<_>>())
         };
-        for list in ["PRIV\\ann,PRIV\\bob", "PRIV\\ann, PRIV\\bob", " PRIV\\ann ,\tPRIV\\bob "] {
-            assert_eq!(named(list), Ok(vec!["PRIV\\ann".to_owned(), "PRIV\\bob".to_owned()]), "{list}");
+        for list in [
+            "PRIV\\ann,PRIV\\bob",
+            "PRIV\\ann, PRIV\\bob",
+            " PRIV\\ann ,\tPRIV\\bob ",
+        ] {
+            assert_eq!(
+                named(list),
+                Ok(vec!["PRIV\\ann".to_owned(), "PRIV\\bob".to_owned()]),
+                "{list}"
+            );
         }
-        for bad in ["PRIV\\ann,", "PRIV\\ann;PRIV\\bob", "PRIV\\ann PRIV\\bob", "PRIV\\a\u{200b}nn", "ann"] {
-            assert_eq!(named(bad), Err(clap::error::ErrorKind::ValueValidation), "{bad}");
+        for bad in [
+            "PRIV\\ann,",
+            "PRIV\\ann;PRIV\\bob",
+            "PRIV\\ann PRIV\\bob",
+            "PRIV\\a\u{200b}nn",
+            "ann",
+        ] {
+            assert_eq!(
+                named(bad),
+                Err(clap::error::ErrorKind::ValueValidation),
+                "{bad}"
+            );
         }
     }
 
     #[test]
     fn lengths_of_time() {
-        for (text, seconds) in [("90d", 90 * 86_400), ("12h", 43_200), ("1m 30s", 90), ("0s", 0)] {
+        for (text, seconds) in [
+            ("90d", 90 * 86_400),
+            ("12h", 43_200),
+            ("1m 30s", 90),
+            ("0s", 0),
+        ] {
             assert_eq!(duration(text).unwrap().as_secs(), seconds, "{text}");
         }
         for bad in ["", "90", "-5s", "soon", "1 month"] {
             assert!(duration(bad).is_err(), "{bad}");
         }
-        assert!(life("0s").is_err(), "a life has at least a second");
+        assert!(
+            whole_seconds("0s").is_err(),
+            "a duration has at least a second"
+        );
         assert_eq!(expiry("never"), Ok(Expiry::Never));
-        assert_eq!(expiry("90d"), life("90d").map(Expiry::After));
+        assert_eq!(expiry("90d"), whole_seconds("90d").map(Expiry::After));
         assert!(expiry("Never").is_err() && expiry("").is_err());
     }
 
     #[test]
     fn endpoints() {
-        for good in ["http://127.0.0.1:4317", "http://collector:4317/", "http://[::1]:4317"] {
+        for good in [
+            "http://127.0.0.1:4317",
+            "http://collector:4317/",
+            "http://[::1]:4317",
+        ] {
             assert!(endpoint(good).is_ok(), "{good}");
         }
         for bad in [
@@ -455,15 +536,26 @@ mod tests {
         let url = "postgres://ann:hunter2@db/countersign";
         let cli = Cli::try_parse_from(["countersign", "serve", "--store", url]).unwrap();
         assert!(!format!("{cli:?}").contains("hunter2"));
-        let backup = Cli::try_parse_from(["countersign", "backup", "--store", url, "to.db", "more"]);
+        let backup =
+            Cli::try_parse_from(["countersign", "backup", "--store", url, "to.db", "more"]);
         assert!(!backup.unwrap_err().to_string().contains("hunter2"));
-        let help = Cli::command().term_width(500).find_subcommand_mut("serve").unwrap().render_long_help();
-        let store = help.to_string().lines().find(|line| line.contains("COUNTERSIGN_STORE]")).is_some();
+        let help = Cli::command()
+            .term_width(500)
+            .find_subcommand_mut("serve")
+            .unwrap()
+            .render_long_help();
+        let store = help
+            .to_string()
+            .lines()
+            .find(|line| line.contains("COUNTERSIGN_STORE]"))
+            .is_some();
         assert!(store, "the help shows the value of the variable");
     }
 
     #[test]
     fn dev_keeps_away_from_real_data() {
-        assert!(Cli::try_parse_from(["countersign", "serve", "--dev", "--store", "real.db"]).is_err());
+        assert!(
+            Cli::try_parse_from(["countersign", "serve", "--dev", "--store", "real.db"]).is_err()
+        );
     }
 }

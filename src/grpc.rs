@@ -39,7 +39,10 @@ fn caller(extensions: &Extensions) -> Result<Arc<Caller>, Status> {
 fn context(extensions: &Extensions) -> Result<Context, Status> {
     let origin = extensions.get::<Origin>().cloned();
     let origin = origin.ok_or_else(|| Error::internal("a request came past the edge"))?;
-    Ok(Context { origin, deadline: extensions.get().copied() })
+    Ok(Context {
+        origin,
+        deadline: extensions.get().copied(),
+    })
 }
 
 /// The response of an rpc. A short one is sent as it is, since compressing it costs more than it saves.

@@ -7,7 +7,11 @@ use countersign::{cli, config, telemetry};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let config::Cli { command, log, log_format } = config::Cli::read();
+    let config::Cli {
+        command,
+        log,
+        log_format,
+    } = config::Cli::read();
     telemetry::start(log_format, log.filter());
     match cli::run(command).await {
         Ok(()) => ExitCode::SUCCESS,

@@ -32,15 +32,26 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("countersign");
-        let build = Family::<Build, ConstGauge<i64>, fn() -> ConstGauge<i64>>::new_with_constructor(|| {
-            ConstGauge::new(1)
-        });
-        drop(build.get_or_create(&Build { version: env!("CARGO_PKG_VERSION") }));
+        let build =
+            Family::<Build, ConstGauge<i64>, fn() -> ConstGauge<i64>>::new_with_constructor(|| {
+                ConstGauge::new(1)
+            });
+        drop(build.get_or_create(&Build {
+            version: env!("CARGO_PKG_VERSION"),
+        }));
         registry.register("build_info", "The version that runs; always 1", build);
         let ready = Gauge::default();
-        registry.register("ready", "Whether the last commit went through: 1 or 0", ready.clone());
+        registry.register(
+            "ready",
+            "Whether the last commit went through: 1 or 0",
+            ready.clone(),
+        );
         let connections = Gauge::default();
-        registry.register("connections_open", "Connections that clients have open", connections.clone());
+        registry.register(
+            "connections_open",
+            "Connections that clients have open",
+            connections.clone(),
+        );
         Self {
             connections,
             requests: RequestMetrics::register(&mut registry),
@@ -67,14 +78,26 @@ impl RequestMetrics {
     fn register(registry: &mut Registry) -> Self {
         let (in_flight, refusals) = (Gauge::default(), Family::default());
         let duration = Family::<_, _, fn() -> _>::new_with_constructor(latency);
-        registry.register("requests_in_flight", "Requests that are not answered yet", in_flight.clone());
+        registry.register(
+            "requests_in_flight",
+            "Requests that are not answered yet",
+            in_flight.clone(),
+        );
         registry.register(
             "request_duration_seconds",
             "How long answers take, by operation",
             duration.clone(),
         );
-        registry.register("refusals", "Requests that were answered with an error", refusals.clone());
-        Self { in_flight, duration, refusals }
+        registry.register(
+            "refusals",
+            "Requests that were answered with an error",
+            refusals.clone(),
+        );
+        Self {
+            in_flight,
+            duration,
+            refusals,
+        }
     }
 
     /// The durations of one operation.
@@ -84,7 +107,9 @@ impl RequestMetrics {
 
     /// Counts a request that was answered with an error.
     pub fn refused(&self, operation: &'static str, reason: &'static str) {
-        self.refusals.get_or_create(&Refused { operation, reason }).inc();
+        self.refusals
+            .get_or_create(&Refused { operation, reason })
+            .inc();
     }
 }
 
@@ -110,7 +135,8 @@ impl StoreMetrics {
     fn register(registry: &mut Registry) -> Self {
         let (commit_duration, group_duration) = (latency(), latency());
         let group_changes = Histogram::new(exponential_buckets(1.0, 2.0, 9));
-        let (queue, readers, readers_in_use) = (Gauge::default(), Gauge::default(), Gauge::default());
+        let (queue, readers, readers_in_use) =
+            (Gauge::default(), Gauge::default(), Gauge::default());
         #[rustfmt::skip]
         let histograms = [
             ("commit_duration_seconds", "How long a change takes to be durable or refused, the queue included", &commit_duration),
@@ -121,15 +147,31 @@ impl StoreMetrics {
             registry.register(name, help, histogram.clone());
         }
         let gauges = [
-            ("commit_queue_changes", "Changes that wait for a transaction", &queue),
+            (
+                "commit_queue_changes",
+                "Changes that wait for a transaction",
+                &queue,
+            ),
             ("readers", "Reads that the store does at once", &readers),
-            ("readers_in_use", "Reads that the store does now", &readers_in_use),
+            (
+                "readers_in_use",
+                "Reads that the store does now",
+                &readers_in_use,
+            ),
         ];
         for (name, help, gauge) in gauges {
             registry.register(name, help, gauge.clone());
         }
         let events = Events::register(registry);
-        Self { commit_duration, group_changes, group_duration, queue, readers, readers_in_use, events }
+        Self {
+            commit_duration,
+            group_changes,
+            group_duration,
+            queue,
+            readers,
+            readers_in_use,
+            events,
+        }
     }
 
     /// Measures a transaction with so many changes that is durable now, and began with the watch.
@@ -170,7 +212,11 @@ struct Events {
 impl Events {
     fn register(registry: &mut Registry) -> Self {
         let events = Family::<Kind, Counter>::default();
-        registry.register("events", "Events committed to the record, by what happened", events.clone());
+        registry.register(
+            "events",
+            "Events committed to the record, by what happened",
+            events.clone(),
+        );
         let of = |kind| events.get_or_create_owned(&Kind { kind });
         Self {
             activated: of("Activated"),
@@ -232,7 +278,10 @@ pub struct Measured {
 impl Measured {
     /// Starts to measure.
     pub fn into(duration: &Histogram) -> Self {
-        Self { watch: Stopwatch::start(), duration: duration.clone() }
+        Self {
+            watch: Stopwatch::start(),
+            duration: duration.clone(),
+        }
     }
 }
 

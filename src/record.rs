@@ -47,7 +47,10 @@ impl Head {
                 self.sequence + 1
             )));
         }
-        *self = Self { sequence: next.sequence, hash: next.hash() };
+        *self = Self {
+            sequence: next.sequence,
+            hash: next.hash(),
+        };
         Ok(())
     }
 }
@@ -67,7 +70,12 @@ impl Draft {
     pub fn of(event: Event) -> Self {
         let (kind, payload) = payload::encode(&event);
         let payload_sha256 = Hash::of(&payload);
-        Self { event, kind, payload, payload_sha256 }
+        Self {
+            event,
+            kind,
+            payload,
+            payload_sha256,
+        }
     }
 
     /// The event itself.
@@ -88,7 +96,10 @@ impl Draft {
             previous_hash: head.hash.0.to_vec(),
         }
         .encode_to_vec();
-        *head = Head { sequence, hash: Hash::of(&bytes) };
+        *head = Head {
+            sequence,
+            hash: Hash::of(&bytes),
+        };
         Header { sequence, bytes }
     }
 
@@ -164,7 +175,10 @@ mod tests {
             account: account("PRIV\\sam"),
             via: Some(Principal::Group(Group::named("SQL Owners").unwrap())),
             credential: "bearer:0123456789abcdef".to_owned(),
-            origin: Origin { channel: Channel::PamWebApi, request_id: "portal-7".to_owned() },
+            origin: Origin {
+                channel: Channel::PamWebApi,
+                request_id: "portal-7".to_owned(),
+            },
         };
         let requester_via = Some(Principal::Account(account("PRIV\\jen")));
         let decided = Decided {
@@ -175,42 +189,78 @@ mod tests {
             open_stage: 0,
         };
         let subject = Subject::Elevation(ElevationId(Uuid::from_u128(1)));
-        let event =
-            Event { time: Moment::from_ticks(-5), subject, by: Some(by), fact: Fact::Approved(decided) };
-        let mut head = Head { sequence: 41, hash: Hash([7; 32]) };
+        let event = Event {
+            time: Moment::from_ticks(-5),
+            subject,
+            by: Some(by),
+            fact: Fact::Approved(decided),
+        };
+        let mut head = Head {
+            sequence: 41,
+            hash: Hash([7; 32]),
+        };
         let draft = Draft::of(event.clone());
         let header = draft.seal(&mut head);
         assert_eq!(hex(draft.payload()), PAYLOAD);
         assert_eq!(hex(&header.bytes), HEADER);
         assert_eq!((head.sequence, hex(&head.hash.0)), (42, HASH.to_owned()));
-        let stored = Envelope { sequence: 42, header: header.bytes, payload: draft.payload().to_vec() };
+        let stored = Envelope {
+            sequence: 42,
+            header: header.bytes,
+            payload: draft.payload().to_vec(),
+        };
         assert_eq!(stored.event().unwrap(), event);
     }
 
     #[test]
     fn only_the_next_event_as_it_was_written_follows() {
-        let mut end = Head { sequence: 0, hash: Hash([7; 32]) };
+        let mut end = Head {
+            sequence: 0,
+            hash: Hash([7; 32]),
+        };
         let start = end;
         let [first, second] = [1, 2].map(|number| {
             let subject = Subject::Elevation(ElevationId(Uuid::from_u128(number)));
-            let draft =
-                Draft::of(Event { time: Moment::from_ticks(5), subject, by: None, fact: Fact::Expired });
+            let draft = Draft::of(Event {
+                time: Moment::from_ticks(5),
+                subject,
+                by: None,
+                fact: Fact::Expired,
+            });
             let header = draft.seal(&mut end);
-            Envelope { sequence: header.sequence, header: header.bytes, payload: draft.payload().to_vec() }
+            Envelope {
+                sequence: header.sequence,
+                header: header.bytes,
+                payload: draft.payload().to_vec(),
+            }
         });
         let mut head = start;
         head.follow(&first).unwrap();
         let before = head;
-        let other = Envelope { payload: vec![1], ..second.clone() };
-        let renumbered = Envelope { sequence: 3, ..second.clone() };
-        let foreign = Envelope { header: first.header.clone(), ..second.clone() };
+        let other = Envelope {
+            payload: vec![1],
+            ..second.clone()
+        };
+        let renumbered = Envelope {
+            sequence: 3,
+            ..second.clone()
+        };
+        let foreign = Envelope {
+            header: first.header.clone(),
+            ..second.clone()
+        };
         for wrong in [&first, &other, &renumbered, &foreign] {
             head.follow(wrong).unwrap_err();
             assert_eq!(head, before);
         }
         head.follow(&second).unwrap();
         assert_eq!(head, end);
-        Head { hash: Hash([8; 32]), ..start }.follow(&first).unwrap_err();
+        Head {
+            hash: Hash([8; 32]),
+            ..start
+        }
+        .follow(&first)
+        .unwrap_err();
     }
 
     fn hex(bytes: &[u8]) -> String {

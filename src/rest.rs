@@ -91,8 +91,12 @@ impl Rest {
         let (parts, body) = request.into_parts();
         let request = &parts;
         match (target, &request.method) {
-            (Target::ApprovalAction(id, Action::Approve), &Method::POST) => self.approve(id, request).await,
-            (Target::ApprovalAction(id, Action::Reject), &Method::POST) => self.reject(id, request).await,
+            (Target::ApprovalAction(id, Action::Approve), &Method::POST) => {
+                self.approve(id, request).await
+            }
+            (Target::ApprovalAction(id, Action::Reject), &Method::POST) => {
+                self.reject(id, request).await
+            }
             (Target::PendingApproval(id), &Method::GET | &Method::HEAD) => {
                 self.single::<PendingApprovals>(id, request).await
             }
@@ -101,12 +105,18 @@ impl Rest {
             }
             (Target::Request(id), &Method::GET | &Method::HEAD) => self.request(id, request).await,
             (Target::RequestClose(id), &Method::POST) => self.close(id, request).await,
-            (Target::Requests, &Method::GET | &Method::HEAD) => self.list::<Requests>(request).await,
+            (Target::Requests, &Method::GET | &Method::HEAD) => {
+                self.list::<Requests>(request).await
+            }
             (Target::Requests, &Method::POST) => self.create(request, body).await,
-            (Target::Role(id), &Method::GET | &Method::HEAD) => self.single::<Roles>(id, request).await,
+            (Target::Role(id), &Method::GET | &Method::HEAD) => {
+                self.single::<Roles>(id, request).await
+            }
             (Target::Roles, &Method::GET | &Method::HEAD) => self.list::<Roles>(request).await,
             (Target::Metadata, &Method::GET | &Method::HEAD) => self.metadata(request),
-            (Target::ServiceDocument, &Method::GET | &Method::HEAD) => self.service_document(request),
+            (Target::ServiceDocument, &Method::GET | &Method::HEAD) => {
+                self.service_document(request)
+            }
             (Target::Session, &Method::GET | &Method::HEAD) => self.list::<Session>(request).await,
             (target, _) => Ok(method_not_allowed(target)),
         }
@@ -115,7 +125,9 @@ impl Rest {
 
 /// What a request asks for, in one word; `None` when its path names nothing.
 pub fn operation(method: &Method, path: &str) -> Option<&'static str> {
-    path::parse(path).ok().map(|target| target.operation(method))
+    path::parse(path)
+        .ok()
+        .map(|target| target.operation(method))
 }
 
 /// The message with all that the layers in front have found out about the caller.
@@ -124,9 +136,14 @@ fn message_of<M>(request: &Parts, message: M) -> tonic::Request<M> {
 }
 
 fn method_not_allowed(target: Target) -> Response {
-    let error = Error::new(Kind::MethodNotAllowed, "This resource does not know the method.");
+    let error = Error::new(
+        Kind::MethodNotAllowed,
+        "This resource does not know the method.",
+    );
     let mut response = Status::from(error).into_http::<axum::body::Body>();
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(target.methods()));
+    response
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static(target.methods()));
     response
 }
 

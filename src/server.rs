@@ -121,7 +121,14 @@ pub async fn run(
     let work = work::Work::default();
     let router = router(app, &work, &stop)?;
     let _scheduler = AbortOnDropHandle::new(tokio::spawn(keep_time(service)));
-    let serving = connections::serve(listener, router, limits, &metrics.connections, work, stop.clone());
+    let serving = connections::serve(
+        listener,
+        router,
+        limits,
+        &metrics.connections,
+        work,
+        stop.clone(),
+    );
     tokio::pin!(serving);
     tokio::select! {
         () = &mut serving => {}
@@ -144,7 +151,8 @@ pub async fn run(
 async fn keep_time(service: Arc<Service>) {
     loop {
         let service = service.clone();
-        let ended = AbortOnDropHandle::new(tokio::spawn(async move { service.keep_time().await })).await;
+        let ended =
+            AbortOnDropHandle::new(tokio::spawn(async move { service.keep_time().await })).await;
         tracing::error!(
             error = ended.err().map(tracing::field::display),
             "the scheduler has ended; starting it again"
@@ -188,9 +196,20 @@ fn router(app: App, work: &work::Work, stop: &CancellationToken) -> Result<Route
         .merge(scrape)
         .merge(openapi)
         .merge(probes::http(ready.clone()))
-        .merge(streams::end_on(grpc_routes(probes::grpc(ready, stop)), stop, longest))
-        .merge(streams::end_on(grpc_routes(probes::reflection(app.reflection)?), stop, longest));
-    let web = Arc::new(edge::Web { cors: app.cors, proxies: app.proxies });
+        .merge(streams::end_on(
+            grpc_routes(probes::grpc(ready, stop)),
+            stop,
+            longest,
+        ))
+        .merge(streams::end_on(
+            grpc_routes(probes::reflection(app.reflection)?),
+            stop,
+            longest,
+        ));
+    let web = Arc::new(edge::Web {
+        cors: app.cors,
+        proxies: app.proxies,
+    });
     Ok(router
         .layer(CatchPanicLayer::custom(edge::panicked))
         .layer(from_fn_with_state(web, edge::pass))
@@ -199,12 +218,19 @@ fn router(app: App, work: &work::Work, stop: &CancellationToken) -> Result<Route
 
 /// The routes of gRPC services, which nothing but a gRPC call may reach.
 fn grpc_routes(services: Routes) -> Router {
-    services.into_axum_router().reset_fallback().layer(from_fn(edge::only_grpc))
+    services
+        .into_axum_router()
+        .reset_fallback()
+        .layer(from_fn(edge::only_grpc))
 }
 
 /// What is no method of a gRPC service is the REST API's, unless it is a gRPC call all the same.
 async fn unrouted(rest: Rest, request: Request) -> Response {
-    if edge::speaks_grpc(&request) { edge::no_such_operation() } else { rest.answer(request).await }
+    if edge::speaks_grpc(&request) {
+        edge::no_such_operation()
+    } else {
+        rest.answer(request).await
+    }
 }
 
 /// A service that reads messages of at most so many octets, before and after they are decompressed.
@@ -219,10 +245,22 @@ macro_rules! bounded {
 use bounded;
 
 fn services(grpc: &Arc<Grpc>) -> Routes {
-    Routes::new(bounded!(ApprovalServiceServer::from_arc(grpc.clone()), LONGEST_MESSAGE))
-        .add_service(bounded!(ElevationServiceServer::from_arc(grpc.clone()), LONGEST_MESSAGE))
-        .add_service(bounded!(RoleServiceServer::from_arc(grpc.clone()), LONGEST_MESSAGE))
-        .add_service(bounded!(SessionServiceServer::from_arc(grpc.clone()), LONGEST_MESSAGE))
+    Routes::new(bounded!(
+        ApprovalServiceServer::from_arc(grpc.clone()),
+        LONGEST_MESSAGE
+    ))
+    .add_service(bounded!(
+        ElevationServiceServer::from_arc(grpc.clone()),
+        LONGEST_MESSAGE
+    ))
+    .add_service(bounded!(
+        RoleServiceServer::from_arc(grpc.clone()),
+        LONGEST_MESSAGE
+    ))
+    .add_service(bounded!(
+        SessionServiceServer::from_arc(grpc.clone()),
+        LONGEST_MESSAGE
+    ))
 }
 
 /// The rpcs that take a whole role. Their messages are long, so only those of administrators are read.

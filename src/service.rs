@@ -82,7 +82,16 @@ impl Service {
         policy: Policy,
     ) -> Self {
         let (wake, census, turns) = (Wake::new(), LastCensus::new(), Turns::default());
-        Self { store, directory, time, ids, policy, wake, census, turns }
+        Self {
+            store,
+            directory,
+            time,
+            ids,
+            policy,
+            wake,
+            census,
+            turns,
+        }
     }
 
     /// Whether the clock of the machine was fit to decide by when it was last looked at, and when that changes.
@@ -98,7 +107,11 @@ impl Service {
     /// Everything that those count as who have decided the approval of an elevation, in the order of the decisions.
     async fn deciders(&self, elevation: &Elevation, now: Moment) -> Result<Vec<Principals>, Error> {
         let mut deciders = Vec::new();
-        for decision in elevation.approval.iter().flat_map(|approval| &approval.decisions) {
+        for decision in elevation
+            .approval
+            .iter()
+            .flat_map(|approval| &approval.decisions)
+        {
             deciders.push(self.directory.principals(&decision.approver, now).await?);
         }
         Ok(deciders)
@@ -159,7 +172,12 @@ impl Service {
         };
         if only_reports {
             let expects = reported.into_iter().collect();
-            let nothing = Change { expects, puts: Vec::new(), events: Vec::new(), deadline };
+            let nothing = Change {
+                expects,
+                puts: Vec::new(),
+                events: Vec::new(),
+                deadline,
+            };
             if self.store.commit(nothing).await? == Commit::Conflict {
                 return Ok(None);
             }
@@ -180,19 +198,39 @@ impl Service {
         for event in &outcome.events {
             fold(&mut before, &mut after, event)?;
         }
-        expects.extend(after.iter().map(|(version, elevation)| (Key::Elevation(elevation.id), *version)));
+        expects.extend(
+            after
+                .iter()
+                .map(|(version, elevation)| (Key::Elevation(elevation.id), *version)),
+        );
         let mut puts = outcome.puts;
-        puts.extend(after.iter().map(|(_, elevation)| Record::Elevation(Box::new(elevation.clone()))));
+        puts.extend(
+            after
+                .iter()
+                .map(|(_, elevation)| Record::Elevation(Box::new(elevation.clone()))),
+        );
         // Before the commit too: whoever asked may be gone by its end.
-        after.iter().for_each(|(_, elevation)| self.wake.tell(elevation));
-        let change = Change { expects, puts, events: outcome.events, deadline };
+        after
+            .iter()
+            .for_each(|(_, elevation)| self.wake.tell(elevation));
+        let change = Change {
+            expects,
+            puts,
+            events: outcome.events,
+            deadline,
+        };
         match self.store.commit(change).await? {
             Commit::Committed { .. } => {
-                after.iter().for_each(|(_, elevation)| self.wake.tell(elevation));
+                after
+                    .iter()
+                    .for_each(|(_, elevation)| self.wake.tell(elevation));
                 let first = after.into_iter().next();
-                let (version, value) =
-                    first.ok_or_else(|| Error::internal("a decision without events was committed"))?;
-                Ok(Some(Versioned { version: version.next(), value }))
+                let (version, value) = first
+                    .ok_or_else(|| Error::internal("a decision without events was committed"))?;
+                Ok(Some(Versioned {
+                    version: version.next(),
+                    value,
+                }))
             }
             Commit::Conflict => Ok(None),
         }
@@ -219,20 +257,32 @@ fn fold(
     event: &Event,
 ) -> Result<(), Error> {
     let subject = event.subject.id();
-    if let Some((_, elevation)) = after.iter_mut().find(|(_, elevation)| elevation.id.0 == subject) {
+    if let Some((_, elevation)) = after
+        .iter_mut()
+        .find(|(_, elevation)| elevation.id.0 == subject)
+    {
         *elevation = Elevation::apply(Some(elevation.clone()), event)?;
         return Ok(());
     }
     let known = before.iter().position(|known| known.value.id.0 == subject);
     let known = known.map(|position| before.swap_remove(position));
-    let version = known.as_ref().map_or(Version::ABSENT, |known| known.version);
-    after.push((version, Elevation::apply(known.map(|known| known.value), event)?));
+    let version = known
+        .as_ref()
+        .map_or(Version::ABSENT, |known| known.version);
+    after.push((
+        version,
+        Elevation::apply(known.map(|known| known.value), event)?,
+    ));
     Ok(())
 }
 
 /// Whether somebody would be told of an end that time alone has brought about, and that is not written. A decision of the
 /// moment before may be under way still, so that it has to be written first, or it would not be what stays.
-fn tells_unwritten_end(decided: &Result<Vec<Event>, Refusal>, elevation: &Elevation, now: Moment) -> bool {
+fn tells_unwritten_end(
+    decided: &Result<Vec<Event>, Refusal>,
+    elevation: &Elevation,
+    now: Moment,
+) -> bool {
     let tells = match decided {
         Ok(events) => events.is_empty(),
         Err(refusal) => *refusal != Refusal::AccessDenied,
@@ -242,7 +292,8 @@ fn tells_unwritten_end(decided: &Result<Vec<Event>, Refusal>, elevation: &Elevat
 
 /// Whether the pages of the list can still be read.
 fn check_snapshot<F>(query: &Query<F>, now: Moment) -> Result<(), Error> {
-    let expired = |snapshot: Snapshot| now.ticks().saturating_sub(snapshot.now.ticks()) > Snapshot::LIFE;
+    let expired =
+        |snapshot: Snapshot| now.ticks().saturating_sub(snapshot.now.ticks()) > Snapshot::LIFE;
     if query.snapshot.is_some_and(expired) {
         let message = "The page token is older than an hour. List from the start.";
         return Err(Error::new(Kind::PageTokenExpired, message).in_field("page_token"));
@@ -253,14 +304,23 @@ fn check_snapshot<F>(query: &Query<F>, now: Moment) -> Result<(), Error> {
 /// How many people of a stage have to be known to tell whether a request can be decided: as many as all stages need, and
 /// who cannot decide any more.
 fn enough(role: Option<&Versioned<Role>>, decisions: usize) -> usize {
-    let needed = role.iter().flat_map(|role| &role.value.stages).map(|stage| stage.needed);
-    let needed = usize::try_from(needed.fold(0, u32::saturating_add)).unwrap_or(usize::MAX);
-    needed.saturating_add(decisions).saturating_add(1)
+    let required_approvals = role
+        .iter()
+        .flat_map(|role| &role.value.stages)
+        .map(|stage| stage.required_approvals);
+    let required_approvals =
+        usize::try_from(required_approvals.fold(0, u32::saturating_add)).unwrap_or(usize::MAX);
+    required_approvals
+        .saturating_add(decisions)
+        .saturating_add(1)
 }
 
 /// How often a decision is made anew because others were faster, before the caller is asked to come back.
 const MOST_ATTEMPTS: usize = 16;
 
 fn contended() -> Error {
-    Error::new(Kind::Overloaded, "Others kept changing what this relied on. Repeat it in a moment.")
+    Error::new(
+        Kind::Overloaded,
+        "Others kept changing what this relied on. Repeat it in a moment.",
+    )
 }

@@ -68,9 +68,16 @@ impl From<Error> for Status {
     /// The error as gRPC says it, which keeps the error itself as its source for the REST dialect and for the log.
     fn from(error: Error) -> Self {
         let row = row(error.kind);
-        let mut metadata: HashMap<String, String> =
-            error.details.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-        metadata.extend(error.status.map(|status| ("status".to_owned(), status.to_owned())));
+        let mut metadata: HashMap<String, String> = error
+            .details
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), value.clone()))
+            .collect();
+        metadata.extend(
+            error
+                .status
+                .map(|status| ("status".to_owned(), status.to_owned())),
+        );
         let mut details = ErrorDetails::with_error_info(row.reason, ERROR_DOMAIN, metadata);
         let message = match &error.field {
             Some(field) => error.about(field).into_owned(),
@@ -80,7 +87,9 @@ impl From<Error> for Status {
             details.add_bad_request_violation(&**field, &message);
         }
         if row.retryable {
-            details.set_retry_info(Some(std::time::Duration::from_secs(RETRY_AFTER_SECONDS.into())));
+            details.set_retry_info(Some(std::time::Duration::from_secs(
+                RETRY_AFTER_SECONDS.into(),
+            )));
         }
         let mut status = Self::with_error_details(row.grpc, message, details);
         status.set_source(Arc::new(error));
@@ -144,7 +153,12 @@ mod tests {
         assert!(!format!("{:?}", bytes.headers()).contains("secret"));
         assert_eq!(kind_of(&status), Kind::Internal);
         assert_eq!(
-            error_of(&status).unwrap().cause.as_ref().unwrap().to_string(),
+            error_of(&status)
+                .unwrap()
+                .cause
+                .as_ref()
+                .unwrap()
+                .to_string(),
             "SELECT secret FROM token"
         );
     }

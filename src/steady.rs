@@ -49,7 +49,10 @@ pub fn since_start() -> Duration {
     now().duration_since(*START)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the steady clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the steady clock"
+)]
 fn now() -> Instant {
     Instant::now()
 }

@@ -18,7 +18,9 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the Clock")]
     fn now(&self) -> Moment {
-        jiff::Timestamp::now().try_into().expect("a machine's clock counts from 1970")
+        jiff::Timestamp::now()
+            .try_into()
+            .expect("a machine's clock counts from 1970")
     }
 
     fn steady(&self) -> Duration {

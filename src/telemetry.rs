@@ -46,12 +46,17 @@ impl LogFilter {
 
 /// Starts to log what `filter` lets through, and panics too.
 pub fn start(format: LogFormat, filter: EnvFilter) {
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(has_colours());
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(stderr)
+        .with_ansi(has_colours());
     match format {
-        LogFormat::Json => {
-            builder.json().flatten_event(true).with_current_span(true).with_span_list(false).init()
-        }
+        LogFormat::Json => builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .init(),
         LogFormat::Text => builder.with_target(false).init(),
     }
     panic::set_hook(Box::new(|info| {
@@ -75,9 +80,14 @@ mod tests {
 
     #[test]
     fn a_filter_that_silences_the_server_is_refused() {
-        for good in
-            ["error", "INFO", "3", "warn,countersign=debug", "countersign=trace", "off,countersign=warn"]
-        {
+        for good in [
+            "error",
+            "INFO",
+            "3",
+            "warn,countersign=debug",
+            "countersign=trace",
+            "off,countersign=warn",
+        ] {
             assert!(LogFilter::read(good).is_ok(), "{good}");
         }
         for bad in [

@@ -29,7 +29,10 @@ impl Traces {
     /// Sends traces to the collector at `endpoint`, by OTLP over gRPC, from within the runtime. What the `OTEL_` variables
     /// say of sampling, batches and the resource holds.
     pub fn to(endpoint: &Uri) -> Result<Self, Error> {
-        let exporter = SpanExporter::builder().with_tonic().with_endpoint(endpoint.to_string()).build();
+        let exporter = SpanExporter::builder()
+            .with_tonic()
+            .with_endpoint(endpoint.to_string())
+            .build();
         let resource = Resource::builder()
             .with_service_name("countersign")
             .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
@@ -38,23 +41,33 @@ impl Traces {
             .with_batch_exporter(exporter.map_err(Error::internal)?)
             .with_resource(resource)
             .build();
-        Ok(Self { tracer: provider.tracer("countersign"), provider })
+        Ok(Self {
+            tracer: provider.tracer("countersign"),
+            provider,
+        })
     }
 
     /// Begins the span of a request, which goes on with the trace that its headers name.
     pub fn begin(&self, operation: &'static str, request_id: &str, headers: &HeaderMap) -> Request {
-        let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &Parent(headers));
-        let attributes =
-            [KeyValue::new("operation", operation), KeyValue::new("request_id", request_id.to_owned())];
-        let span =
-            self.tracer.span_builder(operation).with_kind(SpanKind::Server).with_attributes(attributes);
+        let parent =
+            TraceContextPropagator::new().extract_with_context(&Context::new(), &Parent(headers));
+        let attributes = [
+            KeyValue::new("operation", operation),
+            KeyValue::new("request_id", request_id.to_owned()),
+        ];
+        let span = self
+            .tracer
+            .span_builder(operation)
+            .with_kind(SpanKind::Server)
+            .with_attributes(attributes);
         let span = span.start_with_context(&self.tracer, &parent);
         Request(parent.with_span(span).with_value(self.tracer.clone()))
     }
 
     /// Sends what is left, for as long as it may take.
     pub async fn flush(self) {
-        let flushed = spawn_blocking(move || self.provider.shutdown_with_timeout(LONGEST_FLUSH)).await;
+        let flushed =
+            spawn_blocking(move || self.provider.shutdown_with_timeout(LONGEST_FLUSH)).await;
         if !matches!(flushed, Ok(Ok(()))) {
             tracing::warn!("the last traces could not be sent");
         }
@@ -97,7 +110,11 @@ impl Part {
     pub fn begin(name: &'static str) -> Self {
         Self(Context::map_current(|context| {
             let tracer = context.get::<SdkTracer>()?;
-            Some(tracer.span_builder(name).start_with_context(tracer, context))
+            Some(
+                tracer
+                    .span_builder(name)
+                    .start_with_context(tracer, context),
+            )
         }))
     }
 }
@@ -115,7 +132,11 @@ struct Parent<'a>(&'a HeaderMap);
 
 impl Extractor for Parent<'_> {
     fn get(&self, key: &str) -> Option<&str> {
-        if key == TRACEPARENT { self.0.get(key)?.to_str().ok() } else { None }
+        if key == TRACEPARENT {
+            self.0.get(key)?.to_str().ok()
+        } else {
+            None
+        }
     }
 
     fn keys(&self) -> Vec<&str> {

@@ -32,11 +32,19 @@ pub struct Commits {
 pub async fn run(commits: Commits) {
     let seed = Arc::new(Seed::new(open(&commits.store).await).await);
     let pending = seed.file(commits.count).await;
-    let changes: Vec<Change> = pending.into_iter().map(|elevation| seed.approval(elevation)).collect();
+    let changes: Vec<Change> = pending
+        .into_iter()
+        .map(|elevation| seed.approval(elevation))
+        .collect();
     let started = Started::now();
     let mut running = JoinSet::new();
     for number in 0..commits.callers {
-        let share = changes.iter().skip(number).step_by(commits.callers).cloned().collect();
+        let share = changes
+            .iter()
+            .skip(number)
+            .step_by(commits.callers)
+            .cloned()
+            .collect();
         running.spawn(caller(seed.clone(), share, started.watch));
     }
     let times = running.join_all().await.concat();
@@ -49,7 +57,10 @@ async fn caller(seed: Arc<Seed>, changes: Vec<Change>, watch: Stopwatch) -> Vec<
     for change in changes {
         let began = now();
         seed.commit(change).await;
-        times.push(Times { began, ended: now() });
+        times.push(Times {
+            began,
+            ended: now(),
+        });
     }
     times
 }

@@ -13,20 +13,32 @@ pub struct Times {
 impl Times {
     /// From a line of h2load's log, which the load writes too: start, status, length.
     pub fn of_h2load(line: &str) -> Self {
-        let [began, _, length] = numbers(line)[..] else { panic!("{line}") };
-        Self { began, ended: began + length }
+        let [began, _, length] = numbers(line)[..] else {
+            panic!("{line}")
+        };
+        Self {
+            began,
+            ended: began + length,
+        }
     }
 
     /// From a line of pgbench's log: client, transaction, length, script, and the end in seconds and microseconds.
     pub fn of_pgbench(line: &str) -> Self {
-        let [_, _, length, _, seconds, microseconds] = numbers(line)[..] else { panic!("{line}") };
+        let [_, _, length, _, seconds, microseconds] = numbers(line)[..] else {
+            panic!("{line}")
+        };
         let ended = seconds * 1e6 + microseconds;
-        Self { began: ended - length, ended }
+        Self {
+            began: ended - length,
+            ended,
+        }
     }
 }
 
 fn numbers(line: &str) -> Vec<f64> {
-    line.split_whitespace().map(|number| number.parse().unwrap()).collect()
+    line.split_whitespace()
+        .map(|number| number.parse().unwrap())
+        .collect()
 }
 
 /// Seconds of processor time.
@@ -69,9 +81,15 @@ pub struct Run {
 impl Run {
     /// What was spent while it went on for so many seconds.
     pub fn new(times: &[Times], spent: &Spent, seconds: f64) -> Self {
-        let began = times.iter().map(|times| times.began).fold(f64::INFINITY, f64::min);
+        let began = times
+            .iter()
+            .map(|times| times.began)
+            .fold(f64::INFINITY, f64::min);
         let ended = times.iter().map(|times| times.ended).fold(0.0, f64::max);
-        let mut latencies: Vec<f64> = times.iter().map(|times| times.ended - times.began).collect();
+        let mut latencies: Vec<f64> = times
+            .iter()
+            .map(|times| times.ended - times.began)
+            .collect();
         latencies.sort_by(f64::total_cmp);
         let percentile = |percent: usize| latencies[(latencies.len() * percent).div_ceil(100) - 1];
         let count = latencies.len() as f64;
@@ -89,7 +107,10 @@ impl Run {
 
     /// The run of what has read for itself what it spent.
     pub fn with_own(self, seconds: f64) -> Self {
-        Self { cost: seconds / self.count * 1e6, ..self }
+        Self {
+            cost: seconds / self.count * 1e6,
+            ..self
+        }
     }
 
     /// The medians of several.
@@ -124,9 +145,19 @@ impl Table {
 
     /// A row, with the bare handler's run over as many connections.
     pub fn row(&mut self, name: &str, connections: usize, run: &Run, bare: &Run) {
-        let Run { rate, p50, p99, cost, database_cost, others, .. } = run;
-        let (of_rate, of_cost) =
-            (rate / bare.rate, (cost + database_cost) / (bare.cost + bare.database_cost));
+        let Run {
+            rate,
+            p50,
+            p99,
+            cost,
+            database_cost,
+            others,
+            ..
+        } = run;
+        let (of_rate, of_cost) = (
+            rate / bare.rate,
+            (cost + database_cost) / (bare.cost + bare.database_cost),
+        );
         let (p50, p99) = (p50 / 1e3, p99 / 1e3);
         writeln!(
             self.0,

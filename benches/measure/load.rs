@@ -58,7 +58,12 @@ pub async fn run(load: Load) {
     let mut clients = Vec::new();
     for number in 0..load.connections {
         // Taken in turns, so that all together keep to the order.
-        let share: Vec<&str> = approvals.iter().skip(number).step_by(load.connections).copied().collect();
+        let share: Vec<&str> = approvals
+            .iter()
+            .skip(number)
+            .step_by(load.connections)
+            .copied()
+            .collect();
         clients.push(Client::connect(&load, &share).await);
     }
     let started = Started::now();
@@ -79,13 +84,22 @@ pub struct Started {
 impl Started {
     /// Now.
     pub fn now() -> Self {
-        Self { run_time: machine::run_time(process::id()), watch: Stopwatch::start() }
+        Self {
+            run_time: machine::run_time(process::id()),
+            watch: Stopwatch::start(),
+        }
     }
 
     /// Writes the log, and prints how long this process has run since.
     pub fn tell(&self, times: &[Times], log: &Path) {
         println!("{}", machine::run_time(process::id()) - self.run_time);
-        let line = |times: &Times| format!("{:.0}\t200\t{:.0}\n", times.began, times.ended - times.began);
+        let line = |times: &Times| {
+            format!(
+                "{:.0}\t200\t{:.0}\n",
+                times.began,
+                times.ended - times.began
+            )
+        };
         fs::write(log, times.iter().map(line).collect::<String>()).unwrap();
     }
 }
@@ -104,7 +118,9 @@ impl Client {
                 tokio::task::spawn_local(async { connection.await.unwrap() });
                 Self::Grpc(sender, approvals.iter().map(|id| call(load, id)).collect())
             }
-            Dialect::Rest => Self::Rest(stream, approvals.iter().map(|id| post(load, id)).collect()),
+            Dialect::Rest => {
+                Self::Rest(stream, approvals.iter().map(|id| post(load, id)).collect())
+            }
         }
     }
 
@@ -116,14 +132,20 @@ impl Client {
                 for (request, message) in calls {
                     let began = now();
                     sender = answered_call(sender, request, message).await;
-                    times.push(Times { began, ended: now() });
+                    times.push(Times {
+                        began,
+                        ended: now(),
+                    });
                 }
             }
             Self::Rest(mut stream, posts) => {
                 for request in posts {
                     let began = now();
                     answered_post(&mut stream, &request).await;
-                    times.push(Times { began, ended: now() });
+                    times.push(Times {
+                        began,
+                        ended: now(),
+                    });
                 }
             }
         }
@@ -148,16 +170,26 @@ async fn answered_post(stream: &mut TcpStream, request: &str) {
         assert!(more > 0, "{}", String::from_utf8_lossy(&answer));
         read += more;
     }
-    assert!(answer.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer));
+    assert!(
+        answer.starts_with(b"HTTP/1.1 200 "),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
 }
 
 fn call(load: &Load, approval: &str) -> (http::Request<()>, Bytes) {
-    let request = http::Request::post(format!("http://{}/pam.v1.ApprovalService/Approve", load.address))
-        .version(http::Version::HTTP_2)
-        .header("content-type", "application/grpc")
-        .header("te", "trailers")
-        .header("authorization", format!("Bearer {}", load.token));
-    let message = ApproveRequest { approval_id: approval.to_owned(), reason: None };
+    let request = http::Request::post(format!(
+        "http://{}/pam.v1.ApprovalService/Approve",
+        load.address
+    ))
+    .version(http::Version::HTTP_2)
+    .header("content-type", "application/grpc")
+    .header("te", "trailers")
+    .header("authorization", format!("Bearer {}", load.token));
+    let message = ApproveRequest {
+        approval_id: approval.to_owned(),
+        reason: None,
+    };
     let mut framed = BytesMut::new();
     framed.put_u8(0);
     framed.put_u32(u32::try_from(message.encoded_len()).unwrap());
@@ -178,10 +210,19 @@ async fn answered_call(
     while let Some(part) = answer.body_mut().data().await {
         let part = part.unwrap();
         length += part.len();
-        answer.body_mut().flow_control().release_capacity(part.len()).unwrap();
+        answer
+            .body_mut()
+            .flow_control()
+            .release_capacity(part.len())
+            .unwrap();
     }
     let trailers = answer.body_mut().trailers().await.unwrap();
-    let status = trailers.as_ref().and_then(|trailers| trailers.get("grpc-status"));
-    assert!(status.is_some_and(|status| status == "0") && length > 5, "{answer:?} {trailers:?}");
+    let status = trailers
+        .as_ref()
+        .and_then(|trailers| trailers.get("grpc-status"));
+    assert!(
+        status.is_some_and(|status| status == "0") && length > 5,
+        "{answer:?} {trailers:?}"
+    );
     sender
 }

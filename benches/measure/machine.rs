@@ -6,8 +6,14 @@ use std::fs;
 /// How long the processors have been busy since the machine started, all of them together.
 pub fn busy() -> f64 {
     let stat = fs::read_to_string("/proc/stat").unwrap();
-    let ticks: Vec<f64> =
-        stat.lines().next().unwrap().split_whitespace().skip(1).map(|ticks| ticks.parse().unwrap()).collect();
+    let ticks: Vec<f64> = stat
+        .lines()
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .skip(1)
+        .map(|ticks| ticks.parse().unwrap())
+        .collect();
     // Idle and waiting for a disk are not busy; guests are counted in their hosts' time already.
     (ticks[..8].iter().sum::<f64>() - ticks[3] - ticks[4]) / TICKS_PER_SECOND
 }
@@ -18,10 +24,19 @@ pub fn run_time(process: u32) -> f64 {
     let mut family = vec![process];
     let mut next = 0;
     while let Some(parent) = family.get(next).copied() {
-        family.extend(processes.iter().filter(|(_, stat)| stat.parent == parent).map(|(id, _)| *id));
+        family.extend(
+            processes
+                .iter()
+                .filter(|(_, stat)| stat.parent == parent)
+                .map(|(id, _)| *id),
+        );
         next += 1;
     }
-    family.iter().filter_map(|id| processes.get(id)).map(|stat| stat.seconds).sum()
+    family
+        .iter()
+        .filter_map(|id| processes.get(id))
+        .map(|stat| stat.seconds)
+        .sum()
 }
 
 struct Stat {
@@ -33,7 +48,10 @@ fn processes() -> HashMap<u32, Stat> {
     let ids = fs::read_dir("/proc").unwrap().filter_map(|entry| {
         let id: u32 = entry.unwrap().file_name().to_str()?.parse().ok()?;
         // Processes end while they are looked at.
-        Some((id, stat(&fs::read_to_string(format!("/proc/{id}/stat")).ok()?)))
+        Some((
+            id,
+            stat(&fs::read_to_string(format!("/proc/{id}/stat")).ok()?),
+        ))
     });
     ids.collect()
 }
@@ -42,8 +60,14 @@ fn processes() -> HashMap<u32, Stat> {
 /// the times in user and kernel mode, of the process and of its children.
 fn stat(text: &str) -> Stat {
     let fields: Vec<&str> = text.rsplit_once(") ").unwrap().1.split(' ').collect();
-    let ticks: f64 = fields[11..15].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum();
-    Stat { parent: fields[1].parse().unwrap(), seconds: ticks / TICKS_PER_SECOND }
+    let ticks: f64 = fields[11..15]
+        .iter()
+        .map(|ticks| ticks.parse::<f64>().unwrap())
+        .sum();
+    Stat {
+        parent: fields[1].parse().unwrap(),
+        seconds: ticks / TICKS_PER_SECOND,
+    }
 }
 
 /// What Linux shows to programs, whatever it counts in.

@@ -80,7 +80,11 @@ enum Part {
 fn main() {
     let cli = Cli::parse();
     match cli.part {
-        None => in_many_threads(measure::run(if cli.quick { Extent::QUICK } else { Extent::WHOLE })),
+        None => in_many_threads(measure::run(if cli.quick {
+            Extent::QUICK
+        } else {
+            Extent::WHOLE
+        })),
         Some(Part::Adapter) => in_many_threads(reference::adapter()),
         Some(Part::Bare) => in_many_threads(reference::bare()),
         Some(Part::Commit(commits)) => in_many_threads(commit::run(commits)),
@@ -94,6 +98,9 @@ fn in_many_threads(part: impl Future<Output = ()>) {
 }
 
 fn in_one_thread(part: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     tokio::task::LocalSet::new().block_on(&runtime, part);
 }

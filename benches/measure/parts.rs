@@ -45,7 +45,11 @@ impl Bench {
     pub async fn new() -> Self {
         let database = Database::new().await;
         pgbench::prepare(&database.server);
-        Self { folder: tempfile::tempdir().unwrap(), database, paths: Cell::new(0) }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            database,
+            paths: Cell::new(0),
+        }
     }
 
     pub async fn reference(&self, part: &str) -> Server {
@@ -62,8 +66,14 @@ impl Bench {
         let (server, token) = Server::countersign(&folder, &store).await;
         // Spread evenly over all that is stored, and in the order of their filing, as lists show them.
         let ids = (0..count).map(|number| &filed[number * stored / count]);
-        let pending = ids.map(|elevation| elevation.approval.as_ref().unwrap().id.to_string()).collect();
-        Approvals { server, token, pending: RefCell::new(pending) }
+        let pending = ids
+            .map(|elevation| elevation.approval.as_ref().unwrap().id.to_string())
+            .collect();
+        Approvals {
+            server,
+            token,
+            pending: RefCell::new(pending),
+        }
     }
 
     /// Where a new store can be.
@@ -81,16 +91,27 @@ impl Bench {
         self.load(load, server, connections)
     }
 
-    pub fn approve(&self, approvals: &Approvals, dialect: Dialect, (connections, requests): Point) -> Run {
+    pub fn approve(
+        &self,
+        approvals: &Approvals,
+        dialect: Dialect,
+        (connections, requests): Point,
+    ) -> Run {
         let mut load = self.part("load", &approvals.take(requests));
-        load.arg("--dialect").arg(dialect.to_possible_value().unwrap().get_name());
+        load.arg("--dialect")
+            .arg(dialect.to_possible_value().unwrap().get_name());
         load.args(["--token", &approvals.token]);
         self.load(load, &approvals.server, connections)
     }
 
     fn load(&self, mut load: Command, server: &Server, connections: usize) -> Run {
         let log = self.path();
-        load.args(["--connections", &connections.to_string(), "--address", &server.address.to_string()]);
+        load.args([
+            "--connections",
+            &connections.to_string(),
+            "--address",
+            &server.address.to_string(),
+        ]);
         load.arg("--log").arg(&log);
         self.watched(Some(server.id()), || {
             succeed(&mut load);
@@ -104,10 +125,21 @@ impl Bench {
     }
 
     pub fn approve_by_h2load(&self, approvals: &Approvals, (connections, requests): Point) -> Run {
-        self.h2load(&approvals.server, &approvals.token, &approvals.take(requests), (connections, requests))
+        self.h2load(
+            &approvals.server,
+            &approvals.token,
+            &approvals.take(requests),
+            (connections, requests),
+        )
     }
 
-    fn h2load(&self, server: &Server, token: &str, ids: &[String], (connections, requests): Point) -> Run {
+    fn h2load(
+        &self,
+        server: &Server,
+        token: &str,
+        ids: &[String],
+        (connections, requests): Point,
+    ) -> Run {
         let (addresses, log) = (self.path(), self.path());
         let address = |id: &String| {
             let resources = format!("http://{}/api/pamresources", server.address);
@@ -115,12 +147,32 @@ impl Bench {
         };
         fs::write(&addresses, ids.iter().map(address).collect::<String>()).unwrap();
         let mut h2load = Command::new("h2load");
-        h2load.args(["--h1", "--clients", &connections.to_string(), "--requests", &requests.to_string()]);
-        h2load.args(["--header", ":method: POST", "--header", &format!("authorization: Bearer {token}")]);
-        h2load.arg("--input-file").arg(addresses).arg("--log-file").arg(&log);
+        h2load.args([
+            "--h1",
+            "--clients",
+            &connections.to_string(),
+            "--requests",
+            &requests.to_string(),
+        ]);
+        h2load.args([
+            "--header",
+            ":method: POST",
+            "--header",
+            &format!("authorization: Bearer {token}"),
+        ]);
+        h2load
+            .arg("--input-file")
+            .arg(addresses)
+            .arg("--log-file")
+            .arg(&log);
         self.watched(Some(server.id()), || {
             succeed(&mut h2load);
-            assert!(fs::read_to_string(&log).unwrap().lines().all(|line| line.contains("\t200\t")));
+            assert!(
+                fs::read_to_string(&log)
+                    .unwrap()
+                    .lines()
+                    .all(|line| line.contains("\t200\t"))
+            );
             times(&[log], Times::of_h2load)
         })
     }
@@ -129,7 +181,13 @@ impl Bench {
     pub async fn commit(&self, backend: Backend, (callers, requests): Point) -> Run {
         let (log, store) = (self.path(), self.store(backend).await);
         let mut commit = Command::new(std::env::current_exe().unwrap());
-        commit.args(["commit", "--callers", &callers.to_string(), "--count", &requests.to_string()]);
+        commit.args([
+            "commit",
+            "--callers",
+            &callers.to_string(),
+            "--count",
+            &requests.to_string(),
+        ]);
         commit.arg("--store").arg(&store).arg("--log").arg(&log);
         let mut run_time = 0.0;
         let run = self.watched(None, || {
@@ -141,7 +199,10 @@ impl Bench {
 
     pub fn pgbench(&self, (clients, requests): Point) -> Run {
         self.watched(None, || {
-            times(&pgbench::update(&self.database.server, clients, requests), Times::of_pgbench)
+            times(
+                &pgbench::update(&self.database.server, clients, requests),
+                Times::of_pgbench,
+            )
         })
     }
 
@@ -151,7 +212,9 @@ impl Bench {
         let spent = || Spent {
             own: process.map_or(0.0, machine::run_time),
             database: machine::run_time(database),
-            others: machine::busy() - machine::run_time(process::id()) - machine::run_time(database),
+            others: machine::busy()
+                - machine::run_time(process::id())
+                - machine::run_time(database),
         };
         let before = spent();
         let watch = Stopwatch::start();
@@ -185,18 +248,29 @@ impl Approvals {
 
 /// The id of PostgreSQL's first process.
 fn first_process(database: &Database) -> u32 {
-    let told = fs::read_to_string(Path::new(&database.server.folder()).join("data/postmaster.pid")).unwrap();
+    let told = fs::read_to_string(Path::new(&database.server.folder()).join("data/postmaster.pid"))
+        .unwrap();
     told.lines().next().unwrap().parse().unwrap()
 }
 
 /// Runs a command to its end; answers what it printed.
 pub fn succeed(command: &mut Command) -> String {
     let output = command.stderr(Stdio::inherit()).output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stdout));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stdout)
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
 fn times(logs: &[PathBuf], read: fn(&str) -> Times) -> Vec<Times> {
-    let texts: Vec<String> = logs.iter().map(|log| fs::read_to_string(log).unwrap()).collect();
-    texts.iter().flat_map(|text| text.lines().map(read)).collect()
+    let texts: Vec<String> = logs
+        .iter()
+        .map(|log| fs::read_to_string(log).unwrap())
+        .collect();
+    texts
+        .iter()
+        .flat_map(|text| text.lines().map(read))
+        .collect()
 }

@@ -14,18 +14,39 @@ pub fn prepare(server: &Server) {
 pub fn update(server: &Server, clients: usize, count: usize) -> Vec<PathBuf> {
     let folder = PathBuf::from(server.folder());
     fs::write(folder.join("update.sql"), UPDATE).unwrap();
-    let extent = [format!("--client={clients}"), format!("--transactions={}", count / clients)];
-    let words = ["--no-vacuum", "--protocol=prepared", "--log", "--log-prefix=times", "--file=update.sql"];
+    let extent = [
+        format!("--client={clients}"),
+        format!("--transactions={}", count / clients),
+    ];
+    let words = [
+        "--no-vacuum",
+        "--protocol=prepared",
+        "--log",
+        "--log-prefix=times",
+        "--file=update.sql",
+    ];
     for log in logs(&folder) {
         fs::remove_file(log).unwrap();
     }
-    run(server, &[&words[..], &extent.each_ref().map(|word| &**word)].concat());
+    run(
+        server,
+        &[&words[..], &extent.each_ref().map(|word| &**word)].concat(),
+    );
     logs(&folder)
 }
 
 fn logs(folder: &Path) -> Vec<PathBuf> {
-    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    files.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("times.")).collect()
+    let files = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    files
+        .filter(|path| {
+            path.file_name()
+                .unwrap()
+                .to_string_lossy()
+                .starts_with("times.")
+        })
+        .collect()
 }
 
 fn run(server: &Server, words: &[&str]) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Request;
 use countersign::auth::tokens::TokensFile;
-use countersign::domain::moment::Life;
+use countersign::domain::moment::Seconds;
 use countersign::domain::policy::Policy;
 use countersign::domain::quota::Quota;
 use countersign::grpc::Grpc;
@@ -15,8 +15,9 @@ use countersign::metrics::StoreMetrics;
 use countersign::ports::Clock;
 use countersign::proto::pam::v1::approval_service_server::ApprovalService;
 use countersign::proto::pam::v1::{
-    ApproveRequest, ApproveResponse, ExplainApprovalRequest, ExplainApprovalResponse, GetApprovalRequest,
-    GetApprovalResponse, ListApprovalsRequest, ListApprovalsResponse, RejectRequest, RejectResponse,
+    ApproveRequest, ApproveResponse, ExplainApprovalRequest, ExplainApprovalResponse,
+    GetApprovalRequest, GetApprovalResponse, ListApprovalsRequest, ListApprovalsResponse,
+    RejectRequest, RejectResponse,
 };
 use countersign::rest::Rest;
 use countersign::service::{Service, Time};
@@ -59,9 +60,23 @@ async fn serve(router: Router) {
 async fn others() -> Grpc {
     let store = SqliteStore::open(Path::new("unused.db"), StoreMetrics::default()).unwrap();
     let tokens = TokensFile::open(Path::new("unused.toml"), &[], &[], SystemClock.now()).unwrap();
-    let policy = Policy { pending_timeout: Life::HOUR, quota: Quota::default(), zone: TimeZone::UTC };
-    let time = Arc::new(Time::behind(&store, Arc::new(SystemClock), Life::HOUR).await.unwrap());
-    let service = Service::new(Arc::new(store), Arc::new(tokens), time, Arc::new(SystemIds), policy);
+    let policy = Policy {
+        pending_timeout: Seconds::HOUR,
+        quota: Quota::default(),
+        zone: TimeZone::UTC,
+    };
+    let time = Arc::new(
+        Time::behind(&store, Arc::new(SystemClock), Seconds::HOUR)
+            .await
+            .unwrap(),
+    );
+    let service = Service::new(
+        Arc::new(store),
+        Arc::new(tokens),
+        time,
+        Arc::new(SystemIds),
+        policy,
+    );
     Grpc::new(Arc::new(service))
 }
 
@@ -70,11 +85,17 @@ struct Nothing;
 
 #[async_trait]
 impl ApprovalService for Nothing {
-    async fn approve(&self, _: tonic::Request<ApproveRequest>) -> Result<Response<ApproveResponse>, Status> {
+    async fn approve(
+        &self,
+        _: tonic::Request<ApproveRequest>,
+    ) -> Result<Response<ApproveResponse>, Status> {
         Ok(Response::new(Default::default()))
     }
 
-    async fn reject(&self, _: tonic::Request<RejectRequest>) -> Result<Response<RejectResponse>, Status> {
+    async fn reject(
+        &self,
+        _: tonic::Request<RejectRequest>,
+    ) -> Result<Response<RejectResponse>, Status> {
         Ok(Response::new(Default::default()))
     }
 

@@ -8,7 +8,7 @@ use countersign::domain::decide::{Command, Facts, Filing, decide};
 use countersign::domain::elevation::{Elevation, Verdict};
 use countersign::domain::event::{Channel, Event, Origin};
 use countersign::domain::id::{ApprovalId, ElevationId, RoleId};
-use countersign::domain::moment::Life;
+use countersign::domain::moment::Seconds;
 use countersign::domain::policy::Policy;
 use countersign::domain::quota::Quota;
 use countersign::domain::role::{Role, Rules};
@@ -46,40 +46,80 @@ impl Seed {
             id: RoleId(SystemIds.next()),
             display_name: "SQL".to_owned(),
             description: String::new(),
-            longest_life: Life::HOUR,
+            max_duration: Seconds::HOUR,
             candidates: requesters.iter().map(of).collect(),
-            stages: vec![Stage { approvers: vec![Principal::Account(account(APPROVER))], needed: 1 }],
+            stages: vec![Stage {
+                approvers: vec![Principal::Account(account(APPROVER))],
+                required_approvals: 1,
+            }],
             rules: Rules::default(),
         };
-        let origin = Origin { channel: Channel::Grpc, request_id: "seed".to_owned() };
-        let role = Versioned { version: Version::ABSENT.next(), value };
+        let origin = Origin {
+            channel: Channel::Grpc,
+            request_id: "seed".to_owned(),
+        };
+        let role = Versioned {
+            version: Version::ABSENT.next(),
+            value,
+        };
         // A day, so that nothing expires while it is measured.
-        let policy = Policy { pending_timeout: Life::DAY, quota: Quota::default(), zone: TimeZone::UTC };
-        let seed = Self { store, requesters, approver: caller(APPROVER, false), role, origin, policy };
+        let policy = Policy {
+            pending_timeout: Seconds::DAY,
+            quota: Quota::default(),
+            zone: TimeZone::UTC,
+        };
+        let seed = Self {
+            store,
+            requesters,
+            approver: caller(APPROVER, false),
+            role,
+            origin,
+            policy,
+        };
         seed.create_role(&caller("PRIV\\ann", true)).await;
         seed
     }
 
     async fn create_role(&self, administrator: &Caller) {
         let role = self.role.value.clone();
-        let events = self.decided(&self.facts(administrator), Command::CreateRole(role.clone()));
+        let events = self.decided(
+            &self.facts(administrator),
+            Command::CreateRole(role.clone()),
+        );
         let puts = vec![Record::Role(Box::new(role.clone()))];
         let expects = vec![(Key::Role(role.id), Version::ABSENT)];
-        self.commit(Change { expects, puts, events, deadline: None }).await;
+        self.commit(Change {
+            expects,
+            puts,
+            events,
+            deadline: None,
+        })
+        .await;
     }
 
     /// Files so many elevations; answers them in the order of their filing, all pending.
     pub async fn file(&self, count: usize) -> Vec<Elevation> {
         let mut filed = Vec::with_capacity(count);
         while filed.len() < count {
-            let group: Vec<_> =
-                (filed.len()..count.min(filed.len() + GROUP)).map(|number| self.filing(number)).collect();
+            let group: Vec<_> = (filed.len()..count.min(filed.len() + GROUP))
+                .map(|number| self.filing(number))
+                .collect();
             let (elevations, events): (Vec<_>, Vec<_>) = group.into_iter().unzip();
             let key = |elevation: &Elevation| (Key::Elevation(elevation.id), Version::ABSENT);
             let record = |elevation: &Elevation| Record::Elevation(Box::new(elevation.clone()));
-            let expects = elevations.iter().map(key).chain([self.role_key()]).collect();
+            let expects = elevations
+                .iter()
+                .map(key)
+                .chain([self.role_key()])
+                .collect();
             let puts = elevations.iter().map(record).collect();
-            self.commit(Change { expects, puts, events, deadline: None }).await;
+            self.commit(Change {
+                expects,
+                puts,
+                events,
+                deadline: None,
+            })
+            .await;
             filed.extend(elevations);
         }
         filed
@@ -89,15 +129,18 @@ impl Seed {
         let filing = Filing {
             elevation: ElevationId(SystemIds.next()),
             approval: ApprovalId(SystemIds.next()),
-            life: None,
+            duration: None,
             justification: Some("Ticket 4711".to_owned()),
-            requested_start: None,
+            requested_start_time: None,
             client_request: None,
         };
         let requester = &self.requesters[number % REQUESTERS];
         let mut events = self.decided(&self.facts(requester), Command::File(filing));
         let event = events.remove(0);
-        assert!(events.is_empty(), "a filing that has to be approved is one event");
+        assert!(
+            events.is_empty(),
+            "a filing that has to be approved is one event"
+        );
         (Elevation::apply(None, &event).unwrap(), event)
     }
 
@@ -108,12 +151,24 @@ impl Seed {
             requester: &Principals::new(&elevation.requester, &[]),
             ..self.facts(&self.approver)
         };
-        let events = self.decided(&facts, Command::Decide { verdict: Verdict::Approve, reason: None });
+        let events = self.decided(
+            &facts,
+            Command::Decide {
+                verdict: Verdict::Approve,
+                reason: None,
+            },
+        );
         let before = (Key::Elevation(elevation.id), Version::ABSENT.next());
-        let after =
-            events.iter().fold(elevation, |before, event| Elevation::apply(Some(before), event).unwrap());
+        let after = events.iter().fold(elevation, |before, event| {
+            Elevation::apply(Some(before), event).unwrap()
+        });
         let puts = vec![Record::Elevation(Box::new(after))];
-        Change { expects: vec![self.role_key(), before], puts, events, deadline: None }
+        Change {
+            expects: vec![self.role_key(), before],
+            puts,
+            events,
+            deadline: None,
+        }
     }
 
     /// Commits a change that nothing is in the way of.
@@ -127,7 +182,10 @@ impl Seed {
     }
 
     fn facts<'a>(&'a self, caller: &'a Caller) -> Facts<'a> {
-        Facts { role: Some(&self.role), ..Facts::of(caller, &self.origin, &self.policy) }
+        Facts {
+            role: Some(&self.role),
+            ..Facts::of(caller, &self.origin, &self.policy)
+        }
     }
 
     fn role_key(&self) -> (Key, Version) {

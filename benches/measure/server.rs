@@ -30,10 +30,25 @@ impl Server {
     /// the approver.
     pub async fn countersign(folder: &Path, store: &str) -> (Self, String) {
         let approver = Account::named(APPROVER).unwrap();
-        let token =
-            tokens::add(&folder.join("tokens.toml"), &approver, &[], SystemClock.now(), None).unwrap();
+        let token = tokens::add(
+            &folder.join("tokens.toml"),
+            &approver,
+            &[],
+            SystemClock.now(),
+            None,
+        )
+        .unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--store", store, "--data-dir"]).arg(folder);
+        command
+            .args([
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--store",
+                store,
+                "--data-dir",
+            ])
+            .arg(folder);
         (Self::start(command, &folder.join("log")).await, token)
     }
 
@@ -77,14 +92,22 @@ fn address(line: &str) -> Option<SocketAddr> {
         return None;
     }
     let from = line.find("127.0.0.1:")?;
-    line[from..].split(|c: char| !(c.is_ascii_digit() || ".:".contains(c))).next()?.parse().ok()
+    line[from..]
+        .split(|c: char| !(c.is_ascii_digit() || ".:".contains(c)))
+        .next()?
+        .parse()
+        .ok()
 }
 
 /// Opens a store in this process: a file, or what a URL leads to.
 pub async fn open(store: &str) -> Arc<dyn Store> {
     let metrics = StoreMetrics::default();
     if store.starts_with("postgres:") {
-        Arc::new(PostgresStore::open(store, None, None, metrics).await.unwrap())
+        Arc::new(
+            PostgresStore::open(store, None, None, metrics)
+                .await
+                .unwrap(),
+        )
     } else {
         Arc::new(SqliteStore::open(Path::new(store), metrics).unwrap())
     }

@@ -51,7 +51,10 @@ impl TokensFile {
         now: Moment,
     ) -> Result<Self, Error> {
         let ids = |accounts: &[Account]| accounts.iter().map(|account| account.id).collect();
-        let named = Named { administrators: ids(administrators), monitors: ids(monitors) };
+        let named = Named {
+            administrators: ids(administrators),
+            monitors: ids(monitors),
+        };
         let loaded = Loaded::read(path, &named)?;
         Ok(Self {
             path: path.to_owned(),
@@ -64,7 +67,9 @@ impl TokensFile {
 
     /// Whose token this is.
     pub fn verify(&self, token: &str, now: Moment) -> Answer {
-        let Some((id, secret)) = split(token) else { return Answer::Failed("not a token of ours") };
+        let Some((id, secret)) = split(token) else {
+            return Answer::Failed("not a token of ours");
+        };
         let hash: [u8; 32] = Sha256::digest(secret).into();
         let loaded = self.current(now);
         // An unknown id is compared too, so that it takes as long as a wrong secret.
@@ -72,7 +77,9 @@ impl TokensFile {
         let expected = entry.map_or([0; 32], |entry| entry.sha256);
         let matches = bool::from(hash.ct_eq(&expected));
         match entry {
-            Some(entry) if !matches || entry.expired(now) => Answer::Failed("a wrong or expired token"),
+            Some(entry) if !matches || entry.expired(now) => {
+                Answer::Failed("a wrong or expired token")
+            }
             Some(entry) => Answer::Authenticated(entry.caller.clone()),
             None => Answer::Failed("an unknown token"),
         }
@@ -88,7 +95,11 @@ impl TokensFile {
                 self.looked_at.store(now.ticks(), Ordering::Release);
             }
         }
-        self.loaded.read().unwrap_or_else(PoisonError::into_inner).entries.clone()
+        self.loaded
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entries
+            .clone()
     }
 
     /// Whether it is time to look at the file; by the distance either way, because a clock may go back.
@@ -98,7 +109,13 @@ impl TokensFile {
 
     /// Reads the file again if it has changed.
     fn refresh(&self) {
-        if self.loaded.read().unwrap_or_else(PoisonError::into_inner).stamp != Stamp::of(&self.path) {
+        if self
+            .loaded
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .stamp
+            != Stamp::of(&self.path)
+        {
             self.load();
         }
     }
@@ -115,7 +132,10 @@ impl TokensFile {
     fn load(&self) {
         match Loaded::read(&self.path, &self.named) {
             Ok(loaded) => {
-                tracing::info!(tokens = loaded.entries.by_id.len(), "the tokens file was read again");
+                tracing::info!(
+                    tokens = loaded.entries.by_id.len(),
+                    "the tokens file was read again"
+                );
                 *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
             }
             Err(error) => {
@@ -139,13 +159,20 @@ impl TokensFile {
     /// The number of tokens that are valid at `now` and no longer at `end`.
     pub fn expiring(&self, now: Moment, end: Moment) -> usize {
         let entries = self.current(now);
-        entries.by_id.values().filter(|token| !token.expired(now) && token.expired(end)).count()
+        entries
+            .by_id
+            .values()
+            .filter(|token| !token.expired(now) && token.expired(end))
+            .count()
     }
 
     /// Whether the account can call.
     pub fn is_usable_by(&self, account: &Account, now: Moment) -> bool {
         let entries = self.current(now);
-        entries.valid(entries.by_account.get(&account.id), now).next().is_some()
+        entries
+            .valid(entries.by_account.get(&account.id), now)
+            .next()
+            .is_some()
     }
 }
 
@@ -154,7 +181,9 @@ impl Directory for TokensFile {
     async fn principals(&self, account: &Account, now: Moment) -> Result<Principals, Error> {
         let loaded = self.current(now);
         let entries = loaded.valid(loaded.by_account.get(&account.id), now);
-        let groups: Vec<Group> = entries.flat_map(|entry| entry.caller.groups.iter().cloned()).collect();
+        let groups: Vec<Group> = entries
+            .flat_map(|entry| entry.caller.groups.iter().cloned())
+            .collect();
         Ok(Principals::new(account, &groups))
     }
 
@@ -199,8 +228,13 @@ fn text(path: &Path) -> Result<String, Error> {
 /// Reads the text of a tokens file. The parser's own message quotes the line, so only its place is told.
 fn parse(text: &str) -> Result<Contents, Error> {
     toml::from_str(text).map_err(|error| {
-        let line = error.span().map(|span| text[..span.start].lines().count().max(1));
-        Error::internal(format!("the tokens file is malformed near line {}", line.unwrap_or(1)))
+        let line = error
+            .span()
+            .map(|span| text[..span.start].lines().count().max(1));
+        Error::internal(format!(
+            "the tokens file is malformed near line {}",
+            line.unwrap_or(1)
+        ))
     })
 }
 
@@ -273,7 +307,11 @@ impl Stamp {
     fn of(path: &Path) -> Option<Self> {
         let metadata = fs::metadata(path).ok()?;
         let modified = (metadata.mtime(), metadata.mtime_nsec());
-        Some(Self { modified, length: metadata.len(), inode: metadata.ino() })
+        Some(Self {
+            modified,
+            length: metadata.len(),
+            inode: metadata.ino(),
+        })
     }
 }
 
@@ -286,33 +324,63 @@ impl Loaded {
         for entry in contents.token {
             entries.insert(entry, named)?;
         }
-        Ok(Self { entries: Arc::new(entries), stamp })
+        Ok(Self {
+            entries: Arc::new(entries),
+            stamp,
+        })
     }
 }
 
 impl Entries {
     /// Those of some tokens that are valid.
-    fn valid<'a>(&'a self, ids: Option<&'a Vec<String>>, now: Moment) -> impl Iterator<Item = &'a Token> {
-        let tokens = ids.into_iter().flatten().filter_map(|id| self.by_id.get(id));
+    fn valid<'a>(
+        &'a self,
+        ids: Option<&'a Vec<String>>,
+        now: Moment,
+    ) -> impl Iterator<Item = &'a Token> {
+        let tokens = ids
+            .into_iter()
+            .flatten()
+            .filter_map(|id| self.by_id.get(id));
         tokens.filter(move |token| !token.expired(now))
     }
 
     fn insert(&mut self, entry: Entry, named: &Named) -> Result<(), Error> {
-        let account = Account::named(&entry.account).map_err(|error| malformed(&entry.id, error))?;
-        let groups: Result<Vec<Group>, _> = entry.groups.iter().map(|group| Group::named(group)).collect();
-        let hash = URL_SAFE_NO_PAD.decode(&entry.sha256).map_err(|_| malformed(&entry.id, HASH))?;
+        let account =
+            Account::named(&entry.account).map_err(|error| malformed(&entry.id, error))?;
+        let groups: Result<Vec<Group>, _> = entry
+            .groups
+            .iter()
+            .map(|group| Group::named(group))
+            .collect();
+        let hash = URL_SAFE_NO_PAD
+            .decode(&entry.sha256)
+            .map_err(|_| malformed(&entry.id, HASH))?;
         let expires = match &entry.expires {
-            Some(expires) => Some(Moment::read(expires, None).map_err(|error| malformed(&entry.id, error))?),
+            Some(expires) => {
+                Some(Moment::read(expires, None).map_err(|error| malformed(&entry.id, error))?)
+            }
             None => None,
         };
         let administrator = named.administrators.contains(&account.id);
         let monitor = named.monitors.contains(&account.id);
-        self.by_account.entry(account.id).or_default().push(entry.id.clone());
+        self.by_account
+            .entry(account.id)
+            .or_default()
+            .push(entry.id.clone());
         let groups = groups.map_err(|error| malformed(&entry.id, error))?;
         for group in &groups {
-            self.by_group.entry(group.id).or_default().push(entry.id.clone());
+            self.by_group
+                .entry(group.id)
+                .or_default()
+                .push(entry.id.clone());
         }
-        let mut caller = Caller::new(account, groups, administrator, format!("bearer:{}", entry.id));
+        let mut caller = Caller::new(
+            account,
+            groups,
+            administrator,
+            format!("bearer:{}", entry.id),
+        );
         caller.monitor = monitor;
         let token = Token {
             sha256: hash.try_into().map_err(|_| malformed(&entry.id, HASH))?,
@@ -327,7 +395,9 @@ impl Entries {
 }
 
 fn malformed(id: &str, why: impl std::fmt::Display) -> Error {
-    Error::internal(format!("the entry {id:?} of the tokens file is malformed: {why}"))
+    Error::internal(format!(
+        "the entry {id:?} of the tokens file is malformed: {why}"
+    ))
 }
 
 const HASH: &str = "The hash must be 32 bytes in base64url.";

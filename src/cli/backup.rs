@@ -8,13 +8,22 @@ use crate::store::sqlite;
 
 /// Copies the store as it is at one moment, whether or not a server is running on it.
 pub(super) fn run(backup: &Backup) -> anyhow::Result<()> {
-    let store = backup.data.store().map_err(|error| cannot("copy the store", error, ""))?;
+    let store = backup
+        .data
+        .store()
+        .map_err(|error| cannot("copy the store", error, ""))?;
     match store {
         StoreLocation::Postgres(_) => {
-            bail!("cannot copy a store in PostgreSQL; copy the database with pg_basebackup or pg_dump")
+            bail!(
+                "cannot copy a store in PostgreSQL; copy the database with pg_basebackup or pg_dump"
+            )
         }
         StoreLocation::Sqlite(path) => {
-            let what = format!("copy the store {} to {}", path.display(), backup.file.display());
+            let what = format!(
+                "copy the store {} to {}",
+                path.display(),
+                backup.file.display()
+            );
             sqlite::backup(&path, &backup.file).map_err(|error| cannot(what, error, ""))
         }
     }

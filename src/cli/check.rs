@@ -11,11 +11,21 @@ use crate::config::Serve;
 /// Prints the findings; fails if the server would not start.
 pub(super) async fn run(settings: &Serve) -> anyhow::Result<()> {
     if settings.dev {
-        bail!("cannot check the settings of `serve --dev`; it has a temporary store and tokens of its own");
+        bail!(
+            "cannot check the settings of `serve --dev`; it has a temporary store and tokens of its own"
+        );
     }
     let findings = checks::all(settings).await;
-    print(&findings.iter().map(|finding| format!("{finding}\n")).collect::<String>())?;
-    if findings.iter().any(|finding| matches!(finding, Finding::Error(_))) {
+    print(
+        &findings
+            .iter()
+            .map(|finding| format!("{finding}\n"))
+            .collect::<String>(),
+    )?;
+    if findings
+        .iter()
+        .any(|finding| matches!(finding, Finding::Error(_)))
+    {
         bail!("the server would not start; correct the errors above");
     }
     Ok(())
@@ -32,7 +42,11 @@ pub(super) fn warn(findings: Vec<Finding>) -> anyhow::Result<()> {
             Finding::Busy(_) | Finding::Ok(_) => {}
         }
     }
-    if errors.is_empty() { Ok(()) } else { bail!("{}", errors.join(". Also: ")) }
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        bail!("{}", errors.join(". Also: "))
+    }
 }
 
 impl fmt::Display for Finding {

@@ -46,7 +46,9 @@ pub(super) async fn all(settings: &Serve) -> Vec<Finding> {
 /// Checks the settings that have a meaning without any data.
 pub(super) fn settings_alone(settings: &Serve) -> Vec<Finding> {
     let mut findings = vec![open_files(settings), zone(settings)];
-    findings.extend(variables(env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned())));
+    findings.extend(variables(
+        env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()),
+    ));
     findings.extend(proxies(&settings.trusted_proxies));
     findings
 }
@@ -58,9 +60,9 @@ async fn listen(settings: &Serve) -> Finding {
     }
     match TcpListener::bind(address).await {
         Ok(_) => Finding::Ok(format!("the address {address} is free")),
-        Err(error) if error.kind() == ErrorKind::AddrInUse => {
-            Finding::Busy(format!("the address {address} is in use; a server may be running"))
-        }
+        Err(error) if error.kind() == ErrorKind::AddrInUse => Finding::Busy(format!(
+            "the address {address} is in use; a server may be running"
+        )),
         Err(error) => Finding::Error(serve::not_listening(address, error).to_string()),
     }
 }
@@ -76,7 +78,8 @@ fn zone(settings: &Serve) -> Finding {
     match settings.zone.clone().map_or_else(TimeZone::try_system, Ok) {
         Ok(zone) => Finding::Ok(format!("the time zone is {}", zone_name(&zone))),
         Err(_) => Finding::Warning(
-            "the time zone of the machine is not known and is taken for UTC; name one with --zone".to_owned(),
+            "the time zone of the machine is not known and is taken for UTC; name one with --zone"
+                .to_owned(),
         ),
     }
 }
@@ -85,16 +88,23 @@ fn zone(settings: &Serve) -> Finding {
 /// an orchestrator adds variables of its own for a service of this name.
 fn variables(names: impl Iterator<Item = String>) -> Vec<Finding> {
     let known: HashSet<String> = Cli::variables().into_iter().collect();
-    let mut unknown: Vec<String> =
-        names.filter(|name| name.starts_with("COUNTERSIGN_") && !known.contains(name)).collect();
+    let mut unknown: Vec<String> = names
+        .filter(|name| name.starts_with("COUNTERSIGN_") && !known.contains(name))
+        .collect();
     unknown.sort();
-    let warning = |name| format!("the environment variable {name} is no setting, and changes nothing");
-    unknown.into_iter().map(|name| Finding::Warning(warning(name))).collect()
+    let warning =
+        |name| format!("the environment variable {name} is no setting, and changes nothing");
+    unknown
+        .into_iter()
+        .map(|name| Finding::Warning(warning(name)))
+        .collect()
 }
 
 /// Checks whether the trusted proxies are everybody, taken together.
 fn proxies(trusted: &[IpNet]) -> Option<Finding> {
-    let all = IpNet::aggregate(&trusted.to_vec()).into_iter().find(|network| network.prefix_len() == 0)?;
+    let all = IpNet::aggregate(&trusted.to_vec())
+        .into_iter()
+        .find(|network| network.prefix_len() == 0)?;
     Some(Finding::Warning(format!(
         "every address of {all} is a trusted proxy, so that any caller chooses where the links of the REST API lead"
     )))
@@ -102,12 +112,20 @@ fn proxies(trusted: &[IpNet]) -> Option<Finding> {
 
 /// Checks the data folder, which the server makes if it does not exist.
 fn data_dir(path: &Path) -> Vec<Finding> {
-    let there = path.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    let there = path
+        .ancestors()
+        .find(|folder| folder.exists())
+        .unwrap_or(Path::new("."));
     let finding = match writable(there) {
         Ok(()) if there == path => Finding::Ok(format!("the data folder is {}", path.display())),
         Ok(()) => Finding::Ok(format!("the data folder will be made: {}", path.display())),
         Err(error) => Finding::Error(
-            cannot(format_args!("use the data folder {}", path.display()), error, "").to_string(),
+            cannot(
+                format_args!("use the data folder {}", path.display()),
+                error,
+                "",
+            )
+            .to_string(),
         ),
     };
     [finding].into_iter().chain(space(there)).collect()
@@ -117,7 +135,9 @@ async fn store(data: &Data) -> Vec<Finding> {
     match data.store() {
         Ok(StoreLocation::Postgres(url)) => vec![database(&url, data).await],
         Ok(StoreLocation::Sqlite(path)) => file(&path, data),
-        Err(error) => vec![Finding::Error(cannot("use the store", error, "").to_string())],
+        Err(error) => vec![Finding::Error(
+            cannot("use the store", error, "").to_string(),
+        )],
     }
 }
 
@@ -141,17 +161,22 @@ fn file(path: &Path, data: &Data) -> Vec<Finding> {
         return vec![Finding::Error(cannot(what, error, "").to_string())];
     }
     let finding = match sqlite::check(path) {
-        Ok(Availability::Absent) => Finding::Ok(format!("the store will be made: {}", path.display())),
+        Ok(Availability::Absent) => {
+            Finding::Ok(format!("the store will be made: {}", path.display()))
+        }
         Ok(Availability::Free) => Finding::Ok(format!("the store is {}", path.display())),
         Ok(Availability::InUse) => Finding::Busy(format!(
             "the store {} is open in another process; a server may be running",
             path.display()
         )),
-        Err(error) => {
-            Finding::Error(cannot(format_args!("use the store {}", path.display()), error, "").to_string())
-        }
+        Err(error) => Finding::Error(
+            cannot(format_args!("use the store {}", path.display()), error, "").to_string(),
+        ),
     };
-    [finding].into_iter().chain(folder.and_then(space)).collect()
+    [finding]
+        .into_iter()
+        .chain(folder.and_then(space))
+        .collect()
 }
 
 fn tokens(settings: &Serve) -> Vec<Finding> {
@@ -162,9 +187,19 @@ fn tokens(settings: &Serve) -> Vec<Finding> {
     };
     let file = match path.exists() {
         true => Finding::Ok(format!("the tokens file is {}", path.display())),
-        false => Finding::Warning(format!("there is no tokens file, so nobody can call: {}", path.display())),
+        false => Finding::Warning(format!(
+            "there is no tokens file, so nobody can call: {}",
+            path.display()
+        )),
     };
-    [file].into_iter().chain(warnings(settings, &tokens).into_iter().map(Finding::Warning)).collect()
+    [file]
+        .into_iter()
+        .chain(
+            warnings(settings, &tokens)
+                .into_iter()
+                .map(Finding::Warning),
+        )
+        .collect()
 }
 
 /// Returns what the operator should look at in the files and the tokens, though the server starts.
@@ -177,12 +212,27 @@ fn warnings(settings: &Serve, tokens: &TokensFile) -> Vec<String> {
     };
     let tokens_file = open_to_others("the tokens file", &data.tokens());
     let password = data.store_password_file.as_deref();
-    let password = password.and_then(|path| open_to_others("the file of the store's password", path));
-    let expired = tokens.expired(now).into_iter().map(|id| format!("the token {id} has expired"));
-    let idle = settings.administrators.iter().filter(|account| !tokens.is_usable_by(account, now));
+    let password =
+        password.and_then(|path| open_to_others("the file of the store's password", path));
+    let expired = tokens
+        .expired(now)
+        .into_iter()
+        .map(|id| format!("the token {id} has expired"));
+    let idle = settings
+        .administrators
+        .iter()
+        .filter(|account| !tokens.is_usable_by(account, now));
     let idle = idle.map(|account| format!("the administrator {} has no valid token", account.name));
-    let nobody = settings.administrators.is_empty().then(|| "there is no administrator".to_owned());
-    [folder, store, tokens_file, password, nobody].into_iter().flatten().chain(expired).chain(idle).collect()
+    let nobody = settings
+        .administrators
+        .is_empty()
+        .then(|| "there is no administrator".to_owned());
+    [folder, store, tokens_file, password, nobody]
+        .into_iter()
+        .flatten()
+        .chain(expired)
+        .chain(idle)
+        .collect()
 }
 
 /// Whether others than its owner may do anything with the file or folder.
@@ -193,7 +243,11 @@ fn open_to_others(what: &str, path: &Path) -> Option<String> {
 
 /// Tries to write, into a file that has no name and is gone with its handle.
 fn writable(folder: &Path) -> io::Result<()> {
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
     let mut file = tempfile::tempfile_in(folder)?;
     file.write_all(&[0; 64 * 1024])?;
     file.sync_all()
@@ -201,7 +255,11 @@ fn writable(folder: &Path) -> io::Result<()> {
 
 /// Checks how much room there is for the record to grow.
 fn space(folder: &Path) -> Option<Finding> {
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
     let disk = rustix::fs::statvfs(folder).ok()?;
     let mebibytes = disk.f_bavail.saturating_mul(disk.f_frsize) / (1024 * 1024);
     scarce(folder, mebibytes).map(Finding::Warning)
@@ -209,7 +267,8 @@ fn space(folder: &Path) -> Option<Finding> {
 
 fn scarce(folder: &Path, mebibytes: u64) -> Option<String> {
     let folder = folder.display();
-    (mebibytes < LEAST_SPACE).then(|| format!("only {mebibytes} MiB are free on the disk of {folder}"))
+    (mebibytes < LEAST_SPACE)
+        .then(|| format!("only {mebibytes} MiB are free on the disk of {folder}"))
 }
 
 /// In MiB; the record grows by about a MiB for a thousand decisions.
@@ -220,33 +279,67 @@ mod tests {
     use super::*;
 
     fn warned(findings: impl IntoIterator<Item = Finding>) -> Vec<String> {
-        let warning = |finding| if let Finding::Warning(text) = finding { Some(text) } else { None };
+        let warning = |finding| {
+            if let Finding::Warning(text) = finding {
+                Some(text)
+            } else {
+                None
+            }
+        };
         findings.into_iter().filter_map(warning).collect()
     }
 
     #[test]
     fn variables_that_are_no_settings_are_found() {
-        let names =
-            ["COUNTERSIGN_STORE", "COUNTERSIGN_LOG", "COUNTERSIGN_TOKEN", "COUNTERSIGN_SERVER", "PATH"];
-        assert_eq!(warned(variables(names.into_iter().map(str::to_owned))), [""; 0]);
-        let names = ["COUNTERSIGN_ADMINISTRATOR", "COUNTERSIGN_", "countersign_store"];
+        let names = [
+            "COUNTERSIGN_STORE",
+            "COUNTERSIGN_LOG",
+            "COUNTERSIGN_TOKEN",
+            "COUNTERSIGN_SERVER",
+            "PATH",
+        ];
+        assert_eq!(
+            warned(variables(names.into_iter().map(str::to_owned))),
+            [""; 0]
+        );
+        let names = [
+            "COUNTERSIGN_ADMINISTRATOR",
+            "COUNTERSIGN_",
+            "countersign_store",
+        ];
         let found = warned(variables(names.into_iter().map(str::to_owned)));
         assert_eq!(found.len(), 2, "{found:?}");
-        assert!(found[1].contains("COUNTERSIGN_ADMINISTRATOR is no setting"), "{found:?}");
+        assert!(
+            found[1].contains("COUNTERSIGN_ADMINISTRATOR is no setting"),
+            "{found:?}"
+        );
     }
 
     #[test]
     fn proxies_that_are_everybody_are_found() {
         let found = |networks: &[&str]| {
-            warned(proxies(&networks.iter().map(|network| network.parse().unwrap()).collect::<Vec<_>>()))
-                .len()
+            warned(proxies(
+                &networks
+                    .iter()
+                    .map(|network| network.parse().unwrap())
+                    .collect::<Vec<_>>(),
+            ))
+            .len()
         };
-        for networks in
-            [&["0.0.0.0/0"][..], &["::/0"], &["0.0.0.0/1", "128.0.0.0/1"], &["10.0.0.0/8", "1.2.3.4/0"]]
-        {
+        for networks in [
+            &["0.0.0.0/0"][..],
+            &["::/0"],
+            &["0.0.0.0/1", "128.0.0.0/1"],
+            &["10.0.0.0/8", "1.2.3.4/0"],
+        ] {
             assert_eq!(found(networks), 1, "{networks:?}");
         }
-        for networks in [&[][..], &["10.0.0.0/8", "fd00::/8"], &["0.0.0.0/1"], &["127.0.0.1/32"]] {
+        for networks in [
+            &[][..],
+            &["10.0.0.0/8", "fd00::/8"],
+            &["0.0.0.0/1"],
+            &["127.0.0.1/32"],
+        ] {
             assert_eq!(found(networks), 0, "{networks:?}");
         }
     }

@@ -17,7 +17,7 @@ use crate::domain::caller::Caller;
 use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
 use crate::domain::event::{Channel, Origin};
-use crate::domain::moment::Life;
+use crate::domain::moment::Seconds;
 use crate::domain::role::{Role, Rules};
 use crate::domain::stages::Stage;
 use crate::metrics::Metrics;
@@ -36,29 +36,50 @@ pub(super) async fn run(mut settings: Serve) -> anyhow::Result<()> {
     let people = People::new()?;
     settings.administrators = vec![people.administrator.clone()];
     let tokens_file = folder.path().join("tokens.toml");
-    let tokens = Tokens::new(&tokens_file, &people)
-        .map_err(|error| cannot(format_args!("add tokens to {}", tokens_file.display()), error, ""))?;
+    let tokens = Tokens::new(&tokens_file, &people).map_err(|error| {
+        cannot(
+            format_args!("add tokens to {}", tokens_file.display()),
+            error,
+            "",
+        )
+    })?;
     let metrics = Arc::new(Metrics::default());
     let path = folder.path().join("countersign.db");
     let store = SqliteStore::open(&path, metrics.store.clone())
         .map_err(|error| cannot(format_args!("open the store {}", path.display()), error, ""))?;
-    let app =
-        serve::app(&settings, Arc::new(store), metrics, serve::tokens(&settings, &tokens_file)?).await?;
+    let app = serve::app(
+        &settings,
+        Arc::new(store),
+        metrics,
+        serve::tokens(&settings, &tokens_file)?,
+    )
+    .await?;
     let listener = serve::bind(settings.listen).await?;
     let address = listener.local_addr()?;
     let pending = pending(&app.service, &people).await?;
     tracing::warn!("--dev: NOT FOR PRODUCTION. The store is temporary and the tokens are printed.");
     print(&welcome(address, &tokens, &pending))?;
-    server::run(listener, app, serve::interrupted()?).await.context("the server has stopped")
+    server::run(listener, app, serve::interrupted()?)
+        .await
+        .context("the server has stopped")
 }
 
 /// Warns of environment variables whose settings `--dev` replaces by its own.
 fn warn_of_ignored() {
     let syntax = Cli::command();
-    let settings = syntax.find_subcommand("serve").into_iter().flat_map(Syntax::get_arguments);
+    let settings = syntax
+        .find_subcommand("serve")
+        .into_iter()
+        .flat_map(Syntax::get_arguments);
     let replaced = settings.filter(|setting| NOT_WITH_DEV.contains(&setting.get_id().as_str()));
-    for name in replaced.filter_map(|setting| setting.get_env()).filter(|name| env::var_os(name).is_some()) {
-        tracing::warn!("--dev ignores {}: it has a temporary store and tokens of its own", name.display());
+    for name in replaced
+        .filter_map(|setting| setting.get_env())
+        .filter(|name| env::var_os(name).is_some())
+    {
+        tracing::warn!(
+            "--dev ignores {}: it has a temporary store and tokens of its own",
+            name.display()
+        );
     }
 }
 
@@ -67,7 +88,11 @@ fn temporary_folder() -> anyhow::Result<TempDir> {
     let place = env::temp_dir();
     tempfile::tempdir().map_err(|error| {
         let what = format!("make a temporary folder in {}", place.display());
-        cannot(what, error, "name a folder that can be written to in the variable TMPDIR")
+        cannot(
+            what,
+            error,
+            "name a folder that can be written to in the variable TMPDIR",
+        )
     })
 }
 
@@ -110,32 +135,58 @@ async fn pending(service: &Service, people: &People) -> Result<Elevation, Error>
         id: service.new_role_id(),
         display_name: "SQL File Access".to_owned(),
         description: "Read access to the files of the SQL servers.".to_owned(),
-        longest_life: Life::from_seconds(3_600)?,
+        max_duration: Seconds::new(3_600)?,
         candidates: vec![Principal::Account(people.requester.clone())],
-        stages: vec![Stage { approvers: vec![Principal::Account(people.approver.clone())], needed: 1 }],
+        stages: vec![Stage {
+            approvers: vec![Principal::Account(people.approver.clone())],
+            required_approvals: 1,
+        }],
         rules: Rules::default(),
     };
     let caller = |account: &Account, administrator| {
         Caller::new(account.clone(), Vec::new(), administrator, "dev".to_owned())
     };
-    let origin = Origin { channel: Channel::Grpc, request_id: "dev".to_owned() };
-    let context = Context { origin, deadline: None };
-    let role = service.create_role(&caller(&people.administrator, true), role, &context).await?.role.value;
+    let origin = Origin {
+        channel: Channel::Grpc,
+        request_id: "dev".to_owned(),
+    };
+    let context = Context {
+        origin,
+        deadline: None,
+    };
+    let role = service
+        .create_role(&caller(&people.administrator, true), role, &context)
+        .await?
+        .role
+        .value;
     let asked = Request {
         role: role.id,
-        life: None,
+        duration: None,
         justification: Some("Ticket 4711".to_owned()),
-        requested_start: None,
+        requested_start_time: None,
         id: None,
     };
     let requester = caller(&people.requester, false);
-    Ok(service.create_elevation(&requester, asked, &context).await?.shown.elevation.value)
+    Ok(service
+        .create_elevation(&requester, asked, &context)
+        .await?
+        .shown
+        .elevation
+        .value)
 }
 
 fn welcome(address: SocketAddr, tokens: &Tokens, pending: &Elevation) -> String {
-    let approval = pending.approval.as_ref().map(|approval| approval.id.to_string()).unwrap_or_default();
+    let approval = pending
+        .approval
+        .as_ref()
+        .map(|approval| approval.id.to_string())
+        .unwrap_or_default();
     let (role, elevation) = (pending.role, pending.id);
-    let Tokens { administrator, approver, requester } = tokens;
+    let Tokens {
+        administrator,
+        approver,
+        requester,
+    } = tokens;
     format!(
         "\
 Countersign listens on http://{address}
@@ -164,7 +215,7 @@ The same over gRPC, with grpcurl. To approve twice changes nothing and answers t
   grpcurl -plaintext -H 'Authorization: Bearer {approver}' {address} pam.v1.ApprovalService/ListApprovals
   grpcurl -plaintext -H 'Authorization: Bearer {approver}' -d '{{\"approval_id\":\"{approval}\"}}' {address} pam.v1.ApprovalService/Approve
   grpcurl -plaintext -H 'Authorization: Bearer {requester}' -d '{{\"elevation_id\":\"{elevation}\"}}' {address} pam.v1.ElevationService/GetElevation
-  grpcurl -plaintext -H 'Authorization: Bearer {requester}' -d '{{\"role_id\":\"{role}\",\"life\":\"900s\"}}' {address} pam.v1.ElevationService/CreateElevation
+  grpcurl -plaintext -H 'Authorization: Bearer {requester}' -d '{{\"role_id\":\"{role}\",\"duration\":\"900s\"}}' {address} pam.v1.ElevationService/CreateElevation
 
 "
     )

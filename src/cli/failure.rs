@@ -11,10 +11,18 @@ use crate::domain::error::{Error, Kind};
 
 /// Returns an error that says what could not be done, why, and what to do. Without `advice` the kind of the cause decides
 /// what to do.
-pub(super) fn cannot(what: impl Display, cause: impl Into<anyhow::Error>, advice: &str) -> anyhow::Error {
+pub(super) fn cannot(
+    what: impl Display,
+    cause: impl Into<anyhow::Error>,
+    advice: &str,
+) -> anyhow::Error {
     let cause = cause.into();
     let advice = match advice {
-        "" => cause.chain().find_map(|link| link.downcast_ref()).and_then(remedy).unwrap_or_default(),
+        "" => cause
+            .chain()
+            .find_map(|link| link.downcast_ref())
+            .and_then(remedy)
+            .unwrap_or_default(),
         advice => advice,
     };
     let cause = sentence(&cause);
@@ -60,7 +68,10 @@ fn text(error: &(dyn StdError + 'static)) -> String {
 
 fn lower(words: &str) -> String {
     let mut letters = words.chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+    letters
+        .next()
+        .map(|first| first.to_lowercase().chain(letters).collect())
+        .unwrap_or_default()
 }
 
 /// Returns what to do about an error of the operating system.
@@ -71,9 +82,9 @@ fn remedy(error: &io::Error) -> Option<&'static str> {
         io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory | io::ErrorKind::NotFound => {
             Some("check the path")
         }
-        io::ErrorKind::PermissionDenied => {
-            Some("give the user who runs this command the right to do that, or run it as another user")
-        }
+        io::ErrorKind::PermissionDenied => Some(
+            "give the user who runs this command the right to do that, or run it as another user",
+        ),
         io::ErrorKind::ReadOnlyFilesystem => Some("choose a place that can be written to"),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some("make room on the disk"),
         _ => None,
@@ -94,21 +105,41 @@ mod tests {
                 "",
                 "cannot open it: permission denied; give the user who runs this command the right to do that, or run it as another user",
             ),
-            (system(28), "", "cannot open it: no space left on device; make room on the disk"),
-            (system(30), "", "cannot open it: read-only file system; choose a place that can be written to"),
+            (
+                system(28),
+                "",
+                "cannot open it: no space left on device; make room on the disk",
+            ),
+            (
+                system(30),
+                "",
+                "cannot open it: read-only file system; choose a place that can be written to",
+            ),
             (
                 system(98),
                 "choose another port",
                 "cannot open it: address already in use; choose another port",
             ),
-            (system(5).context("the disk x"), "", "cannot open it: the disk x: input/output error"),
+            (
+                system(5).context("the disk x"),
+                "",
+                "cannot open it: the disk x: input/output error",
+            ),
             (
                 Error::internal(io::Error::from_raw_os_error(2)).into(),
                 "",
                 "cannot open it: no such file or directory; check the path",
             ),
-            (internal("the disk\nis on fire"), "", "cannot open it: the disk\\nis on fire"),
-            (Error::invalid("A name is short.").into(), "", "cannot open it: A name is short."),
+            (
+                internal("the disk\nis on fire"),
+                "",
+                "cannot open it: the disk\\nis on fire",
+            ),
+            (
+                Error::invalid("A name is short.").into(),
+                "",
+                "cannot open it: A name is short.",
+            ),
             (
                 Error::deadline_exceeded().into(),
                 "wait",

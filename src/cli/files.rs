@@ -22,8 +22,17 @@ pub(super) fn allow(connections: u32) -> Result<u64, Error> {
 
 /// The limit after the soft one was raised to the hard one; the old one, if the system refuses.
 fn raised(limit: Rlimit) -> u64 {
-    let (soft, hard) = (limit.current.unwrap_or(u64::MAX), limit.maximum.unwrap_or(u64::MAX));
-    match setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+    let (soft, hard) = (
+        limit.current.unwrap_or(u64::MAX),
+        limit.maximum.unwrap_or(u64::MAX),
+    );
+    match setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    ) {
         Ok(()) => hard,
         Err(_) => soft,
     }

@@ -23,16 +23,26 @@ pub(super) async fn apply(apply: &ApplyRoles) -> anyhow::Result<()> {
     let wanted = file::read(&apply.file).map_err(|error| cannot(what, error, ""))?;
     let server = &apply.connection.server;
     let mut client = Client::new(&apply.connection)?;
-    let present = client.all().await.map_err(|status| refused(server, &status))?;
+    let present = client
+        .all()
+        .await
+        .map_err(|status| refused(server, &status))?;
     let what = format!("apply the file of roles {}", apply.file.display());
     let steps = plan::plan(wanted, &present).map_err(|error| cannot(what, error, ""))?;
-    if apply.yes { take(&mut client, steps).await } else { show(&mut client, steps).await }
+    if apply.yes {
+        take(&mut client, steps).await
+    } else {
+        show(&mut client, steps).await
+    }
 }
 
 /// `countersign role list`: every role, a line each, or as a file for `role apply`.
 pub(super) async fn list(list: &ListRoles) -> anyhow::Result<()> {
     let server = &list.connection.server;
-    let roles = Client::new(&list.connection)?.all().await.map_err(|status| refused(server, &status))?;
+    let roles = Client::new(&list.connection)?
+        .all()
+        .await
+        .map_err(|status| refused(server, &status))?;
     match list.format {
         RoleFormat::Text => print(&roles.iter().map(line).collect::<anyhow::Result<String>>()?),
         RoleFormat::Toml => print(&file::write(&roles)?),
@@ -41,13 +51,23 @@ pub(super) async fn list(list: &ListRoles) -> anyhow::Result<()> {
 
 fn line(role: &Role) -> anyhow::Result<String> {
     let approval = match role.stages.first() {
-        Some(stage) => format!("{} of {} approvers", stage.needed, stage.approvers.len()),
+        Some(stage) => format!(
+            "{} of {} approvers",
+            stage.required_approvals,
+            stage.approvers.len()
+        ),
         None => "no approval".to_owned(),
     };
-    let (id, name, candidates) = (&role.id, printable(&role.display_name), role.candidates.len());
-    let life = file::life(role)?;
+    let (id, name, candidates) = (
+        &role.id,
+        printable(&role.display_name),
+        role.candidates.len(),
+    );
+    let duration = file::duration(role)?;
     let revision = role.revision;
-    Ok(format!("{id}  {name}  at most {life}  {candidates} candidates  {approval}  revision {revision}\n"))
+    Ok(format!(
+        "{id}  {name}  at most {duration}  {candidates} candidates  {approval}  revision {revision}\n"
+    ))
 }
 
 async fn show(client: &mut Client, steps: Vec<Step>) -> anyhow::Result<()> {
@@ -56,7 +76,9 @@ async fn show(client: &mut Client, steps: Vec<Step>) -> anyhow::Result<()> {
         match action {
             Action::Create => tally.tell("create", &role, "", &[])?,
             Action::Update(differences) => tally.tell("update", &role, "", &differences)?,
-            Action::Nothing => tally.tell("unchanged", &role, "", &shortages(client, &role).await)?,
+            Action::Nothing => {
+                tally.tell("unchanged", &role, "", &shortages(client, &role).await)?
+            }
         }
     }
     print(&format!("{tally}. Nothing was changed; --yes does it.\n"))
@@ -71,9 +93,13 @@ async fn shortages(client: &mut Client, role: &Role) -> Vec<String> {
 }
 
 fn warning(shortage: &Shortage) -> String {
-    let Shortage { stage, needed, available } = shortage;
+    let Shortage {
+        stage,
+        required_approvals,
+        available,
+    } = shortage;
     format!(
-        "warning: requests cannot be approved: stage {stage} needs {needed} approvers with valid tokens besides the requester, \
+        "warning: requests cannot be approved: stage {stage} needs {required_approvals} approvers with valid tokens besides the requester, \
          and has {available}"
     )
 }
@@ -94,12 +120,19 @@ async fn take(client: &mut Client, steps: Vec<Step>) -> anyhow::Result<()> {
                 continue;
             }
             Action::Create => ("created", Vec::new(), client.create(role.clone()).await),
-            Action::Update(differences) => ("updated", differences, client.update(role.clone()).await),
+            Action::Update(differences) => {
+                ("updated", differences, client.update(role.clone()).await)
+            }
         };
         match call {
             Ok((role, shortages)) => {
                 let warnings = shortages.iter().map(warning);
-                tally.tell(word, &role, "", &differences.into_iter().chain(warnings).collect::<Vec<_>>())?;
+                tally.tell(
+                    word,
+                    &role,
+                    "",
+                    &differences.into_iter().chain(warnings).collect::<Vec<_>>(),
+                )?;
             }
             Err(status) => {
                 (is_done, is_answered) = (false, is_about_one_role(&status));
@@ -109,7 +142,11 @@ async fn take(client: &mut Client, steps: Vec<Step>) -> anyhow::Result<()> {
         }
     }
     print(&format!("{tally}.\n"))?;
-    if is_done { Ok(()) } else { bail!("not everything was done; see the lines above") }
+    if is_done {
+        Ok(())
+    } else {
+        bail!("not everything was done; see the lines above")
+    }
 }
 
 /// Counts what was told of the steps, by its first word.
@@ -117,27 +154,57 @@ async fn take(client: &mut Client, steps: Vec<Step>) -> anyhow::Result<()> {
 struct Tally(Vec<(&'static str, usize)>);
 
 impl Tally {
-    fn tell(&mut self, word: &'static str, role: &Role, why: &str, notes: &[String]) -> anyhow::Result<()> {
+    fn tell(
+        &mut self,
+        word: &'static str,
+        role: &Role,
+        why: &str,
+        notes: &[String],
+    ) -> anyhow::Result<()> {
         match self.0.iter_mut().find(|(known, _)| *known == word) {
             Some((_, count)) => *count += 1,
             None => self.0.push((word, 1)),
         }
-        let line = format!("{word:<9}  {}  {}  {why}", printable(&role.display_name), role.id);
-        let notes = notes.iter().map(|note| format!("             {}\n", printable(note)));
-        print(&format!("{}\n{}", line.trim_end(), notes.collect::<String>()))
+        let line = format!(
+            "{word:<9}  {}  {}  {why}",
+            printable(&role.display_name),
+            role.id
+        );
+        let notes = notes
+            .iter()
+            .map(|note| format!("             {}\n", printable(note)));
+        print(&format!(
+            "{}\n{}",
+            line.trim_end(),
+            notes.collect::<String>()
+        ))
     }
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let counts: Vec<String> = self.0.iter().map(|(word, count)| format!("{count} {word}")).collect();
-        f.write_str(if counts.is_empty() { "no roles".to_owned() } else { counts.join(", ") }.as_str())
+        let counts: Vec<String> = self
+            .0
+            .iter()
+            .map(|(word, count)| format!("{count} {word}"))
+            .collect();
+        f.write_str(
+            if counts.is_empty() {
+                "no roles".to_owned()
+            } else {
+                counts.join(", ")
+            }
+            .as_str(),
+        )
     }
 }
 
 /// Whether the other steps may fare better.
 fn is_about_one_role(status: &Status) -> bool {
-    matches!(status.code(), Code::AlreadyExists | Code::FailedPrecondition | Code::InvalidArgument)
+    matches!(
+        status.code(),
+        Code::AlreadyExists | Code::FailedPrecondition | Code::InvalidArgument
+    )
 }
 
 /// Returns why the server at that address did not list its roles, and what to do.
@@ -145,10 +212,16 @@ fn refused(server: &Uri, status: &Status) -> anyhow::Error {
     let what = format!("list the roles of the server at {server}");
     if status.get_error_details().error_info().is_none() {
         let what = format!("reach a server of Countersign at {server}");
-        return cannot(what, unanswered(status), "start it there, or name another with --server");
+        return cannot(
+            what,
+            unanswered(status),
+            "start it there, or name another with --server",
+        );
     }
     let advice = match status.code() {
-        Code::PermissionDenied => "use the token of an account that the server has as an --administrator",
+        Code::PermissionDenied => {
+            "use the token of an account that the server has as an --administrator"
+        }
         Code::Unauthenticated => {
             "use a valid token in COUNTERSIGN_TOKEN or --token-file; `countersign token list` shows those of a tokens file"
         }
@@ -165,16 +238,28 @@ fn unanswered(status: &Status) -> anyhow::Error {
         causes.push(error);
         cause = error.source();
     }
-    match causes.last().and_then(|cause| cause.downcast_ref::<std::io::Error>()) {
+    match causes
+        .last()
+        .and_then(|cause| cause.downcast_ref::<std::io::Error>())
+    {
         Some(error) => std::io::Error::from(error.kind()).into(),
         None if causes.is_empty() => anyhow!("{}", status.message()),
-        None => anyhow!("{}", causes.iter().map(ToString::to_string).collect::<Vec<_>>().join(": ")),
+        None => anyhow!(
+            "{}",
+            causes
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(": ")
+        ),
     }
 }
 
 /// Why the server refused, or why it could not be asked.
 fn reason(status: &Status) -> String {
     let details = status.get_error_details();
-    let reason = details.error_info().map_or("no answer", |info| &info.reason);
+    let reason = details
+        .error_info()
+        .map_or("no answer", |info| &info.reason);
     printable(&format!("{reason}: {}", status.message()))
 }

@@ -36,7 +36,12 @@ pub(super) async fn run(settings: Serve) -> anyhow::Result<()> {
     // First of all, because a SIGHUP that nobody has asked for ends the process.
     let hangup = waiting_for(SignalKind::hangup())?;
     let data = &settings.data;
-    starting(&settings, &data.store().map_or_else(|_| "unknown".to_owned(), |store| store.to_string()));
+    starting(
+        &settings,
+        &data
+            .store()
+            .map_or_else(|_| "unknown".to_owned(), |store| store.to_string()),
+    );
     check::warn(checks::all(&settings).await)?;
     let open_files = files::allow(settings.max_connections)?;
     create_data_dir(&data.data_dir)?;
@@ -67,7 +72,12 @@ pub(super) fn starting(settings: &Serve, store: &str) {
 
 /// The tokens file, with the administrators of the settings.
 pub(super) fn tokens(settings: &Serve, path: &Path) -> anyhow::Result<Arc<TokensFile>> {
-    let tokens = TokensFile::open(path, &settings.administrators, &settings.monitors, SystemClock.now());
+    let tokens = TokensFile::open(
+        path,
+        &settings.administrators,
+        &settings.monitors,
+        SystemClock.now(),
+    );
     let what = format!("read the tokens file {}", path.display());
     Ok(Arc::new(tokens.map_err(|error| cannot(what, error, ""))?))
 }
@@ -76,29 +86,42 @@ async fn open(settings: &Serve, metrics: StoreMetrics) -> anyhow::Result<Arc<dyn
     match settings.data.store()? {
         StoreLocation::Postgres(url) => {
             let password = password(&url, &settings.data)?;
-            let skew = Skew { clock: Arc::new(SystemClock), most: settings.max_clock_skew };
+            let skew = Skew {
+                clock: Arc::new(SystemClock),
+                most: settings.max_clock_skew,
+            };
             let store = PostgresStore::open(&url, password.as_deref(), Some(skew), metrics).await;
-            Ok(Arc::new(store.map_err(|error| cannot("open the store in PostgreSQL", error, ""))?))
+            Ok(Arc::new(store.map_err(|error| {
+                cannot("open the store in PostgreSQL", error, "")
+            })?))
         }
         StoreLocation::Sqlite(path) => {
             let what = format!("open the store {}", path.display());
-            Ok(Arc::new(SqliteStore::open(&path, metrics).map_err(|error| cannot(what, error, ""))?))
+            Ok(Arc::new(
+                SqliteStore::open(&path, metrics).map_err(|error| cannot(what, error, ""))?,
+            ))
         }
     }
 }
 
 /// The password of the store, where the URL has none.
 pub(super) fn password(url: &str, data: &Data) -> anyhow::Result<Option<String>> {
-    let typed = |argument: OsString| argument.to_str().is_some_and(|argument| argument.contains(url));
-    let is_in_url =
-        PostgresStore::has_password(url).map_err(|error| cannot("use the store in PostgreSQL", error, ""))?;
+    let typed = |argument: OsString| {
+        argument
+            .to_str()
+            .is_some_and(|argument| argument.contains(url))
+    };
+    let is_in_url = PostgresStore::has_password(url)
+        .map_err(|error| cannot("use the store in PostgreSQL", error, ""))?;
     if is_in_url && std::env::args_os().any(typed) {
         bail!(
             "cannot use a password on the command line, where everybody on this machine can read it; put it into a file and \
              name that with --store-password-file, or put the URL into COUNTERSIGN_STORE"
         );
     }
-    let Some(path) = &data.store_password_file else { return Ok(None) };
+    let Some(path) = &data.store_password_file else {
+        return Ok(None);
+    };
     let what = format!("read the password of the store from {}", path.display());
     let text = fs::read_to_string(path).map_err(|error| cannot(what, error, ""))?;
     Ok(text.lines().next().map(str::to_owned))
@@ -112,16 +135,31 @@ pub(super) async fn app(
     tokens: Arc<TokensFile>,
 ) -> anyhow::Result<App> {
     let time = Time::behind(&*store, Arc::new(SystemClock), settings.max_clock_skew).await;
-    let time = time.map_err(|error| cannot("read the time of the last event in the store", error, ""))?;
+    let time =
+        time.map_err(|error| cannot("read the time of the last event in the store", error, ""))?;
     let time = Arc::new(time);
     let zone = settings.zone.clone().unwrap_or_else(TimeZone::system);
-    let policy =
-        Policy { pending_timeout: settings.pending_timeout, quota: quota(settings), zone: zone.clone() };
-    let service = Service::new(store.clone(), tokens.clone(), time.clone(), Arc::new(SystemIds), policy);
+    let policy = Policy {
+        pending_timeout: settings.pending_timeout,
+        quota: quota(settings),
+        zone: zone.clone(),
+    };
+    let service = Service::new(
+        store.clone(),
+        tokens.clone(),
+        time.clone(),
+        Arc::new(SystemIds),
+        policy,
+    );
     Ok(App {
         authenticator: Authenticator::new(vec![Box::new(Bearer(tokens))], time),
-        cors: Cors { allowed_origins: settings.allowed_origins.clone() },
-        proxies: TrustedProxies { networks: settings.trusted_proxies.clone(), family: family(settings) },
+        cors: Cors {
+            allowed_origins: settings.allowed_origins.clone(),
+        },
+        proxies: TrustedProxies {
+            networks: settings.trusted_proxies.clone(),
+            family: family(settings),
+        },
         limits: limits(settings),
         metrics,
         reflection: settings.reflection || settings.dev,
@@ -133,7 +171,8 @@ pub(super) async fn app(
 }
 
 fn traces(endpoint: &Uri) -> anyhow::Result<Traces> {
-    Traces::to(endpoint).map_err(|error| cannot(format_args!("send traces to {endpoint}"), error, ""))
+    Traces::to(endpoint)
+        .map_err(|error| cannot(format_args!("send traces to {endpoint}"), error, ""))
 }
 
 /// Refuses what is not loopback: credentials and decisions do not travel in the clear.
@@ -142,13 +181,19 @@ pub(super) fn loopback(address: SocketAddr) -> anyhow::Result<()> {
         return Ok(());
     }
     let why = anyhow!("without TLS the server listens on loopback only");
-    Err(cannot(format_args!("listen on {address}"), why, "choose 127.0.0.1 or [::1] with --listen"))
+    Err(cannot(
+        format_args!("listen on {address}"),
+        why,
+        "choose 127.0.0.1 or [::1] with --listen",
+    ))
 }
 
 /// Listens, on loopback only.
 pub(super) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     loopback(address)?;
-    TcpListener::bind(address).await.map_err(|error| not_listening(address, error))
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| not_listening(address, error))
 }
 
 /// Returns why the server does not listen on the address.
@@ -185,13 +230,18 @@ fn family(settings: &Serve) -> Forwarded {
 
 fn quota(settings: &Serve) -> Quota {
     let limit = |most| (most > 0).then_some(most);
-    Quota { pending: limit(settings.max_pending), filings: limit(settings.max_filings) }
+    Quota {
+        pending: limit(settings.max_pending),
+        filings: limit(settings.max_filings),
+    }
 }
 
 /// Reads the tokens file again, now, whenever a SIGHUP comes. Flags and environment are those of the start of the process.
 async fn reread(mut hangup: Signal, tokens: &TokensFile) {
     while hangup.recv().await.is_some() {
-        tracing::info!("SIGHUP: the tokens file is read again; settings change with a restart only");
+        tracing::info!(
+            "SIGHUP: the tokens file is read again; settings change with a restart only"
+        );
         notify::reloading();
         tokens.reread(SystemClock.now());
         notify::ready();

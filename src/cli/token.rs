@@ -19,7 +19,7 @@ pub(super) fn new(new: &NewToken) -> anyhow::Result<()> {
     }
     let now = SystemClock.now();
     let expires = match new.expires {
-        Expiry::After(life) => Some(now.after(life)),
+        Expiry::After(duration) => Some(now.after(duration)),
         Expiry::Never => None,
     };
     let token = tokens::add(&path, &new.account, &new.groups, now, expires)
@@ -53,8 +53,7 @@ pub(super) fn revoke(revoke: &RevokeToken) -> anyhow::Result<()> {
     match TokensFile::open(&path, &[], &[], SystemClock.now()) {
         Ok(_) => Ok(()),
         Err(error) => {
-            let advice =
-                "the entry was deleted, but a running server accepts the token until the file is corrected";
+            let advice = "the entry was deleted, but a running server accepts the token until the file is corrected";
             Err(cannot(in_file("use", &path), error, advice))
         }
     }
@@ -66,7 +65,9 @@ fn in_file(what: &str, path: &Path) -> impl Display {
 
 /// Warns if a server with the same folder would start with an empty store, which may not be the one that is meant.
 fn warn_without_store(data: &Data, was_there: bool) -> anyhow::Result<()> {
-    let store = data.store().map_err(|error| cannot("find the store", error, ""))?;
+    let store = data
+        .store()
+        .map_err(|error| cannot("find the store", error, ""))?;
     let folder = data.data_dir.display();
     match store {
         StoreLocation::Sqlite(path) if !path.exists() => {

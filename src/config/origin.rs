@@ -8,11 +8,20 @@ use http::{HeaderValue, Uri};
 /// Reads an origin. Fails unless it is in exactly the form that browsers send, because no other form ever matches.
 pub(super) fn read(text: &str) -> Result<HeaderValue, String> {
     if text == "null" {
-        return Err("browsers send null for pages of any kind, such as files and sandboxed frames".to_owned());
+        return Err(
+            "browsers send null for pages of any kind, such as files and sandboxed frames"
+                .to_owned(),
+        );
     }
-    let origin = text.parse::<Uri>().ok().and_then(|uri| as_sent(&uri)).ok_or(EXPECTED)?;
+    let origin = text
+        .parse::<Uri>()
+        .ok()
+        .and_then(|uri| as_sent(&uri))
+        .ok_or(EXPECTED)?;
     if origin != text {
-        return Err(format!("browsers send {origin}, without a path, capitals or the scheme's own port"));
+        return Err(format!(
+            "browsers send {origin}, without a path, capitals or the scheme's own port"
+        ));
     }
     origin.parse().map_err(|_| EXPECTED.to_owned())
 }
@@ -21,9 +30,14 @@ pub(super) fn read(text: &str) -> Result<HeaderValue, String> {
 fn as_sent(uri: &Uri) -> Option<String> {
     let (scheme, authority) = (uri.scheme()?, uri.authority()?);
     let host = authority.host();
-    let is_name =
-        |host: &str| host.chars().all(|letter| letter.is_ascii_alphanumeric() || "-._".contains(letter));
-    let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+    let is_name = |host: &str| {
+        host.chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || "-._".contains(letter))
+    };
+    let host = match host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+    {
         Some(address) => format!("[{}]", address.parse::<Ipv6Addr>().ok()?),
         None if !host.is_empty() && is_name(host) => host.to_ascii_lowercase(),
         None => return None,
@@ -33,14 +47,22 @@ fn as_sent(uri: &Uri) -> Option<String> {
         scheme if *scheme == Scheme::HTTPS => Some(443),
         _ => None,
     };
-    let port = match authority.as_str().rsplit('@').next()?.strip_prefix(authority.host())? {
+    let port = match authority
+        .as_str()
+        .rsplit('@')
+        .next()?
+        .strip_prefix(authority.host())?
+    {
         "" => String::new(),
         port => match port.strip_prefix(':')?.parse::<u16>().ok()? {
             port if Some(port) == of_scheme => String::new(),
             port => format!(":{port}"),
         },
     };
-    Some(format!("{}://{host}{port}", scheme.as_str().to_ascii_lowercase()))
+    Some(format!(
+        "{}://{host}{port}",
+        scheme.as_str().to_ascii_lowercase()
+    ))
 }
 
 const EXPECTED: &str =

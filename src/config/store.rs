@@ -26,17 +26,21 @@ impl From<OsString> for StoreSetting {
 
 fn read(location: OsString) -> Result<StoreLocation, &'static str> {
     let text = location.to_string_lossy();
-    let scheme = text.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+    let scheme = text
+        .split_once(':')
+        .map(|(scheme, _)| scheme.to_ascii_lowercase());
     match scheme.as_deref() {
         _ if text.is_empty() => Err("the name of the store is empty; name a file"),
-        Some("") if text.starts_with(":memory:") => {
-            Err("a store in memory loses every decision; name a file, or try things out with `serve --dev`")
-        }
+        Some("") if text.starts_with(":memory:") => Err(
+            "a store in memory loses every decision; name a file, or try things out with `serve --dev`",
+        ),
         Some("postgres" | "postgresql") => match location.to_str() {
             Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
                 Ok(StoreLocation::Postgres(url.to_owned()))
             }
-            _ => Err("its URL begins in another way; a store in PostgreSQL is postgres://user@host/database"),
+            _ => Err(
+                "its URL begins in another way; a store in PostgreSQL is postgres://user@host/database",
+            ),
         },
         Some("file" | "sqlite" | "sqlite3") => {
             Err("an SQLite file is named by its path, without a scheme before it")
@@ -50,7 +54,9 @@ fn read(location: OsString) -> Result<StoreLocation, &'static str> {
 
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|letter: char| letter.is_ascii_alphabetic())
-        && text.chars().all(|letter| letter.is_ascii_alphanumeric() || "+-.".contains(letter))
+        && text
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || "+-.".contains(letter))
 }
 
 /// The file; of a URL nothing but its kind, since a password may be in it.
@@ -93,7 +99,11 @@ mod tests {
             ("mysql://db/countersign", "unknown"),
         ] {
             let read = read(OsString::from(text));
-            assert_eq!(read.map_or("unknown".to_owned(), |store| store.to_string()), kind, "{text}");
+            assert_eq!(
+                read.map_or("unknown".to_owned(), |store| store.to_string()),
+                kind,
+                "{text}"
+            );
         }
     }
 }

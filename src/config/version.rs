@@ -22,7 +22,8 @@ pub(super) static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
         Some(Ok(location)) => location.to_string(),
         Some(Err(_)) => "unknown".to_owned(),
         None => {
-            let folder = env::var_os("COUNTERSIGN_DATA_DIR").map_or("countersign-data".into(), PathBuf::from);
+            let folder = env::var_os("COUNTERSIGN_DATA_DIR")
+                .map_or("countersign-data".into(), PathBuf::from);
             folder.join("countersign.db").display().to_string()
         }
     };

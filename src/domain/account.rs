@@ -21,17 +21,26 @@ impl Account {
     pub fn named(name: &str) -> Result<Self, Error> {
         let name = composed(name)?;
         match name.split_once('\\') {
-            Some((domain, user)) if !domain.is_empty() && !user.is_empty() && !user.contains('\\') => {
+            Some((domain, user))
+                if !domain.is_empty() && !user.is_empty() && !user.contains('\\') =>
+            {
                 check_spaces(&name)?;
-                Ok(Self { id: AccountId(named_id(&ACCOUNTS, &name)), name })
+                Ok(Self {
+                    id: AccountId(named_id(&ACCOUNTS, &name)),
+                    name,
+                })
             }
-            _ => Err(Error::invalid("The name of an account must have the form DOMAIN\\user.")),
+            _ => Err(Error::invalid(
+                "The name of an account must have the form DOMAIN\\user.",
+            )),
         }
     }
 
     /// The name without its domain.
     pub fn user(&self) -> &str {
-        self.name.split_once('\\').map_or(&self.name, |(_, user)| user)
+        self.name
+            .split_once('\\')
+            .map_or(&self.name, |(_, user)| user)
     }
 }
 
@@ -49,7 +58,10 @@ impl Group {
     pub fn named(name: &str) -> Result<Self, Error> {
         let name = composed(name)?;
         check_spaces(&name)?;
-        Ok(Self { id: PrincipalId(named_id(&GROUPS, &name)), name })
+        Ok(Self {
+            id: PrincipalId(named_id(&GROUPS, &name)),
+            name,
+        })
     }
 }
 
@@ -82,22 +94,29 @@ fn composed(name: &str) -> Result<String, Error> {
 
 /// Refuses hidden spaces: at the ends, next to the backslash, and next to another space.
 fn check_spaces(name: &str) -> Result<(), Error> {
-    if name.split('\\').filter(|part| !part.is_empty()).any(has_hidden_spaces) {
-        let message =
-            "A name must not have white space at its ends, next to the backslash, or twice in a row.";
+    if name
+        .split('\\')
+        .filter(|part| !part.is_empty())
+        .any(has_hidden_spaces)
+    {
+        let message = "A name must not have white space at its ends, next to the backslash, or twice in a row.";
         return Err(Error::invalid(message));
     }
     Ok(())
 }
 
 fn has_hidden_spaces(part: &str) -> bool {
-    part.split(' ').any(|word| word.is_empty() || word.contains(char::is_whitespace))
+    part.split(' ')
+        .any(|word| word.is_empty() || word.contains(char::is_whitespace))
 }
 
 /// The id of a name in NFKC. Names compare after full case folding and NFKC once more, since folding can leave letters and
 /// their accents apart.
 fn named_id(namespace: &Uuid, composed: &str) -> Uuid {
-    let folded: String = unicase::UniCase::unicode(composed).to_folded_case().nfkc().collect();
+    let folded: String = unicase::UniCase::unicode(composed)
+        .to_folded_case()
+        .nfkc()
+        .collect();
     Uuid::new_v5(namespace, folded.as_bytes())
 }
 
@@ -125,10 +144,13 @@ mod tests {
 
     #[test]
     fn accents_may_stand_beside_their_letters() {
-        for (one, other) in
-            [("\u{390}", "\u{3aa}\u{301}"), ("\u{1f0}\u{323}", "J\u{323}\u{30c}"), ("é", "E\u{301}")]
-        {
-            let [one, other] = [one, other].map(|name| Account::named(&format!("PRIV\\{name}")).unwrap());
+        for (one, other) in [
+            ("\u{390}", "\u{3aa}\u{301}"),
+            ("\u{1f0}\u{323}", "J\u{323}\u{30c}"),
+            ("é", "E\u{301}"),
+        ] {
+            let [one, other] =
+                [one, other].map(|name| Account::named(&format!("PRIV\\{name}")).unwrap());
             assert_eq!(one.id, other.id, "{}", one.name);
         }
     }
@@ -139,8 +161,14 @@ mod tests {
             ("PRIV\\jen", "e9010058-c10c-542f-b64c-39d40597ca35"),
             ("CORP\\Jörg Müller", "766ffd52-83d2-584c-bd9d-2ed9daa029fc"),
             ("PRIV\\straße", "a4704958-2325-5eb2-ac67-a53adbfd0033"),
-            ("corp.example.com\\svc-sql$", "988e56cd-93d5-555c-b3e3-8125e6f61b35"),
-            ("CORP\\O'Brien, Pat (ext.)", "d79235b4-a3d6-594e-9319-705d2fd23e3c"),
+            (
+                "corp.example.com\\svc-sql$",
+                "988e56cd-93d5-555c-b3e3-8125e6f61b35",
+            ),
+            (
+                "CORP\\O'Brien, Pat (ext.)",
+                "d79235b4-a3d6-594e-9319-705d2fd23e3c",
+            ),
             ("КОРП\\Анна", "70a7826a-8b42-5726-a17c-33cb0c9640f3"),
             ("社内\\管理者", "d62af360-79c2-5b59-9229-fbaaca18b779"),
         ] {
@@ -158,7 +186,11 @@ mod tests {
     #[test]
     fn names_are_normalised_before_they_are_split() {
         let jen = Account::named("PRIV\\jen").unwrap();
-        for name in ["PRIV\u{ff3c}jen", "PRIV\u{fe68}jen", "ＰＲＩＶ\u{ff3c}ｊｅｎ"] {
+        for name in [
+            "PRIV\u{ff3c}jen",
+            "PRIV\u{fe68}jen",
+            "ＰＲＩＶ\u{ff3c}ｊｅｎ",
+        ] {
             let account = Account::named(name).unwrap();
             assert_eq!((account.id, &*account.name), (jen.id, &*jen.name), "{name}");
             assert_eq!(account.user(), "jen", "{name}");
@@ -166,7 +198,10 @@ mod tests {
         for bad in ["PRIV\\jen\u{ff3c}x", "PRIV\u{ff3c}\\jen", "\u{ff3c}jen"] {
             assert!(Account::named(bad).is_err(), "{bad}");
         }
-        let spaced = [Account::named("PRIV\\jen\u{a0}doe"), Account::named("PRIV\\jen doe")];
+        let spaced = [
+            Account::named("PRIV\\jen\u{a0}doe"),
+            Account::named("PRIV\\jen doe"),
+        ];
         assert_eq!(spaced[0].as_ref().unwrap(), spaced[1].as_ref().unwrap());
     }
 

@@ -15,7 +15,10 @@ pub trait Bulk {
 impl Bulk for Versioned<Elevation> {
     fn octets(&self) -> usize {
         let elevation = &self.value;
-        let decisions = elevation.approval.iter().flat_map(|approval| &approval.decisions);
+        let decisions = elevation
+            .approval
+            .iter()
+            .flat_map(|approval| &approval.decisions);
         ROW + account(&elevation.requester)
             + elevation.role_display_name.len()
             + elevation.justification.as_ref().map_or(0, String::len)
@@ -27,7 +30,10 @@ impl Bulk for Versioned<Role> {
     fn octets(&self) -> usize {
         let role = &self.value;
         let rules = [&role.rules.justification, &role.rules.decision_reason];
-        let stages = role.stages.iter().map(|stage| PART + names(&stage.approvers));
+        let stages = role
+            .stages
+            .iter()
+            .map(|stage| PART + names(&stage.approvers));
         ROW + role.display_name.len()
             + role.description.len()
             + names(&role.candidates)
@@ -38,7 +44,10 @@ impl Bulk for Versioned<Role> {
 
 /// The most octets that the names of accounts and groups take up.
 pub(super) fn names(principals: &[Principal]) -> usize {
-    principals.iter().map(|principal| PART + name(principal).len()).sum()
+    principals
+        .iter()
+        .map(|principal| PART + name(principal).len())
+        .sum()
 }
 
 fn name(principal: &Principal) -> &str {
@@ -58,7 +67,10 @@ fn decision(decision: &Decision) -> usize {
 }
 
 fn rule(rule: &ReasonRule) -> usize {
-    PART + rule.pattern.as_ref().map_or(0, |pattern| Pattern::as_str(pattern).len())
+    PART + rule
+        .pattern
+        .as_ref()
+        .map_or(0, |pattern| Pattern::as_str(pattern).len())
 }
 
 /// Ids, moments, lengths of time and numbers of an elevation, a role or a decision.

@@ -23,9 +23,21 @@ pub struct Caller {
 
 impl Caller {
     /// The caller with that account and those groups, and no monitor.
-    pub fn new(account: Account, groups: Vec<Group>, administrator: bool, credential: String) -> Self {
+    pub fn new(
+        account: Account,
+        groups: Vec<Group>,
+        administrator: bool,
+        credential: String,
+    ) -> Self {
         let principals = Principals::new(&account, &groups);
-        Self { account, groups, administrator, monitor: false, credential, principals }
+        Self {
+            account,
+            groups,
+            administrator,
+            monitor: false,
+            credential,
+            principals,
+        }
     }
 
     /// Everything that the caller counts as.
@@ -41,12 +53,20 @@ pub struct Principals(HashSet<PrincipalId>);
 impl Principals {
     /// What an account with those groups counts as.
     pub fn new(account: &Account, groups: &[Group]) -> Self {
-        Self(groups.iter().map(|group| group.id).chain([account.id.into()]).collect())
+        Self(
+            groups
+                .iter()
+                .map(|group| group.id)
+                .chain([account.id.into()])
+                .collect(),
+        )
     }
 
     /// The first of those named that is among them.
     pub fn any_of<'a>(&self, named: &'a [Principal]) -> Option<&'a Principal> {
-        named.iter().find(|principal| self.0.contains(&principal.id()))
+        named
+            .iter()
+            .find(|principal| self.0.contains(&principal.id()))
     }
 
     /// The ids, in no order.
@@ -61,15 +81,26 @@ mod tests {
 
     #[test]
     fn a_caller_counts_as_an_account_and_as_its_groups() {
-        let (jen, kim) = (Account::named("PRIV\\jen").unwrap(), Account::named("PRIV\\kim").unwrap());
+        let (jen, kim) = (
+            Account::named("PRIV\\jen").unwrap(),
+            Account::named("PRIV\\kim").unwrap(),
+        );
         let [ops, dba] = ["ops", "dba"].map(|name| Group::named(name).unwrap());
         let caller = Caller::new(jen.clone(), vec![ops.clone()], false, "bearer:1".into());
         let ids: HashSet<PrincipalId> = caller.principals().iter().collect();
         assert_eq!(ids, HashSet::from([jen.id.into(), ops.id]));
-        let [jen, ops, kim, dba] =
-            [Principal::Account(jen), Principal::Group(ops), Principal::Account(kim), Principal::Group(dba)];
+        let [jen, ops, kim, dba] = [
+            Principal::Account(jen),
+            Principal::Group(ops),
+            Principal::Account(kim),
+            Principal::Group(dba),
+        ];
         let named = [kim.clone(), ops.clone(), jen];
-        assert_eq!(caller.principals().any_of(&named), Some(&ops), "the first one named");
+        assert_eq!(
+            caller.principals().any_of(&named),
+            Some(&ops),
+            "the first one named"
+        );
         assert_eq!(caller.principals().any_of(&[kim, dba]), None);
     }
 }

@@ -45,11 +45,29 @@ mod tests {
     #[test]
     fn ages_are_counted_from_the_moment_of_the_census() {
         let at = |seconds| Moment::from_ticks(seconds * Moment::TICKS_PER_SECOND);
-        for (moment, seconds) in [(None, 0), (Some(at(90)), 10), (Some(at(100)), 0), (Some(at(101)), 0)] {
-            let census =
-                Census { at: at(100), pending: 0, oldest_pending: moment, active: 0, overdue: moment };
-            assert_eq!(census.oldest_pending_age(), Duration::from_secs(seconds), "{moment:?}");
-            assert_eq!(census.scheduler_lag(), Duration::from_secs(seconds), "{moment:?}");
+        for (moment, seconds) in [
+            (None, 0),
+            (Some(at(90)), 10),
+            (Some(at(100)), 0),
+            (Some(at(101)), 0),
+        ] {
+            let census = Census {
+                at: at(100),
+                pending: 0,
+                oldest_pending: moment,
+                active: 0,
+                overdue: moment,
+            };
+            assert_eq!(
+                census.oldest_pending_age(),
+                Duration::from_secs(seconds),
+                "{moment:?}"
+            );
+            assert_eq!(
+                census.scheduler_lag(),
+                Duration::from_secs(seconds),
+                "{moment:?}"
+            );
         }
     }
 }

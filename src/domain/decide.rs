@@ -10,7 +10,7 @@ use super::caller::{Caller, Principals};
 use super::elevation::{Elevation, Status, Verdict};
 use super::event::{Activated, Actor, ClientRequest, Event, Fact, Origin, Subject};
 use super::id::{ApprovalId, ElevationId};
-use super::moment::{Life, Moment};
+use super::moment::{Moment, Seconds};
 use super::policy::Policy;
 use super::quota::Load;
 use super::refusal::Refusal;
@@ -98,7 +98,7 @@ pub enum Command {
     },
     /// Delete a role.
     DeleteRole,
-    /// Ask to hold the role, or, with a life of zero, give it up.
+    /// Ask to hold the role, or, with a duration of zero, give it up.
     File(Filing),
     /// Put a role in the place of the one at that version.
     UpdateRole(Role, Version),
@@ -112,11 +112,11 @@ pub struct Filing {
     /// The id of its approval, should the role need one.
     pub approval: ApprovalId,
     /// How long to hold the role; `None` is as long as it allows.
-    pub life: Option<Life>,
+    pub duration: Option<Seconds>,
     /// Why, where it is said.
     pub justification: Option<String>,
     /// The start that is asked for; `None` is now.
-    pub requested_start: Option<Moment>,
+    pub requested_start_time: Option<Moment>,
     /// The client's own name of the request, where it gives one.
     pub client_request: Option<ClientRequest>,
 }
@@ -139,25 +139,44 @@ fn close(facts: &Facts<'_>, now: Moment) -> Result<Vec<Event>, Refusal> {
     match elevation.status(now) {
         Status::Closed => Ok(Vec::new()),
         ended @ (Status::Expired | Status::Rejected) => Err(Refusal::ElevationEnded(ended)),
-        Status::Active | Status::PendingApproval | Status::Scheduled => {
-            Ok(events(elevation.id, now, Some(&facts.actor(None)), [Some(Fact::Closed), None]))
-        }
+        Status::Active | Status::PendingApproval | Status::Scheduled => Ok(events(
+            elevation.id,
+            now,
+            Some(&facts.actor(None)),
+            [Some(Fact::Closed), None],
+        )),
     }
 }
 
-/// What happens once nothing but the start is missing: the life begins, or the start is waited for.
-fn begin(start: Moment, life: Life, role: &Versioned<Role>, via: &Principal, now: Moment) -> Fact {
+/// What happens once nothing but the start is missing: the duration begins, or the start is waited for.
+fn begin(
+    start: Moment,
+    duration: Seconds,
+    role: &Versioned<Role>,
+    via: &Principal,
+    now: Moment,
+) -> Fact {
     if start > now {
         return Fact::Scheduled;
     }
     Fact::Activated(Activated {
-        expires_at: now.after(life.min(role.value.longest_life)),
+        expire_time: now.after(duration.min(role.value.max_duration)),
         role_revision: role.version.0,
         requester_via: Some(via.clone()),
     })
 }
 
-fn events(subject: ElevationId, time: Moment, by: Option<&Actor>, facts: [Option<Fact>; 2]) -> Vec<Event> {
-    let event = |fact| Event { time, subject: Subject::Elevation(subject), by: by.cloned(), fact };
+fn events(
+    subject: ElevationId,
+    time: Moment,
+    by: Option<&Actor>,
+    facts: [Option<Fact>; 2],
+) -> Vec<Event> {
+    let event = |fact| Event {
+        time,
+        subject: Subject::Elevation(subject),
+        by: by.cloned(),
+        fact,
+    };
     facts.into_iter().flatten().map(event).collect()
 }

@@ -1,10 +1,12 @@
-//! Elevations: one request to hold a role, and its whole life.
+//! Elevations: one request to hold a role, and its whole duration.
 
 use super::account::Account;
 use super::error::Error;
-use super::event::{Activated, Actor, Channel, ClientRequest, Decided, Event, Fact, Filed, Subject};
+use super::event::{
+    Activated, Actor, Channel, ClientRequest, Decided, Event, Fact, Filed, Subject,
+};
 use super::id::{ApprovalId, ElevationId, RoleId};
-use super::moment::{Life, Moment};
+use super::moment::{Moment, Seconds};
 
 /// One request to hold a role, and what became of it: the fold of its events.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -20,20 +22,20 @@ pub struct Elevation {
     /// Why, where it was said.
     pub justification: Option<String>,
     /// How long the requester asked to hold the role.
-    pub requested_life: Life,
+    pub requested_duration: Seconds,
     /// How long the role is held from activation: what was asked, or the role's longest when that is shorter, as the role
     /// was at filing and at activation.
-    pub life: Life,
+    pub duration: Seconds,
     /// The start that was asked for.
-    pub requested_start: Moment,
+    pub requested_start_time: Moment,
     /// When it was filed.
-    pub filed_at: Moment,
+    pub create_time: Moment,
     /// The way by which it was filed.
     pub channel: Channel,
     /// When it became active: the time of that event; `None` until then.
-    pub activated_at: Option<Moment>,
-    /// When it ends, or ended: activation plus life, or the moment it was closed; `None` until activation.
-    pub expires_at: Option<Moment>,
+    pub activate_time: Option<Moment>,
+    /// When it ends, or ended: activation plus duration, or the moment it was closed; `None` until activation.
+    pub expire_time: Option<Moment>,
     /// Where it stood after its last event; [`Elevation::status`] adds what time has done since.
     pub state: State,
     /// The approval that it waits for, or waited for; `None` when the role needed none.
@@ -48,7 +50,7 @@ pub struct Approval {
     /// Names the approval for ever.
     pub id: ApprovalId,
     /// When it expires unless it is decided before.
-    pub pending_until: Moment,
+    pub pending_expire_time: Moment,
     /// How it was decided as a whole; `None` while it is open, and for ever when it expired.
     pub outcome: Option<Verdict>,
     /// The stage that was open after the last decision, from 0.
@@ -69,7 +71,7 @@ pub struct Decision {
     /// Why, where a reason was given.
     pub reason: Option<String>,
     /// When.
-    pub decided_at: Moment,
+    pub decide_time: Moment,
 }
 
 /// Which way a decision goes.
@@ -84,7 +86,7 @@ pub enum Verdict {
 /// Where an elevation stood after its last event. What time does to it since is not stored.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum State {
-    /// Activated; its life counts down.
+    /// Activated; its duration counts down.
     Active,
     /// Given up by its requester.
     Closed,
@@ -105,7 +107,7 @@ pub enum Status {
     Active,
     /// Given up by its requester.
     Closed,
-    /// Its life has passed, or nobody decided in time.
+    /// Its duration has passed, or nobody decided in time.
     Expired,
     /// Waits for approval.
     PendingApproval,
@@ -133,22 +135,34 @@ pub enum ApprovalStatus {
 /// A stored time that ends a state by itself.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Deadline {
-    /// [`Elevation::expires_at`].
-    ExpiresAt,
-    /// [`Approval::pending_until`].
-    PendingUntil,
+    /// [`Elevation::expire_time`].
+    ExpireTime,
+    /// [`Approval::pending_expire_time`].
+    PendingExpireTime,
 }
 
 impl Status {
     /// Every status.
-    pub const ALL: [Self; 6] =
-        [Self::Active, Self::Closed, Self::Expired, Self::PendingApproval, Self::Rejected, Self::Scheduled];
+    pub const ALL: [Self; 6] = [
+        Self::Active,
+        Self::Closed,
+        Self::Expired,
+        Self::PendingApproval,
+        Self::Rejected,
+        Self::Scheduled,
+    ];
 }
 
 impl State {
     /// Every state.
-    pub const ALL: [Self; 6] =
-        [Self::Active, Self::Closed, Self::Expired, Self::PendingApproval, Self::Rejected, Self::Scheduled];
+    pub const ALL: [Self; 6] = [
+        Self::Active,
+        Self::Closed,
+        Self::Expired,
+        Self::PendingApproval,
+        Self::Rejected,
+        Self::Scheduled,
+    ];
 
     /// The state in one word, which is also what the store holds.
     pub const fn name(self) -> &'static str {
@@ -167,10 +181,10 @@ impl State {
     /// This is the one rule of expiry. [`Elevation::status`] follows it for one elevation, a store's predicate for many.
     pub const fn reads(self) -> (Status, Option<Deadline>) {
         match self {
-            Self::Active => (Status::Active, Some(Deadline::ExpiresAt)),
+            Self::Active => (Status::Active, Some(Deadline::ExpireTime)),
             Self::Closed => (Status::Closed, None),
             Self::Expired => (Status::Expired, None),
-            Self::PendingApproval => (Status::PendingApproval, Some(Deadline::PendingUntil)),
+            Self::PendingApproval => (Status::PendingApproval, Some(Deadline::PendingExpireTime)),
             Self::Rejected => (Status::Rejected, None),
             Self::Scheduled => (Status::Scheduled, None),
         }
@@ -182,7 +196,9 @@ impl Elevation {
     /// is refused with the names of both; that is a defect or a forged record, never something a caller did.
     pub fn apply(before: Option<Self>, event: &Event) -> Result<Self, Error> {
         let Subject::Elevation(id) = event.subject else {
-            return Err(Error::internal("an event of another subject was applied to an elevation"));
+            return Err(Error::internal(
+                "an event of another subject was applied to an elevation",
+            ));
         };
         match (before, &event.fact) {
             (None, Fact::Filed(filed)) => Self::filed(id, event, filed),
@@ -206,12 +222,20 @@ impl Elevation {
                 let approved = self.outcome(Verdict::Approve, State::Scheduled);
                 Ok(approved.activated(event.time, activated))
             }
-            (State::PendingApproval, Fact::Scheduled) => Ok(self.outcome(Verdict::Approve, State::Scheduled)),
-            (State::Scheduled, Fact::Activated(activated)) => Ok(self.activated(event.time, activated)),
-            (State::Scheduled, Fact::Lapsed(_)) => Ok(Self { state: State::Rejected, ..self }),
-            (State::Active | State::PendingApproval, Fact::Expired) => {
-                Ok(Self { state: State::Expired, ..self })
+            (State::PendingApproval, Fact::Scheduled) => {
+                Ok(self.outcome(Verdict::Approve, State::Scheduled))
             }
+            (State::Scheduled, Fact::Activated(activated)) => {
+                Ok(self.activated(event.time, activated))
+            }
+            (State::Scheduled, Fact::Lapsed(_)) => Ok(Self {
+                state: State::Rejected,
+                ..self
+            }),
+            (State::Active | State::PendingApproval, Fact::Expired) => Ok(Self {
+                state: State::Expired,
+                ..self
+            }),
             (State::Active | State::PendingApproval | State::Scheduled, Fact::Closed) => {
                 Ok(self.given_up(event.time))
             }
@@ -222,10 +246,13 @@ impl Elevation {
     /// When time alone will do something to the elevation: start it or end it. `None` when it has ended.
     pub fn due(&self) -> Option<Moment> {
         match self.state {
-            State::Active => self.expires_at,
+            State::Active => self.expire_time,
             State::Closed | State::Expired | State::Rejected => None,
-            State::PendingApproval => self.approval.as_ref().map(|approval| approval.pending_until),
-            State::Scheduled => Some(self.requested_start),
+            State::PendingApproval => self
+                .approval
+                .as_ref()
+                .map(|approval| approval.pending_expire_time),
+            State::Scheduled => Some(self.requested_start_time),
         }
     }
 
@@ -233,10 +260,17 @@ impl Elevation {
     pub fn status(&self, now: Moment) -> Status {
         let (status, deadline) = self.state.reads();
         let deadline = deadline.and_then(|deadline| match deadline {
-            Deadline::ExpiresAt => self.expires_at,
-            Deadline::PendingUntil => self.approval.as_ref().map(|approval| approval.pending_until),
+            Deadline::ExpireTime => self.expire_time,
+            Deadline::PendingExpireTime => self
+                .approval
+                .as_ref()
+                .map(|approval| approval.pending_expire_time),
         });
-        if deadline.is_some_and(|deadline| deadline <= now) { Status::Expired } else { status }
+        if deadline.is_some_and(|deadline| deadline <= now) {
+            Status::Expired
+        } else {
+            status
+        }
     }
 
     /// Where the approval stands at `now`; `None` when there is none.
@@ -256,7 +290,7 @@ impl Elevation {
         let by = actor(event)?;
         let approval = filed.approval.map(|opened| Approval {
             id: opened.id,
-            pending_until: opened.pending_until,
+            pending_expire_time: opened.pending_expire_time,
             outcome: None,
             stage: 0,
             decisions: Vec::new(),
@@ -267,20 +301,29 @@ impl Elevation {
             role: filed.role,
             role_display_name: filed.role_display_name.clone(),
             justification: filed.justification.clone(),
-            requested_life: filed.requested_life,
-            life: filed.life,
-            requested_start: filed.requested_start,
-            filed_at: event.time,
+            requested_duration: filed.requested_duration,
+            duration: filed.duration,
+            requested_start_time: filed.requested_start_time,
+            create_time: event.time,
             channel: by.origin.channel,
-            activated_at: None,
-            expires_at: None,
-            state: if approval.is_some() { State::PendingApproval } else { State::Scheduled },
+            activate_time: None,
+            expire_time: None,
+            state: if approval.is_some() {
+                State::PendingApproval
+            } else {
+                State::Scheduled
+            },
             approval,
             client_request: filed.client_request,
         })
     }
 
-    fn decided(mut self, verdict: Verdict, event: &Event, decided: &Decided) -> Result<Self, Error> {
+    fn decided(
+        mut self,
+        verdict: Verdict,
+        event: &Event,
+        decided: &Decided,
+    ) -> Result<Self, Error> {
         if let Some(approval) = &mut self.approval {
             approval.stage = decided.open_stage;
             approval.decisions.push(Decision {
@@ -288,7 +331,7 @@ impl Elevation {
                 stage: decided.stage,
                 verdict,
                 reason: decided.reason.clone(),
-                decided_at: event.time,
+                decide_time: event.time,
             });
         }
         Ok(self)
@@ -303,16 +346,20 @@ impl Elevation {
 
     /// What was active ends now, and no later than it would have; what never was has no end.
     fn given_up(self, time: Moment) -> Self {
-        let ends = |end: Moment| time.min(end).max(self.activated_at.unwrap_or(end));
-        Self { state: State::Closed, expires_at: self.expires_at.map(ends), ..self }
+        let ends = |end: Moment| time.min(end).max(self.activate_time.unwrap_or(end));
+        Self {
+            state: State::Closed,
+            expire_time: self.expire_time.map(ends),
+            ..self
+        }
     }
 
     fn activated(self, time: Moment, activated: &Activated) -> Self {
         Self {
             state: State::Active,
-            activated_at: Some(time),
-            expires_at: Some(activated.expires_at),
-            life: Life::between(time, activated.expires_at),
+            activate_time: Some(time),
+            expire_time: Some(activated.expire_time),
+            duration: Seconds::between(time, activated.expire_time),
             ..self
         }
     }
@@ -320,7 +367,10 @@ impl Elevation {
 
 /// Who made an event happen that time alone cannot.
 fn actor(event: &Event) -> Result<&Actor, Error> {
-    event.by.as_ref().ok_or_else(|| Error::internal(format!("nobody made {} happen", event.fact.name())))
+    event
+        .by
+        .as_ref()
+        .ok_or_else(|| Error::internal(format!("nobody made {} happen", event.fact.name())))
 }
 
 fn illegal(before: &str, fact: &Fact) -> Error {
@@ -338,13 +388,26 @@ mod tests {
     const ID: ElevationId = ElevationId(Uuid::from_u128(1));
 
     fn event(seconds: i64, fact: Fact) -> Event {
-        Event { time: at(seconds), subject: Subject::Elevation(ID), by: Some(by()), fact }
+        Event {
+            time: at(seconds),
+            subject: Subject::Elevation(ID),
+            by: Some(by()),
+            fact,
+        }
     }
 
     fn by() -> Actor {
-        let origin = Origin { channel: Channel::Grpc, request_id: "1".into() };
+        let origin = Origin {
+            channel: Channel::Grpc,
+            request_id: "1".into(),
+        };
         let account = Account::named("PRIV\\jen").unwrap();
-        Actor { account, via: None, credential: "bearer:1".into(), origin }
+        Actor {
+            account,
+            via: None,
+            credential: "bearer:1".into(),
+            origin,
+        }
     }
 
     fn at(seconds: i64) -> Moment {
@@ -357,10 +420,13 @@ mod tests {
             role_revision: 1,
             role_display_name: "SQL".into(),
             justification: None,
-            requested_life: Life::from_seconds(60).unwrap(),
-            life: Life::from_seconds(60).unwrap(),
-            requested_start: at(0),
-            approval: approval.then(|| Opened { id: ApprovalId(Uuid::from_u128(3)), pending_until: at(100) }),
+            requested_duration: Seconds::new(60).unwrap(),
+            duration: Seconds::new(60).unwrap(),
+            requested_start_time: at(0),
+            approval: approval.then(|| Opened {
+                id: ApprovalId(Uuid::from_u128(3)),
+                pending_expire_time: at(100),
+            }),
             approved_as: None,
             client_request: None,
         }))
@@ -371,7 +437,7 @@ mod tests {
             id: RoleId(Uuid::from_u128(2)),
             display_name: "SQL".into(),
             description: String::new(),
-            longest_life: Life::HOUR,
+            max_duration: Seconds::HOUR,
             candidates: Vec::new(),
             stages: Vec::new(),
             rules: Rules::default(),
@@ -379,12 +445,22 @@ mod tests {
     }
 
     fn decided() -> Decided {
-        Decided { reason: None, role_revision: 1, requester_via: None, stage: 0, open_stage: 0 }
+        Decided {
+            reason: None,
+            role_revision: 1,
+            requester_via: None,
+            stage: 0,
+            open_stage: 0,
+        }
     }
 
     /// One of each, in the order of the columns of [`every_state`].
     fn facts() -> [Fact; 12] {
-        let activated = Activated { expires_at: at(70), role_revision: 1, requester_via: None };
+        let activated = Activated {
+            expire_time: at(70),
+            role_revision: 1,
+            requester_via: None,
+        };
         [
             filed(true),
             filed(false),
@@ -417,8 +493,23 @@ mod tests {
     }
 
     fn every_state() -> [Row; 9] {
-        let [pending, scheduled, _, rejected, waits, activated, lapsed, closed, expired, ..] = facts();
-        let row = |before, history, after| Row { before, history, after };
+        let [
+            pending,
+            scheduled,
+            _,
+            rejected,
+            waits,
+            activated,
+            lapsed,
+            closed,
+            expired,
+            ..,
+        ] = facts();
+        let row = |before, history, after| Row {
+            before,
+            history,
+            after,
+        };
         #[rustfmt::skip]
         let rows = [
             //                                                                          asks, files, approved, rejected,
@@ -438,12 +529,21 @@ mod tests {
 
     #[test]
     fn every_state_meets_every_fact() {
-        for Row { before, history, after } in every_state() {
+        for Row {
+            before,
+            history,
+            after,
+        } in every_state()
+        {
             for (fact, expected) in facts().into_iter().zip(after.chars()) {
                 let applied = Elevation::apply(fold(&history).ok(), &event(9, fact.clone()));
                 match (applied, expected) {
                     (Ok(elevation), expected) => {
-                        assert!(elevation.state.name().starts_with(expected), "{before} + {}", fact.name());
+                        assert!(
+                            elevation.state.name().starts_with(expected),
+                            "{before} + {}",
+                            fact.name()
+                        );
                     }
                     (Err(error), '.') => {
                         let cause = error.cause.expect("a cause for the log").to_string();
@@ -458,8 +558,11 @@ mod tests {
     #[test]
     fn a_fact_of_another_subject_is_refused() {
         let stranger = ElevationId(Uuid::from_u128(9));
-        let event =
-            Event { time: at(1), subject: Subject::Elevation(stranger), ..event(1, facts()[2].clone()) };
+        let event = Event {
+            time: at(1),
+            subject: Subject::Elevation(stranger),
+            ..event(1, facts()[2].clone())
+        };
         assert!(Elevation::apply(Some(fold(&[filed(true)]).unwrap()), &event).is_err());
     }
 
@@ -467,8 +570,18 @@ mod tests {
     fn time_alone_expires() {
         let [pending, _, approved, rejected, _, activated, _, closed, ..] = facts();
         let table = [
-            (vec![pending.clone()], 99, Status::PendingApproval, ApprovalStatus::Pending),
-            (vec![pending.clone()], 100, Status::Expired, ApprovalStatus::Expired),
+            (
+                vec![pending.clone()],
+                99,
+                Status::PendingApproval,
+                ApprovalStatus::Pending,
+            ),
+            (
+                vec![pending.clone()],
+                100,
+                Status::Expired,
+                ApprovalStatus::Expired,
+            ),
             (
                 vec![pending.clone(), approved.clone(), activated.clone()],
                 69,
@@ -481,19 +594,33 @@ mod tests {
                 Status::Expired,
                 ApprovalStatus::Approved,
             ),
-            (vec![pending.clone(), closed.clone()], 100, Status::Closed, ApprovalStatus::Closed),
+            (
+                vec![pending.clone(), closed.clone()],
+                100,
+                Status::Closed,
+                ApprovalStatus::Closed,
+            ),
             (
                 vec![pending.clone(), approved, activated, closed],
                 100,
                 Status::Closed,
                 ApprovalStatus::Approved,
             ),
-            (vec![pending, rejected], 100, Status::Rejected, ApprovalStatus::Rejected),
+            (
+                vec![pending, rejected],
+                100,
+                Status::Rejected,
+                ApprovalStatus::Rejected,
+            ),
         ];
         for (history, seconds, status, approval) in table {
             let elevation = fold(&history).unwrap();
             assert_eq!(elevation.status(at(seconds)), status, "{seconds}");
-            assert_eq!(elevation.approval_status(at(seconds)), Some(approval), "{seconds}");
+            assert_eq!(
+                elevation.approval_status(at(seconds)),
+                Some(approval),
+                "{seconds}"
+            );
         }
         assert_eq!(fold(&[filed(false)]).unwrap().approval_status(at(0)), None);
     }

@@ -121,7 +121,14 @@ pub struct Error {
 impl Error {
     /// An error of that kind, with what the caller is told.
     pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), field: None, status: None, details: Vec::new(), cause: None }
+        Self {
+            kind,
+            message: message.into(),
+            field: None,
+            status: None,
+            details: Vec::new(),
+            cause: None,
+        }
     }
 
     /// The request cannot be understood.
@@ -165,13 +172,19 @@ impl Error {
     /// The same error, with a cause for the log.
     #[must_use]
     pub fn because(self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { cause: Some(cause.into()), ..self }
+        Self {
+            cause: Some(cause.into()),
+            ..self
+        }
     }
 
     /// The same error, naming the field of the request that is at fault.
     #[must_use]
     pub fn in_field(self, field: impl Into<Cow<'static, str>>) -> Self {
-        Self { field: Some(field.into()), ..self }
+        Self {
+            field: Some(field.into()),
+            ..self
+        }
     }
 
     /// The same error, with its field as a part of another one.
@@ -197,7 +210,11 @@ impl Error {
         if message.starts_with(char::is_lowercase) {
             return format!("{field} {message}").into();
         }
-        if message.starts_with(field) { message.into() } else { format!("{field}: {message}").into() }
+        if message.starts_with(field) {
+            message.into()
+        } else {
+            format!("{field}: {message}").into()
+        }
     }
 }
 
@@ -226,7 +243,10 @@ mod tests {
         ] {
             assert!(!error.to_string().contains("fire"), "{error}");
             assert!(!error.to_string().is_empty());
-            assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("the disk is on fire"));
+            assert_eq!(
+                error.source().map(ToString::to_string).as_deref(),
+                Some("the disk is on fire")
+            );
         }
         let error = Error::invalid("A name is short.").in_field("name");
         assert_eq!(
@@ -242,7 +262,11 @@ mod tests {
         let plain = || Error::invalid("A name is short.");
         let table = [
             (plain().in_field("name"), "name", "name: A name is short."),
-            (Error::required("value").at("filter", 0), "filter[0].value", "filter[0].value is required."),
+            (
+                Error::required("value").at("filter", 0),
+                "filter[0].value",
+                "filter[0].value is required.",
+            ),
             (
                 plain().at("approvers", 1).at("stages", 0).within("role"),
                 "role.stages[0].approvers[1]",

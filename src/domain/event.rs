@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::account::{Account, Principal};
 use super::id::{ApprovalId, CLIENT_REQUESTS, ElevationId, RoleId};
-use super::moment::{Life, Moment};
+use super::moment::{Moment, Seconds};
 use super::role::Role;
 
 /// One fact about a subject.
@@ -79,7 +79,7 @@ pub enum Fact {
     Approved(Decided),
     /// The requester gave the elevation up.
     Closed,
-    /// The life of the elevation has passed, or nobody decided in time.
+    /// The duration of the elevation has passed, or nobody decided in time.
     Expired,
     /// Somebody asked to hold a role.
     Filed(Box<Filed>),
@@ -116,11 +116,11 @@ impl Fact {
     }
 }
 
-/// The beginning of a life.
+/// The beginning of a duration.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Activated {
     /// When it ends by itself.
-    pub expires_at: Moment,
+    pub expire_time: Moment,
     /// The revision of the role that the rights were checked against.
     pub role_revision: u64,
     /// Whom the role names that the requester is, or belongs to.
@@ -165,11 +165,11 @@ pub struct Filed {
     /// Why, where it was said.
     pub justification: Option<String>,
     /// How long the requester asked to hold the role.
-    pub requested_life: Life,
+    pub requested_duration: Seconds,
     /// How long the role is held from activation.
-    pub life: Life,
+    pub duration: Seconds,
     /// The start that was asked for.
-    pub requested_start: Moment,
+    pub requested_start_time: Moment,
     /// What the elevation waits for; `None` when the role needs no approval.
     pub approval: Option<Opened>,
     /// Whom the role names that the requester is, or belongs to, where that took the place of the approval.
@@ -193,7 +193,7 @@ pub struct Opened {
     /// The id of the approval.
     pub id: ApprovalId,
     /// When it expires unless it is decided before.
-    pub pending_until: Moment,
+    pub pending_expire_time: Moment,
 }
 
 impl ClientRequest {
@@ -201,22 +201,29 @@ impl ClientRequest {
     pub fn of(
         id: Uuid,
         role: RoleId,
-        life: Option<Life>,
+        duration: Option<Seconds>,
         justification: Option<&str>,
-        requested_start: Option<Moment>,
+        requested_start_time: Option<Moment>,
     ) -> Self {
         let number = |number: Option<i64>| {
-            [&[u8::from(number.is_some())], &number.unwrap_or_default().to_be_bytes()[..]].concat()
+            [
+                &[u8::from(number.is_some())],
+                &number.unwrap_or_default().to_be_bytes()[..],
+            ]
+            .concat()
         };
         let asked = [
             role.0.as_bytes(),
-            &*number(life.map(Life::seconds)),
-            &*number(requested_start.map(Moment::ticks)),
+            &*number(duration.map(Seconds::seconds)),
+            &*number(requested_start_time.map(Moment::ticks)),
             &[u8::from(justification.is_some())],
             justification.unwrap_or_default().as_bytes(),
         ]
         .concat();
-        Self { id, fingerprint: Uuid::new_v5(&CLIENT_REQUESTS, &asked) }
+        Self {
+            id,
+            fingerprint: Uuid::new_v5(&CLIENT_REQUESTS, &asked),
+        }
     }
 }
 
@@ -226,14 +233,14 @@ mod tests {
 
     #[test]
     fn what_differs_in_anything_is_another_request() {
-        let life = Life::from_seconds(60).ok();
+        let duration = Seconds::new(60).ok();
         let (role, other) = (RoleId(Uuid::from_u128(1)), RoleId(Uuid::from_u128(2)));
         let start = Some(Moment::from_ticks(60));
         let asked = [
             ClientRequest::of(Uuid::nil(), role, None, None, None),
             ClientRequest::of(Uuid::nil(), other, None, None, None),
-            ClientRequest::of(Uuid::nil(), role, life, None, None),
-            ClientRequest::of(Uuid::nil(), role, Some(Life::ZERO), None, None),
+            ClientRequest::of(Uuid::nil(), role, duration, None, None),
+            ClientRequest::of(Uuid::nil(), role, Some(Seconds::ZERO), None, None),
             ClientRequest::of(Uuid::nil(), role, None, Some(""), None),
             ClientRequest::of(Uuid::nil(), role, None, Some("x"), None),
             ClientRequest::of(Uuid::nil(), role, None, None, start),
@@ -243,16 +250,30 @@ mod tests {
         for (index, one) in asked.iter().enumerate() {
             assert!(asked[..index].iter().all(|other| other != one), "{index}");
         }
-        assert_eq!(ClientRequest::of(Uuid::nil(), role, None, None, None), asked[0]);
-        assert_eq!(asked[8].fingerprint, asked[0].fingerprint, "the name stands beside what was asked");
+        assert_eq!(
+            ClientRequest::of(Uuid::nil(), role, None, None, None),
+            asked[0]
+        );
+        assert_eq!(
+            asked[8].fingerprint, asked[0].fingerprint,
+            "the name stands beside what was asked"
+        );
     }
 
     #[test]
     fn a_fact_has_the_name_that_timelines_show() {
-        let decided =
-            Decided { reason: None, role_revision: 1, requester_via: None, stage: 0, open_stage: 0 };
-        let activated =
-            Activated { expires_at: Moment::from_ticks(0), role_revision: 1, requester_via: None };
+        let decided = Decided {
+            reason: None,
+            role_revision: 1,
+            requester_via: None,
+            stage: 0,
+            open_stage: 0,
+        };
+        let activated = Activated {
+            expire_time: Moment::from_ticks(0),
+            role_revision: 1,
+            requester_via: None,
+        };
         let table = [
             (Fact::Activated(activated), "Activated"),
             (Fact::Approved(decided.clone()), "Approved"),

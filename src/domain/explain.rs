@@ -42,7 +42,7 @@ pub struct StageExplanation {
     /// Whether decisions are taken for it now.
     pub open: bool,
     /// How many distinct people have to approve.
-    pub needed: u32,
+    pub required_approvals: u32,
     /// How many approvals are missing.
     pub missing: u32,
     /// The decisions that were made for it, with whether each of them counts.
@@ -52,16 +52,16 @@ pub struct StageExplanation {
     /// How many people that are, by the directory; `None` when it cannot tell.
     pub people: Option<u32>,
     /// Whether too few people are left for it.
-    pub short: bool,
+    pub insufficient: bool,
 }
 
 impl StageExplanation {
     /// The rule of the stage, in words.
     pub fn rule(&self) -> String {
-        let who = if self.needed == 1 {
+        let who = if self.required_approvals == 1 {
             "One of its approvers has".to_owned()
         } else {
-            format!("{} of its approvers have", self.needed)
+            format!("{} of its approvers have", self.required_approvals)
         };
         format!(
             "{who} to approve, each of them an approver still and never who asked; one person counts once over all stages."
@@ -78,7 +78,8 @@ pub fn explain(
 ) -> Result<Explanation, Refusal> {
     let elevation = facts.elevation.ok_or(Refusal::AccessDenied)?;
     rights::reads_elevation(facts.caller, elevation, facts.role)?;
-    let (Some(approval), Some(status)) = (&elevation.approval, elevation.approval_status(now)) else {
+    let (Some(approval), Some(status)) = (&elevation.approval, elevation.approval_status(now))
+    else {
         return Err(Refusal::AccessDenied);
     };
     let would = |verdict| {
@@ -87,8 +88,15 @@ pub fn explain(
     };
     let role = facts.role.map(|role| &role.value);
     let stages = role.map_or_else(Vec::new, |role| {
-        Stages { facts, elevation, approval, role, people, pending: status == ApprovalStatus::Pending }
-            .explained()
+        Stages {
+            facts,
+            elevation,
+            approval,
+            role,
+            people,
+            pending: status == ApprovalStatus::Pending,
+        }
+        .explained()
     });
     Ok(Explanation {
         status,
@@ -110,14 +118,27 @@ pub fn is_undecidable(
     people: &People,
     now: Moment,
 ) -> bool {
-    let Some(approval) =
-        elevation.approval.as_ref().filter(|_| elevation.status(now) == Status::PendingApproval)
+    let Some(approval) = elevation
+        .approval
+        .as_ref()
+        .filter(|_| elevation.status(now) == Status::PendingApproval)
     else {
         return false;
     };
-    let Some(role) = role.filter(|role| !role.value.stages.is_empty()) else { return true };
-    let progress = Progress::of(&role.value.stages, approval, deciders, elevation.requester.id);
-    !shortages(&progress.to_come(approval.stage), &left(people, elevation, approval)).is_empty()
+    let Some(role) = role.filter(|role| !role.value.stages.is_empty()) else {
+        return true;
+    };
+    let progress = Progress::of(
+        &role.value.stages,
+        approval,
+        deciders,
+        elevation.requester.id,
+    );
+    !shortages(
+        &progress.to_come(approval.stage),
+        &left(people, elevation, approval),
+    )
+    .is_empty()
 }
 
 /// Returns the stages of a role for which the directory knows too few people, for every requester. A request is never decided by
@@ -128,32 +149,48 @@ pub fn role_shortages(
     people: &People,
     candidates: Option<&HashSet<AccountId>>,
 ) -> Vec<Shortage> {
-    let needed: Vec<u32> = role.stages.iter().map(|stage| stage.needed).collect();
+    let required_approvals: Vec<u32> = role
+        .stages
+        .iter()
+        .map(|stage| stage.required_approvals)
+        .collect();
     match candidates {
         Some(candidates) if !approves_by_itself(role, people, candidates) => {
-            shortages_for_all(&needed, people, candidates)
+            shortages_for_all(&required_approvals, people, candidates)
         }
-        _ => shortages(&needed, people),
+        _ => shortages(&required_approvals, people),
     }
 }
 
 /// Whether the role approves one of the candidates by itself.
 fn approves_by_itself(role: &Role, people: &People, candidates: &HashSet<AccountId>) -> bool {
     let owns = |candidate: &AccountId| {
-        people.iter().all(|known| known.as_ref().is_none_or(|known| known.contains(candidate)))
+        people
+            .iter()
+            .all(|known| known.as_ref().is_none_or(|known| known.contains(candidate)))
     };
     role.rules.auto_approve_owners && candidates.iter().any(owns)
 }
 
 /// The people who could still decide: without who asked, and without those who have decided.
-fn left(people: &People, elevation: &Elevation, approval: &Approval) -> Vec<Option<HashSet<AccountId>>> {
+fn left(
+    people: &People,
+    elevation: &Elevation,
+    approval: &Approval,
+) -> Vec<Option<HashSet<AccountId>>> {
     let is_left = |id: &AccountId| *id != elevation.requester.id && !has_decided(approval, *id);
     let of_stage = |known: &HashSet<AccountId>| known.iter().copied().filter(is_left).collect();
-    people.iter().map(|known| known.as_ref().map(of_stage)).collect()
+    people
+        .iter()
+        .map(|known| known.as_ref().map(of_stage))
+        .collect()
 }
 
 fn has_decided(approval: &Approval, id: AccountId) -> bool {
-    approval.decisions.iter().any(|decision| decision.approver.id == id)
+    approval
+        .decisions
+        .iter()
+        .any(|decision| decision.approver.id == id)
 }
 
 struct Stages<'a> {
@@ -167,11 +204,27 @@ struct Stages<'a> {
 
 impl Stages<'_> {
     fn explained(&self) -> Vec<StageExplanation> {
-        let Self { facts, elevation, approval, role, people, pending } = *self;
-        let progress = Progress::of(&role.stages, approval, facts.deciders, elevation.requester.id);
+        let Self {
+            facts,
+            elevation,
+            approval,
+            role,
+            people,
+            pending,
+        } = *self;
+        let progress = Progress::of(
+            &role.stages,
+            approval,
+            facts.deciders,
+            elevation.requester.id,
+        );
         let left = left(people, elevation, approval);
         let to_come = progress.to_come(approval.stage);
-        let short = if pending { shortages(&to_come, &left) } else { Vec::new() };
+        let short = if pending {
+            shortages(&to_come, &left)
+        } else {
+            Vec::new()
+        };
         let knows = rights::reads_role(facts.caller, role).is_ok();
         let explained = |(index, stage): (usize, &Stage)| {
             let open = pending && progress.takes(index, approval.stage);
@@ -179,12 +232,18 @@ impl Stages<'_> {
             let known = left.get(index).and_then(Option::as_ref).filter(|_| open);
             StageExplanation {
                 open,
-                needed: stage.needed,
+                required_approvals: stage.required_approvals,
                 missing,
                 decisions: self.decisions(index, stage),
-                deciders: knows.then(|| if open { self.deciders(stage) } else { Vec::new() }),
+                deciders: knows.then(|| {
+                    if open {
+                        self.deciders(stage)
+                    } else {
+                        Vec::new()
+                    }
+                }),
                 people: known.map(|known| u32::try_from(known.len()).unwrap_or(u32::MAX)),
-                short: short.iter().any(|shortage| shortage.stage == index),
+                insufficient: short.iter().any(|shortage| shortage.stage == index),
             }
         };
         role.stages.iter().enumerate().map(explained).collect()
@@ -195,7 +254,9 @@ impl Stages<'_> {
         let of_stage = with_decider.filter(|(decision, _)| decision.stage == index);
         let requester = self.elevation.requester.id;
         of_stage
-            .map(|(decision, decider)| (decision.clone(), stage.counts(decision, decider, requester)))
+            .map(|(decision, decider)| {
+                (decision.clone(), stage.counts(decision, decider, requester))
+            })
             .collect()
     }
 
@@ -219,21 +280,24 @@ mod tests {
     use crate::domain::elevation::State;
     use crate::domain::event::Channel;
     use crate::domain::id::{ApprovalId, ElevationId, RoleId};
-    use crate::domain::moment::Life;
+    use crate::domain::moment::Seconds;
     use crate::domain::role::Rules;
     use crate::domain::version::Version;
 
     #[test]
     fn the_rule_of_a_stage_is_in_words() {
-        for (needed, who) in [(1, "One of its approvers has"), (2, "2 of its approvers have")] {
+        for (required_approvals, who) in [
+            (1, "One of its approvers has"),
+            (2, "2 of its approvers have"),
+        ] {
             let stage = StageExplanation {
                 open: true,
-                needed,
-                missing: needed,
+                required_approvals,
+                missing: required_approvals,
                 decisions: Vec::new(),
                 deciders: None,
                 people: None,
-                short: false,
+                insufficient: false,
             };
             let rest = "to approve, each of them an approver still and never who asked; one person counts once over all \
                         stages.";
@@ -271,10 +335,22 @@ mod tests {
     fn only_what_waits_is_undecidable() {
         let elevation = pending(&[]);
         assert!(is_undecidable(&elevation, None, &[], &[], NOW));
-        assert!(!is_undecidable(&elevation, None, &[], &[], NOW.after(Life::HOUR)));
-        let closed = Elevation { state: State::Closed, ..elevation };
+        assert!(!is_undecidable(
+            &elevation,
+            None,
+            &[],
+            &[],
+            NOW.after(Seconds::HOUR)
+        ));
+        let closed = Elevation {
+            state: State::Closed,
+            ..elevation
+        };
         assert!(!is_undecidable(&closed, None, &[], &[], NOW));
-        let without = Elevation { approval: None, ..closed };
+        let without = Elevation {
+            approval: None,
+            ..closed
+        };
         assert!(!is_undecidable(&without, None, &[], &[], NOW));
     }
 
@@ -282,7 +358,11 @@ mod tests {
     fn a_role_is_short_of_people_whoever_asks() {
         let Versioned { value, .. } = role(&[(&["sam"], 1), (&["sam", "kim"], 2)]);
         let people = [Some(ids(&["sam"])), Some(ids(&["sam", "kim"]))];
-        let short = [Shortage { stage: 1, missing: 2, available: 1 }];
+        let short = [Shortage {
+            stage: 1,
+            missing: 2,
+            available: 1,
+        }];
         assert_eq!(role_shortages(&value, &people, None), short);
         assert_eq!(role_shortages(&value, &people, Some(&ids(&["jen"]))), short);
     }
@@ -301,7 +381,11 @@ mod tests {
             let mut value = role(&[(&["jen"], 1)]).value;
             value.rules.auto_approve_owners = auto_approve_owners;
             let found = role_shortages(&value, &[Some(ids(approvers))], Some(&ids(candidates)));
-            assert_eq!(!found.is_empty(), short, "{candidates:?} {approvers:?} {auto_approve_owners}");
+            assert_eq!(
+                !found.is_empty(),
+                short,
+                "{candidates:?} {approvers:?} {auto_approve_owners}"
+            );
         }
     }
 
@@ -312,11 +396,11 @@ mod tests {
             stage: 0,
             verdict: Verdict::Approve,
             reason: None,
-            decided_at: NOW,
+            decide_time: NOW,
         };
         let approval = Approval {
             id: ApprovalId(Uuid::nil()),
-            pending_until: NOW.after(Life::HOUR),
+            pending_expire_time: NOW.after(Seconds::HOUR),
             outcome: None,
             stage: 0,
             decisions: approved.iter().map(decision).collect(),
@@ -327,13 +411,13 @@ mod tests {
             role: RoleId(Uuid::nil()),
             role_display_name: "SQL".into(),
             justification: None,
-            requested_life: Life::HOUR,
-            life: Life::HOUR,
-            requested_start: NOW,
-            filed_at: NOW,
+            requested_duration: Seconds::HOUR,
+            duration: Seconds::HOUR,
+            requested_start_time: NOW,
+            create_time: NOW,
             channel: Channel::Grpc,
-            activated_at: None,
-            expires_at: None,
+            activate_time: None,
+            expire_time: None,
             state: State::PendingApproval,
             approval: Some(approval),
             client_request: None,
@@ -342,18 +426,23 @@ mod tests {
 
     fn role(stages: &[Named]) -> Versioned<Role> {
         let named = |name: &&str| Principal::Account(account(name));
-        let stage =
-            |(names, needed): &Named| Stage { approvers: names.iter().map(named).collect(), needed: *needed };
+        let stage = |(names, required_approvals): &Named| Stage {
+            approvers: names.iter().map(named).collect(),
+            required_approvals: *required_approvals,
+        };
         let role = Role {
             id: RoleId(Uuid::nil()),
             display_name: "SQL".into(),
             description: String::new(),
-            longest_life: Life::HOUR,
+            max_duration: Seconds::HOUR,
             candidates: vec![Principal::Group(Group::named("Users").unwrap())],
             stages: stages.iter().map(stage).collect(),
             rules: Rules::default(),
         };
-        Versioned { version: Version(1), value: role }
+        Versioned {
+            version: Version(1),
+            value: role,
+        }
     }
 
     fn ids(names: &[&str]) -> HashSet<AccountId> {

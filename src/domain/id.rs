@@ -62,7 +62,13 @@ mod tests {
     #[test]
     fn the_legacy_id_follows_from_the_elevation_and_never_changes() {
         let elevation = ElevationId(uuid!("01a2088d-2623-717f-9880-527c73873193"));
-        assert_eq!(elevation.to_string(), "01a2088d-2623-717f-9880-527c73873193");
-        assert_eq!(elevation.fim_request_id(), uuid!("01539896-8423-5c63-a90e-895a7b320725"));
+        assert_eq!(
+            elevation.to_string(),
+            "01a2088d-2623-717f-9880-527c73873193"
+        );
+        assert_eq!(
+            elevation.fim_request_id(),
+            uuid!("01539896-8423-5c63-a90e-895a7b320725")
+        );
     }
 }

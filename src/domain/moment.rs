@@ -32,7 +32,10 @@ impl Moment {
             0..1_000_000_000 => i64::from(nanoseconds / 100),
             _ => return Err(out_of_range()),
         };
-        match seconds.saturating_mul(Self::TICKS_PER_SECOND).saturating_add(subsecond) {
+        match seconds
+            .saturating_mul(Self::TICKS_PER_SECOND)
+            .saturating_add(subsecond)
+        {
             ticks if (Self::FIRST.0..=Self::LAST.0).contains(&ticks) => Ok(Self(ticks)),
             _ => Err(out_of_range()),
         }
@@ -42,7 +45,9 @@ impl Moment {
     /// place has.
     pub fn with_offset(time: DateTime, offset: Offset) -> Result<Self, Error> {
         if offset.seconds().abs() > LARGEST_OFFSET {
-            return Err(Error::invalid("The offset of a time must be at most 14:00 in either direction."));
+            return Err(Error::invalid(
+                "The offset of a time must be at most 14:00 in either direction.",
+            ));
         }
         let since = time.duration_since(EPOCH) - SignedDuration::from_secs(offset.seconds().into());
         Self::since_epoch(since)
@@ -59,7 +64,9 @@ impl Moment {
     /// zone the offset is required.
     pub fn read(text: &str, zone: Option<&TimeZone>) -> Result<Self, Error> {
         let pieces = Pieces::parse(text).map_err(|_| malformed())?;
-        let time = pieces.date().to_datetime(pieces.time().unwrap_or(civil::Time::midnight()));
+        let time = pieces
+            .date()
+            .to_datetime(pieces.time().unwrap_or(civil::Time::midnight()));
         match (pieces.to_numeric_offset(), zone) {
             _ if pieces.time_zone_annotation().is_some() => Err(malformed()),
             (Some(offset), _) => Self::with_offset(time, offset),
@@ -76,13 +83,19 @@ impl Moment {
     /// Returns the moment so many ticks after the epoch, if it is one that [`Moment::new`] makes.
     pub fn from_given_ticks(ticks: i64) -> Result<Self, Error> {
         let nanoseconds = i32::try_from(ticks.rem_euclid(Self::TICKS_PER_SECOND) * 100);
-        Self::new(ticks.div_euclid(Self::TICKS_PER_SECOND), nanoseconds.map_err(Error::internal)?)
+        Self::new(
+            ticks.div_euclid(Self::TICKS_PER_SECOND),
+            nanoseconds.map_err(Error::internal)?,
+        )
     }
 
     fn since_epoch(since: SignedDuration) -> Result<Self, Error> {
         // The duration counts the nanoseconds of a time before the epoch backwards.
         let nanoseconds = since.subsec_nanos().rem_euclid(1_000_000_000);
-        Self::new(since.as_secs() - i64::from(since.subsec_nanos() < 0), nanoseconds)
+        Self::new(
+            since.as_secs() - i64::from(since.subsec_nanos() < 0),
+            nanoseconds,
+        )
     }
 
     /// The ticks of 100 ns since the epoch.
@@ -90,10 +103,10 @@ impl Moment {
         self.0
     }
 
-    /// The moment `life` later; the end of time when that is past what can be counted.
+    /// The moment `duration` later; the end of time when that is past what can be counted.
     #[must_use]
-    pub const fn after(self, life: Life) -> Self {
-        Self(self.0.saturating_add(life.0 * Self::TICKS_PER_SECOND))
+    pub const fn after(self, duration: Seconds) -> Self {
+        Self(self.0.saturating_add(duration.0 * Self::TICKS_PER_SECOND))
     }
 
     /// The moment so much later; the end of time when that is past what can be counted.
@@ -109,10 +122,10 @@ impl Moment {
         Duration::from_nanos(ticks.saturating_mul(100))
     }
 
-    /// The moment `life` earlier; the start of time when that is before what can be counted.
+    /// The moment `duration` earlier; the start of time when that is before what can be counted.
     #[must_use]
-    pub const fn before(self, life: Life) -> Self {
-        Self(self.0.saturating_sub(life.0 * Self::TICKS_PER_SECOND))
+    pub const fn before(self, duration: Seconds) -> Self {
+        Self(self.0.saturating_sub(duration.0 * Self::TICKS_PER_SECOND))
     }
 
     /// The start of the millisecond that this moment falls into, which is what lists print and filters compare.
@@ -141,7 +154,9 @@ impl fmt::Display for Moment {
 }
 
 fn malformed() -> Error {
-    Error::invalid("A time must be written as in 2027-01-05T10:00:00Z or 2027-01-05T10:00:00+01:00.")
+    Error::invalid(
+        "A time must be written as in 2027-01-05T10:00:00Z or 2027-01-05T10:00:00+01:00.",
+    )
 }
 
 fn out_of_range() -> Error {
@@ -154,39 +169,41 @@ const LARGEST_OFFSET: i32 = 14 * 3_600;
 
 /// How long a role is held, in whole seconds up to 3,660 days. Zero is what somebody asks for who gives a role up.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Life(i64);
+pub struct Seconds(i64);
 
-impl Life {
+impl Seconds {
     /// A day.
     pub const DAY: Self = Self(86_400);
 
     /// An hour.
     pub const HOUR: Self = Self(3_600);
 
-    /// The longest life there is: ten years.
+    /// The longest duration there is: ten years.
     pub const LONGEST: Self = Self(3_660 * 86_400);
 
     /// A week.
     pub const WEEK: Self = Self(7 * 86_400);
 
-    /// No life at all.
+    /// No duration at all.
     pub const ZERO: Self = Self(0);
 
-    /// A life of so many seconds, when that is within the bounds.
-    pub fn from_seconds(seconds: i64) -> Result<Self, Error> {
+    /// A duration of so many seconds, when that is within the bounds.
+    pub fn new(seconds: i64) -> Result<Self, Error> {
         match seconds {
             0.. if seconds <= Self::LONGEST.0 => Ok(Self(seconds)),
-            _ => Err(Error::invalid("A life is at most 3,660 days, and never negative.")),
+            _ => Err(Error::invalid(
+                "A duration is at most 3,660 days, and never negative.",
+            )),
         }
     }
 
-    /// The whole seconds from one moment to a later one, up to the longest life; zero when it is not later.
+    /// The whole seconds from one moment to a later one, up to the longest duration; zero when it is not later.
     pub fn between(from: Moment, to: Moment) -> Self {
         let seconds = to.0.saturating_sub(from.0) / Moment::TICKS_PER_SECOND;
         Self(seconds.clamp(0, Self::LONGEST.0))
     }
 
-    /// The life in seconds.
+    /// The duration in seconds.
     pub const fn seconds(self) -> i64 {
         self.0
     }
@@ -198,23 +215,36 @@ mod tests {
 
     #[test]
     fn a_moment_falls_into_a_millisecond_before_the_epoch_too() {
-        for (ticks, millisecond) in [(0, 0), (9_999, 0), (10_000, 10_000), (-1, -10_000), (-10_000, -10_000)]
-        {
+        for (ticks, millisecond) in [
+            (0, 0),
+            (9_999, 0),
+            (10_000, 10_000),
+            (-1, -10_000),
+            (-10_000, -10_000),
+        ] {
             assert_eq!(Moment::from_ticks(ticks).millisecond().ticks(), millisecond);
         }
     }
 
     #[test]
-    fn a_life_has_bounds() {
-        for (seconds, valid) in [(0, true), (1, true), (316_224_000, true), (316_224_001, false), (-1, false)]
-        {
-            assert_eq!(Life::from_seconds(seconds).is_ok(), valid, "{seconds}");
+    fn a_duration_has_bounds() {
+        for (seconds, valid) in [
+            (0, true),
+            (1, true),
+            (316_224_000, true),
+            (316_224_001, false),
+            (-1, false),
+        ] {
+            assert_eq!(Seconds::new(seconds).is_ok(), valid, "{seconds}");
         }
     }
 
     #[test]
     fn a_moment_never_wraps_around() {
-        assert_eq!(Moment::from_ticks(i64::MAX).after(Life::LONGEST).ticks(), i64::MAX);
+        assert_eq!(
+            Moment::from_ticks(i64::MAX).after(Seconds::LONGEST).ticks(),
+            i64::MAX
+        );
     }
 
     #[test]
@@ -228,7 +258,11 @@ mod tests {
         let table = [
             (-62_135_596_800, 0, Some("0001-01-01T00:00:00Z")),
             (-62_135_596_801, 999_999_999, None),
-            (253_402_300_799, 999_999_999, Some("9999-12-31T23:59:59.9999999Z")),
+            (
+                253_402_300_799,
+                999_999_999,
+                Some("9999-12-31T23:59:59.9999999Z"),
+            ),
             (253_402_300_800, 0, None),
             (-1, 999_999_999, Some("1969-12-31T23:59:59.9999999Z")),
             (0, -1, None),
@@ -256,7 +290,10 @@ mod tests {
         let berlin = TimeZone::get("Europe/Berlin").unwrap();
         let table = [
             ("2027-01-05T10:00:00Z", Some("2027-01-05T10:00:00Z")),
-            ("2027-01-05T10:00:00.1234567Z", Some("2027-01-05T10:00:00.1234567Z")),
+            (
+                "2027-01-05T10:00:00.1234567Z",
+                Some("2027-01-05T10:00:00.1234567Z"),
+            ),
             ("2027-01-05T10:00:00+14:00", Some("2027-01-04T20:00:00Z")),
             ("2027-01-05T10:00:00-14:00", Some("2027-01-06T00:00:00Z")),
             ("2027-01-05T10:00:00+14:01", None),
@@ -272,7 +309,10 @@ mod tests {
             ("0001-01-01T00:00:00", None),
             ("0000-12-31T23:59:59Z", None),
             ("-000001-01-01T00:00:00Z", None),
-            ("9999-12-31T23:59:59.9999999Z", Some("9999-12-31T23:59:59.9999999Z")),
+            (
+                "9999-12-31T23:59:59.9999999Z",
+                Some("9999-12-31T23:59:59.9999999Z"),
+            ),
             ("9999-12-31T23:59:59-01:00", None),
             ("2027-01-05T10:00:00+01:00[Europe/Berlin]", None),
             ("2027-01-05T10:00:00[UTC]", None),
@@ -283,22 +323,38 @@ mod tests {
             let moment = Moment::read(text, Some(&berlin)).map(|moment| moment.to_string());
             assert_eq!(moment.ok().as_deref(), expected, "{text}");
         }
-        assert!(Moment::read("2027-01-05T10:00:00", None).is_err(), "an offset is required");
+        assert!(
+            Moment::read("2027-01-05T10:00:00", None).is_err(),
+            "an offset is required"
+        );
         assert!(Moment::read("2027-01-05T10:00:00Z", None).is_ok());
     }
 
     #[test]
     fn moments_and_lives_reach_each_other() {
-        let minute = Life::from_seconds(60).expect("a valid life");
+        let minute = Seconds::new(60).expect("a valid duration");
         let later = Moment::from_ticks(7).after(minute);
         assert_eq!(later.ticks(), 600_000_007);
         assert_eq!(later.before(minute).ticks(), 7);
-        assert_eq!(Life::between(Moment::from_ticks(7), later), minute);
-        assert_eq!(Life::between(Moment::from_ticks(8), later).seconds(), 59, "whole seconds");
-        assert_eq!(Life::between(later, Moment::from_ticks(7)), Life::ZERO);
-        assert_eq!(Life::between(Moment::from_ticks(0), Moment::from_ticks(i64::MAX)), Life::LONGEST);
-        assert_eq!((Life::DAY.seconds(), Life::HOUR.seconds()), (24 * 60 * 60, 60 * 60));
-        assert_eq!(Life::LONGEST.seconds(), 3_660 * 24 * 60 * 60);
+        assert_eq!(Seconds::between(Moment::from_ticks(7), later), minute);
+        assert_eq!(
+            Seconds::between(Moment::from_ticks(8), later).seconds(),
+            59,
+            "whole seconds"
+        );
+        assert_eq!(
+            Seconds::between(later, Moment::from_ticks(7)),
+            Seconds::ZERO
+        );
+        assert_eq!(
+            Seconds::between(Moment::from_ticks(0), Moment::from_ticks(i64::MAX)),
+            Seconds::LONGEST
+        );
+        assert_eq!(
+            (Seconds::DAY.seconds(), Seconds::HOUR.seconds()),
+            (24 * 60 * 60, 60 * 60)
+        );
+        assert_eq!(Seconds::LONGEST.seconds(), 3_660 * 24 * 60 * 60);
     }
 
     #[test]
@@ -306,7 +362,10 @@ mod tests {
         let from = Moment::from_ticks(5);
         assert_eq!(from.after_duration(Duration::from_nanos(1_299)).ticks(), 17);
         assert_eq!(from.after_duration(Duration::MAX).ticks(), i64::MAX);
-        assert_eq!(from.until(Moment::from_ticks(17)), Duration::from_nanos(1_200));
+        assert_eq!(
+            from.until(Moment::from_ticks(17)),
+            Duration::from_nanos(1_200)
+        );
         assert_eq!(Moment::from_ticks(17).until(from), Duration::ZERO);
     }
 
@@ -319,7 +378,12 @@ mod tests {
         ] {
             assert_eq!(Moment::from_ticks(ticks).to_string(), text);
         }
-        let time: jiff::Timestamp = "2026-03-29T01:02:03.4567891Z".parse().expect("a valid time");
-        assert_eq!(Moment::try_from(time).unwrap().to_string(), "2026-03-29T01:02:03.4567891Z");
+        let time: jiff::Timestamp = "2026-03-29T01:02:03.4567891Z"
+            .parse()
+            .expect("a valid time");
+        assert_eq!(
+            Moment::try_from(time).unwrap().to_string(),
+            "2026-03-29T01:02:03.4567891Z"
+        );
     }
 }

@@ -6,7 +6,7 @@ use super::bulk::Bulk;
 use super::elevation::Status;
 use super::error::Error;
 use super::event::Channel;
-use super::moment::{Life, Moment};
+use super::moment::{Moment, Seconds};
 
 /// A page of a list.
 #[derive(Clone, Debug)]
@@ -66,7 +66,12 @@ impl<T: Bulk> Filling<T> {
     /// A page of at most `limit` rows.
     pub fn new(limit: u32) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        Self { items: Vec::new(), limit, octets: 0, more: false }
+        Self {
+            items: Vec::new(),
+            limit,
+            octets: 0,
+            more: false,
+        }
     }
 
     /// Takes a row. Returns false if the page is full, so that the row is the first of the next page.
@@ -82,7 +87,12 @@ impl<T: Bulk> Filling<T> {
 
     /// The page of the rows that were taken.
     pub fn page(self, total: Option<u64>, snapshot: Snapshot) -> Page<T> {
-        Page { items: self.items, more: self.more, total, snapshot }
+        Page {
+            items: self.items,
+            more: self.more,
+            total,
+            snapshot,
+        }
     }
 }
 
@@ -99,7 +109,7 @@ pub enum Type {
     /// An id.
     Id,
     /// A length of time.
-    Life,
+    Duration,
     /// A moment.
     Moment,
     /// A status.
@@ -118,7 +128,7 @@ pub trait Field: Copy {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ElevationField {
     /// When it became active; null until then.
-    ActivatedAt,
+    ActivateTime,
     /// The id of the approval.
     ApprovalId,
     /// The way by which it came.
@@ -126,19 +136,19 @@ pub enum ElevationField {
     /// The id of the elevation.
     ElevationId,
     /// When it ends; null until it is active.
-    ExpiresAt,
+    ExpireTime,
     /// When it was filed.
-    FiledAt,
+    CreateTime,
     /// The id that legacy clients know.
     FimRequestId,
     /// Why it was asked for.
     Justification,
     /// When the approval expires.
-    PendingUntil,
+    PendingExpireTime,
     /// How long the requester asked to hold the role.
-    RequestedLife,
+    RequestedDuration,
     /// The start that was asked for.
-    RequestedStart,
+    RequestedStartTime,
     /// The id of the requester.
     RequesterId,
     /// The name of the requester.
@@ -156,19 +166,22 @@ pub enum ElevationField {
 impl Field for ElevationField {
     fn holds(self) -> Type {
         match self {
-            Self::ActivatedAt
-            | Self::ExpiresAt
-            | Self::FiledAt
-            | Self::PendingUntil
-            | Self::RequestedStart => Type::Moment,
-            Self::ApprovalId | Self::ElevationId | Self::FimRequestId | Self::RequesterId | Self::RoleId => {
-                Type::Id
-            }
+            Self::ActivateTime
+            | Self::ExpireTime
+            | Self::CreateTime
+            | Self::PendingExpireTime
+            | Self::RequestedStartTime => Type::Moment,
+            Self::ApprovalId
+            | Self::ElevationId
+            | Self::FimRequestId
+            | Self::RequesterId
+            | Self::RoleId => Type::Id,
             Self::Channel => Type::Channel,
-            Self::Justification | Self::RequesterName | Self::RequesterUser | Self::RoleDisplayName => {
-                Type::Text
-            }
-            Self::RequestedLife => Type::Life,
+            Self::Justification
+            | Self::RequesterName
+            | Self::RequesterUser
+            | Self::RoleDisplayName => Type::Text,
+            Self::RequestedDuration => Type::Duration,
             Self::Status => Type::Status,
         }
     }
@@ -190,16 +203,18 @@ pub enum RoleField {
     /// The id of the role.
     Id,
     /// The longest an elevation lives.
-    LongestLife,
+    MaxDuration,
 }
 
 impl Field for RoleField {
     fn holds(self) -> Type {
         match self {
             Self::ApprovalRequired => Type::Bool,
-            Self::AvailableFrom | Self::AvailableTo | Self::Description | Self::DisplayName => Type::Text,
+            Self::AvailableFrom | Self::AvailableTo | Self::Description | Self::DisplayName => {
+                Type::Text
+            }
             Self::Id => Type::Id,
-            Self::LongestLife => Type::Life,
+            Self::MaxDuration => Type::Duration,
         }
     }
 }
@@ -239,7 +254,7 @@ pub enum Value {
     /// An id.
     Id(Uuid),
     /// A length of time.
-    Life(Life),
+    Duration(Seconds),
     /// A moment, of which the millisecond counts.
     Moment(Moment),
     /// No value.
@@ -268,14 +283,18 @@ impl<F: Field> Comparison<F> {
             Value::Bool(_) => field.holds() == Type::Bool,
             Value::Channel(_) => equality && field.holds() == Type::Channel,
             Value::Id(_) => field.holds() == Type::Id,
-            Value::Life(_) => field.holds() == Type::Life,
+            Value::Duration(_) => field.holds() == Type::Duration,
             Value::Moment(_) => field.holds() == Type::Moment,
             Value::Null => equality,
             Value::Status(_) => equality && field.holds() == Type::Status,
             Value::Text(text) => field.holds() == Type::Text && !text.contains('\0'),
         };
         if fits {
-            Ok(Self { field, operator, value })
+            Ok(Self {
+                field,
+                operator,
+                value,
+            })
         } else {
             Err(Error::invalid(
                 "A comparison needs a value of the field's type, without NUL; null and enums are only EQ or NE.",
@@ -308,14 +327,34 @@ mod tests {
         use Operator::{Eq, Ge, Gt, Le, Lt, Ne};
         let [all, equality, none]: [&[Operator]; 3] = [&[Eq, Ge, Gt, Le, Lt, Ne], &[Eq, Ne], &[]];
         let table = [
-            (Value::Channel(Channel::Grpc), ElevationField::Channel, equality),
+            (
+                Value::Channel(Channel::Grpc),
+                ElevationField::Channel,
+                equality,
+            ),
             (Value::Id(Uuid::nil()), ElevationField::RoleId, all),
-            (Value::Life(Life::HOUR), ElevationField::RequestedLife, all),
-            (Value::Moment(Moment::from_ticks(0)), ElevationField::FiledAt, all),
-            (Value::Status(Status::Active), ElevationField::Status, equality),
+            (
+                Value::Duration(Seconds::HOUR),
+                ElevationField::RequestedDuration,
+                all,
+            ),
+            (
+                Value::Moment(Moment::from_ticks(0)),
+                ElevationField::CreateTime,
+                all,
+            ),
+            (
+                Value::Status(Status::Active),
+                ElevationField::Status,
+                equality,
+            ),
             (Value::Text("x".into()), ElevationField::RequesterUser, all),
-            (Value::Text("a\0b".into()), ElevationField::RequesterUser, none),
-            (Value::Null, ElevationField::ExpiresAt, equality),
+            (
+                Value::Text("a\0b".into()),
+                ElevationField::RequesterUser,
+                none,
+            ),
+            (Value::Null, ElevationField::ExpireTime, equality),
             (Value::Bool(true), ElevationField::Status, none),
         ];
         for (value, field, fitting) in table {
@@ -327,9 +366,16 @@ mod tests {
                     "{field:?} {operator:?} {value:?}"
                 );
             }
-            let wrong =
-                if field == ElevationField::RoleId { ElevationField::Status } else { ElevationField::RoleId };
-            assert_eq!(Comparison::new(wrong, Eq, value.clone()).is_ok(), value == Value::Null, "{value:?}");
+            let wrong = if field == ElevationField::RoleId {
+                ElevationField::Status
+            } else {
+                ElevationField::RoleId
+            };
+            assert_eq!(
+                Comparison::new(wrong, Eq, value.clone()).is_ok(),
+                value == Value::Null,
+                "{value:?}"
+            );
         }
         assert!(Comparison::new(RoleField::ApprovalRequired, Ge, Value::Bool(true)).is_ok());
         assert!(Comparison::new(RoleField::Id, Eq, Value::Bool(true)).is_err());
@@ -337,8 +383,12 @@ mod tests {
 
     #[test]
     fn a_comparison_is_what_it_was_made_of() {
-        let comparison =
-            Comparison::new(RoleField::Description, Operator::Lt, Value::Text("x".into())).unwrap();
+        let comparison = Comparison::new(
+            RoleField::Description,
+            Operator::Lt,
+            Value::Text("x".into()),
+        )
+        .unwrap();
         assert_eq!(comparison.field(), RoleField::Description);
         assert_eq!(comparison.operator(), Operator::Lt);
         assert_eq!(*comparison.value(), Value::Text("x".into()));
@@ -353,7 +403,10 @@ mod tests {
     #[test]
     fn a_page_ends_where_it_is_full() {
         const MIB: usize = 1_048_576;
-        let snapshot = Snapshot { now: Moment::from_ticks(0), sequence: 1 };
+        let snapshot = Snapshot {
+            now: Moment::from_ticks(0),
+            sequence: 1,
+        };
         for (rows, kept, more) in [
             (vec![], 0, false),
             (vec![1, 2], 2, false),
@@ -368,7 +421,11 @@ mod tests {
             let mut page = Filling::new(2);
             let taken = rows.iter().filter(|row| page.take(**row)).count();
             let page = page.page(Some(9), snapshot);
-            assert_eq!((taken, page.items.len(), page.more), (kept, kept, more), "{rows:?}");
+            assert_eq!(
+                (taken, page.items.len(), page.more),
+                (kept, kept, more),
+                "{rows:?}"
+            );
             assert_eq!((page.items, page.total), (rows[..kept].to_vec(), Some(9)));
         }
         assert_eq!(Snapshot::LIFE, 60 * 60 * 10_000_000);

@@ -1,6 +1,6 @@
 //! How much one requester may ask for.
 
-use super::moment::{Life, Moment};
+use super::moment::{Moment, Seconds};
 use super::refusal::Refusal;
 
 /// What the operator allows one requester; `None` is without a limit.
@@ -14,7 +14,7 @@ pub struct Quota {
 
 impl Quota {
     /// How far back filings count.
-    pub const WINDOW: Life = Life::HOUR;
+    pub const WINDOW: Seconds = Seconds::HOUR;
 
     /// Whether there is any limit, so that the load has to be known.
     pub fn is_set(self) -> bool {
@@ -60,9 +60,15 @@ mod tests {
 
     #[test]
     fn the_last_one_allowed_is_the_one_that_reaches_the_limit() {
-        let quota = Quota { pending: Some(2), filings: Some(3) };
+        let quota = Quota {
+            pending: Some(2),
+            filings: Some(3),
+        };
         for count in 0..5 {
-            let load = Load { pending: count, filings: count };
+            let load = Load {
+                pending: count,
+                filings: count,
+            };
             assert_eq!(quota.allow_pending(load).is_ok(), count < 2, "{count}");
             assert_eq!(quota.allow_filing(load).is_ok(), count < 3, "{count}");
             assert!(Quota::default().allow_filing(load).is_ok(), "{count}");
@@ -71,12 +77,19 @@ mod tests {
 
     #[test]
     fn a_quota_is_set_when_anything_is_limited() {
-        for (pending, filings, is_set) in
-            [(None, None, false), (Some(2), None, true), (None, Some(3), true), (Some(2), Some(3), true)]
-        {
-            assert_eq!(Quota { pending, filings }.is_set(), is_set, "{pending:?} {filings:?}");
+        for (pending, filings, is_set) in [
+            (None, None, false),
+            (Some(2), None, true),
+            (None, Some(3), true),
+            (Some(2), Some(3), true),
+        ] {
+            assert_eq!(
+                Quota { pending, filings }.is_set(),
+                is_set,
+                "{pending:?} {filings:?}"
+            );
         }
         let now = Moment::from_ticks(0);
-        assert_eq!(Load::since(now).after(Life::HOUR), now);
+        assert_eq!(Load::since(now).after(Seconds::HOUR), now);
     }
 }

@@ -12,7 +12,7 @@ pub struct ReasonRule {
     /// Whether there must be one.
     pub required: bool,
     /// How many visible characters one has at least, white space not counted; at most 1,024.
-    pub shortest: u32,
+    pub min_length: u32,
     /// What is found in every one.
     pub pattern: Option<Pattern>,
 }
@@ -35,8 +35,8 @@ pub enum ReasonFault {
 impl ReasonRule {
     /// The rule, when it keeps its bounds.
     pub fn checked(self) -> Result<Self, Error> {
-        if self.shortest > LONGEST {
-            return Err(Error::invalid("must be at most 1,024 characters.").in_field("shortest"));
+        if self.min_length > LONGEST {
+            return Err(Error::invalid("must be at most 1,024 characters.").in_field("min_length"));
         }
         Ok(self)
     }
@@ -55,8 +55,8 @@ impl ReasonRule {
         if visible == 0 {
             return self.required.then_some(ReasonFault::Missing);
         }
-        if visible < usize::try_from(self.shortest).unwrap_or(usize::MAX) {
-            return Some(ReasonFault::TooShort(self.shortest));
+        if visible < usize::try_from(self.min_length).unwrap_or(usize::MAX) {
+            return Some(ReasonFault::TooShort(self.min_length));
         }
         let pattern = self.pattern.as_ref()?;
         (!pattern.is_found_in(reason)).then_some(ReasonFault::Unlike)
@@ -67,14 +67,19 @@ impl Pattern {
     /// The pattern of that text.
     pub fn new(text: &str) -> Result<Self, Error> {
         if !(1..=LONGEST_PATTERN).contains(&text.chars().count()) || compiled(text).is_err() {
-            return Err(Error::invalid("A pattern is a regular expression of 1 to 256 characters."));
+            return Err(Error::invalid(
+                "A pattern is a regular expression of 1 to 256 characters.",
+            ));
         }
         Ok(Self(text.to_owned()))
     }
 
     /// The pattern of a text that may be empty, which is none.
     pub fn read(text: &str) -> Result<Option<Self>, Error> {
-        Some(text).filter(|text| !text.is_empty()).map(Self::new).transpose()
+        Some(text)
+            .filter(|text| !text.is_empty())
+            .map(Self::new)
+            .transpose()
     }
 
     /// The pattern of a text that was one when it was stored.
@@ -110,7 +115,11 @@ mod tests {
     fn a_reason_is_what_the_role_asks_for() {
         use ReasonFault::{Missing, TooShort, Unlike};
         let pattern = |text| Some(Pattern::new(text).unwrap());
-        let rule = |required, shortest, pattern| ReasonRule { required, shortest, pattern };
+        let rule = |required, min_length, pattern| ReasonRule {
+            required,
+            min_length,
+            pattern,
+        };
         let table = [
             (rule(false, 0, None), None, None),
             (rule(false, 9, pattern("x")), None, None),
@@ -122,13 +131,33 @@ mod tests {
             (rule(false, 3, None), Some("äöü"), None),
             (rule(false, 4, None), Some("a b c"), Some(TooShort(4))),
             (rule(false, 3, None), Some("a\u{301}b"), Some(TooShort(3))),
-            (rule(false, 3, None), Some("a\u{200b}\u{2060}b"), Some(TooShort(3))),
+            (
+                rule(false, 3, None),
+                Some("a\u{200b}\u{2060}b"),
+                Some(TooShort(3)),
+            ),
             (rule(true, 0, None), Some("\u{200b}\u{3164}"), Some(Missing)),
             (rule(false, 3, pattern("x")), Some("\u{200b}"), None),
-            (rule(false, 0, pattern("INC[0-9]{6}")), Some("see INC123456."), None),
-            (rule(false, 0, pattern("^INC[0-9]{6}$")), Some("see INC123456."), Some(Unlike)),
-            (rule(false, 0, pattern("^INC[0-9]{6}$")), Some("INC12345\n6"), Some(Unlike)),
-            (rule(false, 0, pattern("^INC[0-9]{6}$")), Some("x\nINC123456"), Some(Unlike)),
+            (
+                rule(false, 0, pattern("INC[0-9]{6}")),
+                Some("see INC123456."),
+                None,
+            ),
+            (
+                rule(false, 0, pattern("^INC[0-9]{6}$")),
+                Some("see INC123456."),
+                Some(Unlike),
+            ),
+            (
+                rule(false, 0, pattern("^INC[0-9]{6}$")),
+                Some("INC12345\n6"),
+                Some(Unlike),
+            ),
+            (
+                rule(false, 0, pattern("^INC[0-9]{6}$")),
+                Some("x\nINC123456"),
+                Some(Unlike),
+            ),
         ];
         for (rule, reason, fault) in table {
             assert_eq!(rule.fault(reason), fault, "{rule:?} {reason:?}");
@@ -146,8 +175,18 @@ mod tests {
         assert_eq!(Pattern::read("a").unwrap(), Pattern::stored("a".into()));
         assert!(Pattern::read("(").is_err());
         assert_eq!(Pattern::stored(String::new()), None);
-        let most = ReasonRule { shortest: 1_024, ..ReasonRule::default() };
+        let most = ReasonRule {
+            min_length: 1_024,
+            ..ReasonRule::default()
+        };
         assert!(most.clone().checked().is_ok());
-        assert!(ReasonRule { shortest: 1_025, ..most }.checked().is_err());
+        assert!(
+            ReasonRule {
+                min_length: 1_025,
+                ..most
+            }
+            .checked()
+            .is_err()
+        );
     }
 }

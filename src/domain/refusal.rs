@@ -85,14 +85,19 @@ impl From<Refusal> for Error {
             Refusal::ElevationEnded(status) => return ended(status),
             Refusal::ReasonNotAccepted(fault, rule) => return not_accepted(fault, &rule),
             Refusal::StartTooLate => {
-                return Self::invalid("A start is at most 3,660 days ahead.").in_field("requested_start");
+                return Self::invalid("A start is at most 3,660 days ahead.")
+                    .in_field("requested_start_time");
             }
             Refusal::TooManyFilings(most) => return too_many_filings(most),
             Refusal::TooManyPending(most) => return too_many_pending(most),
-            Refusal::AccessDenied => (Kind::AccessDenied, "You may not do this, or there is no such object."),
-            Refusal::AlreadyDecided => {
-                (Kind::AlreadyDecided, "You have decided this approval the other way.")
-            }
+            Refusal::AccessDenied => (
+                Kind::AccessDenied,
+                "You may not do this, or there is no such object.",
+            ),
+            Refusal::AlreadyDecided => (
+                Kind::AlreadyDecided,
+                "You have decided this approval the other way.",
+            ),
             Refusal::OutsideWindow => (
                 Kind::OutsideWindow,
                 "The role cannot be held from that time of day; see its availability window.",
@@ -101,20 +106,23 @@ impl From<Refusal> for Error {
                 Kind::RequesterNotCandidate,
                 "The requester may not hold this role any more; the request can only be rejected.",
             ),
-            Refusal::RequestIdReused => {
-                (Kind::RequestIdReused, "This request id was given to another request within the last day.")
-            }
-            Refusal::RoleChanged => {
-                (Kind::RoleChanged, "The role was changed since it was read. Read it again.")
-            }
+            Refusal::RequestIdReused => (
+                Kind::RequestIdReused,
+                "This request id was given to another request within the last day.",
+            ),
+            Refusal::RoleChanged => (
+                Kind::RoleChanged,
+                "The role was changed since it was read. Read it again.",
+            ),
             Refusal::RoleExists => (Kind::RoleExists, "There is, or was, a role with this id."),
             Refusal::RoleInUse => (
                 Kind::RoleInUse,
                 "Elevations of the role are pending, scheduled or active; they have to end first.",
             ),
-            Refusal::StageNotOpen => {
-                (Kind::StageNotOpen, "The approval waits for approvers of another stage.")
-            }
+            Refusal::StageNotOpen => (
+                Kind::StageNotOpen,
+                "The approval waits for approvers of another stage.",
+            ),
         };
         Self::new(kind, message)
     }
@@ -128,7 +136,10 @@ fn not_pending(status: ApprovalStatus) -> Error {
         ApprovalStatus::Pending => "The approval is pending.",
         ApprovalStatus::Rejected => "The approval is no longer pending: it was rejected.",
     };
-    Error { status: Some(status.name()), ..Error::new(Kind::ApprovalNotPending, message) }
+    Error {
+        status: Some(status.name()),
+        ..Error::new(Kind::ApprovalNotPending, message)
+    }
 }
 
 fn ended(status: Status) -> Error {
@@ -136,7 +147,10 @@ fn ended(status: Status) -> Error {
         Status::Rejected => ("REJECTED", "The request has ended: it was rejected."),
         _ => ("EXPIRED", "The request has ended: it expired."),
     };
-    Error { status: Some(name), ..Error::new(Kind::ElevationEnded, message) }
+    Error {
+        status: Some(name),
+        ..Error::new(Kind::ElevationEnded, message)
+    }
 }
 
 fn not_accepted(fault: ReasonFault, rule: &ReasonRule) -> Error {
@@ -149,15 +163,23 @@ fn not_accepted(fault: ReasonFault, rule: &ReasonRule) -> Error {
         Some(required) => format!("{wrong}; it must {required}.").into(),
         None => Cow::from(format!("{wrong}.")),
     };
-    let mut details = vec![("shortest", rule.shortest.to_string())];
-    details.extend(rule.pattern.iter().map(|pattern| ("pattern", pattern.as_str().to_owned())));
-    Error { details, ..Error::new(Kind::ReasonNotAccepted, message) }
+    let mut details = vec![("min_length", rule.min_length.to_string())];
+    details.extend(
+        rule.pattern
+            .iter()
+            .map(|pattern| ("pattern", pattern.as_str().to_owned())),
+    );
+    Error {
+        details,
+        ..Error::new(Kind::ReasonNotAccepted, message)
+    }
 }
 
 /// What a rule requires of a reason that is there. Legacy clients render messages as HTML, so a pattern with its characters
 /// is not repeated in the message.
 fn required(rule: &ReasonRule) -> Option<String> {
-    let length = (rule.shortest > 0).then(|| format!("have at least {} visible characters", rule.shortest));
+    let length = (rule.min_length > 0)
+        .then(|| format!("have at least {} visible characters", rule.min_length));
     let pattern = rule.pattern.as_ref().map(Pattern::as_str).map(|pattern| {
         if pattern.contains(['<', '>', '&']) {
             "match the pattern that the role has".to_owned()
@@ -172,12 +194,14 @@ fn required(rule: &ReasonRule) -> Option<String> {
 }
 
 fn too_many_filings(most: u32) -> Error {
-    let message = format!("You have filed {most} requests within an hour, and one may not file more.");
+    let message =
+        format!("You have filed {most} requests within an hour, and one may not file more.");
     Error::new(Kind::TooManyFilings, message)
 }
 
 fn too_many_pending(most: u32) -> Error {
-    let message = format!("{most} of your requests wait for approval, and no more may wait at once.");
+    let message =
+        format!("{most} of your requests wait for approval, and no more may wait at once.");
     Error::new(Kind::TooManyPending, message)
 }
 
@@ -194,7 +218,12 @@ mod tests {
                 None,
                 "You may not do this, or there is no such object.",
             ),
-            (Refusal::AlreadyDecided, Kind::AlreadyDecided, None, "the other way"),
+            (
+                Refusal::AlreadyDecided,
+                Kind::AlreadyDecided,
+                None,
+                "the other way",
+            ),
             (
                 pending(ApprovalStatus::Approved),
                 Kind::ApprovalNotPending,
@@ -207,33 +236,106 @@ mod tests {
                 Some("CLOSED"),
                 "the request was closed.",
             ),
-            (pending(ApprovalStatus::Expired), Kind::ApprovalNotPending, Some("EXPIRED"), "it expired."),
-            (pending(ApprovalStatus::Pending), Kind::ApprovalNotPending, Some("PENDING"), "is pending."),
+            (
+                pending(ApprovalStatus::Expired),
+                Kind::ApprovalNotPending,
+                Some("EXPIRED"),
+                "it expired.",
+            ),
+            (
+                pending(ApprovalStatus::Pending),
+                Kind::ApprovalNotPending,
+                Some("PENDING"),
+                "is pending.",
+            ),
             (
                 pending(ApprovalStatus::Rejected),
                 Kind::ApprovalNotPending,
                 Some("REJECTED"),
                 "it was rejected.",
             ),
-            (ended(Status::Expired), Kind::ElevationEnded, Some("EXPIRED"), "it expired."),
-            (ended(Status::Rejected), Kind::ElevationEnded, Some("REJECTED"), "it was rejected."),
-            (Refusal::OutsideWindow, Kind::OutsideWindow, None, "availability window"),
-            (Refusal::RequestIdReused, Kind::RequestIdReused, None, "another request"),
-            (Refusal::RequesterNotCandidate, Kind::RequesterNotCandidate, None, "only be rejected"),
-            (Refusal::RoleChanged, Kind::RoleChanged, None, "Read it again."),
-            (Refusal::RoleExists, Kind::RoleExists, None, "There is, or was, a role"),
-            (Refusal::RoleInUse, Kind::RoleInUse, None, "have to end first"),
-            (Refusal::StageNotOpen, Kind::StageNotOpen, None, "another stage"),
-            (Refusal::StartTooLate, Kind::InvalidArgument, None, "at most 3,660 days ahead"),
-            (Refusal::TooManyFilings(5), Kind::TooManyFilings, None, "5 requests within an hour"),
-            (Refusal::TooManyPending(6), Kind::TooManyPending, None, "6 of your requests wait"),
+            (
+                ended(Status::Expired),
+                Kind::ElevationEnded,
+                Some("EXPIRED"),
+                "it expired.",
+            ),
+            (
+                ended(Status::Rejected),
+                Kind::ElevationEnded,
+                Some("REJECTED"),
+                "it was rejected.",
+            ),
+            (
+                Refusal::OutsideWindow,
+                Kind::OutsideWindow,
+                None,
+                "availability window",
+            ),
+            (
+                Refusal::RequestIdReused,
+                Kind::RequestIdReused,
+                None,
+                "another request",
+            ),
+            (
+                Refusal::RequesterNotCandidate,
+                Kind::RequesterNotCandidate,
+                None,
+                "only be rejected",
+            ),
+            (
+                Refusal::RoleChanged,
+                Kind::RoleChanged,
+                None,
+                "Read it again.",
+            ),
+            (
+                Refusal::RoleExists,
+                Kind::RoleExists,
+                None,
+                "There is, or was, a role",
+            ),
+            (
+                Refusal::RoleInUse,
+                Kind::RoleInUse,
+                None,
+                "have to end first",
+            ),
+            (
+                Refusal::StageNotOpen,
+                Kind::StageNotOpen,
+                None,
+                "another stage",
+            ),
+            (
+                Refusal::StartTooLate,
+                Kind::InvalidArgument,
+                None,
+                "at most 3,660 days ahead",
+            ),
+            (
+                Refusal::TooManyFilings(5),
+                Kind::TooManyFilings,
+                None,
+                "5 requests within an hour",
+            ),
+            (
+                Refusal::TooManyPending(6),
+                Kind::TooManyPending,
+                None,
+                "6 of your requests wait",
+            ),
         ];
         for (refusal, kind, status, words) in table {
             let error = Error::from(refusal.clone());
             assert_eq!((error.kind, error.status), (kind, status), "{refusal:?}");
             assert!(error.message.contains(words), "{refusal:?}: {error}");
         }
-        assert_eq!(Error::from(Refusal::StartTooLate).field.as_deref(), Some("requested_start"));
+        assert_eq!(
+            Error::from(Refusal::StartTooLate).field.as_deref(),
+            Some("requested_start_time")
+        );
     }
 
     #[test]
@@ -241,7 +343,12 @@ mod tests {
         use ReasonFault::{Missing, TooShort, Unlike};
         let table = [
             (Missing, 0, "", "The role requires a reason."),
-            (TooShort(9), 9, "", "The reason is too short; it must have at least 9 visible characters."),
+            (
+                TooShort(9),
+                9,
+                "",
+                "The reason is too short; it must have at least 9 visible characters.",
+            ),
             (
                 Unlike,
                 0,
@@ -261,12 +368,22 @@ mod tests {
                 "The role requires a reason; it must match the pattern that the role has.",
             ),
         ];
-        for (fault, shortest, pattern, message) in table {
-            let rule = ReasonRule { required: true, shortest, pattern: Pattern::read(pattern).unwrap() };
+        for (fault, min_length, pattern, message) in table {
+            let rule = ReasonRule {
+                required: true,
+                min_length,
+                pattern: Pattern::read(pattern).unwrap(),
+            };
             let error = Error::from(Refusal::ReasonNotAccepted(fault, Box::new(rule)));
-            assert_eq!((error.kind, &*error.message), (Kind::ReasonNotAccepted, message));
+            assert_eq!(
+                (error.kind, &*error.message),
+                (Kind::ReasonNotAccepted, message)
+            );
             let pattern = (!pattern.is_empty()).then(|| ("pattern", pattern.to_owned()));
-            let details: Vec<_> = [("shortest", shortest.to_string())].into_iter().chain(pattern).collect();
+            let details: Vec<_> = [("min_length", min_length.to_string())]
+                .into_iter()
+                .chain(pattern)
+                .collect();
             assert_eq!(error.details, details);
         }
     }

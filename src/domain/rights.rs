@@ -12,22 +12,39 @@ use super::version::Versioned;
 
 /// Administrators create roles.
 pub fn administers(caller: &Caller) -> Result<(), Refusal> {
-    if caller.administrator { Ok(()) } else { Err(Refusal::AccessDenied) }
+    if caller.administrator {
+        Ok(())
+    } else {
+        Err(Refusal::AccessDenied)
+    }
 }
 
 /// Administrators and monitors read the metrics.
 pub fn monitors(caller: &Caller) -> Result<(), Refusal> {
-    if caller.administrator || caller.monitor { Ok(()) } else { Err(Refusal::AccessDenied) }
+    if caller.administrator || caller.monitor {
+        Ok(())
+    } else {
+        Err(Refusal::AccessDenied)
+    }
 }
 
 /// Candidates ask to hold a role; answers as whom.
-pub fn requests<'a>(principals: &Principals, role: Option<&'a Role>) -> Result<&'a Principal, Refusal> {
-    role.and_then(|role| role.candidate(principals)).ok_or(Refusal::AccessDenied)
+pub fn requests<'a>(
+    principals: &Principals,
+    role: Option<&'a Role>,
+) -> Result<&'a Principal, Refusal> {
+    role.and_then(|role| role.candidate(principals))
+        .ok_or(Refusal::AccessDenied)
 }
 
 /// The requester, and nobody else, gives an elevation up.
-pub fn closes<'a>(caller: &Caller, elevation: Option<&'a Elevation>) -> Result<&'a Elevation, Refusal> {
-    elevation.filter(|elevation| elevation.requester.id == caller.account.id).ok_or(Refusal::AccessDenied)
+pub fn closes<'a>(
+    caller: &Caller,
+    elevation: Option<&'a Elevation>,
+) -> Result<&'a Elevation, Refusal> {
+    elevation
+        .filter(|elevation| elevation.requester.id == caller.account.id)
+        .ok_or(Refusal::AccessDenied)
 }
 
 /// Approvers of the role, of whichever stage, decide an elevation of it, unless they asked for it themselves; answers the
@@ -38,7 +55,9 @@ pub fn decides<'a>(
     role: Option<&'a Versioned<Role>>,
 ) -> Result<&'a Versioned<Role>, Refusal> {
     let names = |role: &&Versioned<Role>| role.value.approver(caller.principals()).is_some();
-    role.filter(names).filter(|_| caller.account.id != elevation.requester.id).ok_or(Refusal::AccessDenied)
+    role.filter(names)
+        .filter(|_| caller.account.id != elevation.requester.id)
+        .ok_or(Refusal::AccessDenied)
 }
 
 /// The requester, the approvers of the role and administrators read an elevation and its approval.
@@ -55,8 +74,14 @@ pub fn reads_elevation(
 
 /// The candidates, the approvers and administrators read a role.
 pub fn reads_role(caller: &Caller, role: &Role) -> Result<(), Refusal> {
-    let named = role.candidate(caller.principals()).or_else(|| role.approver(caller.principals()));
-    if named.is_some() || caller.administrator { Ok(()) } else { Err(Refusal::AccessDenied) }
+    let named = role
+        .candidate(caller.principals())
+        .or_else(|| role.approver(caller.principals()));
+    if named.is_some() || caller.administrator {
+        Ok(())
+    } else {
+        Err(Refusal::AccessDenied)
+    }
 }
 
 #[cfg(test)]
@@ -66,7 +91,7 @@ mod tests {
     use super::*;
     use crate::domain::account::{Account, Group};
     use crate::domain::id::RoleId;
-    use crate::domain::moment::Life;
+    use crate::domain::moment::Seconds;
     use crate::domain::role::Rules;
     use crate::domain::stages::Stage;
 
@@ -84,13 +109,24 @@ mod tests {
             assert_eq!(administers(&caller).is_ok(), administers_, "{name}");
             assert_eq!(monitors(&caller).is_ok(), monitors_, "{name}");
             assert_eq!(reads_role(&caller, &role()).is_ok(), reads, "{name}");
-            assert_eq!(requests(caller.principals(), Some(&role())).is_ok(), name == "jen", "{name}");
-            assert_eq!(requests(caller.principals(), None), Err(Refusal::AccessDenied));
+            assert_eq!(
+                requests(caller.principals(), Some(&role())).is_ok(),
+                name == "jen",
+                "{name}"
+            );
+            assert_eq!(
+                requests(caller.principals(), None),
+                Err(Refusal::AccessDenied)
+            );
         }
     }
 
     fn caller(name: &str) -> Caller {
-        let groups = if name == "sam" { vec![Group::named("SQL Owners").unwrap()] } else { Vec::new() };
+        let groups = if name == "sam" {
+            vec![Group::named("SQL Owners").unwrap()]
+        } else {
+            Vec::new()
+        };
         let mut caller = Caller::new(account(name), groups, name == "ada", "bearer:1".into());
         caller.monitor = name == "mon";
         caller
@@ -102,9 +138,12 @@ mod tests {
             id: RoleId(Uuid::nil()),
             display_name: "SQL".into(),
             description: String::new(),
-            longest_life: Life::HOUR,
+            max_duration: Seconds::HOUR,
             candidates: vec![Principal::Account(account("jen"))],
-            stages: vec![Stage { approvers: vec![owners], needed: 1 }],
+            stages: vec![Stage {
+                approvers: vec![owners],
+                required_approvals: 1,
+            }],
             rules: Rules::default(),
         }
     }

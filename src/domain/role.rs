@@ -7,7 +7,7 @@ use super::bulk;
 use super::caller::Principals;
 use super::error::Error;
 use super::id::{AccountId, RoleId};
-use super::moment::Life;
+use super::moment::Seconds;
 use super::reason::ReasonRule;
 use super::stages::{Stage, shortages};
 use super::text;
@@ -23,7 +23,7 @@ pub struct Role {
     /// What it is for, at most 1,024 characters.
     pub description: String,
     /// The longest an elevation of this role lives.
-    pub longest_life: Life,
+    pub max_duration: Seconds,
     /// Who may ask: 1 to 1,000.
     pub candidates: Vec<Principal>,
     /// Who approves, one stage after the other, at most 8; none activates at once.
@@ -38,7 +38,7 @@ pub struct Rules {
     /// Whether a requester whom every stage names needs nobody else. Only this makes one approve one's own request.
     pub auto_approve_owners: bool,
     /// How long an approval waits before it expires; `None` is as long as the operator says.
-    pub pending_timeout: Option<Life>,
+    pub pending_timeout: Option<Seconds>,
     /// The time of day at which an elevation may start; `None` is any.
     pub window: Option<Window>,
     /// What a justification must be like.
@@ -50,18 +50,27 @@ pub struct Rules {
 impl Role {
     /// The role, when it keeps its bounds and can be decided: it names as many people as have to approve.
     pub fn checked(self) -> Result<Self, Error> {
-        text::display_name(&self.display_name, 256).map_err(|error| error.in_field("display_name"))?;
+        text::display_name(&self.display_name, 256)
+            .map_err(|error| error.in_field("display_name"))?;
         text::bounded(&self.description).map_err(|error| error.in_field("description"))?;
         bounded(&self.candidates, "candidates")?;
-        if self.longest_life == Life::ZERO {
-            return Err(Error::invalid("must be at least a second.").in_field("longest_life"));
+        if self.max_duration == Seconds::ZERO {
+            return Err(Error::invalid("must be at least a second.").in_field("max_duration"));
         }
         check_stages(&self.stages)?;
-        let stages = self.stages.iter().map(|stage| bulk::names(&stage.approvers));
+        let stages = self
+            .stages
+            .iter()
+            .map(|stage| bulk::names(&stage.approvers));
         if bulk::names(&self.candidates) + stages.sum::<usize>() > LONGEST_NAMES {
-            return Err(Error::invalid("The names of all candidates and approvers must fit into 1 MiB."));
+            return Err(Error::invalid(
+                "The names of all candidates and approvers must fit into 1 MiB.",
+            ));
         }
-        Ok(Self { rules: self.rules.checked()?, ..self })
+        Ok(Self {
+            rules: self.rules.checked()?,
+            ..self
+        })
     }
 
     /// The candidate that one of these is, who may ask to hold the role.
@@ -72,20 +81,28 @@ impl Role {
     /// The approver that one of these is in any stage, who decides requests for the role. That never includes one's own
     /// request.
     pub fn approver(&self, principals: &Principals) -> Option<&Principal> {
-        self.stages.iter().find_map(|stage| stage.approver(principals))
+        self.stages
+            .iter()
+            .find_map(|stage| stage.approver(principals))
     }
 
     /// Whom the first stage names that one of these is, when every stage names one of them and the role approves such a
     /// requester by itself.
     pub fn auto_approves(&self, principals: &Principals) -> Option<&Principal> {
-        let every = self.stages.iter().all(|stage| stage.approver(principals).is_some());
-        self.stages.first().filter(|_| self.rules.auto_approve_owners && every)?.approver(principals)
+        let every = self
+            .stages
+            .iter()
+            .all(|stage| stage.approver(principals).is_some());
+        self.stages
+            .first()
+            .filter(|_| self.rules.auto_approve_owners && every)?
+            .approver(principals)
     }
 }
 
 impl Rules {
     fn checked(self) -> Result<Self, Error> {
-        if self.pending_timeout == Some(Life::ZERO) {
+        if self.pending_timeout == Some(Seconds::ZERO) {
             return Err(Error::invalid("must be at least a second.").in_field("pending_timeout"));
         }
         Ok(Self {
@@ -108,20 +125,26 @@ fn check_stages(stages: &[Stage]) -> Result<(), Error> {
     }
     for (index, stage) in stages.iter().enumerate() {
         bounded(&stage.approvers, "approvers").map_err(|error| error.at("stages", index))?;
-        if !(1..=MOST_NEEDED).contains(&stage.needed) {
-            return Err(Error::invalid("must be 1 to 100.").in_field("needed").at("stages", index));
+        if !(1..=MAX_REQUIRED_APPROVALS).contains(&stage.required_approvals) {
+            return Err(Error::invalid("must be 1 to 100.")
+                .in_field("required_approvals")
+                .at("stages", index));
         }
     }
-    let needed: Vec<u32> = stages.iter().map(|stage| stage.needed).collect();
-    if needed.iter().sum::<u32>() > MOST_NEEDED_IN_ALL {
-        return Err(Error::invalid("The stages of a role need at most 400 approvals in all."));
+    let required_approvals: Vec<u32> = stages
+        .iter()
+        .map(|stage| stage.required_approvals)
+        .collect();
+    if required_approvals.iter().sum::<u32>() > MAX_REQUIRED_APPROVALS_OF_ROLE {
+        return Err(Error::invalid(
+            "The stages of a role need at most 400 approvals in all.",
+        ));
     }
     let people: Vec<_> = stages.iter().map(people_named).collect();
-    if shortages(&needed, &people).is_empty() {
+    if shortages(&required_approvals, &people).is_empty() {
         Ok(())
     } else {
-        let message =
-            "The stages name fewer people than have to approve, and one person counts once over all stages.";
+        let message = "The stages name fewer people than have to approve, and one person counts once over all stages.";
         Err(Error::invalid(message).in_field("stages"))
     }
 }
@@ -142,9 +165,9 @@ fn bounded(principals: &[Principal], field: &'static str) -> Result<(), Error> {
     }
 }
 
-const MOST_NEEDED: u32 = 100;
+const MAX_REQUIRED_APPROVALS: u32 = 100;
 /// So many decisions, each with a long reason, still fit into what gRPC clients take by default, 4 MiB.
-const MOST_NEEDED_IN_ALL: u32 = 400;
+const MAX_REQUIRED_APPROVALS_OF_ROLE: u32 = 400;
 /// So many names fit into it together with them. Each counts a little more than its own octets.
 const LONGEST_NAMES: usize = 1024 * 1024;
 const MOST_PRINCIPALS: usize = 1_000;
@@ -164,39 +187,95 @@ mod tests {
             ("as it is", true, |_| {}),
             ("without approval", true, |role| role.stages.clear()),
             ("no name", false, |role| role.display_name.clear()),
-            ("a name of 257", false, |role| role.display_name = "x".repeat(257)),
-            ("a name of nothing to see", false, |role| role.display_name = "\u{3164}".into()),
-            ("a name of a space", false, |role| role.display_name = " ".into()),
-            ("a name that turns around", false, |role| role.display_name = "Readers \u{202e}toor".into()),
-            ("a name of the original", true, |role| role.display_name = "Allow AD Access ".into()),
-            ("a description of 1,024", true, |role| role.description = "x".repeat(1_024)),
-            ("a description of 1,025", false, |role| role.description = "x".repeat(1_025)),
-            ("no life", false, |role| role.longest_life = Life::ZERO),
+            ("a name of 257", false, |role| {
+                role.display_name = "x".repeat(257)
+            }),
+            ("a name of nothing to see", false, |role| {
+                role.display_name = "\u{3164}".into()
+            }),
+            ("a name of a space", false, |role| {
+                role.display_name = " ".into()
+            }),
+            ("a name that turns around", false, |role| {
+                role.display_name = "Readers \u{202e}toor".into()
+            }),
+            ("a name of the original", true, |role| {
+                role.display_name = "Allow AD Access ".into()
+            }),
+            ("a description of 1,024", true, |role| {
+                role.description = "x".repeat(1_024)
+            }),
+            ("a description of 1,025", false, |role| {
+                role.description = "x".repeat(1_025)
+            }),
+            ("no duration", false, |role| {
+                role.max_duration = Seconds::ZERO
+            }),
             ("no candidates", false, |role| role.candidates.clear()),
-            ("1,000 candidates", true, |role| role.candidates = vec![named("g"); 1_000]),
-            ("1,001 candidates", false, |role| role.candidates = vec![named("g"); 1_001]),
-            ("8 stages", true, |role| role.stages = vec![stage(&["g"], 1); 8]),
-            ("9 stages", false, |role| role.stages = vec![stage(&["g"], 1); 9]),
-            ("a stage of nobody", false, |role| role.stages = vec![stage(&[], 1)]),
-            ("none needed", false, |role| role.stages = vec![stage(&["g"], 0)]),
-            ("100 needed", true, |role| role.stages = vec![stage(&["g"], 100)]),
-            ("400 needed in all", true, |role| role.stages = vec![stage(&["g"], 100); 4]),
+            ("1,000 candidates", true, |role| {
+                role.candidates = vec![named("g"); 1_000]
+            }),
+            ("1,001 candidates", false, |role| {
+                role.candidates = vec![named("g"); 1_001]
+            }),
+            ("8 stages", true, |role| {
+                role.stages = vec![stage(&["g"], 1); 8]
+            }),
+            ("9 stages", false, |role| {
+                role.stages = vec![stage(&["g"], 1); 9]
+            }),
+            ("a stage of nobody", false, |role| {
+                role.stages = vec![stage(&[], 1)]
+            }),
+            ("none needed", false, |role| {
+                role.stages = vec![stage(&["g"], 0)]
+            }),
+            ("100 needed", true, |role| {
+                role.stages = vec![stage(&["g"], 100)]
+            }),
+            ("400 needed in all", true, |role| {
+                role.stages = vec![stage(&["g"], 100); 4]
+            }),
             ("401 needed in all", false, |role| {
                 role.stages = vec![stage(&["g"], 100); 4];
                 role.stages.push(stage(&["g"], 1));
             }),
             ("long names", true, |role| {
-                role.stages = vec![Stage { approvers: vec![named(&"g".repeat(200)); 500], needed: 1 }; 8]
+                role.stages = vec![
+                    Stage {
+                        approvers: vec![named(&"g".repeat(200)); 500],
+                        required_approvals: 1
+                    };
+                    8
+                ]
             }),
             ("longer names", false, |role| {
-                role.stages = vec![Stage { approvers: vec![named(&"g".repeat(200)); 600], needed: 1 }; 8]
+                role.stages = vec![
+                    Stage {
+                        approvers: vec![named(&"g".repeat(200)); 600],
+                        required_approvals: 1
+                    };
+                    8
+                ]
             }),
-            ("101 needed", false, |role| role.stages = vec![stage(&["g"], 101)]),
-            ("fewer named than needed", false, |role| role.stages = vec![stage(&["PRIV\\a"], 2)]),
-            ("one in two stages", false, |role| role.stages = vec![stage(&["PRIV\\a"], 1); 2]),
-            ("a group beside", true, |role| role.stages = vec![stage(&["PRIV\\a", "g"], 2)]),
-            ("no timeout", false, |role| role.rules.pending_timeout = Some(Life::ZERO)),
-            ("a timeout", true, |role| role.rules.pending_timeout = Some(Life::HOUR)),
+            ("101 needed", false, |role| {
+                role.stages = vec![stage(&["g"], 101)]
+            }),
+            ("fewer named than needed", false, |role| {
+                role.stages = vec![stage(&["PRIV\\a"], 2)]
+            }),
+            ("one in two stages", false, |role| {
+                role.stages = vec![stage(&["PRIV\\a"], 1); 2]
+            }),
+            ("a group beside", true, |role| {
+                role.stages = vec![stage(&["PRIV\\a", "g"], 2)]
+            }),
+            ("no timeout", false, |role| {
+                role.rules.pending_timeout = Some(Seconds::ZERO)
+            }),
+            ("a timeout", true, |role| {
+                role.rules.pending_timeout = Some(Seconds::HOUR)
+            }),
         ];
         for (case, valid, change) in table {
             let mut role = role();
@@ -207,10 +286,19 @@ mod tests {
 
     #[test]
     fn the_rules_of_reasons_are_bounded_too() {
-        let too_long = ReasonRule { shortest: 1_025, ..ReasonRule::default() };
+        let too_long = ReasonRule {
+            min_length: 1_025,
+            ..ReasonRule::default()
+        };
         for rules in [
-            Rules { justification: too_long.clone(), ..Rules::default() },
-            Rules { decision_reason: too_long.clone(), ..Rules::default() },
+            Rules {
+                justification: too_long.clone(),
+                ..Rules::default()
+            },
+            Rules {
+                decision_reason: too_long.clone(),
+                ..Rules::default()
+            },
         ] {
             assert!(Role { rules, ..role() }.checked().is_err());
         }
@@ -219,14 +307,38 @@ mod tests {
     #[test]
     fn who_owns_every_stage_is_approved_only_where_the_role_says_so() {
         let stages = vec![stage(&["PRIV\\a", "g"], 1), stage(&["PRIV\\b", "g"], 1)];
-        let table = [(true, vec!["g"], Some("g")), (true, vec![], None), (false, vec!["g"], None)];
+        let table = [
+            (true, vec!["g"], Some("g")),
+            (true, vec![], None),
+            (false, vec!["g"], None),
+        ];
         for (auto_approve_owners, groups, approved_as) in table {
-            let rules = Rules { auto_approve_owners, ..Rules::default() };
-            let owned = Role { stages: stages.clone(), rules, ..role() };
-            let groups: Vec<Group> = groups.into_iter().map(|name| Group::named(name).unwrap()).collect();
+            let rules = Rules {
+                auto_approve_owners,
+                ..Rules::default()
+            };
+            let owned = Role {
+                stages: stages.clone(),
+                rules,
+                ..role()
+            };
+            let groups: Vec<Group> = groups
+                .into_iter()
+                .map(|name| Group::named(name).unwrap())
+                .collect();
             let principals = Principals::new(&Account::named("PRIV\\c").unwrap(), &groups);
-            assert_eq!(owned.auto_approves(&principals).cloned(), approved_as.map(named));
-            assert_eq!(Role { stages: Vec::new(), ..owned }.auto_approves(&principals), None);
+            assert_eq!(
+                owned.auto_approves(&principals).cloned(),
+                approved_as.map(named)
+            );
+            assert_eq!(
+                Role {
+                    stages: Vec::new(),
+                    ..owned
+                }
+                .auto_approves(&principals),
+                None
+            );
         }
     }
 
@@ -235,15 +347,18 @@ mod tests {
             id: RoleId(Uuid::nil()),
             display_name: "SQL".into(),
             description: String::new(),
-            longest_life: Life::HOUR,
+            max_duration: Seconds::HOUR,
             candidates: vec![named("PRIV\\jen")],
             stages: vec![stage(&["PRIV\\sam"], 1)],
             rules: Rules::default(),
         }
     }
 
-    fn stage(approvers: &[&str], needed: u32) -> Stage {
-        Stage { approvers: approvers.iter().copied().map(named).collect(), needed }
+    fn stage(approvers: &[&str], required_approvals: u32) -> Stage {
+        Stage {
+            approvers: approvers.iter().copied().map(named).collect(),
+            required_approvals,
+        }
     }
 
     fn named(name: &str) -> Principal {

@@ -13,7 +13,7 @@ pub struct Stage {
     /// Who may decide: 1 to 1,000.
     pub approvers: Vec<Principal>,
     /// How many distinct people must approve, 1 to 100.
-    pub needed: u32,
+    pub required_approvals: u32,
 }
 
 impl Stage {
@@ -36,10 +36,20 @@ pub struct Progress(Vec<u32>);
 impl Progress {
     /// Counts the approvals that count for each stage. `deciders` is what those who decided count as, in the order of the
     /// decisions; whoever is named by the stage no more, and whoever asked, does not count.
-    pub fn of(stages: &[Stage], approval: &Approval, deciders: &[Principals], requester: AccountId) -> Self {
-        let mut missing: Vec<u32> = stages.iter().map(|stage| stage.needed).collect();
+    pub fn of(
+        stages: &[Stage],
+        approval: &Approval,
+        deciders: &[Principals],
+        requester: AccountId,
+    ) -> Self {
+        let mut missing: Vec<u32> = stages
+            .iter()
+            .map(|stage| stage.required_approvals)
+            .collect();
         for (decision, decider) in approval.decisions.iter().zip(deciders) {
-            let stage = stages.get(decision.stage).zip(missing.get_mut(decision.stage));
+            let stage = stages
+                .get(decision.stage)
+                .zip(missing.get_mut(decision.stage));
             if let Some((stage, missing)) = stage
                 && stage.counts(decision, decider, requester)
             {
@@ -104,7 +114,10 @@ impl Progress {
         reached: usize,
         principals: &Principals,
     ) -> Option<(usize, &'a Principal)> {
-        let taking = stages.iter().enumerate().filter(|(index, _)| self.takes(*index, reached));
+        let taking = stages
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| self.takes(*index, reached));
         let named = taking.filter_map(|(index, stage)| Some((index, stage.approver(principals)?)));
         named.min_by_key(|(index, _)| (self.0.get(*index) == Some(&0), *index))
     }
@@ -135,10 +148,18 @@ pub fn shortages_for_all(
     candidates: &HashSet<AccountId>,
 ) -> Vec<Shortage> {
     let (short, placed) = placed(missing, people);
-    let Some(first) = candidates.iter().min().filter(|_| short.is_empty()) else { return short };
-    let spare: Vec<bool> = (0..missing.len()).map(|stage| has_spare(stage, people, &placed)).collect();
+    let Some(first) = candidates.iter().min().filter(|_| short.is_empty()) else {
+        return short;
+    };
+    let spare: Vec<bool> = (0..missing.len())
+        .map(|stage| has_spare(stage, people, &placed))
+        .collect();
     let is_needed = |candidate| placed.get(candidate).is_some_and(|stage| !spare[*stage]);
-    if candidates.iter().all(is_needed) { shortages(missing, &without(people, *first)) } else { Vec::new() }
+    if candidates.iter().all(is_needed) {
+        shortages(missing, &without(people, *first))
+    } else {
+        Vec::new()
+    }
 }
 
 /// Whether one more person could be placed in a stage, so that none of those who are there is needed.
@@ -150,7 +171,10 @@ fn has_spare(
     place(stage, people, &mut placed.clone(), &mut HashSet::new())
 }
 
-fn without(people: &[Option<HashSet<AccountId>>], left_out: AccountId) -> Vec<Option<HashSet<AccountId>>> {
+fn without(
+    people: &[Option<HashSet<AccountId>>],
+    left_out: AccountId,
+) -> Vec<Option<HashSet<AccountId>>> {
     let mut people = people.to_vec();
     for known in people.iter_mut().flatten() {
         known.remove(&left_out);
@@ -173,7 +197,11 @@ fn placed(
             .take_while(|_| place(stage, people, &mut placed, &mut HashSet::new()))
             .fold(0, |count: u32, _| count.saturating_add(1));
         if available < *missing {
-            found.push(Shortage { stage, missing: *missing, available });
+            found.push(Shortage {
+                stage,
+                missing: *missing,
+                available,
+            });
         }
     }
     (found, placed)
@@ -186,13 +214,20 @@ fn place(
     placed: &mut HashMap<AccountId, usize>,
     tried: &mut HashSet<AccountId>,
 ) -> bool {
-    let Some(Some(candidates)) = people.get(stage) else { return false };
-    if let Some(free) = candidates.iter().find(|person| !placed.contains_key(*person)) {
+    let Some(Some(candidates)) = people.get(stage) else {
+        return false;
+    };
+    if let Some(free) = candidates
+        .iter()
+        .find(|person| !placed.contains_key(*person))
+    {
         placed.insert(*free, stage);
         return true;
     }
     for person in candidates {
-        let Some(other) = placed.get(person).copied().filter(|other| *other != stage) else { continue };
+        let Some(other) = placed.get(person).copied().filter(|other| *other != stage) else {
+            continue;
+        };
         if tried.insert(*person) && place(other, people, placed, tried) {
             placed.insert(*person, stage);
             return true;
@@ -213,7 +248,10 @@ mod tests {
     #[test]
     fn who_is_named_no_more_or_asked_or_rejected_does_not_count() {
         let (ops, sam) = (named("ops"), account("sam"));
-        let stage = Stage { approvers: vec![ops], needed: 1 };
+        let stage = Stage {
+            approvers: vec![ops],
+            required_approvals: 1,
+        };
         let table = [
             ("sam", Verdict::Approve, vec!["ops"], true),
             ("sam", Verdict::Approve, vec![], false),
@@ -221,9 +259,16 @@ mod tests {
             ("jen", Verdict::Approve, vec!["ops"], false),
         ];
         for (who, verdict, groups, counts) in table {
-            let decision = Decision { verdict, ..approved(who, 0) };
+            let decision = Decision {
+                verdict,
+                ..approved(who, 0)
+            };
             let decider = principals(who, &groups);
-            assert_eq!(stage.counts(&decision, &decider, account("jen").id), counts, "{who} {verdict:?}");
+            assert_eq!(
+                stage.counts(&decision, &decider, account("jen").id),
+                counts,
+                "{who} {verdict:?}"
+            );
         }
         assert_eq!(stage.approver(&principals("kim", &[])), None);
         assert_ne!(sam.id, account("jen").id);
@@ -237,7 +282,11 @@ mod tests {
             (&[approved("sam", 0)], [0, 2], Some(1)),
             (&[approved("sam", 0), approved("kim", 0)], [0, 2], Some(1)),
             (&[approved("sam", 1), approved("kim", 7)], [1, 1], Some(0)),
-            (&[approved("sam", 0), approved("kim", 1), approved("lee", 1)], [0, 0], None),
+            (
+                &[approved("sam", 0), approved("kim", 1), approved("lee", 1)],
+                [0, 0],
+                None,
+            ),
         ];
         for (decisions, missing, open) in table {
             let progress = progress(&stages, decisions);
@@ -246,7 +295,10 @@ mod tests {
         }
         let none = progress(&stages, &[]);
         assert_eq!(none.clone().and_approved(1).missing(), [1, 1]);
-        assert_eq!(none.clone().and_approved(0).and_approved(0).missing(), [0, 2]);
+        assert_eq!(
+            none.clone().and_approved(0).and_approved(0).missing(),
+            [0, 2]
+        );
         assert_eq!(none.and_approved(7).missing(), [1, 2]);
     }
 
@@ -264,7 +316,13 @@ mod tests {
         for (missing, taking) in table {
             for (reached, taking) in taking.iter().enumerate() {
                 let progress = Progress(missing.to_vec());
-                let takes = |stage| if progress.takes(stage, reached) { 'y' } else { 'n' };
+                let takes = |stage| {
+                    if progress.takes(stage, reached) {
+                        'y'
+                    } else {
+                        'n'
+                    }
+                };
                 let takes: String = (0..missing.len()).map(takes).collect();
                 assert_eq!(takes, *taking, "{missing:?} {reached}");
             }
@@ -285,7 +343,8 @@ mod tests {
             ([0, 0], 1, "jen", None),
         ];
         for (missing, reached, who, expected) in table {
-            let found = Progress(missing.to_vec()).stage_of(&stages, reached, &principals(who, &[]));
+            let found =
+                Progress(missing.to_vec()).stage_of(&stages, reached, &principals(who, &[]));
             let expected = expected.map(|(stage, who)| (stage, named(who)));
             assert_eq!(
                 found,
@@ -305,7 +364,11 @@ mod tests {
             (&[], 0, &[]),
         ];
         for (missing, reached, to_come) in table {
-            assert_eq!(Progress(missing.to_vec()).to_come(reached), to_come, "{missing:?} {reached}");
+            assert_eq!(
+                Progress(missing.to_vec()).to_come(reached),
+                to_come,
+                "{missing:?} {reached}"
+            );
         }
     }
 
@@ -323,9 +386,18 @@ mod tests {
             &[(1, Some("a"), None), (1, Some("a"), Some(0))],
             &[(1, Some("ab"), None), (1, Some("a"), None)],
             &[(2, Some("abc"), None), (2, Some("ab"), Some(1))],
-            &[(1, Some("ab"), None), (1, Some("bc"), None), (1, Some("a"), None), (1, Some("b"), Some(0))],
+            &[
+                (1, Some("ab"), None),
+                (1, Some("bc"), None),
+                (1, Some("a"), None),
+                (1, Some("b"), Some(0)),
+            ],
             &[(9, None, None), (1, Some("a"), None)],
-            &[(1, Some("ab"), None), (9, None, None), (2, Some("ab"), Some(1))],
+            &[
+                (1, Some("ab"), None),
+                (9, None, None),
+                (2, Some("ab"), Some(1)),
+            ],
         ];
         for stages in table {
             let (missing, people, short) = lacking(stages);
@@ -356,15 +428,29 @@ mod tests {
             assert_eq!(found, short, "{stages:?} {candidates}");
         }
         let (missing, people, short) = lacking(&[(2, Some("a"), Some(1))]);
-        assert_eq!(shortages_for_all(&missing, &people, &persons("b")), short, "whoever asks");
+        assert_eq!(
+            shortages_for_all(&missing, &people, &persons("b")),
+            short,
+            "whoever asks"
+        );
     }
 
     fn lacking(stages: &[Lacking]) -> (Vec<u32>, Vec<Option<HashSet<AccountId>>>, Vec<Shortage>) {
         let missing = stages.iter().map(|(missing, ..)| *missing).collect();
-        let people = stages.iter().map(|(_, names, _)| names.map(persons)).collect();
-        let short = stages.iter().enumerate().filter_map(|(stage, (missing, _, available))| {
-            Some(Shortage { stage, missing: *missing, available: (*available)? })
-        });
+        let people = stages
+            .iter()
+            .map(|(_, names, _)| names.map(persons))
+            .collect();
+        let short = stages
+            .iter()
+            .enumerate()
+            .filter_map(|(stage, (missing, _, available))| {
+                Some(Shortage {
+                    stage,
+                    missing: *missing,
+                    available: (*available)?,
+                })
+            });
         (missing, people, short.collect())
     }
 
@@ -374,29 +460,45 @@ mod tests {
     }
 
     fn progress(stages: &[Stage], decisions: &[Decision]) -> Progress {
-        let (pending_until, decisions) = (Moment::from_ticks(1), decisions.to_vec());
-        let deciders: Vec<Principals> =
-            decisions.iter().map(|decision| principals(decision.approver.user(), &[])).collect();
-        let approval =
-            Approval { id: ApprovalId(Uuid::nil()), pending_until, outcome: None, stage: 0, decisions };
+        let (pending_expire_time, decisions) = (Moment::from_ticks(1), decisions.to_vec());
+        let deciders: Vec<Principals> = decisions
+            .iter()
+            .map(|decision| principals(decision.approver.user(), &[]))
+            .collect();
+        let approval = Approval {
+            id: ApprovalId(Uuid::nil()),
+            pending_expire_time,
+            outcome: None,
+            stage: 0,
+            decisions,
+        };
         Progress::of(stages, &approval, &deciders, account("jen").id)
     }
 
     fn approved(who: &str, stage: usize) -> Decision {
         let (approver, verdict) = (account(who), Verdict::Approve);
-        Decision { approver, stage, verdict, reason: None, decided_at: Moment::from_ticks(0) }
+        Decision {
+            approver,
+            stage,
+            verdict,
+            reason: None,
+            decide_time: Moment::from_ticks(0),
+        }
     }
 
     fn stages(of: &[(&[&str], u32)]) -> Vec<Stage> {
-        let stage = |(approvers, needed): &(&[&str], u32)| Stage {
+        let stage = |(approvers, required_approvals): &(&[&str], u32)| Stage {
             approvers: approvers.iter().copied().map(named).collect(),
-            needed: *needed,
+            required_approvals: *required_approvals,
         };
         of.iter().map(stage).collect()
     }
 
     fn principals(who: &str, groups: &[&str]) -> Principals {
-        let groups: Vec<Group> = groups.iter().map(|name| Group::named(name).unwrap()).collect();
+        let groups: Vec<Group> = groups
+            .iter()
+            .map(|name| Group::named(name).unwrap())
+            .collect();
         Principals::new(&account(who), &groups)
     }
 

@@ -14,7 +14,9 @@ use super::error::Error;
 /// names of Windows groups have.
 pub(super) fn name(text: &str, longest: usize) -> Result<(), Error> {
     if text.is_empty() || text.chars().count() > longest {
-        return Err(Error::invalid(format!("A name must have 1 to {longest} characters.")));
+        return Err(Error::invalid(format!(
+            "A name must have 1 to {longest} characters."
+        )));
     }
     if text.chars().any(is_hidden) {
         return Err(Error::invalid(
@@ -29,10 +31,17 @@ pub(super) fn name(text: &str, longest: usize) -> Result<(), Error> {
 pub(super) fn display_name(text: &str, longest: usize) -> Result<(), Error> {
     name(text, longest)?;
     if visible(text) == 0 || text.starts_with(char::is_whitespace) {
-        return Err(Error::invalid("A display name must begin with a visible character."));
+        return Err(Error::invalid(
+            "A display name must begin with a visible character.",
+        ));
     }
-    if text.chars().any(|letter| letter.is_whitespace() && letter != ' ') {
-        return Err(Error::invalid("A display name must not contain white space other than plain spaces."));
+    if text
+        .chars()
+        .any(|letter| letter.is_whitespace() && letter != ' ')
+    {
+        return Err(Error::invalid(
+            "A display name must not contain white space other than plain spaces.",
+        ));
     }
     Ok(())
 }
@@ -65,8 +74,17 @@ pub fn shown(text: &str) -> String {
 pub fn shown_name(name: &str) -> String {
     let (space, inner) = (number(' '), name.trim_matches(' '));
     let before = name.len() - name.trim_start_matches(' ').len();
-    let after = if inner.is_empty() { 0 } else { name.len() - name.trim_end_matches(' ').len() };
-    format!("{}{}{}", space.repeat(before), shown(inner), space.repeat(after))
+    let after = if inner.is_empty() {
+        0
+    } else {
+        name.len() - name.trim_end_matches(' ').len()
+    };
+    format!(
+        "{}{}{}",
+        space.repeat(before),
+        shown(inner),
+        space.repeat(after)
+    )
 }
 
 fn number(letter: char) -> String {
@@ -95,7 +113,9 @@ fn is_hidden(letter: char) -> bool {
 
 /// What somebody gave as a reason, or why they ask: at most 1,024 characters without NUL; an empty text is no text.
 pub fn remark(text: Option<String>) -> Result<Option<String>, Error> {
-    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
     bounded(&text)?;
     Ok(Some(text))
 }
@@ -103,7 +123,9 @@ pub fn remark(text: Option<String>) -> Result<Option<String>, Error> {
 /// Checks that `text` has at most 1,024 characters, none of them NUL, which PostgreSQL cannot hold.
 pub(super) fn bounded(text: &str) -> Result<(), Error> {
     if text.chars().count() > LONGEST_REMARK || text.contains('\0') {
-        return Err(Error::invalid("A text has at most 1,024 characters and no NUL."));
+        return Err(Error::invalid(
+            "A text has at most 1,024 characters and no NUL.",
+        ));
     }
     Ok(())
 }
@@ -148,16 +170,26 @@ mod tests {
 
     #[test]
     fn a_name_has_no_hidden_characters() {
-        for good in
-            ["SQL File Access ", "Gruppe für Größen", "مدير", "管理者", "C++ & C# (ops)", "e\u{301}", "👍"]
-        {
+        for good in [
+            "SQL File Access ",
+            "Gruppe für Größen",
+            "مدير",
+            "管理者",
+            "C++ & C# (ops)",
+            "e\u{301}",
+            "👍",
+        ] {
             assert!(name(good, 256).is_ok(), "{good:?}");
         }
         for bad in ["", &"x".repeat(257)] {
             assert!(name(bad, 256).is_err(), "{bad:?}");
         }
         for hidden in HIDDEN {
-            for bad in [format!("a{hidden}b"), format!("{hidden}a"), format!("a{hidden}")] {
+            for bad in [
+                format!("a{hidden}b"),
+                format!("{hidden}a"),
+                format!("a{hidden}"),
+            ] {
                 assert!(name(&bad, 256).is_err(), "{bad:?}");
                 assert!(display_name(&bad, 256).is_err(), "{bad:?}");
             }
@@ -170,8 +202,17 @@ mod tests {
         for good in ["SQL File Access ", "A", "1", "管理者", "(none)", "a  b"] {
             assert!(display_name(good, 256).is_ok(), "{good:?}");
         }
-        for bad in ["", " ", "   ", " SQL", "\u{a0}", "SQL\u{a0}", "SQL\u{3000}Access", "\u{1680}", "\u{301}"]
-        {
+        for bad in [
+            "",
+            " ",
+            "   ",
+            " SQL",
+            "\u{a0}",
+            "SQL\u{a0}",
+            "SQL\u{3000}Access",
+            "\u{1680}",
+            "\u{301}",
+        ] {
             assert!(display_name(bad, 256).is_err(), "{bad:?}");
         }
     }

@@ -4,17 +4,17 @@ use jiff::SignedDuration;
 
 use super::account::Principal;
 use super::event::{Event, Fact, Filed, Lapse};
-use super::moment::Life;
+use super::moment::Seconds;
 
 /// An event in one sentence, for people. It names nobody whom only those may know who may read the role.
 pub fn words(event: &Event) -> String {
     let who = event.by.as_ref().map_or("Nobody", |by| &by.account.name);
     match &event.fact {
-        Fact::Activated(activated) => format!("It became active, until {}.", activated.expires_at),
+        Fact::Activated(activated) => format!("It became active, until {}.", activated.expire_time),
         Fact::Approved(decided) => format!("{who} approved it in stage {}.", decided.stage + 1),
         Fact::Closed => format!("{who} closed it."),
         Fact::Expired => "Its time had passed, so it expired.".to_owned(),
-        Fact::Filed(filed) if filed.requested_life == Life::ZERO => {
+        Fact::Filed(filed) if filed.requested_duration == Seconds::ZERO => {
             format!("{who} gave {} up.", filed.role_display_name)
         }
         Fact::Filed(filed) => format!("{who} asked to hold {}.", asked(filed)),
@@ -34,13 +34,19 @@ pub fn words(event: &Event) -> String {
 }
 
 fn asked(filed: &Filed) -> String {
-    let life = SignedDuration::from_secs(filed.requested_life.seconds());
+    let duration = SignedDuration::from_secs(filed.requested_duration.seconds());
     let how = match (&filed.approval, &filed.approved_as) {
-        (Some(approval), _) => format!("approvers may decide until {}", approval.pending_until),
+        (Some(approval), _) => format!(
+            "approvers may decide until {}",
+            approval.pending_expire_time
+        ),
         (None, Some(owner)) => format!("approved as {}, who owns the role", name(owner)),
         (None, None) => "nobody has to approve".to_owned(),
     };
-    format!("{} for {life:#} from {}; {how}", filed.role_display_name, filed.requested_start)
+    format!(
+        "{} for {duration:#} from {}; {how}",
+        filed.role_display_name, filed.requested_start_time
+    )
 }
 
 fn name(principal: &Principal) -> &str {
@@ -87,27 +93,64 @@ mod tests {
                 "sam asked to hold SQL for 1m from 1970-01-01T00:01:00Z; approved as PRIV\\sam, who owns the role.",
             ),
             (filed(0, None, None), None, "sam gave SQL up."),
-            (Fact::Approved(decided()), Some(ops.clone()), "sam approved it in stage 2."),
-            (Fact::Approved(decided()), Some(sam), "sam approved it in stage 2."),
-            (Fact::Rejected(decided()), Some(ops), "sam rejected it in stage 2."),
-            (Fact::Rejected(decided()), None, "sam rejected it in stage 2."),
+            (
+                Fact::Approved(decided()),
+                Some(ops.clone()),
+                "sam approved it in stage 2.",
+            ),
+            (
+                Fact::Approved(decided()),
+                Some(sam),
+                "sam approved it in stage 2.",
+            ),
+            (
+                Fact::Rejected(decided()),
+                Some(ops),
+                "sam rejected it in stage 2.",
+            ),
+            (
+                Fact::Rejected(decided()),
+                None,
+                "sam rejected it in stage 2.",
+            ),
             (Fact::Closed, None, "sam closed it."),
-            (Fact::RoleCreated(Box::new(role())), None, "sam created the role."),
-            (Fact::RoleUpdated(Box::new(role())), None, "sam changed the role."),
+            (
+                Fact::RoleCreated(Box::new(role())),
+                None,
+                "sam created the role.",
+            ),
+            (
+                Fact::RoleUpdated(Box::new(role())),
+                None,
+                "sam changed the role.",
+            ),
             (Fact::RoleDeleted, None, "sam deleted the role."),
         ];
         for (fact, via, sentence) in table {
-            assert_eq!(words(&event(Some(by(via)), fact)), format!("PRIV\\{sentence}"));
+            assert_eq!(
+                words(&event(Some(by(via)), fact)),
+                format!("PRIV\\{sentence}")
+            );
         }
     }
 
     #[test]
     fn what_time_does_is_a_sentence_too() {
-        let activated = Activated { expires_at: at(60), role_revision: 1, requester_via: None };
+        let activated = Activated {
+            expire_time: at(60),
+            role_revision: 1,
+            requester_via: None,
+        };
         let table = [
-            (Fact::Activated(activated), "It became active, until 1970-01-01T00:01:00Z."),
+            (
+                Fact::Activated(activated),
+                "It became active, until 1970-01-01T00:01:00Z.",
+            ),
             (Fact::Expired, "Its time had passed, so it expired."),
-            (Fact::Scheduled, "Nothing is missing any more but its start."),
+            (
+                Fact::Scheduled,
+                "Nothing is missing any more but its start.",
+            ),
             (
                 Fact::Lapsed(Lapse::Approvals),
                 "It did not start: too few of those who approved are approvers still.",
@@ -116,7 +159,10 @@ mod tests {
                 Fact::Lapsed(Lapse::Candidacy),
                 "It did not start: the requester may not hold the role any more.",
             ),
-            (Fact::Lapsed(Lapse::Role), "It did not start: the role is no more."),
+            (
+                Fact::Lapsed(Lapse::Role),
+                "It did not start: the role is no more.",
+            ),
             (Fact::Closed, "Nobody closed it."),
         ];
         for (fact, sentence) in table {
@@ -125,24 +171,37 @@ mod tests {
     }
 
     fn event(by: Option<Actor>, fact: Fact) -> Event {
-        Event { time: at(0), subject: Subject::Elevation(ElevationId(Uuid::nil())), by, fact }
+        Event {
+            time: at(0),
+            subject: Subject::Elevation(ElevationId(Uuid::nil())),
+            by,
+            fact,
+        }
     }
 
     fn by(via: Option<Principal>) -> Actor {
-        let origin = Origin { channel: Channel::Grpc, request_id: "1".into() };
-        Actor { account: Account::named("PRIV\\sam").unwrap(), via, credential: "bearer:1".into(), origin }
+        let origin = Origin {
+            channel: Channel::Grpc,
+            request_id: "1".into(),
+        };
+        Actor {
+            account: Account::named("PRIV\\sam").unwrap(),
+            via,
+            credential: "bearer:1".into(),
+            origin,
+        }
     }
 
     fn filed(seconds: i64, approval: Option<Opened>, approved_as: Option<Principal>) -> Fact {
-        let life = Life::from_seconds(seconds).unwrap();
+        let duration = Seconds::new(seconds).unwrap();
         Fact::Filed(Box::new(Filed {
             role: RoleId(Uuid::nil()),
             role_revision: 1,
             role_display_name: "SQL".into(),
             justification: None,
-            requested_life: life,
-            life,
-            requested_start: at(60),
+            requested_duration: duration,
+            duration,
+            requested_start_time: at(60),
             approval,
             approved_as,
             client_request: None,
@@ -150,11 +209,20 @@ mod tests {
     }
 
     fn opened() -> Opened {
-        Opened { id: ApprovalId(Uuid::nil()), pending_until: at(3_600) }
+        Opened {
+            id: ApprovalId(Uuid::nil()),
+            pending_expire_time: at(3_600),
+        }
     }
 
     fn decided() -> Decided {
-        Decided { reason: None, role_revision: 1, requester_via: None, stage: 1, open_stage: 1 }
+        Decided {
+            reason: None,
+            role_revision: 1,
+            requester_via: None,
+            stage: 1,
+            open_stage: 1,
+        }
     }
 
     fn role() -> Role {
@@ -162,7 +230,7 @@ mod tests {
             id: RoleId(Uuid::nil()),
             display_name: "SQL".into(),
             description: String::new(),
-            longest_life: Life::HOUR,
+            max_duration: Seconds::HOUR,
             candidates: Vec::new(),
             stages: Vec::new(),
             rules: Rules::default(),

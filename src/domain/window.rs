@@ -20,7 +20,9 @@ impl Window {
         if from < to {
             Ok(Self { from, to })
         } else {
-            Err(Error::invalid("An availability window ends later on the day than it begins."))
+            Err(Error::invalid(
+                "An availability window ends later on the day than it begins.",
+            ))
         }
     }
 
@@ -28,7 +30,9 @@ impl Window {
     pub fn read(from: &str, to: &str) -> Result<Option<Self>, Error> {
         match (from, to) {
             ("", "") => Ok(None),
-            ("", _) | (_, "") => Err(Error::invalid("An availability window has a begin and an end.")),
+            ("", _) | (_, "") => Err(Error::invalid(
+                "An availability window has a begin and an end.",
+            )),
             (from, to) => Self::new(TimeOfDay::read(from)?, TimeOfDay::read(to)?).map(Some),
         }
     }
@@ -56,10 +60,12 @@ pub struct TimeOfDay(u16);
 impl TimeOfDay {
     /// The time of day of a text such as `08:00`.
     pub fn read(text: &str) -> Result<Self, Error> {
-        let digits = |text: &str| text.len() == 2 && text.bytes().all(|digit| digit.is_ascii_digit());
+        let digits =
+            |text: &str| text.len() == 2 && text.bytes().all(|digit| digit.is_ascii_digit());
         match text.split_once(':') {
             Some((hours, minutes)) if digits(hours) && digits(minutes) => {
-                let [hours, minutes] = [hours, minutes].map(|text| text.parse().unwrap_or(u16::MAX));
+                let [hours, minutes] =
+                    [hours, minutes].map(|text| text.parse().unwrap_or(u16::MAX));
                 match (hours, minutes) {
                     (0..24, 0..60) | (24, 0) => Ok(Self(hours * 60 + minutes)),
                     _ => Err(malformed()),
@@ -101,8 +107,18 @@ mod tests {
         for text in ["00:00", "08:05", "23:59", "24:00"] {
             assert_eq!(TimeOfDay::read(text).unwrap().to_string(), text);
         }
-        for bad in ["", "8:00", "08:0", "08:60", "24:01", "25:00", "08:00:00", "+8:00", "٠٨:٠٠", "-1:00"]
-        {
+        for bad in [
+            "",
+            "8:00",
+            "08:0",
+            "08:60",
+            "24:01",
+            "25:00",
+            "08:00:00",
+            "+8:00",
+            "٠٨:٠٠",
+            "-1:00",
+        ] {
             assert!(TimeOfDay::read(bad).is_err(), "{bad}");
         }
     }
@@ -138,8 +154,16 @@ mod tests {
     fn a_window_is_read_as_a_whole_or_is_none() {
         assert_eq!(Window::read("", "").unwrap(), None);
         let window = Window::read("08:05", "24:00").unwrap().unwrap();
-        assert_eq!((window.from().to_string(), window.to().to_string()), ("08:05".into(), "24:00".into()));
-        for (from, to) in [("08:00", ""), ("", "17:00"), ("08:00", "17"), ("17:00", "08:00")] {
+        assert_eq!(
+            (window.from().to_string(), window.to().to_string()),
+            ("08:05".into(), "24:00".into())
+        );
+        for (from, to) in [
+            ("08:00", ""),
+            ("", "17:00"),
+            ("08:00", "17"),
+            ("17:00", "08:00"),
+        ] {
             assert!(Window::read(from, to).is_err(), "{from} {to}");
         }
     }

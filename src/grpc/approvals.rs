@@ -9,8 +9,8 @@ use crate::domain::id::ApprovalId;
 use crate::proto::pam::v1::approval_service_server::ApprovalService;
 use crate::proto::pam::v1::{
     Approval, ApproveRequest, ApproveResponse, ExplainApprovalRequest, ExplainApprovalResponse,
-    GetApprovalRequest, GetApprovalResponse, ListApprovalsRequest, ListApprovalsResponse, RejectRequest,
-    RejectResponse,
+    GetApprovalRequest, GetApprovalResponse, ListApprovalsRequest, ListApprovalsResponse,
+    RejectRequest, RejectResponse,
 };
 use crate::service::ApprovalDecision;
 
@@ -27,7 +27,10 @@ impl ApprovalService for Grpc {
         let page = self.service.pending_approvals(&caller, query).await?;
         let next_page_token = listing.next_page_token(offset, &page);
         let now = page.snapshot.now;
-        let approvals = page.items.into_iter().map(|elevation| approval(elevation.value, now));
+        let approvals = page
+            .items
+            .into_iter()
+            .map(|elevation| approval(elevation.value, now));
         Ok(reply(ListApprovalsResponse {
             approvals: approvals.collect::<Result<_, _>>()?,
             next_page_token,
@@ -43,7 +46,9 @@ impl ApprovalService for Grpc {
         let id = approval_id(&message.approval_id)?;
         let shown = self.service.approval(&*caller(&extensions)?, id).await?;
         let approval = approval(shown.elevation.value, shown.now)?;
-        Ok(reply(GetApprovalResponse { approval: Some(approval) }))
+        Ok(reply(GetApprovalResponse {
+            approval: Some(approval),
+        }))
     }
 
     async fn explain_approval(
@@ -54,20 +59,35 @@ impl ApprovalService for Grpc {
         let id = approval_id(&message.approval_id)?;
         let reason = remark(message.reason, "reason")?;
         let (caller, context) = (caller(&extensions)?, context(&extensions)?);
-        let explanation = self.service.explain_approval(&caller, id, reason, &context).await?;
-        Ok(reply(ExplainApprovalResponse { explanation: Some(explanation.into()) }))
+        let explanation = self
+            .service
+            .explain_approval(&caller, id, reason, &context)
+            .await?;
+        Ok(reply(ExplainApprovalResponse {
+            explanation: Some(explanation.into()),
+        }))
     }
 
-    async fn approve(&self, request: Request<ApproveRequest>) -> Result<Response<ApproveResponse>, Status> {
+    async fn approve(
+        &self,
+        request: Request<ApproveRequest>,
+    ) -> Result<Response<ApproveResponse>, Status> {
         let request = request.map(|message| (message.approval_id, message.reason));
         let approval = self.decide_approval(request, Verdict::Approve).await?;
-        Ok(reply(ApproveResponse { approval: Some(approval) }))
+        Ok(reply(ApproveResponse {
+            approval: Some(approval),
+        }))
     }
 
-    async fn reject(&self, request: Request<RejectRequest>) -> Result<Response<RejectResponse>, Status> {
+    async fn reject(
+        &self,
+        request: Request<RejectRequest>,
+    ) -> Result<Response<RejectResponse>, Status> {
         let request = request.map(|message| (message.approval_id, message.reason));
         let approval = self.decide_approval(request, Verdict::Reject).await?;
-        Ok(reply(RejectResponse { approval: Some(approval) }))
+        Ok(reply(RejectResponse {
+            approval: Some(approval),
+        }))
     }
 }
 
@@ -78,10 +98,16 @@ impl Grpc {
         verdict: Verdict,
     ) -> Result<Approval, Status> {
         let (_, extensions, (id, reason)) = request.into_parts();
-        let asked =
-            ApprovalDecision { approval: approval_id(&id)?, verdict, reason: remark(reason, "reason")? };
+        let asked = ApprovalDecision {
+            approval: approval_id(&id)?,
+            verdict,
+            reason: remark(reason, "reason")?,
+        };
         let caller = caller(&extensions)?;
-        let shown = self.service.decide_approval(&caller, asked, &context(&extensions)?).await?;
+        let shown = self
+            .service
+            .decide_approval(&caller, asked, &context(&extensions)?)
+            .await?;
         Ok(approval(shown.elevation.value, shown.now)?)
     }
 }

@@ -11,7 +11,7 @@ use crate::domain::caller::Caller;
 use crate::domain::elevation::{self, ApprovalStatus, Elevation, Status, Verdict};
 use crate::domain::error::Error;
 use crate::domain::event::Channel;
-use crate::domain::moment::{Life, Moment};
+use crate::domain::moment::{Moment, Seconds};
 use crate::domain::text;
 use crate::domain::version::Versioned;
 use crate::proto::pam::v1;
@@ -22,7 +22,9 @@ pub(super) use role::{revised_role, role};
 pub(super) fn approval(elevation: Elevation, now: Moment) -> Result<v1::Approval, Error> {
     let status = elevation.approval_status(now);
     let (Some(approval), Some(status)) = (elevation.approval, status) else {
-        return Err(Error::internal("an elevation without approval was listed as one"));
+        return Err(Error::internal(
+            "an elevation without approval was listed as one",
+        ));
     };
     Ok(v1::Approval {
         id: approval.id.to_string(),
@@ -31,12 +33,16 @@ pub(super) fn approval(elevation: Elevation, now: Moment) -> Result<v1::Approval
         role_display_name: text::shown(&elevation.role_display_name),
         requester: Some(elevation.requester.into()),
         justification: elevation.justification,
-        requested_life: Some(elevation.requested_life.into()),
-        requested_start: Some(elevation.requested_start.into()),
-        filed_at: Some(elevation.filed_at.into()),
-        pending_until: Some(approval.pending_until.into()),
+        requested_duration: Some(elevation.requested_duration.into()),
+        requested_start_time: Some(elevation.requested_start_time.into()),
+        create_time: Some(elevation.create_time.into()),
+        pending_expire_time: Some(approval.pending_expire_time.into()),
         status: v1::ApprovalStatus::from(status).into(),
-        decisions: approval.decisions.into_iter().map(v1::Decision::from).collect(),
+        decisions: approval
+            .decisions
+            .into_iter()
+            .map(v1::Decision::from)
+            .collect(),
         fim_request_id: elevation.id.fim_request_id().to_string(),
         stage: counted(approval.stage),
     })
@@ -44,7 +50,10 @@ pub(super) fn approval(elevation: Elevation, now: Moment) -> Result<v1::Approval
 
 impl From<Shown> for v1::Elevation {
     fn from(shown: Shown) -> Self {
-        let Versioned { version, value: elevation } = shown.elevation;
+        let Versioned {
+            version,
+            value: elevation,
+        } = shown.elevation;
         Self {
             id: elevation.id.to_string(),
             status: v1::ElevationStatus::from(elevation.status(shown.now)).into(),
@@ -52,13 +61,16 @@ impl From<Shown> for v1::Elevation {
             role_id: elevation.role.to_string(),
             role_display_name: text::shown(&elevation.role_display_name),
             justification: elevation.justification,
-            requested_life: Some(elevation.requested_life.into()),
-            life: Some(elevation.life.into()),
-            requested_start: Some(elevation.requested_start.into()),
-            filed_at: Some(elevation.filed_at.into()),
-            activated_at: elevation.activated_at.map(Timestamp::from),
-            expires_at: elevation.expires_at.map(Timestamp::from),
-            approval_id: elevation.approval.map(|approval| approval.id.to_string()).unwrap_or_default(),
+            requested_duration: Some(elevation.requested_duration.into()),
+            duration: Some(elevation.duration.into()),
+            requested_start_time: Some(elevation.requested_start_time.into()),
+            create_time: Some(elevation.create_time.into()),
+            activate_time: elevation.activate_time.map(Timestamp::from),
+            expire_time: elevation.expire_time.map(Timestamp::from),
+            approval_id: elevation
+                .approval
+                .map(|approval| approval.id.to_string())
+                .unwrap_or_default(),
             revision: version.0,
             creation_method: v1::CreationMethod::from(elevation.channel).into(),
         }
@@ -78,7 +90,11 @@ impl From<&Caller> for v1::Session {
     fn from(caller: &Caller) -> Self {
         Self {
             account: Some(caller.account.clone().into()),
-            groups: caller.groups.iter().map(|group| group.name.clone()).collect(),
+            groups: caller
+                .groups
+                .iter()
+                .map(|group| group.name.clone())
+                .collect(),
             administrator: caller.administrator,
         }
     }
@@ -100,7 +116,9 @@ impl From<account::Principal> for v1::Principal {
             account::Principal::Account(account) => {
                 v1::principal::Kind::Account(text::shown_name(&account.name))
             }
-            account::Principal::Group(group) => v1::principal::Kind::Group(text::shown_name(&group.name)),
+            account::Principal::Group(group) => {
+                v1::principal::Kind::Group(text::shown_name(&group.name))
+            }
         };
         Self { kind: Some(kind) }
     }
@@ -111,9 +129,9 @@ impl TryFrom<v1::Principal> for account::Principal {
 
     fn try_from(principal: v1::Principal) -> Result<Self, Error> {
         match principal.kind {
-            Some(v1::principal::Kind::Account(name)) => {
-                Ok(Self::Account(account::Account::named(&name).map_err(in_field("account"))?))
-            }
+            Some(v1::principal::Kind::Account(name)) => Ok(Self::Account(
+                account::Account::named(&name).map_err(in_field("account"))?,
+            )),
             Some(v1::principal::Kind::Group(name)) => {
                 Ok(Self::Group(Group::named(&name).map_err(in_field("group"))?))
             }
@@ -128,7 +146,7 @@ impl From<elevation::Decision> for v1::Decision {
             approver: Some(decision.approver.into()),
             verdict: v1::Verdict::from(decision.verdict).into(),
             reason: decision.reason,
-            decided_at: Some(decision.decided_at.into()),
+            decide_time: Some(decision.decide_time.into()),
             stage: counted(decision.stage),
         }
     }
@@ -168,19 +186,22 @@ impl From<Status> for v1::ElevationStatus {
     }
 }
 
-impl From<Life> for Duration {
-    fn from(life: Life) -> Self {
-        Self { seconds: life.seconds(), nanos: 0 }
+impl From<Seconds> for Duration {
+    fn from(duration: Seconds) -> Self {
+        Self {
+            seconds: duration.seconds(),
+            nanos: 0,
+        }
     }
 }
 
-impl TryFrom<Duration> for Life {
+impl TryFrom<Duration> for Seconds {
     type Error = Error;
 
     fn try_from(duration: Duration) -> Result<Self, Error> {
         match duration.nanos {
-            0 => Self::from_seconds(duration.seconds),
-            _ => Err(Error::invalid("A life is a number of whole seconds.")),
+            0 => Self::new(duration.seconds),
+            _ => Err(Error::invalid("A duration is a number of whole seconds.")),
         }
     }
 }
@@ -191,8 +212,12 @@ impl From<Moment> for Timestamp {
     fn from(moment: Moment) -> Self {
         let ticks = moment.clamp(Moment::FIRST, Moment::LAST).ticks();
         let subsecond = ticks.rem_euclid(Moment::TICKS_PER_SECOND);
-        let nanos = i32::try_from(subsecond * 100).expect("less than a second of nanoseconds fits 32 bits");
-        Self { seconds: ticks.div_euclid(Moment::TICKS_PER_SECOND), nanos }
+        let nanos =
+            i32::try_from(subsecond * 100).expect("less than a second of nanoseconds fits 32 bits");
+        Self {
+            seconds: ticks.div_euclid(Moment::TICKS_PER_SECOND),
+            nanos,
+        }
     }
 }
 
@@ -209,7 +234,9 @@ pub(super) fn uuid(text: &str, field: &'static str) -> Result<Uuid, Error> {
     if text.is_empty() {
         return Err(Error::required(field));
     }
-    let id = Some(text).filter(|text| text.len() == 36).and_then(|text| Uuid::try_parse(text).ok());
+    let id = Some(text)
+        .filter(|text| text.len() == 36)
+        .and_then(|text| Uuid::try_parse(text).ok());
     id.ok_or_else(|| Error::invalid("must be a GUID in its hyphenated form.").in_field(field))
 }
 
@@ -229,10 +256,16 @@ fn counted(stage: usize) -> u32 {
 }
 
 /// The principals of a field that is a list.
-fn principals(principals: Vec<v1::Principal>, field: &str) -> Result<Vec<account::Principal>, Error> {
-    let read = principals.into_iter().enumerate().map(|(index, principal)| {
-        account::Principal::try_from(principal).map_err(|error| error.at(field, index))
-    });
+fn principals(
+    principals: Vec<v1::Principal>,
+    field: &str,
+) -> Result<Vec<account::Principal>, Error> {
+    let read = principals
+        .into_iter()
+        .enumerate()
+        .map(|(index, principal)| {
+            account::Principal::try_from(principal).map_err(|error| error.at(field, index))
+        });
     read.collect()
 }
 
@@ -257,8 +290,11 @@ mod tests {
             "urn:uuid:5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143",
         ] {
             let error = uuid(bad, "id").unwrap_err();
-            let message =
-                if bad.is_empty() { "id is required." } else { "id must be a GUID in its hyphenated form." };
+            let message = if bad.is_empty() {
+                "id is required."
+            } else {
+                "id must be a GUID in its hyphenated form."
+            };
             assert_eq!(error.about("id"), message, "{bad}");
         }
     }
@@ -282,47 +318,72 @@ mod tests {
     /// The bound of a page counts on it.
     #[test]
     fn a_message_is_no_longer_than_its_bulk() {
-        let (long, longest_moment) = ("\u{10000}".repeat(256), Moment::from_ticks(-621_355_968_000_000_000));
+        let (long, longest_moment) = (
+            "\u{10000}".repeat(256),
+            Moment::from_ticks(-621_355_968_000_000_000),
+        );
         let account = account::Account::named(&format!("D\\{}", "\u{10000}".repeat(254))).unwrap();
-        let life = Life::from_seconds(316_224_000).unwrap();
+        let duration = Seconds::new(316_224_000).unwrap();
         let decision = elevation::Decision {
             approver: account.clone(),
             stage: 7,
             verdict: Verdict::Approve,
             reason: Some(long.repeat(4)),
-            decided_at: longest_moment,
+            decide_time: longest_moment,
         };
-        for (texts, decisions) in [(String::new(), 0), (long, 0), ("x".to_owned(), 1), (String::new(), 400)] {
+        for (texts, decisions) in [
+            (String::new(), 0),
+            (long, 0),
+            ("x".to_owned(), 1),
+            (String::new(), 400),
+        ] {
             let elevation = Elevation {
                 id: ElevationId(Uuid::max()),
                 requester: account.clone(),
                 role: RoleId(Uuid::max()),
                 role_display_name: texts.clone(),
                 justification: Some(texts),
-                requested_life: life,
-                life,
-                requested_start: longest_moment,
-                filed_at: longest_moment,
+                requested_duration: duration,
+                duration,
+                requested_start_time: longest_moment,
+                create_time: longest_moment,
                 channel: Channel::PamWebApi,
-                activated_at: Some(longest_moment),
-                expires_at: Some(longest_moment),
+                activate_time: Some(longest_moment),
+                expire_time: Some(longest_moment),
                 state: elevation::State::PendingApproval,
                 approval: Some(elevation::Approval {
                     id: ApprovalId(Uuid::max()),
-                    pending_until: longest_moment,
+                    pending_expire_time: longest_moment,
                     outcome: None,
                     stage: 7,
                     decisions: vec![decision.clone(); decisions],
                 }),
                 client_request: None,
             };
-            let elevation = Versioned { version: Version(u64::MAX), value: elevation };
+            let elevation = Versioned {
+                version: Version(u64::MAX),
+                value: elevation,
+            };
             let octets = elevation.octets();
-            assert!(octets < 3 * 1_024 * 1_024, "a row fits into an answer: {octets}");
+            assert!(
+                octets < 3 * 1_024 * 1_024,
+                "a row fits into an answer: {octets}"
+            );
             let message = approval(elevation.value.clone(), longest_moment).unwrap();
-            assert!(message.encoded_len() + FIELD <= octets, "{} {octets}", message.encoded_len());
-            let message = v1::Elevation::from(Shown { elevation, now: longest_moment });
-            assert!(message.encoded_len() + FIELD <= octets, "{} {octets}", message.encoded_len());
+            assert!(
+                message.encoded_len() + FIELD <= octets,
+                "{} {octets}",
+                message.encoded_len()
+            );
+            let message = v1::Elevation::from(Shown {
+                elevation,
+                now: longest_moment,
+            });
+            assert!(
+                message.encoded_len() + FIELD <= octets,
+                "{} {octets}",
+                message.encoded_len()
+            );
         }
     }
 
@@ -330,9 +391,27 @@ mod tests {
     const FIELD: usize = 5;
 
     #[test]
-    fn a_life_is_whole_seconds() {
-        assert!(Life::try_from(Duration { seconds: 60, nanos: 0 }).is_ok());
-        assert!(Life::try_from(Duration { seconds: 60, nanos: 1 }).is_err());
-        assert!(Life::try_from(Duration { seconds: -60, nanos: 0 }).is_err());
+    fn a_duration_is_whole_seconds() {
+        assert!(
+            Seconds::try_from(Duration {
+                seconds: 60,
+                nanos: 0
+            })
+            .is_ok()
+        );
+        assert!(
+            Seconds::try_from(Duration {
+                seconds: 60,
+                nanos: 1
+            })
+            .is_err()
+        );
+        assert!(
+            Seconds::try_from(Duration {
+                seconds: -60,
+                nanos: 0
+            })
+            .is_err()
+        );
     }
 }

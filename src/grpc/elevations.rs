@@ -6,11 +6,12 @@ use uuid::Uuid;
 use super::convert::{in_field, remark, uuid};
 use super::{Grpc, caller, context, list, reply};
 use crate::domain::id::{ElevationId, RoleId};
-use crate::domain::moment::{Life, Moment};
+use crate::domain::moment::{Moment, Seconds};
 use crate::proto::pam::v1::elevation_service_server::ElevationService;
 use crate::proto::pam::v1::{
     CloseElevationRequest, CloseElevationResponse, CreateElevationRequest, CreateElevationResponse,
-    GetElevationRequest, GetElevationResponse, ListElevationsRequest, ListElevationsResponse, TimelineEntry,
+    GetElevationRequest, GetElevationResponse, ListElevationsRequest, ListElevationsResponse,
+    TimelineEntry,
 };
 use crate::service::{self, Shown};
 
@@ -23,17 +24,24 @@ impl ElevationService for Grpc {
         let (_, extensions, message) = request.into_parts();
         let asked = service::Request {
             role: RoleId(uuid(&message.role_id, "role_id")?),
-            life: message.life.map(Life::try_from).transpose().map_err(in_field("life"))?,
-            requested_start: message
-                .requested_start
+            duration: message
+                .duration
+                .map(Seconds::try_from)
+                .transpose()
+                .map_err(in_field("duration"))?,
+            requested_start_time: message
+                .requested_start_time
                 .map(Moment::try_from)
                 .transpose()
-                .map_err(in_field("requested_start"))?,
+                .map_err(in_field("requested_start_time"))?,
             justification: remark(message.justification, "justification")?,
             id: client_request(&message.request_id)?,
         };
         let caller = caller(&extensions)?;
-        let filed = self.service.create_elevation(&caller, asked, &context(&extensions)?).await?;
+        let filed = self
+            .service
+            .create_elevation(&caller, asked, &context(&extensions)?)
+            .await?;
         Ok(reply(CreateElevationResponse {
             elevation: Some(filed.shown.into()),
             undecidable: filed.undecidable,
@@ -49,7 +57,11 @@ impl ElevationService for Grpc {
         let history = self.service.elevation(&*caller(&extensions)?, id).await?;
         Ok(reply(GetElevationResponse {
             elevation: Some(history.shown.into()),
-            timeline: history.events.into_iter().map(TimelineEntry::from).collect(),
+            timeline: history
+                .events
+                .into_iter()
+                .map(TimelineEntry::from)
+                .collect(),
             undecidable: history.undecidable,
         }))
     }
@@ -65,7 +77,10 @@ impl ElevationService for Grpc {
         let page = self.service.elevations(&caller, query).await?;
         let next_page_token = listing.next_page_token(offset, &page);
         let now = page.snapshot.now;
-        let elevations = page.items.into_iter().map(|elevation| Shown { elevation, now }.into());
+        let elevations = page
+            .items
+            .into_iter()
+            .map(|elevation| Shown { elevation, now }.into());
         Ok(reply(ListElevationsResponse {
             elevations: elevations.collect(),
             next_page_token,
@@ -80,8 +95,13 @@ impl ElevationService for Grpc {
         let (_, extensions, message) = request.into_parts();
         let id = ElevationId(uuid(&message.elevation_id, "elevation_id")?);
         let caller = caller(&extensions)?;
-        let shown = self.service.close_elevation(&caller, id, &context(&extensions)?).await?;
-        Ok(reply(CloseElevationResponse { elevation: Some(shown.into()) }))
+        let shown = self
+            .service
+            .close_elevation(&caller, id, &context(&extensions)?)
+            .await?;
+        Ok(reply(CloseElevationResponse {
+            elevation: Some(shown.into()),
+        }))
     }
 }
 

@@ -10,12 +10,14 @@ use crate::domain::caller::Caller;
 use crate::domain::elevation::Status;
 use crate::domain::error::Error;
 use crate::domain::event::Channel;
-use crate::domain::moment::{Life, Moment};
+use crate::domain::moment::{Moment, Seconds};
 use crate::domain::query::{
-    Comparison, ElevationField, Field, Operator, Order, Page, Query, RoleField, Snapshot, Type, Value,
+    Comparison, ElevationField, Field, Operator, Order, Page, Query, RoleField, Snapshot, Type,
+    Value,
 };
 use crate::proto::pam::v1::{
-    self, ListAllRolesRequest, ListApprovalsRequest, ListElevationsRequest, ListRolesRequest, value::Kind,
+    self, ListAllRolesRequest, ListApprovalsRequest, ListElevationsRequest, ListRolesRequest,
+    value::Kind,
 };
 
 /// A request for a list.
@@ -93,9 +95,13 @@ impl Listing {
     fn of<R: ListRequest>(request: &R, caller: &Caller) -> Self {
         let mut bytes = caller.account.id.0.into_bytes().to_vec();
         bytes.extend(std::any::type_name::<R>().bytes());
-        request.encode(&mut bytes).expect("a vector grows to what is written");
+        request
+            .encode(&mut bytes)
+            .expect("a vector grows to what is written");
         let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(Sha256::digest(&bytes));
-        Self { fingerprint: [a, b, c, d, e, f, g, h] }
+        Self {
+            fingerprint: [a, b, c, d, e, f, g, h],
+        }
     }
 
     /// The token of the page after this one; empty when there is none.
@@ -104,7 +110,12 @@ impl Listing {
             return String::new();
         }
         let offset = offset + page.items.len() as u64;
-        Position { listing: self, offset, snapshot: page.snapshot }.print()
+        Position {
+            listing: self,
+            offset,
+            snapshot: page.snapshot,
+        }
+        .print()
     }
 }
 
@@ -131,7 +142,9 @@ impl Position {
         let (offset, rest) = rest.split_first_chunk()?;
         let (sequence, rest) = rest.split_first_chunk()?;
         let position = Self {
-            listing: Listing { fingerprint: *fingerprint },
+            listing: Listing {
+                fingerprint: *fingerprint,
+            },
             offset: u64::from_be_bytes(*offset),
             snapshot: Snapshot {
                 now: Moment::from_given_ticks(i64::from_be_bytes(rest.try_into().ok()?)).ok()?,
@@ -151,7 +164,9 @@ fn limit(page_size: i32) -> Result<u32, Error> {
 }
 
 fn skipped(skip: i32) -> Result<u64, Error> {
-    let skip = u64::try_from(skip).ok().filter(|skip| *skip <= MOST_SKIPPED);
+    let skip = u64::try_from(skip)
+        .ok()
+        .filter(|skip| *skip <= MOST_SKIPPED);
     skip.ok_or_else(|| Error::invalid("What is skipped is 0 to 1,000,000.").in_field("skip"))
 }
 
@@ -161,7 +176,10 @@ fn order<F: Field>(keys: &[v1::OrderBy], fields: &[(&str, F)]) -> Result<Vec<Ord
     }
     let keys = keys.iter().enumerate().map(|(index, key)| {
         let field = field(&key.field, fields).map_err(|error| error.at("order_by", index))?;
-        Ok(Order { field, descending: key.descending })
+        Ok(Order {
+            field,
+            descending: key.descending,
+        })
     });
     keys.collect()
 }
@@ -176,11 +194,16 @@ fn filter<F: Field>(
     let comparisons = comparisons
         .into_iter()
         .enumerate()
-        .map(|(index, compared)| comparison(compared, fields).map_err(|error| error.at("filter", index)));
+        .map(|(index, compared)| {
+            comparison(compared, fields).map_err(|error| error.at("filter", index))
+        });
     comparisons.collect()
 }
 
-fn comparison<F: Field>(comparison: v1::Comparison, fields: &[(&str, F)]) -> Result<Comparison<F>, Error> {
+fn comparison<F: Field>(
+    comparison: v1::Comparison,
+    fields: &[(&str, F)],
+) -> Result<Comparison<F>, Error> {
     let operator = match comparison.operator() {
         v1::Operator::Eq => Operator::Eq,
         v1::Operator::Ge => Operator::Ge,
@@ -191,7 +214,10 @@ fn comparison<F: Field>(comparison: v1::Comparison, fields: &[(&str, F)]) -> Res
         v1::Operator::Unspecified => return Err(Error::required("operator")),
     };
     let field = field(&comparison.field, fields)?;
-    let kind = comparison.value.and_then(|value| value.kind).ok_or_else(|| Error::required("value"))?;
+    let kind = comparison
+        .value
+        .and_then(|value| value.kind)
+        .ok_or_else(|| Error::required("value"))?;
     value(field.holds(), kind)
         .and_then(|value| Comparison::new(field, operator, value))
         .map_err(|error| error.in_field("value"))
@@ -201,7 +227,7 @@ fn comparison<F: Field>(comparison: v1::Comparison, fields: &[(&str, F)]) -> Res
 fn value(holds: Type, kind: Kind) -> Result<Value, Error> {
     Ok(match kind {
         Kind::BoolValue(value) => Value::Bool(value),
-        Kind::DurationValue(value) => Value::Life(Life::try_from(value)?),
+        Kind::DurationValue(value) => Value::Duration(Seconds::try_from(value)?),
         Kind::IdValue(value) => Value::Id(uuid(&value, "value")?),
         Kind::NullValue(_) => Value::Null,
         Kind::StringValue(value) => named(holds, value)?,
@@ -212,8 +238,12 @@ fn value(holds: Type, kind: Kind) -> Result<Value, Error> {
 /// A text, or the value of an enum that it names.
 fn named(holds: Type, name: String) -> Result<Value, Error> {
     let value = match holds {
-        Type::Channel => v1::CreationMethod::from_str_name(&name).and_then(channel).map(Value::Channel),
-        Type::Status => v1::ElevationStatus::from_str_name(&name).and_then(status).map(Value::Status),
+        Type::Channel => v1::CreationMethod::from_str_name(&name)
+            .and_then(channel)
+            .map(Value::Channel),
+        Type::Status => v1::ElevationStatus::from_str_name(&name)
+            .and_then(status)
+            .map(Value::Status),
         _ => Some(Value::Text(name)),
     };
     value.ok_or_else(|| Error::invalid("The field has no value of that name."))
@@ -244,23 +274,23 @@ fn field<F: Field>(name: &str, fields: &[(&str, F)]) -> Result<F, Error> {
     match field {
         Some((_, field)) => Ok(*field),
         None if name.is_empty() => Err(Error::required("field")),
-        None => {
-            Err(Error::invalid("must be a field that the list can be filtered and ordered by.")
-                .in_field("field"))
-        }
+        None => Err(Error::invalid(
+            "must be a field that the list can be filtered and ordered by.",
+        )
+        .in_field("field")),
     }
 }
 
 /// The fields of an approval that lists can be filtered and ordered by.
 pub(super) const APPROVAL_FIELDS: [(&str, ElevationField); 13] = [
     ("elevation_id", ElevationField::ElevationId),
-    ("filed_at", ElevationField::FiledAt),
+    ("create_time", ElevationField::CreateTime),
     ("fim_request_id", ElevationField::FimRequestId),
     ("id", ElevationField::ApprovalId),
     ("justification", ElevationField::Justification),
-    ("pending_until", ElevationField::PendingUntil),
-    ("requested_life", ElevationField::RequestedLife),
-    ("requested_start", ElevationField::RequestedStart),
+    ("pending_expire_time", ElevationField::PendingExpireTime),
+    ("requested_duration", ElevationField::RequestedDuration),
+    ("requested_start_time", ElevationField::RequestedStartTime),
     ("requester.id", ElevationField::RequesterId),
     ("requester.name", ElevationField::RequesterName),
     ("requester.user", ElevationField::RequesterUser),
@@ -270,15 +300,15 @@ pub(super) const APPROVAL_FIELDS: [(&str, ElevationField); 13] = [
 
 /// The fields of an elevation that lists can be filtered and ordered by.
 pub(super) const ELEVATION_FIELDS: [(&str, ElevationField); 13] = [
-    ("activated_at", ElevationField::ActivatedAt),
+    ("activate_time", ElevationField::ActivateTime),
     ("approval_id", ElevationField::ApprovalId),
     ("creation_method", ElevationField::Channel),
-    ("expires_at", ElevationField::ExpiresAt),
-    ("filed_at", ElevationField::FiledAt),
+    ("expire_time", ElevationField::ExpireTime),
+    ("create_time", ElevationField::CreateTime),
     ("id", ElevationField::ElevationId),
     ("justification", ElevationField::Justification),
-    ("requested_life", ElevationField::RequestedLife),
-    ("requested_start", ElevationField::RequestedStart),
+    ("requested_duration", ElevationField::RequestedDuration),
+    ("requested_start_time", ElevationField::RequestedStartTime),
     ("requester.id", ElevationField::RequesterId),
     ("role_display_name", ElevationField::RoleDisplayName),
     ("role_id", ElevationField::RoleId),
@@ -293,7 +323,7 @@ pub(super) const ROLE_FIELDS: [(&str, RoleField); 7] = [
     ("description", RoleField::Description),
     ("display_name", RoleField::DisplayName),
     ("id", RoleField::Id),
-    ("longest_life", RoleField::LongestLife),
+    ("max_duration", RoleField::MaxDuration),
 ];
 const DEFAULT_PAGE_SIZE: u32 = 100;
 const LARGEST_PAGE_SIZE: u32 = 1_000;
@@ -308,15 +338,31 @@ mod tests {
     #[test]
     fn a_position_survives_its_token() {
         let position = Position {
-            listing: Listing { fingerprint: *b"12345678" },
+            listing: Listing {
+                fingerprint: *b"12345678",
+            },
             offset: 1_000,
-            snapshot: Snapshot { now: Moment::from_ticks(-5), sequence: 7 },
+            snapshot: Snapshot {
+                now: Moment::from_ticks(-5),
+                sequence: 7,
+            },
         };
         assert_eq!(Position::parse(&position.print()), Some(position));
-        let snapshot = Snapshot { now: Moment::from_ticks(i64::MAX), sequence: 7 };
-        let never = Position { snapshot, ..position };
-        for bad in ["x", "AAAA", &position.print()[1..], &format!("{}AAAA", position.print()), &never.print()]
-        {
+        let snapshot = Snapshot {
+            now: Moment::from_ticks(i64::MAX),
+            sequence: 7,
+        };
+        let never = Position {
+            snapshot,
+            ..position
+        };
+        for bad in [
+            "x",
+            "AAAA",
+            &position.print()[1..],
+            &format!("{}AAAA", position.print()),
+            &never.print(),
+        ] {
             assert_eq!(Position::parse(bad), None, "{bad}");
         }
     }
@@ -332,9 +378,15 @@ mod tests {
     #[test]
     fn a_text_to_compare_with_has_no_nul() {
         let is_taken = |text: &str| {
-            let value = Some(v1::Value { kind: Some(Kind::StringValue(text.to_owned())) });
+            let value = Some(v1::Value {
+                kind: Some(Kind::StringValue(text.to_owned())),
+            });
             let operator = v1::Operator::Ne.into();
-            let ticket = v1::Comparison { field: "justification".to_owned(), operator, value };
+            let ticket = v1::Comparison {
+                field: "justification".to_owned(),
+                operator,
+                value,
+            };
             comparison(ticket, &APPROVAL_FIELDS).is_ok()
         };
         assert!(is_taken("Ticket\u{1} 4711"));

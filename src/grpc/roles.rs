@@ -12,9 +12,9 @@ use crate::domain::id::RoleId;
 use crate::domain::rights;
 use crate::proto::pam::v1::role_service_server::RoleService;
 use crate::proto::pam::v1::{
-    self, CreateRoleRequest, CreateRoleResponse, DeleteRoleRequest, DeleteRoleResponse, GetRoleRequest,
-    GetRoleResponse, ListAllRolesRequest, ListAllRolesResponse, ListRolesRequest, ListRolesResponse,
-    UpdateRoleRequest, UpdateRoleResponse,
+    self, CreateRoleRequest, CreateRoleResponse, DeleteRoleRequest, DeleteRoleResponse,
+    GetRoleRequest, GetRoleResponse, ListAllRolesRequest, ListAllRolesResponse, ListRolesRequest,
+    ListRolesResponse, UpdateRoleRequest, UpdateRoleResponse,
 };
 use crate::service::Checked;
 
@@ -27,12 +27,18 @@ impl RoleService for Grpc {
         let (_, extensions, message) = request.into_parts();
         let caller = administrator(&extensions)?;
         let role = convert::role(message.role, self.service.new_role_id())?;
-        let role = self.service.create_role(&caller, role, &context(&extensions)?).await?;
+        let role = self
+            .service
+            .create_role(&caller, role, &context(&extensions)?)
+            .await?;
         let (role, shortages) = told(role);
         Ok(reply(CreateRoleResponse { role, shortages }))
     }
 
-    async fn get_role(&self, request: Request<GetRoleRequest>) -> Result<Response<GetRoleResponse>, Status> {
+    async fn get_role(
+        &self,
+        request: Request<GetRoleRequest>,
+    ) -> Result<Response<GetRoleResponse>, Status> {
         let (_, extensions, message) = request.into_parts();
         let id = RoleId(uuid(&message.role_id, "role_id")?);
         let role = self.service.role(&*caller(&extensions)?, id).await?;
@@ -79,7 +85,10 @@ impl RoleService for Grpc {
         let (_, extensions, message) = request.into_parts();
         let caller = administrator(&extensions)?;
         let role = convert::revised_role(message.role)?;
-        let role = self.service.update_role(&caller, role, &context(&extensions)?).await?;
+        let role = self
+            .service
+            .update_role(&caller, role, &context(&extensions)?)
+            .await?;
         let (role, shortages) = told(role);
         Ok(reply(UpdateRoleResponse { role, shortages }))
     }
@@ -90,7 +99,9 @@ impl RoleService for Grpc {
     ) -> Result<Response<DeleteRoleResponse>, Status> {
         let (_, extensions, message) = request.into_parts();
         let id = RoleId(uuid(&message.role_id, "role_id")?);
-        self.service.delete_role(&*caller(&extensions)?, id, &context(&extensions)?).await?;
+        self.service
+            .delete_role(&*caller(&extensions)?, id, &context(&extensions)?)
+            .await?;
         Ok(reply(DeleteRoleResponse {}))
     }
 }
@@ -103,5 +114,8 @@ fn administrator(extensions: &Extensions) -> Result<Arc<Caller>, Status> {
 }
 
 fn told(Checked { role, shortages }: Checked) -> (Option<v1::Role>, Vec<v1::Shortage>) {
-    (Some(role.into()), shortages.into_iter().map(v1::Shortage::from).collect())
+    (
+        Some(role.into()),
+        shortages.into_iter().map(v1::Shortage::from).collect(),
+    )
 }

@@ -13,6 +13,8 @@ impl SessionService for Grpc {
         request: Request<GetSessionRequest>,
     ) -> Result<Response<GetSessionResponse>, Status> {
         let caller = caller(request.extensions())?;
-        Ok(reply(GetSessionResponse { session: Some((&*caller).into()) }))
+        Ok(reply(GetSessionResponse {
+            session: Some((&*caller).into()),
+        }))
     }
 }

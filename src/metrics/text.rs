@@ -59,11 +59,25 @@ impl Metrics {
 fn registry(readings: Readings) -> Registry {
     let mut registry = Registry::with_prefix("countersign");
     let tokens = ConstGauge::<u64>::new(readings.tokens_expiring as u64);
-    registry.register("tokens_expiring", "Tokens that are valid and expire within a week", tokens);
-    let Some(census) = readings.census else { return registry };
+    registry.register(
+        "tokens_expiring",
+        "Tokens that are valid and expire within a week",
+        tokens,
+    );
+    let Some(census) = readings.census else {
+        return registry;
+    };
     let counts = [
-        ("pending_approvals", "Elevations whose approval is pending", census.pending),
-        ("active_elevations", "Elevations that are active", census.active),
+        (
+            "pending_approvals",
+            "Elevations whose approval is pending",
+            census.pending,
+        ),
+        (
+            "active_elevations",
+            "Elevations that are active",
+            census.active,
+        ),
     ];
     for (name, help, count) in counts {
         registry.register(name, help, ConstGauge::<u64>::new(count));
@@ -89,7 +103,9 @@ fn registry(readings: Readings) -> Registry {
 /// Gives each family of counters in OpenMetrics text the name of its samples.
 fn with_names_of_samples(text: &str) -> String {
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
-    let counters: HashSet<&str> = types.filter_map(|family| family.strip_suffix(" counter")).collect();
+    let counters: HashSet<&str> = types
+        .filter_map(|family| family.strip_suffix(" counter"))
+        .collect();
     let mut renamed = String::with_capacity(text.len());
     for line in text.lines() {
         let words: Vec<&str> = line.splitn(4, ' ').collect();

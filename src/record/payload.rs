@@ -7,14 +7,15 @@ use crate::domain::account::{self, Group};
 use crate::domain::error::Error;
 use crate::domain::event::{self, ClientRequest, Event, Fact, Opened, Origin, Subject};
 use crate::domain::id::{AccountId, ApprovalId, ElevationId, PrincipalId, RoleId};
-use crate::domain::moment::{Life, Moment};
+use crate::domain::moment::{Moment, Seconds};
 use crate::domain::reason::{self, Pattern};
 use crate::domain::role::{Role, Rules};
 use crate::domain::stages;
 use crate::domain::window::Window;
 use crate::proto::record::v1::{
-    Account, Activated, Actor, ApprovalOpened, Channel, Closed, Decided, EventKind, Expired, Filed, Header,
-    Lapse, Lapsed, Principal, ReasonRule, RoleDeleted, RoleSet, Scheduled, Stage, SubjectKind,
+    Account, Activated, Actor, ApprovalOpened, Channel, Closed, Decided, EventKind, Expired, Filed,
+    Header, Lapse, Lapsed, Principal, ReasonRule, RoleDeleted, RoleSet, Scheduled, Stage,
+    SubjectKind,
 };
 
 /// The kind of an event, and the bytes of its payload.
@@ -26,7 +27,13 @@ pub(super) fn encode(event: &Event) -> (EventKind, Vec<u8>) {
         Fact::Closed => (EventKind::Closed, Closed { by }.encode_to_vec()),
         Fact::Expired => (EventKind::Expired, Expired {}.encode_to_vec()),
         Fact::Filed(fact) => (EventKind::Filed, filed(by, fact).encode_to_vec()),
-        Fact::Lapsed(why) => (EventKind::Lapsed, Lapsed { why: Lapse::from(*why).into() }.encode_to_vec()),
+        Fact::Lapsed(why) => (
+            EventKind::Lapsed,
+            Lapsed {
+                why: Lapse::from(*why).into(),
+            }
+            .encode_to_vec(),
+        ),
         Fact::Rejected(fact) => (EventKind::Rejected, decided(by, fact).encode_to_vec()),
         Fact::RoleCreated(role) => (EventKind::RoleCreated, role_set(by, role).encode_to_vec()),
         Fact::RoleDeleted => (EventKind::RoleDeleted, RoleDeleted { by }.encode_to_vec()),
@@ -48,7 +55,10 @@ pub(super) fn decode(header: &Header, payload: &[u8]) -> Result<Event, Error> {
         EventKind::Closed => (read::<Closed>(payload)?.by, Fact::Closed),
         EventKind::Expired => (None, Fact::Expired),
         EventKind::Filed => read_filed(payload)?,
-        EventKind::Lapsed => (None, Fact::Lapsed(read::<Lapsed>(payload)?.why().try_into()?)),
+        EventKind::Lapsed => (
+            None,
+            Fact::Lapsed(read::<Lapsed>(payload)?.why().try_into()?),
+        ),
         EventKind::Rejected => read_decided(payload, Fact::Rejected)?,
         EventKind::RoleCreated => read_role_set(subject, payload, Fact::RoleCreated)?,
         EventKind::RoleDeleted => (read::<RoleDeleted>(payload)?.by, Fact::RoleDeleted),
@@ -57,7 +67,12 @@ pub(super) fn decode(header: &Header, payload: &[u8]) -> Result<Event, Error> {
         EventKind::Unspecified => return Err(malformed()),
     };
     let by = by.map(event::Actor::try_from).transpose()?;
-    Ok(Event { time: Moment::from_ticks(header.time), subject, by, fact })
+    Ok(Event {
+        time: Moment::from_ticks(header.time),
+        subject,
+        by,
+        fact,
+    })
 }
 
 fn role_set(by: Option<Actor>, role: &Role) -> RoleSet {
@@ -66,13 +81,19 @@ fn role_set(by: Option<Actor>, role: &Role) -> RoleSet {
         by,
         display_name: role.display_name.clone(),
         description: role.description.clone(),
-        longest_life: role.longest_life.seconds(),
+        max_duration: role.max_duration.seconds(),
         candidates: role.candidates.iter().map(Principal::from).collect(),
         stages: role.stages.iter().map(Stage::from).collect(),
         auto_approve_owners: rules.auto_approve_owners,
-        pending_timeout: rules.pending_timeout.map(Life::seconds),
-        available_from: rules.window.map(|window| window.from().to_string()).unwrap_or_default(),
-        available_to: rules.window.map(|window| window.to().to_string()).unwrap_or_default(),
+        pending_timeout: rules.pending_timeout.map(Seconds::seconds),
+        available_from: rules
+            .window
+            .map(|window| window.from().to_string())
+            .unwrap_or_default(),
+        available_to: rules
+            .window
+            .map(|window| window.to().to_string())
+            .unwrap_or_default(),
         justification_rule: reason_rule(&rules.justification),
         decision_reason_rule: reason_rule(&rules.decision_reason),
     }
@@ -80,17 +101,29 @@ fn role_set(by: Option<Actor>, role: &Role) -> RoleSet {
 
 /// What asks for nothing is not written, as in the records that knew no such rule.
 fn reason_rule(rule: &reason::ReasonRule) -> Option<ReasonRule> {
-    let pattern = rule.pattern.as_ref().map_or("", |pattern| pattern.as_str()).to_owned();
+    let pattern = rule
+        .pattern
+        .as_ref()
+        .map_or("", |pattern| pattern.as_str())
+        .to_owned();
     (*rule != reason::ReasonRule::default()).then_some(ReasonRule {
         required: rule.required,
-        shortest: rule.shortest,
+        min_length: rule.min_length,
         pattern,
     })
 }
 
 fn read_reason_rule(rule: Option<ReasonRule>) -> reason::ReasonRule {
-    let ReasonRule { required, shortest, pattern } = rule.unwrap_or_default();
-    reason::ReasonRule { required, shortest, pattern: Pattern::stored(pattern) }
+    let ReasonRule {
+        required,
+        min_length,
+        pattern,
+    } = rule.unwrap_or_default();
+    reason::ReasonRule {
+        required,
+        min_length,
+        pattern: Pattern::stored(pattern),
+    }
 }
 
 fn read_role_set(
@@ -103,12 +136,16 @@ fn read_role_set(
         id: RoleId(subject.id()),
         display_name: set.display_name,
         description: set.description,
-        longest_life: Life::from_seconds(set.longest_life)?,
+        max_duration: Seconds::new(set.max_duration)?,
         candidates: all(set.candidates)?,
-        stages: set.stages.into_iter().map(stages::Stage::try_from).collect::<Result<_, _>>()?,
+        stages: set
+            .stages
+            .into_iter()
+            .map(stages::Stage::try_from)
+            .collect::<Result<_, _>>()?,
         rules: Rules {
             auto_approve_owners: set.auto_approve_owners,
-            pending_timeout: set.pending_timeout.map(Life::from_seconds).transpose()?,
+            pending_timeout: set.pending_timeout.map(Seconds::new).transpose()?,
             window: Window::read(&set.available_from, &set.available_to)?,
             justification: read_reason_rule(set.justification_rule),
             decision_reason: read_reason_rule(set.decision_reason_rule),
@@ -120,7 +157,7 @@ fn read_role_set(
 fn activated(by: Option<Actor>, activated: &event::Activated) -> Activated {
     Activated {
         by,
-        expires_at: activated.expires_at.ticks(),
+        expire_time: activated.expire_time.ticks(),
         role_revision: activated.role_revision,
         requester_via: activated.requester_via.as_ref().map(Principal::from),
     }
@@ -129,9 +166,12 @@ fn activated(by: Option<Actor>, activated: &event::Activated) -> Activated {
 fn read_activated(payload: &[u8]) -> Result<(Option<Actor>, Fact), Error> {
     let activated: Activated = read(payload)?;
     let read = event::Activated {
-        expires_at: Moment::from_ticks(activated.expires_at),
+        expire_time: Moment::from_ticks(activated.expire_time),
         role_revision: activated.role_revision,
-        requester_via: activated.requester_via.map(account::Principal::try_from).transpose()?,
+        requester_via: activated
+            .requester_via
+            .map(account::Principal::try_from)
+            .transpose()?,
     };
     Ok((activated.by, Fact::Activated(read)))
 }
@@ -152,12 +192,18 @@ fn number(stage: usize) -> u32 {
     u32::try_from(stage).unwrap_or(u32::MAX)
 }
 
-fn read_decided(payload: &[u8], fact: fn(event::Decided) -> Fact) -> Result<(Option<Actor>, Fact), Error> {
+fn read_decided(
+    payload: &[u8],
+    fact: fn(event::Decided) -> Fact,
+) -> Result<(Option<Actor>, Fact), Error> {
     let decided: Decided = read(payload)?;
     let read = event::Decided {
         reason: decided.reason,
         role_revision: decided.role_revision,
-        requester_via: decided.requester_via.map(account::Principal::try_from).transpose()?,
+        requester_via: decided
+            .requester_via
+            .map(account::Principal::try_from)
+            .transpose()?,
         stage: usize::try_from(decided.stage).map_err(Error::internal)?,
         open_stage: usize::try_from(decided.open_stage).map_err(Error::internal)?,
     };
@@ -171,12 +217,12 @@ fn filed(by: Option<Actor>, filed: &event::Filed) -> Filed {
         role_revision: filed.role_revision,
         role_display_name: filed.role_display_name.clone(),
         justification: filed.justification.clone(),
-        requested_life: filed.requested_life.seconds(),
-        life: filed.life.seconds(),
-        requested_start: filed.requested_start.ticks(),
+        requested_duration: filed.requested_duration.seconds(),
+        duration: filed.duration.seconds(),
+        requested_start_time: filed.requested_start_time.ticks(),
         approval: filed.approval.map(|opened| ApprovalOpened {
             id: opened.id.0.into_bytes().to_vec(),
-            pending_until: opened.pending_until.ticks(),
+            pending_expire_time: opened.pending_expire_time.ticks(),
         }),
         approved_as: filed.approved_as.as_ref().map(Principal::from),
         client_request: bytes(filed.client_request.map(|request| request.id)),
@@ -187,19 +233,25 @@ fn filed(by: Option<Actor>, filed: &event::Filed) -> Filed {
 fn read_filed(payload: &[u8]) -> Result<(Option<Actor>, Fact), Error> {
     let filed: Filed = read(payload)?;
     let opened = |opened: ApprovalOpened| {
-        let pending_until = Moment::from_ticks(opened.pending_until);
-        Ok::<_, Error>(Opened { id: ApprovalId(uuid(&opened.id)?), pending_until })
+        let pending_expire_time = Moment::from_ticks(opened.pending_expire_time);
+        Ok::<_, Error>(Opened {
+            id: ApprovalId(uuid(&opened.id)?),
+            pending_expire_time,
+        })
     };
     let read = event::Filed {
         role: RoleId(uuid(&filed.role)?),
         role_revision: filed.role_revision,
         role_display_name: filed.role_display_name,
         justification: filed.justification,
-        requested_life: Life::from_seconds(filed.requested_life)?,
-        life: Life::from_seconds(filed.life)?,
-        requested_start: Moment::from_ticks(filed.requested_start),
+        requested_duration: Seconds::new(filed.requested_duration)?,
+        duration: Seconds::new(filed.duration)?,
+        requested_start_time: Moment::from_ticks(filed.requested_start_time),
         approval: filed.approval.map(opened).transpose()?,
-        approved_as: filed.approved_as.map(account::Principal::try_from).transpose()?,
+        approved_as: filed
+            .approved_as
+            .map(account::Principal::try_from)
+            .transpose()?,
         client_request: read_client_request(&filed.client_request, &filed.fingerprint)?,
     };
     Ok((filed.by, Fact::Filed(Box::new(read))))
@@ -213,7 +265,10 @@ fn read_client_request(id: &[u8], fingerprint: &[u8]) -> Result<Option<ClientReq
     if id.is_empty() {
         return Ok(None);
     }
-    Ok(Some(ClientRequest { id: uuid(id)?, fingerprint: uuid(fingerprint)? }))
+    Ok(Some(ClientRequest {
+        id: uuid(id)?,
+        fingerprint: uuid(fingerprint)?,
+    }))
 }
 
 impl From<event::Lapse> for Lapse {
@@ -247,7 +302,10 @@ impl From<&event::Actor> for Actor {
         };
         let account = &actor.account;
         Self {
-            account: Some(Account { id: account.id.0.into_bytes().to_vec(), name: account.name.clone() }),
+            account: Some(Account {
+                id: account.id.0.into_bytes().to_vec(),
+                name: account.name.clone(),
+            }),
             via: actor.via.as_ref().map(Principal::from),
             credential: actor.credential.clone(),
             channel: channel.into(),
@@ -267,10 +325,16 @@ impl TryFrom<Actor> for event::Actor {
         };
         let account = actor.account.ok_or_else(malformed)?;
         Ok(Self {
-            account: account::Account { id: AccountId(uuid(&account.id)?), name: account.name },
+            account: account::Account {
+                id: AccountId(uuid(&account.id)?),
+                name: account.name,
+            },
             via: actor.via.map(account::Principal::try_from).transpose()?,
             credential: actor.credential,
-            origin: Origin { channel, request_id: actor.request_id },
+            origin: Origin {
+                channel,
+                request_id: actor.request_id,
+            },
         })
     }
 }
@@ -281,7 +345,11 @@ impl From<&account::Principal> for Principal {
             account::Principal::Account(account) => (account.name.clone(), false),
             account::Principal::Group(group) => (group.name.clone(), true),
         };
-        Self { id: principal.id().0.into_bytes().to_vec(), name, group }
+        Self {
+            id: principal.id().0.into_bytes().to_vec(),
+            name,
+            group,
+        }
     }
 }
 
@@ -291,16 +359,25 @@ impl TryFrom<Principal> for account::Principal {
     fn try_from(principal: Principal) -> Result<Self, Error> {
         let (id, name) = (uuid(&principal.id)?, principal.name);
         Ok(if principal.group {
-            Self::Group(Group { id: PrincipalId(id), name })
+            Self::Group(Group {
+                id: PrincipalId(id),
+                name,
+            })
         } else {
-            Self::Account(account::Account { id: AccountId(id), name })
+            Self::Account(account::Account {
+                id: AccountId(id),
+                name,
+            })
         })
     }
 }
 
 impl From<&stages::Stage> for Stage {
     fn from(stage: &stages::Stage) -> Self {
-        Self { approvers: stage.approvers.iter().map(Principal::from).collect(), needed: stage.needed }
+        Self {
+            approvers: stage.approvers.iter().map(Principal::from).collect(),
+            required_approvals: stage.required_approvals,
+        }
     }
 }
 
@@ -308,12 +385,18 @@ impl TryFrom<Stage> for stages::Stage {
     type Error = Error;
 
     fn try_from(stage: Stage) -> Result<Self, Error> {
-        Ok(Self { approvers: all(stage.approvers)?, needed: stage.needed })
+        Ok(Self {
+            approvers: all(stage.approvers)?,
+            required_approvals: stage.required_approvals,
+        })
     }
 }
 
 fn all(principals: Vec<Principal>) -> Result<Vec<account::Principal>, Error> {
-    principals.into_iter().map(account::Principal::try_from).collect()
+    principals
+        .into_iter()
+        .map(account::Principal::try_from)
+        .collect()
 }
 
 fn read<M: Message + Default>(payload: &[u8]) -> Result<M, Error> {

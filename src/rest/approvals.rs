@@ -19,7 +19,10 @@ impl Rest {
     /// portal would try to parse (`wire.md` 1, 4).
     pub(super) async fn approve(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
         check_action(request.uri.query())?;
-        let message = ApproveRequest { approval_id: id.to_string(), reason: None };
+        let message = ApproveRequest {
+            approval_id: id.to_string(),
+            reason: None,
+        };
         self.approvals.approve(message_of(request, message)).await?;
         Ok(Response::new(Body::empty()))
     }
@@ -27,7 +30,10 @@ impl Rest {
     /// `POST pamrequeststoapprove(guid'..')/Reject`, which answers as Approve does.
     pub(super) async fn reject(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
         check_action(request.uri.query())?;
-        let message = RejectRequest { approval_id: id.to_string(), reason: None };
+        let message = RejectRequest {
+            approval_id: id.to_string(),
+            reason: None,
+        };
         self.approvals.reject(message_of(request, message)).await?;
         Ok(Response::new(Body::empty()))
     }
@@ -39,7 +45,8 @@ pub(super) struct PendingApprovals;
 #[async_trait]
 impl Set for PendingApprovals {
     const NAME: &'static str = "pamrequeststoapprove";
-    const ABOUT: &'static str = "The requests of others that wait for the caller's decision, oldest first.";
+    const ABOUT: &'static str =
+        "The requests of others that wait for the caller's decision, oldest first.";
     const TYPE: &'static str = "PendingPamRequest";
     // The documented ids are of a complex type, which OData v3 does not allow in a key (`wire.md` A24).
     const KEY: &'static [&'static str] = &["ApprovalId"];
@@ -57,7 +64,14 @@ impl Set for PendingApprovals {
             "The account that asks, without its domain.",
             Edm::String,
             Source::Field("requester.user"),
-            |approval| Cell::text(approval.requester.as_ref().map_or("", |requester| &requester.user)),
+            |approval| {
+                Cell::text(
+                    approval
+                        .requester
+                        .as_ref()
+                        .map_or("", |requester| &requester.user),
+                )
+            },
         ),
         Property::nullable(
             "Justification",
@@ -70,22 +84,22 @@ impl Set for PendingApprovals {
             "RequestedTTL",
             "For how long the role is asked for, in seconds: 1 to 316,224,000. It is held no longer than it allows.",
             Edm::Int64,
-            Source::Field("requested_life"),
-            |approval| Cell::seconds(approval.requested_life),
+            Source::Field("requested_duration"),
+            |approval| Cell::seconds(approval.requested_duration),
         ),
         Property::new(
             "RequestedTime",
             "From when on it is asked for; the moment of filing when nobody said so.",
             Edm::DateTime,
-            Source::Field("requested_start"),
-            |approval| Cell::Moment(approval.requested_start),
+            Source::Field("requested_start_time"),
+            |approval| Cell::Moment(approval.requested_start_time),
         ),
         Property::new(
             "CreationTime",
             "When the request was filed.",
             Edm::DateTime,
-            Source::Field("filed_at"),
-            |approval| Cell::Moment(approval.filed_at),
+            Source::Field("create_time"),
+            |approval| Cell::Moment(approval.create_time),
         ),
         Property::new(
             "FIMRequestID",
@@ -99,7 +113,14 @@ impl Set for PendingApprovals {
             "The id of the account that asks.",
             Edm::Identifier,
             Source::Field("requester.id"),
-            |approval| Cell::identifier(approval.requester.as_ref().map_or("", |requester| &requester.id)),
+            |approval| {
+                Cell::identifier(
+                    approval
+                        .requester
+                        .as_ref()
+                        .map_or("", |requester| &requester.id),
+                )
+            },
         ),
         Property::new(
             "ApprovalObjectID",
@@ -127,7 +148,7 @@ impl Set for PendingApprovals {
     }
 
     fn updated(approval: &Approval) -> Option<Timestamp> {
-        approval.filed_at
+        approval.create_time
     }
 
     async fn page(rest: &Rest, request: &Parts, asked: Asked) -> Result<Page<Approval>, Status> {
@@ -139,7 +160,15 @@ impl Set for PendingApprovals {
             skip: asked.skip,
             include_total_size: asked.include_total_size,
         };
-        let page = rest.approvals.list_approvals(message_of(request, message)).await?.into_inner();
-        Ok(Page { rows: page.approvals, next_page_token: page.next_page_token, total_size: page.total_size })
+        let page = rest
+            .approvals
+            .list_approvals(message_of(request, message))
+            .await?
+            .into_inner();
+        Ok(Page {
+            rows: page.approvals,
+            next_page_token: page.next_page_token,
+            total_size: page.total_size,
+        })
     }
 }

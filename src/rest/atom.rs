@@ -30,7 +30,13 @@ pub(super) struct Feed<'a> {
 
 /// Prints a list.
 pub(super) fn feed(feed: &Feed<'_>, atom: &mut Writer) {
-    let Feed { base, set, count, entities, next } = *feed;
+    let Feed {
+        base,
+        set,
+        count,
+        entities,
+        next,
+    } = *feed;
     atom.open(root("feed", base));
     if let Some(count) = count {
         atom.leaf("m:count", &count.to_string());
@@ -38,8 +44,16 @@ pub(super) fn feed(feed: &Feed<'_>, atom: &mut Writer) {
     atom.leaf("id", &format!("{base}{set}"));
     atom.leaf(XmlEvent::start_element("title").attr("type", "text"), set);
     let changes = entities.iter().filter_map(|entity| entity.updated);
-    updated(changes.max_by_key(|change| (change.seconds, change.nanos)), atom);
-    atom.empty(XmlEvent::start_element("link").attr("rel", "self").attr("title", set).attr("href", set));
+    updated(
+        changes.max_by_key(|change| (change.seconds, change.nanos)),
+        atom,
+    );
+    atom.empty(
+        XmlEvent::start_element("link")
+            .attr("rel", "self")
+            .attr("title", set)
+            .attr("href", set),
+    );
     if entities.is_empty() {
         author(atom);
     }
@@ -49,7 +63,11 @@ pub(super) fn feed(feed: &Feed<'_>, atom: &mut Writer) {
         atom.close();
     }
     if let Some(next) = next {
-        atom.empty(XmlEvent::start_element("link").attr("rel", "next").attr("href", next));
+        atom.empty(
+            XmlEvent::start_element("link")
+                .attr("rel", "next")
+                .attr("href", next),
+        );
     }
     atom.close();
 }
@@ -63,7 +81,9 @@ pub(super) fn entry(entity: &Entity<'_>, base: &str, atom: &mut Writer) {
 
 /// Prints the names of the sets.
 pub(super) fn service_document(base: &str, atom: &mut Writer) {
-    let service = XmlEvent::start_element("service").default_ns(PUBLISHING).ns("atom", ATOM);
+    let service = XmlEvent::start_element("service")
+        .default_ns(PUBLISHING)
+        .ns("atom", ATOM);
     atom.open(service.attr("xml:base", base));
     atom.open(XmlEvent::start_element("workspace"));
     atom.leaf("atom:title", "Default");
@@ -80,12 +100,18 @@ pub(super) fn service_document(base: &str, atom: &mut Writer) {
 pub(super) fn error(code: &str, message: &str, atom: &mut Writer) {
     atom.open(XmlEvent::start_element("m:error").ns("m", METADATA));
     atom.leaf("m:code", code);
-    atom.leaf(XmlEvent::start_element("m:message").attr("xml:lang", "en-US"), message);
+    atom.leaf(
+        XmlEvent::start_element("m:message").attr("xml:lang", "en-US"),
+        message,
+    );
     atom.close();
 }
 
 fn root<'a>(name: &'a str, base: &'a str) -> StartElementBuilder<'a> {
-    let root = XmlEvent::start_element(name).default_ns(ATOM).ns("d", DATA).ns("m", METADATA);
+    let root = XmlEvent::start_element(name)
+        .default_ns(ATOM)
+        .ns("d", DATA)
+        .ns("m", METADATA);
     root.attr("xml:base", base)
 }
 
@@ -93,12 +119,21 @@ fn root<'a>(name: &'a str, base: &'a str) -> StartElementBuilder<'a> {
 fn inside(entity: &Entity<'_>, base: &str, atom: &mut Writer) {
     atom.leaf("id", &entity.id);
     let kind = format!("{NAMESPACE}.{}", entity.kind);
-    atom.empty(XmlEvent::start_element("category").attr("term", &kind).attr("scheme", SCHEME));
+    atom.empty(
+        XmlEvent::start_element("category")
+            .attr("term", &kind)
+            .attr("scheme", SCHEME),
+    );
     if let Some(address) = &entity.address {
-        let edit = XmlEvent::start_element("link").attr("rel", "edit").attr("title", entity.kind);
+        let edit = XmlEvent::start_element("link")
+            .attr("rel", "edit")
+            .attr("title", entity.kind);
         atom.empty(edit.attr("href", address));
         if entity.format == Format::Atom(Version::Three) {
-            entity.actions.iter().for_each(|name| action(name, base, address, atom));
+            entity
+                .actions
+                .iter()
+                .for_each(|name| action(name, base, address, atom));
         }
     }
     atom.empty(XmlEvent::start_element("title"));
@@ -106,7 +141,10 @@ fn inside(entity: &Entity<'_>, base: &str, atom: &mut Writer) {
     author(atom);
     atom.open(XmlEvent::start_element("content").attr("type", "application/xml"));
     atom.open(XmlEvent::start_element("m:properties"));
-    entity.cells.iter().for_each(|(column, cell)| property(*column, cell, atom));
+    entity
+        .cells
+        .iter()
+        .for_each(|(column, cell)| property(*column, cell, atom));
     atom.close();
     atom.close();
 }
@@ -141,7 +179,10 @@ fn property(column: Column, cell: &Cell<'_>, atom: &mut Writer) {
         Cell::Boolean(value) => atom.leaf(property, if *value { "true" } else { "false" }),
         Cell::Identifier(id) => {
             atom.open(property);
-            atom.leaf(XmlEvent::start_element("d:Value").attr("m:type", Edm::Guid.name()), id);
+            atom.leaf(
+                XmlEvent::start_element("d:Value").attr("m:type", Edm::Guid.name()),
+                id,
+            );
             atom.close();
         }
         Cell::Moment(time) => atom.leaf(property, &utc(*time)),

@@ -35,9 +35,14 @@ impl Written {
     ///
     /// If the body is compressed, or in a media type or charset that is not read. The message names what is allowed.
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, Error> {
-        let is_plain =
-            |coding: &str| coding.trim().is_empty() || coding.trim().eq_ignore_ascii_case("identity");
-        if !only(headers, &CONTENT_ENCODING)?.unwrap_or_default().split(',').all(is_plain) {
+        let is_plain = |coding: &str| {
+            coding.trim().is_empty() || coding.trim().eq_ignore_ascii_case("identity")
+        };
+        if !only(headers, &CONTENT_ENCODING)?
+            .unwrap_or_default()
+            .split(',')
+            .all(is_plain)
+        {
             return Err(Error::invalid(COMPRESSED));
         }
         let content_type = only(headers, &CONTENT_TYPE)?.unwrap_or(FORM);
@@ -48,7 +53,10 @@ impl Written {
             Some(name) if name.eq_ignore_ascii_case(FORM) => Media::Form,
             _ => return Err(Error::invalid(OTHER_MEDIA)),
         };
-        Ok(Self { media, charset: charset(parts)? })
+        Ok(Self {
+            media,
+            charset: charset(parts)?,
+        })
     }
 
     /// Returns the names and values of a form.
@@ -99,7 +107,9 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>
     match (values.next().map(|value| value.to_str()), values.next()) {
         (None, _) => Ok(None),
         (Some(Ok(value)), None) => Ok(Some(value)),
-        _ => Err(Error::invalid("Content-Type and Content-Encoding must each be given once, in ASCII.")),
+        _ => Err(Error::invalid(
+            "Content-Type and Content-Encoding must each be given once, in ASCII.",
+        )),
     }
 }
 
@@ -107,7 +117,12 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>
 fn charset<'a>(parameters: impl Iterator<Item = &'a str>) -> Result<Option<Charset>, Error> {
     let pairs = parameters.filter_map(|parameter| parameter.split_once('='));
     let mut labels = pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
-    match (labels.next().map(|(_, label)| label.trim().trim_matches('"')), labels.next()) {
+    match (
+        labels
+            .next()
+            .map(|(_, label)| label.trim().trim_matches('"')),
+        labels.next(),
+    ) {
         (None, _) => Ok(None),
         (Some(label), None) => match Charset::of(label) {
             Some(charset) => Ok(Some(charset)),
@@ -132,21 +147,36 @@ mod tests {
     use super::*;
 
     fn written(lines: &[(HeaderName, &str)]) -> Result<Written, Error> {
-        Written::of(&lines.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect())
+        Written::of(
+            &lines
+                .iter()
+                .map(|(name, value)| (name.clone(), value.parse().unwrap()))
+                .collect(),
+        )
     }
 
     #[test]
     fn bodies_are_json_or_forms() {
         for (content_type, media) in [
             (FORM, Media::Form),
-            ("application/x-www-form-urlencoded; charset=UTF-8", Media::Form),
-            ("Application/X-WWW-Form-URLEncoded;charset=\"iso-8859-1\"", Media::Form),
+            (
+                "application/x-www-form-urlencoded; charset=UTF-8",
+                Media::Form,
+            ),
+            (
+                "Application/X-WWW-Form-URLEncoded;charset=\"iso-8859-1\"",
+                Media::Form,
+            ),
             ("application/atom+xml;type=entry", Media::Atom),
             (JSON, Media::Json),
             ("application/json;odata=verbose;charset=utf-8", Media::Json),
             ("APPLICATION/JSON ; Charset = Windows-1252;", Media::Json),
         ] {
-            assert_eq!(written(&[(CONTENT_TYPE, content_type)]).unwrap().media, media, "{content_type}");
+            assert_eq!(
+                written(&[(CONTENT_TYPE, content_type)]).unwrap().media,
+                media,
+                "{content_type}"
+            );
         }
         assert_eq!(written(&[]).unwrap().media, Media::Form);
         let identity = [(CONTENT_TYPE, JSON), (CONTENT_ENCODING, "Identity")];
@@ -160,17 +190,39 @@ mod tests {
             (&[(CONTENT_TYPE, "multipart/form-data; boundary=x")], FORM),
             (&[(CONTENT_TYPE, "application/jsonp")], JSON),
             (&[(CONTENT_TYPE, "")], FORM),
-            (&[(CONTENT_TYPE, JSON), (CONTENT_ENCODING, "gzip")], "identity"),
-            (&[(CONTENT_TYPE, FORM), (CONTENT_ENCODING, "identity, br")], FORM),
-            (&[(CONTENT_TYPE, "application/json; charset=utf-16")], "utf-8"),
-            (&[(CONTENT_TYPE, "application/json; charset=klingon")], "utf-8"),
+            (
+                &[(CONTENT_TYPE, JSON), (CONTENT_ENCODING, "gzip")],
+                "identity",
+            ),
+            (
+                &[(CONTENT_TYPE, FORM), (CONTENT_ENCODING, "identity, br")],
+                FORM,
+            ),
+            (
+                &[(CONTENT_TYPE, "application/json; charset=utf-16")],
+                "utf-8",
+            ),
+            (
+                &[(CONTENT_TYPE, "application/json; charset=klingon")],
+                "utf-8",
+            ),
             (&[(CONTENT_TYPE, "application/json; charset=")], "utf-8"),
-            (&[(CONTENT_TYPE, "application/json; charset=utf-8; charset=latin1")], "one charset"),
+            (
+                &[(
+                    CONTENT_TYPE,
+                    "application/json; charset=utf-8; charset=latin1",
+                )],
+                "one charset",
+            ),
             (&[(CONTENT_TYPE, JSON), (CONTENT_TYPE, FORM)], "once"),
             (&[(CONTENT_TYPE, "application/json; charset=é")], "ASCII"),
         ] {
             let error = written(lines).unwrap_err();
-            assert!(error.message.contains(words), "{lines:?}: {}", error.message);
+            assert!(
+                error.message.contains(words),
+                "{lines:?}: {}",
+                error.message
+            );
         }
     }
 }

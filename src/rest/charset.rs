@@ -24,7 +24,10 @@ enum Range {
 
 impl Charset {
     /// The charset of queries, paths, and bodies that declare none.
-    pub(super) const UTF_8: Self = Self { encoding: UTF_8, range: Range::All };
+    pub(super) const UTF_8: Self = Self {
+        encoding: UTF_8,
+        range: Range::All,
+    };
 
     /// Returns the charset of a label, in any case; `None` if it is unknown or does not contain ASCII.
     pub(super) fn of(label: &str) -> Option<Self> {
@@ -35,7 +38,8 @@ impl Charset {
             Some(number) if !label.contains(number) => Range::Iso,
             _ => Range::All,
         };
-        (encoding.is_ascii_compatible() && encoding != X_USER_DEFINED).then_some(Self { encoding, range })
+        (encoding.is_ascii_compatible() && encoding != X_USER_DEFINED)
+            .then_some(Self { encoding, range })
     }
 
     /// Decodes bytes without a byte order mark; `None` if they are malformed in this charset.
@@ -45,12 +49,17 @@ impl Charset {
             Range::Ascii => bytes.is_ascii(),
             Range::Iso => !bytes.iter().any(|byte| (0x80..=0x9f).contains(byte)),
         };
-        self.encoding.decode_without_bom_handling_and_without_replacement(bytes).filter(|_| fits)
+        self.encoding
+            .decode_without_bom_handling_and_without_replacement(bytes)
+            .filter(|_| fits)
     }
 
     /// Returns the bytes after a byte order mark of UTF-8, if this is UTF-8.
     pub(super) fn without_mark(self, bytes: &[u8]) -> &[u8] {
-        bytes.strip_prefix(b"\xef\xbb\xbf").filter(|_| self.encoding == UTF_8).unwrap_or(bytes)
+        bytes
+            .strip_prefix(b"\xef\xbb\xbf")
+            .filter(|_| self.encoding == UTF_8)
+            .unwrap_or(bytes)
     }
 }
 
@@ -124,6 +133,9 @@ mod tests {
         let marked = b"\xef\xbb\xbf{}";
         assert_eq!(Charset::UTF_8.without_mark(marked), b"{}");
         assert_eq!(Charset::UTF_8.without_mark(b"{}"), b"{}");
-        assert_eq!(Charset::of("windows-1252").unwrap().without_mark(marked), marked);
+        assert_eq!(
+            Charset::of("windows-1252").unwrap().without_mark(marked),
+            marked
+        );
     }
 }

@@ -25,14 +25,20 @@ impl Cors {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
         let headers = response.headers_mut();
-        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD, POST, OPTIONS"));
+        headers.insert(
+            ACCESS_CONTROL_ALLOW_METHODS,
+            HeaderValue::from_static("GET, HEAD, POST, OPTIONS"),
+        );
         headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
         response
     }
 
     /// The origin of a request, when it may call.
     pub fn allowed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
-        headers.get(ORIGIN).filter(|origin| self.allowed_origins.contains(origin)).cloned()
+        headers
+            .get(ORIGIN)
+            .filter(|origin| self.allowed_origins.contains(origin))
+            .cloned()
     }
 
     /// Whether a page that may not call has made a browser send this, to change something: the browser adds the caller's
@@ -42,7 +48,10 @@ impl Cors {
         if request.method().is_safe() || self.allowed(headers).is_some() {
             return false;
         }
-        match (headers.get(ORIGIN), headers.get(&SEC_FETCH_SITE).map(HeaderValue::as_bytes)) {
+        match (
+            headers.get(ORIGIN),
+            headers.get(&SEC_FETCH_SITE).map(HeaderValue::as_bytes),
+        ) {
             (Some(origin), _) => {
                 let told = request.extensions().get();
                 !is_of(origin, called(request.uri(), headers, told).as_ref())
@@ -59,16 +68,27 @@ impl Cors {
         headers.append(VARY, HeaderValue::from_static("Origin"));
         if let Some(origin) = origin {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-            headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(ALLOWED_HEADERS));
+            headers.insert(
+                ACCESS_CONTROL_ALLOW_CREDENTIALS,
+                HeaderValue::from_static("true"),
+            );
+            headers.insert(
+                ACCESS_CONTROL_ALLOW_HEADERS,
+                HeaderValue::from_static(ALLOWED_HEADERS),
+            );
         }
     }
 }
 
 /// Whether an origin is the server's own, by the host; a proxy in front may have changed the scheme.
 fn is_of(origin: &HeaderValue, called: Option<&Authority>) -> bool {
-    let host = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
-    host.zip(called).is_some_and(|(host, called)| called.as_str().eq_ignore_ascii_case(host))
+    let host = origin
+        .to_str()
+        .ok()
+        .and_then(|origin| origin.split_once("://"))
+        .map(|(_, host)| host);
+    host.zip(called)
+        .is_some_and(|(host, called)| called.as_str().eq_ignore_ascii_case(host))
 }
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");

@@ -30,7 +30,10 @@ impl Rest {
         let base = base_url(request)?;
         let body = collected(body).await?;
         let message = message(Fields::read(request, &body)?, &self.zone)?;
-        let elevation = self.elevations.create_elevation(message_of(request, message)).await?;
+        let elevation = self
+            .elevations
+            .create_elevation(message_of(request, message))
+            .await?;
         let elevation = elevation.into_inner().elevation.unwrap_or_default();
         let location = format!("{base}pamrequests(guid'{}')", elevation.id);
         let location = HeaderValue::try_from(location).map_err(Error::internal)?;
@@ -39,11 +42,17 @@ impl Rest {
             no_content()
         } else {
             let created = self.created(&elevation, &base, format);
-            answer(StatusCode::CREATED, format, &Single::of::<Requests>(&base, created))
+            answer(
+                StatusCode::CREATED,
+                format,
+                &Single::of::<Requests>(&base, created),
+            )
         };
         // OData wants it where there is no body. The documented answers in JSON do without it.
         if response.status() == StatusCode::NO_CONTENT || matches!(format, Format::Atom(_)) {
-            response.headers_mut().insert(DATA_SERVICE_ID, location.clone());
+            response
+                .headers_mut()
+                .insert(DATA_SERVICE_ID, location.clone());
         }
         response.headers_mut().insert(LOCATION, location);
         Ok(response)
@@ -59,7 +68,9 @@ impl Rest {
                 (CREATION_TIME, Cell::Moment(time)) => {
                     *cell = Cell::Text(Some(local_time(*time, &self.zone).into()))
                 }
-                (REQUESTED_TIME, Cell::Moment(time)) => *cell = Cell::Text(Some(precise_utc(*time).into())),
+                (REQUESTED_TIME, Cell::Moment(time)) => {
+                    *cell = Cell::Text(Some(precise_utc(*time).into()))
+                }
                 _ => {}
             }
         }
@@ -69,14 +80,17 @@ impl Rest {
 
 /// The message that the fields of a creation ask for.
 fn message(mut fields: Fields, zone: &TimeZone) -> Result<CreateElevationRequest, Error> {
-    let ttl = given(fields.take(fields::REQUESTED_TTL)).map(|ttl| seconds(&ttl)).transpose()?;
-    let start =
-        given(fields.take(fields::REQUESTED_TIME)).map(|time| requested_time(&time, zone)).transpose()?;
+    let ttl = given(fields.take(fields::REQUESTED_TTL))
+        .map(|ttl| seconds(&ttl))
+        .transpose()?;
+    let start = given(fields.take(fields::REQUESTED_TIME))
+        .map(|time| requested_time(&time, zone))
+        .transpose()?;
     Ok(CreateElevationRequest {
         role_id: role_id(given(fields.take(fields::ROLE_ID)))?,
-        life: ttl.map(|seconds| Duration { seconds, nanos: 0 }),
+        duration: ttl.map(|seconds| Duration { seconds, nanos: 0 }),
         justification: fields.take(fields::JUSTIFICATION),
-        requested_start: start.map(Timestamp::from),
+        requested_start_time: start.map(Timestamp::from),
         ..CreateElevationRequest::default()
     })
 }
@@ -85,7 +99,9 @@ fn message(mut fields: Fields, zone: &TimeZone) -> Result<CreateElevationRequest
 fn role_id(text: Option<String>) -> Result<String, Error> {
     match text {
         Some(text) if guid(&text).is_some() => Ok(text),
-        Some(_) => Err(Error::invalid("RoleId must be a GUID with its hyphens.").in_field(fields::ROLE_ID)),
+        Some(_) => {
+            Err(Error::invalid("RoleId must be a GUID with its hyphens.").in_field(fields::ROLE_ID))
+        }
         None => Err(Error::invalid(NO_ROLE).in_field(fields::ROLE_ID)),
     }
 }
@@ -97,34 +113,49 @@ fn given(text: Option<String>) -> Option<String> {
 
 /// Whole seconds of a TTL that a portal computed in floating point: cut off, but what is more than nothing never becomes
 /// 0, which would give the role up (`wire.md` A5).
-#[expect(clippy::cast_possible_truncation, reason = "the range is checked, and the fraction is to go")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the range is checked, and the fraction is to go"
+)]
 fn seconds(ttl: &str) -> Result<i64, Error> {
     let mantissa = ttl.split(['e', 'E']).next().unwrap_or_default();
     let is_nothing = !mantissa.contains(|digit: char| ('1'..='9').contains(&digit));
     match ttl.trim().parse::<f64>() {
         Ok(ttl) if (0.0..1.0).contains(&ttl) && !is_nothing => Ok(1),
         Ok(ttl) if (0.0..=LONGEST_TTL).contains(&ttl) => Ok(ttl as i64),
-        _ => Err(Error::invalid("RequestedTTL is a number of seconds, 0 or more.").in_field("RequestedTTL")),
+        _ => Err(
+            Error::invalid("RequestedTTL is a number of seconds, 0 or more.")
+                .in_field("RequestedTTL"),
+        ),
     }
 }
 
 /// Whether the client asks for an answer without a body, in OData's or in RFC 7240's words.
 fn wants_no_content(request: &Parts) -> bool {
-    let preferences = request.headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok());
-    let mut preferences = preferences.flat_map(|value| value.split(',')).map(str::trim);
+    let preferences = request
+        .headers
+        .get_all(PREFER)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let mut preferences = preferences
+        .flat_map(|value| value.split(','))
+        .map(str::trim);
     preferences.any(|preference| ["return-no-content", "return=minimal"].contains(&preference))
 }
 
 fn no_content() -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
-    response.headers_mut().insert(PREFERENCE_APPLIED, HeaderValue::from_static("return-no-content"));
+    response.headers_mut().insert(
+        PREFERENCE_APPLIED,
+        HeaderValue::from_static("return-no-content"),
+    );
     response
 }
 
 const NO_ROLE: &str = "RoleId is required, in the query or in a body whose Content-Type is application/json, \
                        application/x-www-form-urlencoded or application/atom+xml.";
-/// More seconds than any life has; what is in between is refused where lives are known.
+/// More seconds than any duration has; what is in between is refused where lives are known.
 const LONGEST_TTL: f64 = 1e12;
 const DATA_SERVICE_ID: HeaderName = HeaderName::from_static("dataserviceid");
 const PREFER: HeaderName = HeaderName::from_static("prefer");

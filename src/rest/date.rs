@@ -31,7 +31,10 @@ use crate::status::Error;
 /// If it cannot be read, or is no [`Moment`].
 pub(super) fn requested_time(text: &str, zone: &TimeZone) -> Result<Moment, Error> {
     let text = text.trim();
-    let moment = match text.strip_prefix("/Date(").and_then(|text| text.strip_suffix(")/")) {
+    let moment = match text
+        .strip_prefix("/Date(")
+        .and_then(|text| text.strip_suffix(")/"))
+    {
         Some(milliseconds) => Moment::try_from(counted(milliseconds).ok_or_else(unreadable)?),
         None => match written(&mut Reader(text)).ok_or_else(unreadable)? {
             (time, Some(offset)) => Moment::with_offset(time, offset),
@@ -57,7 +60,8 @@ fn counted(text: &str) -> Option<Timestamp> {
     let milliseconds: i64 = reader.digits(1..=15)?.parse().ok()?;
     if !reader.0.is_empty() {
         let sign = reader.sign()?;
-        offset(sign, reader.digits(4..=4)?, "").filter(|offset| offset.seconds().abs() <= 14 * 3_600)?;
+        offset(sign, reader.digits(4..=4)?, "")
+            .filter(|offset| offset.seconds().abs() <= 14 * 3_600)?;
     }
     reader.end()?;
     Timestamp::from_millisecond(sign * milliseconds).ok()
@@ -70,12 +74,20 @@ fn written(reader: &mut Reader<'_>) -> Option<(DateTime, Option<Offset>)> {
     if reader.0.is_empty() {
         return Some((date.to_datetime(Time::midnight()), None));
     }
-    let is_apart = if is_iso { reader.skip(['T', 't']) || reader.gap() } else { reader.gap() };
+    let is_apart = if is_iso {
+        reader.skip(['T', 't']) || reader.gap()
+    } else {
+        reader.gap()
+    };
     if !is_apart {
         return None;
     }
     let time = date.to_datetime(time(reader)?);
-    let offset = if reader.0.is_empty() { None } else { Some(zone_of(reader)?) };
+    let offset = if reader.0.is_empty() {
+        None
+    } else {
+        Some(zone_of(reader)?)
+    };
     reader.end()?;
     Some((time, offset))
 }
@@ -105,7 +117,11 @@ fn numbered<'a>(reader: &mut Reader<'a>, first: &'a str) -> Option<Date> {
     if let Some(month) = named.month_after_gap() {
         *reader = named;
         let last = after_gap(reader)?;
-        return if first.len() == 4 { date_of(first, month, last) } else { date_of(last, month, first) };
+        return if first.len() == 4 {
+            date_of(first, month, last)
+        } else {
+            date_of(last, month, first)
+        };
     }
     let separator = reader.one_of(['-', '/'])?;
     let second = reader.digits(1..=2)?;
@@ -121,7 +137,11 @@ fn numbered<'a>(reader: &mut Reader<'a>, first: &'a str) -> Option<Date> {
 }
 
 fn after_gap<'a>(reader: &mut Reader<'a>) -> Option<&'a str> {
-    if reader.part_gap() { reader.digits(1..=4) } else { None }
+    if reader.part_gap() {
+        reader.digits(1..=4)
+    } else {
+        None
+    }
 }
 
 fn date_of(year: &str, month: i8, day: &str) -> Option<Date> {
@@ -134,10 +154,23 @@ fn date_of(year: &str, month: i8, day: &str) -> Option<Date> {
 
 fn time(reader: &mut Reader<'_>) -> Option<Time> {
     let hour = reader.number()?;
-    let minute = if reader.skip([':']) { Some(reader.number()?) } else { None };
-    let second = if minute.is_some() && reader.skip([':']) { Some(reader.number()?) } else { None };
-    let nanosecond = if second.is_some() && reader.skip(['.']) { fraction(reader)? } else { 0 };
-    let (minute, second, has_minutes) = (minute.unwrap_or(0), second.unwrap_or(0), minute.is_some());
+    let minute = if reader.skip([':']) {
+        Some(reader.number()?)
+    } else {
+        None
+    };
+    let second = if minute.is_some() && reader.skip([':']) {
+        Some(reader.number()?)
+    } else {
+        None
+    };
+    let nanosecond = if second.is_some() && reader.skip(['.']) {
+        fraction(reader)?
+    } else {
+        0
+    };
+    let (minute, second, has_minutes) =
+        (minute.unwrap_or(0), second.unwrap_or(0), minute.is_some());
     match half(reader) {
         Some(half) if (1..=12).contains(&hour) => {
             Time::new(hour % 12 + half, minute, second, nanosecond).ok()
@@ -170,7 +203,11 @@ fn zone_of(reader: &mut Reader<'_>) -> Option<Offset> {
     }
     let sign = reader.sign();
     let hours = reader.digits(1..=4)?;
-    let minutes = if reader.skip([':']) { reader.digits(2..=2)? } else { "" };
+    let minutes = if reader.skip([':']) {
+        reader.digits(2..=2)?
+    } else {
+        ""
+    };
     match sign {
         Some(sign) => offset(sign, hours, minutes),
         None if is_apart && hours.len() == 2 && minutes.len() == 2 => offset(1, hours, minutes),
@@ -188,7 +225,11 @@ fn offset(sign: i32, hours: &str, minutes: &str) -> Option<Offset> {
     };
     let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
     let seconds = hours * 3_600 + minutes * 60;
-    if minutes < 60 { Offset::from_seconds(sign * seconds).ok() } else { None }
+    if minutes < 60 {
+        Offset::from_seconds(sign * seconds).ok()
+    } else {
+        None
+    }
 }
 
 /// The part of a text that is not read yet.
@@ -198,7 +239,10 @@ struct Reader<'a>(&'a str);
 impl<'a> Reader<'a> {
     /// Reads all digits, if their number is allowed.
     fn digits(&mut self, length: std::ops::RangeInclusive<usize>) -> Option<&'a str> {
-        let end = self.0.find(|character: char| !character.is_ascii_digit()).unwrap_or(self.0.len());
+        let end = self
+            .0
+            .find(|character: char| !character.is_ascii_digit())
+            .unwrap_or(self.0.len());
         let (digits, rest) = self.0.split_at(end);
         self.0 = rest;
         Some(digits).filter(|digits| length.contains(&digits.len()))
@@ -206,7 +250,10 @@ impl<'a> Reader<'a> {
 
     /// Reads a whole word, or its first three letters, in any case; returns its place among the words, from 1.
     fn name(&mut self, words: &[&str]) -> Option<i8> {
-        let end = self.0.find(|character: char| !character.is_ascii_alphabetic()).unwrap_or(self.0.len());
+        let end = self
+            .0
+            .find(|character: char| !character.is_ascii_alphabetic())
+            .unwrap_or(self.0.len());
         let (word, rest) = self.0.split_at(end);
         let place = words.iter().position(|known| {
             let short = known.get(..3).unwrap_or(known);
@@ -217,7 +264,11 @@ impl<'a> Reader<'a> {
     }
 
     fn month_after_gap(&mut self) -> Option<i8> {
-        if self.part_gap() { self.name(&MONTHS) } else { None }
+        if self.part_gap() {
+            self.name(&MONTHS)
+        } else {
+            None
+        }
     }
 
     /// Reads a number of one or two digits.
@@ -226,11 +277,16 @@ impl<'a> Reader<'a> {
     }
 
     fn sign(&mut self) -> Option<i32> {
-        self.one_of(['+', '-']).map(|sign| if sign == '-' { -1 } else { 1 })
+        self.one_of(['+', '-'])
+            .map(|sign| if sign == '-' { -1 } else { 1 })
     }
 
     fn one_of<const N: usize>(&mut self, characters: [char; N]) -> Option<char> {
-        let first = self.0.chars().next().filter(|first| characters.contains(first))?;
+        let first = self
+            .0
+            .chars()
+            .next()
+            .filter(|first| characters.contains(first))?;
         self.0 = &self.0[first.len_utf8()..];
         Some(first)
     }
@@ -279,7 +335,15 @@ const MONTHS: [&str; 12] = [
     "November",
     "December",
 ];
-const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+const WEEKDAYS: [&str; 7] = [
+    "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+];
 
 #[cfg(test)]
 mod tests {
@@ -287,7 +351,9 @@ mod tests {
 
     /// The moment that a text is read as, by a server in Berlin.
     fn read(text: &str) -> Option<String> {
-        requested_time(text, &TimeZone::get("Europe/Berlin").unwrap()).ok().map(|moment| moment.to_string())
+        requested_time(text, &TimeZone::get("Europe/Berlin").unwrap())
+            .ok()
+            .map(|moment| moment.to_string())
     }
 
     #[test]

@@ -44,13 +44,17 @@ impl Entity<'_> {
             let address = self.address.as_deref();
             object.serialize_entry(
                 "__metadata",
-                &Metadata { id: address, uri: address, kind: Kind(self.kind) },
+                &Metadata {
+                    id: address,
+                    uri: address,
+                    kind: Kind(self.kind),
+                },
             )?;
         }
         let cells = self.cells.iter();
-        cells
-            .into_iter()
-            .try_for_each(|(column, cell)| object.serialize_entry(column.name, &Value(cell, self.format)))
+        cells.into_iter().try_for_each(|(column, cell)| {
+            object.serialize_entry(column.name, &Value(cell, self.format))
+        })
     }
 }
 
@@ -94,7 +98,14 @@ impl Serialize for Value<'_> {
                 let mut object = serializer.serialize_map(None)?;
                 if format.is_verbose() {
                     let kind = Kind(IDENTIFIER);
-                    object.serialize_entry("__metadata", &Metadata { id: None, uri: None, kind })?;
+                    object.serialize_entry(
+                        "__metadata",
+                        &Metadata {
+                            id: None,
+                            uri: None,
+                            kind,
+                        },
+                    )?;
                 }
                 object.serialize_entry("Value", id)?;
                 object.end()
@@ -121,9 +132,9 @@ fn milliseconds(moment: Option<Timestamp>) -> Box<RawValue> {
 
 /// A time of day such as `08:00` on the first day there is; midnight when there is none (`wire.md` B19).
 fn time_of_day(text: &str) -> jiff::Timestamp {
-    let minutes = text
-        .split_once(':')
-        .and_then(|(hours, minutes)| Some(hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?));
+    let minutes = text.split_once(':').and_then(|(hours, minutes)| {
+        Some(hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?)
+    });
     let minutes = jiff::SignedDuration::from_mins(minutes.unwrap_or_default());
     FIRST_MOMENT.checked_add(minutes).unwrap_or(FIRST_MOMENT)
 }
@@ -160,8 +171,13 @@ pub(super) fn base_url(request: &Parts) -> Result<String, Error> {
 /// The host that the client called: as a trusted proxy told, else as the request names it.
 pub(super) fn called(uri: &Uri, headers: &HeaderMap, told: Option<&Address>) -> Option<Authority> {
     let mut hosts = headers.get_all(http::header::HOST).iter();
-    let host = hosts.next().filter(|_| hosts.next().is_none()).and_then(|host| host.to_str().ok());
-    let authority = told.and_then(|told| told.authority.clone()).or_else(|| uri.authority().cloned());
+    let host = hosts
+        .next()
+        .filter(|_| hosts.next().is_none())
+        .and_then(|host| host.to_str().ok());
+    let authority = told
+        .and_then(|told| told.authority.clone())
+        .or_else(|| uri.authority().cloned());
     let authority = authority.or_else(|| host.and_then(|host| host.parse().ok()));
     authority.filter(|authority| !authority.as_str().contains('@'))
 }
@@ -198,32 +214,52 @@ pub(super) fn answer<D: Document>(status: StatusCode, format: Format, document: 
 fn json(document: &impl Serialize) -> Vec<u8> {
     let mut text = Vec::new();
     document
-        .serialize(&mut serde_json::Serializer::with_formatter(&mut text, Ascii))
+        .serialize(&mut serde_json::Serializer::with_formatter(
+            &mut text, Ascii,
+        ))
         .expect("documents are plain structs, which always print as JSON");
     text
 }
 
 /// A moment as lists print it: UTC, milliseconds, trailing zeros left out; year 1 when there is none.
 pub(super) fn utc(time: Option<Timestamp>) -> String {
-    let Some(time) = readable(time) else { return MIN_VALUE.to_owned() };
+    let Some(time) = readable(time) else {
+        return MIN_VALUE.to_owned();
+    };
     let text = time.strftime("%Y-%m-%dT%H:%M:%S").to_string();
     match nanoseconds(time) / 1_000_000 {
         0 => text + "Z",
-        milliseconds => format!("{text}.{}Z", format!("{milliseconds:03}").trim_end_matches('0')),
+        milliseconds => format!(
+            "{text}.{}Z",
+            format!("{milliseconds:03}").trim_end_matches('0')
+        ),
     }
 }
 
 /// A moment as the answer to a creation prints it: UTC with up to seven digits (`wire.md` B36).
 pub(super) fn precise_utc(time: Option<Timestamp>) -> String {
-    let Some(time) = readable(time) else { return MIN_VALUE.to_owned() };
-    format!("{}{}Z", time.strftime("%Y-%m-%dT%H:%M:%S"), seven_digits(time))
+    let Some(time) = readable(time) else {
+        return MIN_VALUE.to_owned();
+    };
+    format!(
+        "{}{}Z",
+        time.strftime("%Y-%m-%dT%H:%M:%S"),
+        seven_digits(time)
+    )
 }
 
 /// A moment as the answer to a creation prints the creation itself: local, with the offset (`wire.md` B36).
 pub(super) fn local_time(time: Option<Timestamp>, zone: &TimeZone) -> String {
-    let Some(time) = readable(time) else { return MIN_VALUE.to_owned() };
+    let Some(time) = readable(time) else {
+        return MIN_VALUE.to_owned();
+    };
     let local = time.to_zoned_datetime(zone.clone());
-    format!("{}{}{}", local.strftime("%Y-%m-%dT%H:%M:%S"), seven_digits(time), local.strftime("%:z"))
+    format!(
+        "{}{}{}",
+        local.strftime("%Y-%m-%dT%H:%M:%S"),
+        seven_digits(time),
+        local.strftime("%:z")
+    )
 }
 
 fn readable(time: Option<Timestamp>) -> Option<jiff::Timestamp> {
@@ -294,20 +330,32 @@ mod tests {
 
     #[test]
     fn times_before_1970_count_forward_too() {
-        let message = Timestamp { seconds: -298_945_200, nanos: 250_000_100 };
+        let message = Timestamp {
+            seconds: -298_945_200,
+            nanos: 250_000_100,
+        };
         assert_eq!(precise_utc(Some(message)), "1960-07-11T23:40:00.2500001Z");
         let zone = TimeZone::get("America/Los_Angeles").unwrap();
-        assert_eq!(local_time(Some(message), &zone), "1960-07-11T16:40:00.2500001-07:00");
+        assert_eq!(
+            local_time(Some(message), &zone),
+            "1960-07-11T16:40:00.2500001-07:00"
+        );
     }
 
     #[test]
     fn json_is_ascii() {
         let response = |text: &str| {
             let mut bytes = Vec::new();
-            text.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Ascii)).unwrap();
+            text.serialize(&mut serde_json::Serializer::with_formatter(
+                &mut bytes, Ascii,
+            ))
+            .unwrap();
             String::from_utf8(bytes).unwrap()
         };
-        assert_eq!(response("Jürgen's \"💾\"\n"), r#""J\u00fcrgen's \"\ud83d\udcbe\"\n""#);
+        assert_eq!(
+            response("Jürgen's \"💾\"\n"),
+            r#""J\u00fcrgen's \"\ud83d\udcbe\"\n""#
+        );
         assert_eq!(response("éé"), r#""\u00e9\u00e9""#);
         assert_eq!(response(""), r#""""#);
     }
@@ -318,7 +366,10 @@ mod tests {
             let request = http::Request::get("/api").header(http::header::HOST, host);
             base_url(&request.body(()).unwrap().into_parts().0)
         };
-        assert_eq!(base("pam.contoso.com:8086").unwrap(), "http://pam.contoso.com:8086/api/pamresources/");
+        assert_eq!(
+            base("pam.contoso.com:8086").unwrap(),
+            "http://pam.contoso.com:8086/api/pamresources/"
+        );
         for bad in ["<script>", "a b", "user@host", ""] {
             assert!(base(bad).is_err(), "{bad}");
         }

@@ -22,11 +22,13 @@ pub struct Form(Format);
 impl Form {
     /// Returns the form that a request asks for, by its query or its headers.
     pub fn of(uri: &Uri, headers: &HeaderMap) -> Self {
-        Self(match Format::of(asked_format(uri.query()).as_deref(), headers) {
-            // Before version 3, there was no other form of JSON. Since then, light errors are read by all.
-            Format::Verbose(Version::Three) | Format::NoMetadata => Format::Light,
-            format => format,
-        })
+        Self(
+            match Format::of(asked_format(uri.query()).as_deref(), headers) {
+                // Before version 3, there was no other form of JSON. Since then, light errors are read by all.
+                Format::Verbose(Version::Three) | Format::NoMetadata => Format::Light,
+                format => format,
+            },
+        )
     }
 }
 
@@ -34,25 +36,46 @@ impl Form {
 pub fn print(status: &Status, headers: &HeaderMap, Form(format): Form) -> Response {
     let row = row(kind_of(status));
     // What tonic says by itself may quote the request.
-    let message = error_of(status).map_or(Cow::from("The request could not be processed."), message);
-    let detail = Detail { code: row.reason, message: Message { lang: "en-US", value: &message } };
-    let mut response = answer(row.http, format, &Body { detail, is_verbose: format.is_verbose() });
+    let message =
+        error_of(status).map_or(Cow::from("The request could not be processed."), message);
+    let detail = Detail {
+        code: row.reason,
+        message: Message {
+            lang: "en-US",
+            value: &message,
+        },
+    };
+    let mut response = answer(
+        row.http,
+        format,
+        &Body {
+            detail,
+            is_verbose: format.is_verbose(),
+        },
+    );
     for (name, value) in headers {
         if !name.as_str().starts_with("grpc-") && ![CONTENT_TYPE, CONTENT_LENGTH].contains(name) {
             response.headers_mut().append(name, value.clone());
         }
     }
     if row.http == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(u16::from(RETRY_AFTER_SECONDS)));
+        response.headers_mut().insert(
+            RETRY_AFTER,
+            HeaderValue::from(u16::from(RETRY_AFTER_SECONDS)),
+        );
     }
     response
 }
 
 /// The message, with the field by the name that clients of this API know it by.
 fn message(error: &Error) -> Cow<'_, str> {
-    let Some(field) = error.field.as_deref() else { return Cow::from(&*error.message) };
+    let Some(field) = error.field.as_deref() else {
+        return Cow::from(&*error.message);
+    };
     let outer = field.split(['.', '[']).next().unwrap_or(field);
-    let known = FIELDS.iter().find(|(grpc, rest)| [*grpc, *rest].contains(&outer));
+    let known = FIELDS
+        .iter()
+        .find(|(grpc, rest)| [*grpc, *rest].contains(&outer));
     known.map_or(Cow::from(&*error.message), |(_, rest)| error.about(rest))
 }
 
@@ -72,7 +95,14 @@ impl Document for Body<'_> {
 impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut object = serializer.serialize_map(None)?;
-        object.serialize_entry(if self.is_verbose { "error" } else { "odata.error" }, &self.detail)?;
+        object.serialize_entry(
+            if self.is_verbose {
+                "error"
+            } else {
+                "odata.error"
+            },
+            &self.detail,
+        )?;
         object.end()
     }
 }
@@ -93,11 +123,11 @@ struct Message<'a> {
 const FIELDS: [(&str, &str); 9] = [
     ("filter", "$filter"),
     ("justification", "Justification"),
-    ("life", "RequestedTTL"),
+    ("duration", "RequestedTTL"),
     ("order_by", "$orderby"),
     ("page_size", "$top"),
     ("page_token", "$skiptoken"),
-    ("requested_start", "RequestedTime"),
+    ("requested_start_time", "RequestedTime"),
     ("role_id", "RoleId"),
     ("skip", "$skip"),
 ];

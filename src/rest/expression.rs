@@ -95,15 +95,27 @@ impl Operator {
 
 /// The expression of a decoded `$filter`.
 pub(super) fn parse(text: &str) -> Result<Expression, Error> {
-    let mut parser = Parser { tokens: Tokens { text, at: 0 }, next: Token::End, start: 0, depth: 0 };
+    let mut parser = Parser {
+        tokens: Tokens { text, at: 0 },
+        next: Token::End,
+        start: 0,
+        depth: 0,
+    };
     parser.advance()?;
     let expression = parser.conjunction()?;
-    if parser.next == Token::End { Ok(expression) } else { Err(parser.unexpected(parser.start)) }
+    if parser.next == Token::End {
+        Ok(expression)
+    } else {
+        Err(parser.unexpected(parser.start))
+    }
 }
 
 /// Says what is wrong with a filter, after the words that the framework begins every such message with.
 pub(super) fn invalid(what: impl Into<Cow<'static, str>>) -> Error {
-    Error::invalid(format!("The query specified in the URI is not valid. {}", what.into()))
+    Error::invalid(format!(
+        "The query specified in the URI is not valid. {}",
+        what.into()
+    ))
 }
 
 /// Recursive descent, one token ahead. Parentheses are the only recursion, and their depth is bounded.
@@ -134,17 +146,25 @@ impl<'a> Parser<'a> {
 
     fn comparison(&mut self) -> Result<Expression, Error> {
         let left = self.operand()?;
-        let Some(operator) = self.operator()? else { return Ok(left) };
+        let Some(operator) = self.operator()? else {
+            return Ok(left);
+        };
         let right = self.operand()?;
         // Comparisons bind to the left, so that this one would be compared again.
         if self.operator()?.is_some() {
             return Err(compared_twice());
         }
-        Ok(Expression::Comparison(Box::new(left), operator, Box::new(right)))
+        Ok(Expression::Comparison(
+            Box::new(left),
+            operator,
+            Box::new(right),
+        ))
     }
 
     fn operator(&mut self) -> Result<Option<Operator>, Error> {
-        let Token::Word(word) = self.next else { return Ok(None) };
+        let Token::Word(word) = self.next else {
+            return Ok(None);
+        };
         if let Some(name) = arithmetic_name(word) {
             return Err(arithmetic(name));
         }
@@ -162,13 +182,15 @@ impl<'a> Parser<'a> {
             Token::Literal(literal) => Ok(Expression::Literal(literal)),
             Token::Minus => Err(arithmetic("Negate")),
             Token::Word("not") => Err(logical("Not")),
-            Token::Word(word) if self.next == Token::Open => Err(invalid(if FUNCTIONS.contains(&word) {
-                "A function is not allowed. To allow it, set the 'AllowedFunctions' property on QueryableAttribute \
+            Token::Word(word) if self.next == Token::Open => {
+                Err(invalid(if FUNCTIONS.contains(&word) {
+                    "A function is not allowed. To allow it, set the 'AllowedFunctions' property on QueryableAttribute \
                      or QueryValidationSettings."
-            } else {
-                "An unknown function was found. This may also be a key lookup on a navigation property, which is \
+                } else {
+                    "An unknown function was found. This may also be a key lookup on a navigation property, which is \
                      not allowed."
-            })),
+                }))
+            }
             Token::Word(word) => self.path(word),
             Token::Close | Token::End | Token::Slash => Err(self.unexpected(start)),
         }
@@ -193,7 +215,9 @@ impl<'a> Parser<'a> {
         while self.next == Token::Slash {
             self.advance()?;
             let start = self.start;
-            let Token::Word(name) = self.advance()? else { return Err(self.unexpected(start)) };
+            let Token::Word(name) = self.advance()? else {
+                return Err(self.unexpected(start));
+            };
             path.push('/');
             path += name;
         }
@@ -208,7 +232,10 @@ impl<'a> Parser<'a> {
     }
 
     fn unexpected(&self, start: usize) -> Error {
-        invalid(format!("Syntax error at position {}.", self.tokens.position(start)))
+        invalid(format!(
+            "Syntax error at position {}.",
+            self.tokens.position(start)
+        ))
     }
 }
 
@@ -246,10 +273,17 @@ impl<'a> Tokens<'a> {
                 let (length, text) = self.quoted(start)?;
                 (length, Token::Literal(Literal::Text(text)))
             }
-            (Some('-'), second) if !second.is_some_and(|second| second.is_ascii_digit()) => (1, Token::Minus),
+            (Some('-'), second) if !second.is_some_and(|second| second.is_ascii_digit()) => {
+                (1, Token::Minus)
+            }
             (Some('-' | '0'..='9'), _) => self.number(start)?,
             (Some(first), _) if first.is_ascii_alphabetic() || first == '_' => self.word(start)?,
-            _ => return Err(invalid(format!("Syntax error at position {}.", self.position(start)))),
+            _ => {
+                return Err(invalid(format!(
+                    "Syntax error at position {}.",
+                    self.position(start)
+                )));
+            }
         };
         self.at = start + length;
         Ok((start, token))
@@ -269,27 +303,33 @@ impl<'a> Tokens<'a> {
             }
         }
         let position = self.position(start);
-        Err(invalid(format!("There is an unterminated string literal at position {position}.")))
+        Err(invalid(format!(
+            "There is an unterminated string literal at position {position}."
+        )))
     }
 
     fn number(&self, start: usize) -> Result<(usize, Token<'a>), Error> {
         let rest = &self.text[start..];
         let belongs = |(at, byte): &(usize, u8)| {
-            let sign = b"+-".contains(byte) && (*at == 0 || b"eE".contains(&rest.as_bytes()[at - 1]));
+            let sign =
+                b"+-".contains(byte) && (*at == 0 || b"eE".contains(&rest.as_bytes()[at - 1]));
             sign || byte.is_ascii_alphanumeric() || *byte == b'.'
         };
         let length = rest.bytes().enumerate().take_while(belongs).count();
-        let literal = Literal::number(&rest[..length]).ok_or_else(|| self.unrecognized("number", start))?;
+        let literal =
+            Literal::number(&rest[..length]).ok_or_else(|| self.unrecognized("number", start))?;
         Ok((length, Token::Literal(literal)))
     }
 
     fn word(&self, start: usize) -> Result<(usize, Token<'a>), Error> {
         let rest = &self.text[start..];
-        let end = rest.find(|character: char| !character.is_ascii_alphanumeric() && character != '_');
+        let end =
+            rest.find(|character: char| !character.is_ascii_alphanumeric() && character != '_');
         let word = &rest[..end.unwrap_or(rest.len())];
         if rest[word.len()..].starts_with('\'') {
             let (length, text) = self.quoted(start + word.len())?;
-            let literal = Literal::prefixed(word, &text).ok_or_else(|| self.unrecognized(word, start))?;
+            let literal =
+                Literal::prefixed(word, &text).ok_or_else(|| self.unrecognized(word, start))?;
             return Ok((word.len() + length, Token::Literal(literal)));
         }
         let token = match word {
@@ -304,10 +344,12 @@ impl<'a> Tokens<'a> {
     fn unrecognized(&self, prefix: &str, start: usize) -> Error {
         let position = self.position(start);
         match &*prefix.to_ascii_lowercase() {
-            "datetime" => invalid(format!("Unrecognized 'Edm.DateTime' literal at '{position}'.")),
-            "datetimeoffset" => {
-                invalid(format!("Unrecognized 'Edm.DateTimeOffset' literal at '{position}'."))
-            }
+            "datetime" => invalid(format!(
+                "Unrecognized 'Edm.DateTime' literal at '{position}'."
+            )),
+            "datetimeoffset" => invalid(format!(
+                "Unrecognized 'Edm.DateTimeOffset' literal at '{position}'."
+            )),
             "guid" => invalid(format!("Unrecognized 'Edm.Guid' literal at '{position}'.")),
             "time" => invalid(format!("Unrecognized 'Edm.Time' literal at '{position}'.")),
             _ => invalid(format!("Unrecognized literal at '{position}'.")),
@@ -387,7 +429,10 @@ mod tests {
     fn printed(expression: &Expression) -> String {
         match expression {
             Expression::And(all) => {
-                format!("({})", all.iter().map(printed).collect::<Vec<_>>().join(" and "))
+                format!(
+                    "({})",
+                    all.iter().map(printed).collect::<Vec<_>>().join(" and ")
+                )
             }
             Expression::Comparison(left, operator, right) => {
                 format!("({} {} {})", printed(left), operator.name(), printed(right))
@@ -454,7 +499,11 @@ mod tests {
         ];
         for (text, expected) in table {
             let message = parse(text).unwrap_err().message;
-            assert_eq!(message, format!("The query specified in the URI is not valid. {expected}"), "{text}");
+            assert_eq!(
+                message,
+                format!("The query specified in the URI is not valid. {expected}"),
+                "{text}"
+            );
         }
     }
 

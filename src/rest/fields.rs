@@ -42,7 +42,10 @@ impl Fields {
 
     /// Removes the value of a field; `None` if it is missing or null.
     pub(super) fn take(&mut self, name: &'static str) -> Option<String> {
-        self.0.iter_mut().find(|(given, _)| *given == name).and_then(|(_, value)| value.take())
+        self.0
+            .iter_mut()
+            .find(|(given, _)| *given == name)
+            .and_then(|(_, value)| value.take())
     }
 
     /// Returns whether a field is given, be it as null.
@@ -51,15 +54,19 @@ impl Fields {
     }
 
     fn set_all(&mut self, pairs: Vec<(String, String)>) -> Result<(), Error> {
-        pairs.into_iter().try_for_each(|(name, value)| match known(&name) {
-            Some(name) => self.set(name, Some(value)),
-            None => Ok(()),
-        })
+        pairs
+            .into_iter()
+            .try_for_each(|(name, value)| match known(&name) {
+                Some(name) => self.set(name, Some(value)),
+                None => Ok(()),
+            })
     }
 
     fn set_form(&mut self, pairs: Vec<(String, String)>) -> Result<(), Error> {
         match pairs.first() {
-            Some((name, _)) if name.trim_start().starts_with('{') => Err(Error::invalid(JSON_AS_A_FORM)),
+            Some((name, _)) if name.trim_start().starts_with('{') => {
+                Err(Error::invalid(JSON_AS_A_FORM))
+            }
             _ => self.set_all(pairs),
         }
     }
@@ -88,7 +95,9 @@ impl Fields {
                 atom::Value::Text(text) => self.set(name, Some(text))?,
                 atom::Value::Null => self.set(name, None)?,
                 atom::Value::Complex => {
-                    return Err(Error::invalid(format!("{name} must be a simple property.")).in_field(name));
+                    return Err(
+                        Error::invalid(format!("{name} must be a simple property.")).in_field(name)
+                    );
                 }
             }
         }
@@ -107,7 +116,9 @@ impl Fields {
 
 /// The name of ours that a name in any case stands for.
 fn known(name: &str) -> Option<&'static str> {
-    NAMES.into_iter().find(|known| known.eq_ignore_ascii_case(name))
+    NAMES
+        .into_iter()
+        .find(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// The text of a JSON value: a string, or a number as it is written.
@@ -166,7 +177,8 @@ mod tests {
     use super::*;
 
     fn read(query: &str, content_type: &str, body: impl AsRef<[u8]>) -> Result<Fields, Error> {
-        let request = http::Request::post(format!("/x?{query}")).header("content-type", content_type);
+        let request =
+            http::Request::post(format!("/x?{query}")).header("content-type", content_type);
         let (parts, ()) = request.body(()).unwrap().into_parts();
         Fields::read(&parts, &Bytes::copy_from_slice(body.as_ref()))
     }
@@ -183,11 +195,36 @@ mod tests {
             ("", FORM, "RoleId=a&x=1&ROLEID=b", ROLE_ID),
             ("RoleId=a", FORM, "RoleId=a", ROLE_ID),
             ("RoleId=", FORM, "roleid=a", ROLE_ID),
-            ("Justification=a", JSON, r#"{"justification":null}"#, JUSTIFICATION),
-            ("", JSON, r#"{"RequestedTTL":900,"RequestedTTL":0}"#, REQUESTED_TTL),
-            ("", JSON, r#"{"RequestedTTL":900,"requestedTtl":"0"}"#, REQUESTED_TTL),
-            ("", JSON, r#"{"RequestedTTL":900,"Requested\u0054TL":0}"#, REQUESTED_TTL),
-            ("", JSON, r#"{"RequestedTime":null,"RequestedTime":null}"#, REQUESTED_TIME),
+            (
+                "Justification=a",
+                JSON,
+                r#"{"justification":null}"#,
+                JUSTIFICATION,
+            ),
+            (
+                "",
+                JSON,
+                r#"{"RequestedTTL":900,"RequestedTTL":0}"#,
+                REQUESTED_TTL,
+            ),
+            (
+                "",
+                JSON,
+                r#"{"RequestedTTL":900,"requestedTtl":"0"}"#,
+                REQUESTED_TTL,
+            ),
+            (
+                "",
+                JSON,
+                r#"{"RequestedTTL":900,"Requested\u0054TL":0}"#,
+                REQUESTED_TTL,
+            ),
+            (
+                "",
+                JSON,
+                r#"{"RequestedTime":null,"RequestedTime":null}"#,
+                REQUESTED_TIME,
+            ),
         ] {
             let error = read(query, content_type, body).unwrap_err();
             assert_eq!(error.field.as_deref(), Some(field), "{query} {body}");
@@ -196,9 +233,17 @@ mod tests {
                 format!("{field} must be given only once, in the query or in the body.")
             );
         }
-        let mut fields = read("_=1&_=2&RoleId=a", JSON, r#"{"x":1,"x":2,"RequestedTTL":60}"#).unwrap();
+        let mut fields = read(
+            "_=1&_=2&RoleId=a",
+            JSON,
+            r#"{"x":1,"x":2,"RequestedTTL":60}"#,
+        )
+        .unwrap();
         assert_eq!(
-            (fields.take(ROLE_ID).as_deref(), fields.take(REQUESTED_TTL).as_deref()),
+            (
+                fields.take(ROLE_ID).as_deref(),
+                fields.take(REQUESTED_TTL).as_deref()
+            ),
             (Some("a"), Some("60"))
         );
     }
@@ -210,7 +255,10 @@ mod tests {
             (r#""""#, Some(Some(""))),
             ("1.10", Some(Some("1.10"))),
             ("-0", Some(Some("-0"))),
-            ("12345678901234567890123", Some(Some("12345678901234567890123"))),
+            (
+                "12345678901234567890123",
+                Some(Some("12345678901234567890123")),
+            ),
             ("null", Some(None)),
             ("true", None),
             ("[1]", None),
@@ -218,12 +266,25 @@ mod tests {
             (r#""\ud800""#, None),
         ] {
             let body = format!(r#" {{ "Justification" : {json} , "more" : {{"a":[true]}} }} "#);
-            let read = read("", "application/json", &body).ok().map(|mut fields| fields.take(JUSTIFICATION));
-            assert_eq!(read.as_ref().map(|text| text.as_deref()), expected, "{json}");
+            let read = read("", "application/json", &body)
+                .ok()
+                .map(|mut fields| fields.take(JUSTIFICATION));
+            assert_eq!(
+                read.as_ref().map(|text| text.as_deref()),
+                expected,
+                "{json}"
+            );
         }
-        for body in
-            ["[]", "{", "{}{}", "\"RoleId\"", "null", r#"{"RoleId":"a",}"#, r#"{"RoleId":01}"#, "RoleId=a"]
-        {
+        for body in [
+            "[]",
+            "{",
+            "{}{}",
+            "\"RoleId\"",
+            "null",
+            r#"{"RoleId":"a",}"#,
+            r#"{"RoleId":01}"#,
+            "RoleId=a",
+        ] {
             let error = read("", "application/json", body).unwrap_err();
             assert_eq!(error.message, "The body is not a JSON object.", "{body}");
         }
@@ -231,7 +292,12 @@ mod tests {
 
     #[test]
     fn json_that_is_sent_as_a_form_is_noticed() {
-        for body in [r#"{"RoleId":"a"}"#, " {}", "%7B%22RoleId%22%3A%22a%22%7D", "{\n\"RoleId\":\"a=b&c\"}"] {
+        for body in [
+            r#"{"RoleId":"a"}"#,
+            " {}",
+            "%7B%22RoleId%22%3A%22a%22%7D",
+            "{\n\"RoleId\":\"a=b&c\"}",
+        ] {
             let error = read("", "application/x-www-form-urlencoded", body).unwrap_err();
             assert_eq!(error.message, JSON_AS_A_FORM, "{body}");
         }
@@ -259,9 +325,15 @@ mod tests {
         ];
         for (content_type, body, expected) in table {
             match (read("", content_type, body), expected) {
-                (Ok(mut fields), Ok(text)) => assert_eq!(fields.take(JUSTIFICATION).as_deref(), Some(text)),
+                (Ok(mut fields), Ok(text)) => {
+                    assert_eq!(fields.take(JUSTIFICATION).as_deref(), Some(text))
+                }
                 (Err(error), Err(words)) => {
-                    assert!(error.message.contains(words), "{body:x?}: {}", error.message)
+                    assert!(
+                        error.message.contains(words),
+                        "{body:x?}: {}",
+                        error.message
+                    )
                 }
                 (read, _) => panic!("{content_type} {body:x?}: {read:?}"),
             }
@@ -270,7 +342,10 @@ mod tests {
 
     #[test]
     fn the_type_of_no_body_is_ignored() {
-        assert_eq!(read("x=1", "text/plain; charset=klingon", "").unwrap(), Fields::default());
+        assert_eq!(
+            read("x=1", "text/plain; charset=klingon", "").unwrap(),
+            Fields::default()
+        );
         assert!(read("RoleId=%FC", "text/plain", "").is_err());
     }
 }

@@ -19,9 +19,11 @@ pub(super) fn comparisons(
 ) -> Result<Vec<Comparison>, Error> {
     let mut compared = Vec::new();
     match (Filter { columns }).holds(&parse(text)?, &mut compared)? {
-        Truth::Never => {
-            Ok(vec![comparison(NEVER_NULL, Operator::Equal, Kind::NullValue(NullValue::NullValue.into()))])
-        }
+        Truth::Never => Ok(vec![comparison(
+            NEVER_NULL,
+            Operator::Equal,
+            Kind::NullValue(NullValue::NullValue.into()),
+        )]),
         Truth::Asked => Ok(compared),
     }
 }
@@ -47,7 +49,11 @@ impl Truth {
 
 impl Filter<'_> {
     /// Adds the comparisons of an expression that has to be true.
-    fn holds(&self, expression: &Expression, compared: &mut Vec<Comparison>) -> Result<Truth, Error> {
+    fn holds(
+        &self,
+        expression: &Expression,
+        compared: &mut Vec<Comparison>,
+    ) -> Result<Truth, Error> {
         match expression {
             Expression::And(all) => {
                 let mut truth = Truth::Asked;
@@ -58,7 +64,9 @@ impl Filter<'_> {
                 }
                 Ok(truth)
             }
-            Expression::Comparison(left, operator, right) => self.compare(left, *operator, right, compared),
+            Expression::Comparison(left, operator, right) => {
+                self.compare(left, *operator, right, compared)
+            }
             Expression::Literal(Literal::Boolean(holds)) => Ok(Truth::of(*holds)),
             Expression::Property(path) if self.column(path)?.edm == Edm::Boolean => self.compare(
                 expression,
@@ -66,9 +74,9 @@ impl Filter<'_> {
                 &Expression::Literal(Literal::Boolean(true)),
                 compared,
             ),
-            Expression::Literal(_) | Expression::Property(_) => {
-                Err(invalid("The $filter expression must evaluate to a single boolean value."))
-            }
+            Expression::Literal(_) | Expression::Property(_) => Err(invalid(
+                "The $filter expression must evaluate to a single boolean value.",
+            )),
         }
     }
 
@@ -80,7 +88,9 @@ impl Filter<'_> {
         compared: &mut Vec<Comparison>,
     ) -> Result<Truth, Error> {
         let (path, operator, literal, flipped) = match (left, right) {
-            (Expression::Property(path), Expression::Literal(literal)) => (path, operator, literal, false),
+            (Expression::Property(path), Expression::Literal(literal)) => {
+                (path, operator, literal, false)
+            }
             (Expression::Literal(literal), Expression::Property(path)) => {
                 (path, operator.flipped(), literal, true)
             }
@@ -99,8 +109,16 @@ impl Filter<'_> {
             return Ok(translate(column, operator, literal, compared));
         }
         let (property, literal) = (column.edm.name(), literal.edm());
-        let (left, right) = if flipped { (literal, property) } else { (property, literal) };
-        let name = if flipped { operator.flipped().name() } else { operator.name() };
+        let (left, right) = if flipped {
+            (literal, property)
+        } else {
+            (property, literal)
+        };
+        let name = if flipped {
+            operator.flipped().name()
+        } else {
+            operator.name()
+        };
         Err(invalid(format!(
             "A binary operator with incompatible types was detected. Found operand types '{left}' and '{right}' for \
              operator kind '{name}'."
@@ -113,19 +131,36 @@ impl Filter<'_> {
 }
 
 /// Says a comparison of a property with a literal that fits it in the words of the listed message.
-fn translate(column: Column, operator: Operator, literal: &Literal, compared: &mut Vec<Comparison>) -> Truth {
+fn translate(
+    column: Column,
+    operator: Operator,
+    literal: &Literal,
+    compared: &mut Vec<Comparison>,
+) -> Truth {
     let null = Kind::NullValue(NullValue::NullValue.into());
     let (field, kind) = match (column.source, literal) {
-        (Source::Field(field), Literal::Null) if column.nullable && operator.is_equality() => (field, null),
+        (Source::Field(field), Literal::Null) if column.nullable && operator.is_equality() => {
+            (field, null)
+        }
         (Source::EmptyIsNull(field), Literal::Null) if operator.is_equality() => {
             (field, Kind::StringValue(String::new()))
         }
         (_, Literal::Null) => return Truth::of(operator == Operator::NotEqual),
-        (Source::False, Literal::Boolean(value)) => return Truth::of(operator.holds(false.cmp(value))),
+        (Source::False, Literal::Boolean(value)) => {
+            return Truth::of(operator.holds(false.cmp(value)));
+        }
         (Source::IsSet(field), Literal::Boolean(value)) => {
             let is_set = *value == (operator == Operator::Equal);
-            let operator = if is_set { Operator::NotEqual } else { Operator::Equal };
-            compared.push(comparison(field, operator, Kind::StringValue(String::new())));
+            let operator = if is_set {
+                Operator::NotEqual
+            } else {
+                Operator::Equal
+            };
+            compared.push(comparison(
+                field,
+                operator,
+                Kind::StringValue(String::new()),
+            ));
             return Truth::Asked;
         }
         (Source::TimeOfDay(field), Literal::DateTime(moment)) => {
@@ -137,7 +172,9 @@ fn translate(column: Column, operator: Operator, literal: &Literal, compared: &m
         (Source::Field(field), Literal::DateTime(moment)) if *moment == Moment::FIRST => {
             return first_moment(field, operator, compared);
         }
-        (Source::Field(field), Literal::DateTime(moment)) => (field, Kind::TimestampValue((*moment).into())),
+        (Source::Field(field), Literal::DateTime(moment)) => {
+            (field, Kind::TimestampValue((*moment).into()))
+        }
         (Source::Field(field), Literal::Boolean(value)) => (field, Kind::BoolValue(*value)),
         (Source::Field(field), Literal::Guid(id)) => (field, Kind::IdValue(id.to_string())),
         (Source::EmptyIsNull(field) | Source::Field(field), Literal::Text(text)) => {
@@ -146,7 +183,9 @@ fn translate(column: Column, operator: Operator, literal: &Literal, compared: &m
         (Source::Field(field), Literal::Int32(number)) => {
             return seconds(field, operator, i64::from(*number), compared);
         }
-        (Source::Field(field), Literal::Int64(number)) => return seconds(field, operator, *number, compared),
+        (Source::Field(field), Literal::Int64(number)) => {
+            return seconds(field, operator, *number, compared);
+        }
         (Source::Field(field), Literal::Double(number)) => {
             return fraction(field, operator, *number, compared);
         }
@@ -165,12 +204,21 @@ fn first_moment(field: &str, operator: Operator, compared: &mut Vec<Comparison>)
         Operator::GreaterThanOrEqual => return Truth::Asked,
         Operator::LessThan => return Truth::Never,
     };
-    compared.push(comparison(field, operator, Kind::NullValue(NullValue::NullValue.into())));
+    compared.push(comparison(
+        field,
+        operator,
+        Kind::NullValue(NullValue::NullValue.into()),
+    ));
     Truth::Asked
 }
 
 /// Compares times of day, which clients know as moments of the first day there is. None at all reads as midnight.
-fn time_of_day(field: &str, operator: Operator, moment: Moment, compared: &mut Vec<Comparison>) -> Truth {
+fn time_of_day(
+    field: &str,
+    operator: Operator,
+    moment: Moment,
+    compared: &mut Vec<Comparison>,
+) -> Truth {
     let since = Moment::FIRST.until(moment);
     let (minutes, seconds) = (since.as_secs() / 60, since.as_secs() % 60);
     let operator = match operator {
@@ -198,13 +246,18 @@ fn named(
     text: &str,
     compared: &mut Vec<Comparison>,
 ) -> Truth {
-    let (holds, fails): (Vec<_>, Vec<_>) =
-        names.iter().partition(|(name, _)| operator.holds((*name).cmp(text)));
+    let (holds, fails): (Vec<_>, Vec<_>) = names
+        .iter()
+        .partition(|(name, _)| operator.holds((*name).cmp(text)));
     let value = |(_, value): &(&str, &str)| Kind::StringValue((*value).to_owned());
     match &*holds {
         [] => return Truth::Never,
         [one] => compared.push(comparison(field, Operator::Equal, value(one))),
-        _ => compared.extend(fails.iter().map(|name| comparison(field, Operator::NotEqual, value(name)))),
+        _ => compared.extend(
+            fails
+                .iter()
+                .map(|name| comparison(field, Operator::NotEqual, value(name))),
+        ),
     }
     Truth::Asked
 }
@@ -213,9 +266,12 @@ fn named(
 fn seconds(field: &str, operator: Operator, number: i64, compared: &mut Vec<Comparison>) -> Truth {
     match number {
         ..0 => Truth::of(operator.holds(Ordering::Greater)),
-        0..=LONGEST_LIFE => {
-            let life = Kind::DurationValue(Duration { seconds: number, nanos: 0 });
-            compared.push(comparison(field, operator, life));
+        0..=MAX_DURATION => {
+            let duration = Kind::DurationValue(Duration {
+                seconds: number,
+                nanos: 0,
+            });
+            compared.push(comparison(field, operator, duration));
             Truth::Asked
         }
         _ => Truth::of(operator.holds(Ordering::Less)),
@@ -248,14 +304,18 @@ fn comparison(field: &str, operator: Operator, kind: Kind) -> Comparison {
         Operator::LessThanOrEqual => v1::Operator::Le,
         Operator::NotEqual => v1::Operator::Ne,
     };
-    Comparison { field: field.to_owned(), operator: operator.into(), value: Some(Value { kind: Some(kind) }) }
+    Comparison {
+        field: field.to_owned(),
+        operator: operator.into(),
+        value: Some(Value { kind: Some(kind) }),
+    }
 }
 
 /// A field that all listed messages have, and that never is null.
 const NEVER_NULL: &str = "id";
 const MINUTES_OF_A_DAY: u64 = 24 * 60;
 /// 3,660 days, see the message Role.
-const LONGEST_LIFE: i64 = 3_660 * 86_400;
+const MAX_DURATION: i64 = 3_660 * 86_400;
 
 #[cfg(test)]
 mod tests {
@@ -266,8 +326,11 @@ mod tests {
         column("About", Edm::String, Source::EmptyIsNull("about")),
         column("Id", Edm::Guid, Source::Field("id")),
         column("Name", Edm::String, Source::Field("name")),
-        Column { nullable: true, ..column("Why", Edm::String, Source::Field("why")) },
-        column("TTL", Edm::Int64, Source::Field("life")),
+        Column {
+            nullable: true,
+            ..column("Why", Edm::String, Source::Field("why"))
+        },
+        column("TTL", Edm::Int64, Source::Field("duration")),
         column("End", Edm::DateTime, Source::Field("end")),
         column("From", Edm::DateTime, Source::TimeOfDay("from")),
         column("Window", Edm::Boolean, Source::IsSet("from")),
@@ -276,19 +339,34 @@ mod tests {
         column(
             "State",
             Edm::String,
-            Source::Named("state", &[("Active", "A"), ("Closed", "C"), ("Expired", "E")]),
+            Source::Named(
+                "state",
+                &[("Active", "A"), ("Closed", "C"), ("Expired", "E")],
+            ),
         ),
     ];
     const NESTED: Column = column("Key", Edm::Identifier, Source::Field("key"));
 
     const fn column(name: &'static str, edm: Edm, source: Source) -> Column {
-        Column { name, about: "", edm, nullable: false, unlisted: false, source }
+        Column {
+            name,
+            about: "",
+            edm,
+            nullable: false,
+            unlisted: false,
+            source,
+        }
     }
 
     fn translated(text: &str) -> Result<String, String> {
         let find = |path: &str| model::column(COLUMNS.into_iter().chain([NESTED]), path);
         let printed = |comparison: Comparison| {
-            let value = match comparison.value.as_ref().and_then(|value| value.kind.as_ref()).unwrap() {
+            let value = match comparison
+                .value
+                .as_ref()
+                .and_then(|value| value.kind.as_ref())
+                .unwrap()
+            {
                 Kind::BoolValue(value) => value.to_string(),
                 Kind::DurationValue(value) => format!("{}s", value.seconds),
                 Kind::IdValue(value) => value.clone(),
@@ -296,12 +374,22 @@ mod tests {
                 Kind::StringValue(value) => format!("'{value}'"),
                 Kind::TimestampValue(value) => value.to_string(),
             };
-            let operator = comparison.operator().as_str_name().trim_start_matches("OPERATOR_").to_lowercase();
+            let operator = comparison
+                .operator()
+                .as_str_name()
+                .trim_start_matches("OPERATOR_")
+                .to_lowercase();
             format!("{} {operator} {value}", comparison.field)
         };
         match comparisons(text, &find) {
-            Ok(comparisons) => Ok(comparisons.into_iter().map(printed).collect::<Vec<_>>().join(", ")),
-            Err(error) => Err(error.message.replace("The query specified in the URI is not valid. ", "")),
+            Ok(comparisons) => Ok(comparisons
+                .into_iter()
+                .map(printed)
+                .collect::<Vec<_>>()
+                .join(", ")),
+            Err(error) => Err(error
+                .message
+                .replace("The query specified in the URI is not valid. ", "")),
         }
     }
 
@@ -336,9 +424,9 @@ mod tests {
         const NEVER: &str = "id eq null";
         #[rustfmt::skip]
         let table = [
-            ("Name eq 'x' and (TTL gt 60 and End le datetime'2015-01-09')", "name eq 'x', life gt 60s, end le 2015-01-09T00:00:00Z"),
+            ("Name eq 'x' and (TTL gt 60 and End le datetime'2015-01-09')", "name eq 'x', duration gt 60s, end le 2015-01-09T00:00:00Z"),
             ("'x' lt Name", "name gt 'x'"),
-            ("60 ge TTL", "life le 60s"),
+            ("60 ge TTL", "duration le 60s"),
             ("Id eq guid'5DBD9D0C-0A9D-4F75-8CBD-FF6FFDC00143'", "id eq 5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143"),
             ("Key/Value ne guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143'", "key ne 5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143"),
             ("On", "on eq true"),
@@ -371,13 +459,13 @@ mod tests {
             ("TTL gt 99999999999L", NEVER),
             ("TTL lt 99999999999", ""),
             ("TTL lt 1e300", ""),
-            ("TTL eq 60.0", "life eq 60s"),
+            ("TTL eq 60.0", "duration eq 60s"),
             ("TTL eq 60.5", NEVER),
             ("TTL ne 60.5", ""),
-            ("TTL gt 60.5", "life gt 60s"),
-            ("TTL ge 60.5", "life gt 60s"),
-            ("TTL lt 60.5", "life le 60s"),
-            ("TTL le 60.5", "life le 60s"),
+            ("TTL gt 60.5", "duration gt 60s"),
+            ("TTL ge 60.5", "duration gt 60s"),
+            ("TTL lt 60.5", "duration le 60s"),
+            ("TTL le 60.5", "duration le 60s"),
             ("TTL gt -0.5", ""),
             ("State eq 'Active'", "state eq 'A'"),
             ("State ne 'Active'", "state ne 'A'"),

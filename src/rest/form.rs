@@ -10,7 +10,9 @@ use crate::status::Error;
 /// Returns the names and values of a form: `&` is between them, `+` is a space, and `%` begins an encoded byte. `None` if
 /// a name or a value is malformed in the charset.
 pub(super) fn pairs(form: &[u8], charset: Charset) -> Option<Vec<(String, String)>> {
-    let pairs = form.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
+    let pairs = form
+        .split(|byte| *byte == b'&')
+        .filter(|pair| !pair.is_empty());
     pairs.map(|written| pair(written, charset)).collect()
 }
 
@@ -23,7 +25,10 @@ fn pair(written: &[u8], charset: Charset) -> Option<(String, String)> {
 }
 
 fn text(written: &[u8], charset: Charset) -> Option<String> {
-    let spaced: Vec<u8> = written.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    let spaced: Vec<u8> = written
+        .iter()
+        .map(|byte| if *byte == b'+' { b' ' } else { *byte })
+        .collect();
     let bytes: Vec<u8> = percent_decode(&spaced).collect();
     charset.decode(&bytes).map(Cow::into_owned)
 }
@@ -59,7 +64,9 @@ mod tests {
             "ü=%C3%BC",
             "%EF%BF%BD=x",
         ] {
-            let expected: Vec<_> = form_urlencoded::parse(form.as_bytes()).into_owned().collect();
+            let expected: Vec<_> = form_urlencoded::parse(form.as_bytes())
+                .into_owned()
+                .collect();
             assert_eq!(query(Some(form)).unwrap(), expected, "{form}");
         }
         assert_eq!(query(None).unwrap(), []);
@@ -75,8 +82,14 @@ mod tests {
     #[test]
     fn a_form_has_the_charset_that_is_declared() {
         let latin = Charset::of("iso-8859-1").unwrap();
-        assert_eq!(pairs(b"a=%FCber+alles", latin).unwrap(), [("a".to_owned(), "über alles".to_owned())]);
-        assert_eq!(pairs(b"a=\xfc", latin).unwrap(), [("a".to_owned(), "ü".to_owned())]);
+        assert_eq!(
+            pairs(b"a=%FCber+alles", latin).unwrap(),
+            [("a".to_owned(), "über alles".to_owned())]
+        );
+        assert_eq!(
+            pairs(b"a=\xfc", latin).unwrap(),
+            [("a".to_owned(), "ü".to_owned())]
+        );
         assert_eq!(pairs(b"a=\xfc", Charset::UTF_8), None);
     }
 }

@@ -49,21 +49,33 @@ impl Format {
 
     /// The form of the service document that a request asks for.
     pub(super) fn of_service_document(option: Option<&str>, headers: &HeaderMap) -> Self {
-        Self::among(&["application/atom+xml", "application/atomsvc+xml"], option, headers)
+        Self::among(
+            &["application/atom+xml", "application/atomsvc+xml"],
+            option,
+            headers,
+        )
     }
 
     /// The form that a request asks for, where these media types ask for Atom.
     fn among(atom: &[&str], option: Option<&str>, headers: &HeaderMap) -> Self {
-        let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let accepted = headers
+            .get_all(ACCEPT)
+            .iter()
+            .filter_map(|value| value.to_str().ok());
         let parse = |text: &str| Range::parse(text, atom);
         let ranges = match option {
-            None => accepted.flat_map(|value| value.split(',')).filter_map(parse).collect(),
+            None => accepted
+                .flat_map(|value| value.split(','))
+                .filter_map(parse)
+                .collect(),
             Some("json") => Vec::new(),
             Some(option) => Vec::from_iter(parse(option)),
         };
         match (Range::best(&ranges), Version::most(headers)) {
             (Flavour::Atom, most) => Self::Atom(most),
-            (Flavour::Verbose, most) | (_, most @ (Version::One | Version::Two)) => Self::Verbose(most),
+            (Flavour::Verbose, most) | (_, most @ (Version::One | Version::Two)) => {
+                Self::Verbose(most)
+            }
             (Flavour::NoMetadata, Version::Three) => Self::NoMetadata,
             (Flavour::Any | Flavour::Light, Version::Three) => Self::Light,
         }
@@ -90,12 +102,18 @@ impl Format {
     /// The header `Content-Type` of a document of that kind in this form.
     pub(super) fn content_type(self, kind: DocumentKind) -> HeaderValue {
         HeaderValue::from_static(match (self, kind) {
-            (Self::Atom(_), DocumentKind::Entry) => "application/atom+xml; type=entry; charset=utf-8",
+            (Self::Atom(_), DocumentKind::Entry) => {
+                "application/atom+xml; type=entry; charset=utf-8"
+            }
             (Self::Atom(_), DocumentKind::Error) => "application/xml; charset=utf-8",
             (Self::Atom(_), DocumentKind::Feed) => "application/atom+xml; type=feed; charset=utf-8",
             (Self::Atom(_), DocumentKind::Service) => "application/atomsvc+xml; charset=utf-8",
-            (Self::Light, _) => "application/json; odata=minimalmetadata; streaming=true; charset=utf-8",
-            (Self::NoMetadata, _) => "application/json; odata=nometadata; streaming=true; charset=utf-8",
+            (Self::Light, _) => {
+                "application/json; odata=minimalmetadata; streaming=true; charset=utf-8"
+            }
+            (Self::NoMetadata, _) => {
+                "application/json; odata=nometadata; streaming=true; charset=utf-8"
+            }
             (Self::Verbose(_), _) => "application/json; odata=verbose; charset=utf-8",
         })
     }
@@ -105,8 +123,12 @@ impl Version {
     /// The newest version that the client reads, and that there is. Text after a `;` names the client. A version older
     /// than the first counts as the first, and a header that is no version as none.
     pub(super) fn most(headers: &HeaderMap) -> Self {
-        let most = headers.get(MAX_DATA_SERVICE_VERSION).and_then(|version| version.to_str().ok());
-        let most = most.and_then(|version| version.split(';').next()).map(str::trim);
+        let most = headers
+            .get(MAX_DATA_SERVICE_VERSION)
+            .and_then(|version| version.to_str().ok());
+        let most = most
+            .and_then(|version| version.split(';').next())
+            .map(str::trim);
         let is_number =
             |digits: &str| !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
         match most.and_then(|version| version.split_once('.')) {
@@ -147,7 +169,10 @@ impl Range {
     fn parse(text: &str, atom: &[&str]) -> Option<Self> {
         let mut parts = text.split(';').map(|part| part.trim().to_ascii_lowercase());
         let media = parts.next()?;
-        let mut range = Self { flavour: Flavour::Light, quality: 1.0 };
+        let mut range = Self {
+            flavour: Flavour::Light,
+            quality: 1.0,
+        };
         match &*media {
             "application/json" => {}
             "*/*" | "application/*" => range.flavour = Flavour::Any,
@@ -156,7 +181,10 @@ impl Range {
         }
         let is_json = range.flavour != Flavour::Atom;
         for part in parts {
-            match part.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
+            match part
+                .split_once('=')
+                .map(|(name, value)| (name.trim(), value.trim()))
+            {
                 Some(("odata", "verbose")) if is_json => range.flavour = Flavour::Verbose,
                 Some(("odata", "nometadata")) if is_json => range.flavour = Flavour::NoMetadata,
                 Some(("q", quality)) => range.quality = quality.parse().ok()?,
@@ -170,9 +198,16 @@ impl Range {
     /// much.
     fn best(ranges: &[Self]) -> Flavour {
         let most = ranges.iter().map(|range| range.quality).fold(0.0, f32::max);
-        let wanted = || ranges.iter().filter(|range| range.quality >= most).map(|range| range.flavour);
+        let wanted = || {
+            ranges
+                .iter()
+                .filter(|range| range.quality >= most)
+                .map(|range| range.flavour)
+        };
         match wanted().next() {
-            Some(Flavour::Atom | Flavour::Verbose) if wanted().any(|flavour| flavour == Flavour::Light) => {
+            Some(Flavour::Atom | Flavour::Verbose)
+                if wanted().any(|flavour| flavour == Flavour::Light) =>
+            {
                 Flavour::Light
             }
             flavour => flavour.unwrap_or(Flavour::Any),
@@ -237,7 +272,11 @@ mod tests {
             ("application/atomsvc+xml", "", Format::Light),
         ];
         for (accept, version, format) in table {
-            assert_eq!(Format::of(None, &headers(accept, version)), format, "{accept} {version}");
+            assert_eq!(
+                Format::of(None, &headers(accept, version)),
+                format,
+                "{accept} {version}"
+            );
         }
     }
 
@@ -245,7 +284,11 @@ mod tests {
     fn the_service_document_has_a_media_type_of_its_own() {
         for (accept, version, format) in [
             ("application/atomsvc+xml", "", Format::Atom(Version::Three)),
-            ("application/atom+xml,application/xml", "2.0;NetFx", Format::Atom(Version::Two)),
+            (
+                "application/atom+xml,application/xml",
+                "2.0;NetFx",
+                Format::Atom(Version::Two),
+            ),
             (
                 "application/atomsvc+xml;q=0.8, application/json;odata=verbose;q=0.5, */*;q=0.1",
                 "2.0",
@@ -253,15 +296,32 @@ mod tests {
             ),
             ("application/json", "", Format::Light),
         ] {
-            assert_eq!(Format::of_service_document(None, &headers(accept, version)), format, "{accept}");
+            assert_eq!(
+                Format::of_service_document(None, &headers(accept, version)),
+                format,
+                "{accept}"
+            );
         }
     }
 
     #[test]
     fn no_answer_is_newer_than_the_client_reads() {
-        for accept in ["", "*/*", "application/json;odata=verbose", "application/atom+xml"] {
-            for (most, version) in [("1.0", Version::One), ("2.0", Version::Two), ("3.0", Version::Three)] {
-                assert_eq!(Format::of(None, &headers(accept, most)).version(), version, "{accept} {most}");
+        for accept in [
+            "",
+            "*/*",
+            "application/json;odata=verbose",
+            "application/atom+xml",
+        ] {
+            for (most, version) in [
+                ("1.0", Version::One),
+                ("2.0", Version::Two),
+                ("3.0", Version::Three),
+            ] {
+                assert_eq!(
+                    Format::of(None, &headers(accept, most)).version(),
+                    version,
+                    "{accept} {most}"
+                );
             }
         }
     }
@@ -270,7 +330,10 @@ mod tests {
     fn the_query_option_outweighs_the_header() {
         let verbose = headers("application/json;odata=verbose", "");
         assert_eq!(Format::of(Some("json"), &verbose), Format::Light);
-        assert_eq!(Format::of(Some("json"), &headers("application/atom+xml", "")), Format::Light);
+        assert_eq!(
+            Format::of(Some("json"), &headers("application/atom+xml", "")),
+            Format::Light
+        );
         let nothing = HeaderMap::new();
         let asked = Format::of(Some("application/json;odata=verbose"), &nothing);
         assert_eq!(asked, Format::Verbose(Version::Three));
@@ -279,6 +342,8 @@ mod tests {
     fn headers(accept: &str, version: &str) -> HeaderMap {
         let all = [(ACCEPT, accept), (MAX_DATA_SERVICE_VERSION, version)];
         let given = all.into_iter().filter(|(_, value)| !value.is_empty());
-        given.map(|(name, value)| (name, value.parse().unwrap())).collect()
+        given
+            .map(|(name, value)| (name, value.parse().unwrap()))
+            .collect()
     }
 }

@@ -45,15 +45,24 @@ pub fn path(text: &str) {
     let plain = plain(target);
     assert_eq!(parsed(&plain), Some(target));
     let acts = matches!(target, Target::ApprovalAction(..) | Target::RequestClose(_));
-    assert!(text.to_ascii_lowercase().matches("%2f").count() <= usize::from(acts), "a slash too many");
+    assert!(
+        text.to_ascii_lowercase().matches("%2f").count() <= usize::from(acts),
+        "a slash too many"
+    );
     let last = plain.rfind('/');
     for (at, _) in plain.match_indices('/') {
         let expected = (acts && Some(at) == last).then_some(target);
-        assert_eq!(parsed(&format!("{}%2F{}", &plain[..at], &plain[at + 1..])), expected);
+        assert_eq!(
+            parsed(&format!("{}%2F{}", &plain[..at], &plain[at + 1..])),
+            expected
+        );
     }
     assert_eq!(parsed(&encoded(&plain)), Some(target));
     assert_eq!(parsed(&encoded(&encoded(&plain))), None);
-    assert_eq!(parsed(&text.replace('%', "%25")).is_some(), !text.contains('%'));
+    assert_eq!(
+        parsed(&text.replace('%', "%25")).is_some(),
+        !text.contains('%')
+    );
 }
 
 /// What a query asks of a list is what the next page's query asks; no option is ignored or given twice, and what an action
@@ -66,17 +75,29 @@ pub fn query(text: &str) {
     let options = match ListOptions::parse(Some(text)) {
         Ok(options) => options,
         Err(error) => {
-            assert!(action_format(Some(text)).is_err() && ListOptions::parse_single(Some(text)).is_err());
+            assert!(
+                action_format(Some(text)).is_err()
+                    && ListOptions::parse_single(Some(text)).is_err()
+            );
             return has_fixed_words(&error);
         }
     };
     let mut seen = HashSet::new();
     for (name, _) in form_urlencoded::parse(text.as_bytes()) {
-        assert!(!name.starts_with('$') || KNOWN.contains(&&*name), "an option is ignored");
-        assert!(!KNOWN.contains(&&*name) || seen.insert(name), "an option is given twice");
+        assert!(
+            !name.starts_with('$') || KNOWN.contains(&&*name),
+            "an option is ignored"
+        );
+        assert!(
+            !KNOWN.contains(&&*name) || seen.insert(name),
+            "an option is given twice"
+        );
     }
     let next = next_query(Some(text), options.top, "token");
-    let expected = ListOptions { skip_token: "token".to_owned(), ..options.clone() };
+    let expected = ListOptions {
+        skip_token: "token".to_owned(),
+        ..options.clone()
+    };
     assert_eq!(ListOptions::parse(Some(&next)).ok(), Some(expected));
     assert_eq!(next_query(Some(&next), options.top, "token"), next);
     assert!(options.skip >= 0);
@@ -100,7 +121,10 @@ pub fn filter(text: &str) {
     match expression::parse(text) {
         Ok(expression) => {
             assert!(depth(&expression) <= 2 * (DEEPEST + 1));
-            assert_eq!(expression::parse(&written(&expression)).ok(), Some(expression));
+            assert_eq!(
+                expression::parse(&written(&expression)).ok(),
+                Some(expression)
+            );
         }
         Err(error) => has_known_words(&error, text),
     }
@@ -121,7 +145,10 @@ pub fn entry(text: &str) {
         Ok(properties) => properties,
         Err(error) => return has_fixed_words(&error),
     };
-    let names: HashSet<String> = properties.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
+    let names: HashSet<String> = properties
+        .iter()
+        .map(|(name, _)| name.to_ascii_lowercase())
+        .collect();
     assert_eq!(names.len(), properties.len());
     // The shortest property is an empty one without a prefix.
     assert!(properties.len() <= text.len() / "<A/>".len());
@@ -153,7 +180,8 @@ fn entry_written(properties: &[(String, atom::Value)]) -> String {
 }
 
 fn is_translated<S: Set>(text: &str) {
-    let column = |path: &str| model::column(S::PROPERTIES.iter().map(|property| property.column), path);
+    let column =
+        |path: &str| model::column(S::PROPERTIES.iter().map(|property| property.column), path);
     match comparisons(text, &column) {
         Ok(compared) => {
             // The shortest that asks for most is one of the statuses compared by its order: five for `RequestStatus lt''`.
@@ -166,9 +194,15 @@ fn is_translated<S: Set>(text: &str) {
 
 fn fits_the_contract(comparison: &Comparison) {
     assert_ne!(comparison.operator(), Compared::Unspecified);
-    match comparison.value.as_ref().and_then(|value| value.kind.as_ref()) {
+    match comparison
+        .value
+        .as_ref()
+        .and_then(|value| value.kind.as_ref())
+    {
         Some(Value::BoolValue(_) | Value::StringValue(_)) => {}
-        Some(Value::DurationValue(life)) => assert!(life.seconds >= 0 && life.nanos == 0),
+        Some(Value::DurationValue(duration)) => {
+            assert!(duration.seconds >= 0 && duration.nanos == 0)
+        }
         Some(Value::IdValue(id)) => assert!(uuid::Uuid::try_parse(id).is_ok()),
         Some(Value::NullValue(_)) => {
             assert!(matches!(comparison.operator(), Compared::Eq | Compared::Ne));
@@ -182,18 +216,32 @@ fn fits_the_contract(comparison: &Comparison) {
 
 /// The message is a text of ours to the letter, or names a parameter of ours.
 fn has_fixed_words(error: &Error) {
-    assert!(matches!(error.kind, Kind::InvalidArgument | Kind::NoSuchOperation));
-    let names_ours = KNOWN.into_iter().any(|name| given_twice(name).message == error.message);
-    assert!(names_ours || matches!(error.message, Cow::Borrowed(_)), "made of more than our own words");
+    assert!(matches!(
+        error.kind,
+        Kind::InvalidArgument | Kind::NoSuchOperation
+    ));
+    let names_ours = KNOWN
+        .into_iter()
+        .any(|name| given_twice(name).message == error.message);
+    assert!(
+        names_ours || matches!(error.message, Cow::Borrowed(_)),
+        "made of more than our own words"
+    );
 }
 
 /// The message has no words but ours, and no numbers but those of places in the text.
 fn has_known_words(error: &Error, text: &str) {
     assert_eq!(error.kind, Kind::InvalidArgument);
     let message = error.message.replace("'<null>'", "");
-    let place = |word: &str| word.parse().is_ok_and(|place: usize| place <= text.chars().count());
+    let place = |word: &str| {
+        word.parse()
+            .is_ok_and(|place: usize| place <= text.chars().count())
+    };
     for word in message.split(|character| " .,'".contains(character)) {
-        assert!(word.is_empty() || WORDS.contains(word) || place(word), "{word:?} is no word of ours");
+        assert!(
+            word.is_empty() || WORDS.contains(word) || place(word),
+            "{word:?} is no word of ours"
+        );
     }
 }
 
@@ -224,7 +272,11 @@ fn plain(target: Target) -> String {
 /// The path with everything encoded but its slashes.
 fn encoded(path: &str) -> String {
     path.bytes().fold(String::new(), |mut encoded, byte| {
-        let written = if byte == b'/' { encoded.write_char('/') } else { write!(encoded, "%{byte:02x}") };
+        let written = if byte == b'/' {
+            encoded.write_char('/')
+        } else {
+            write!(encoded, "%{byte:02x}")
+        };
         written.expect("a text takes what is written to it");
         encoded
     })
@@ -305,9 +357,18 @@ mod tests {
     use super::*;
 
     fn hold(corpus: &str, law: fn(&str)) {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(corpus);
-        let kept: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-        assert!(kept.len() > 20, "the corpus of {corpus} has {} texts", kept.len());
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("fuzz/corpus")
+            .join(corpus);
+        let kept: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        assert!(
+            kept.len() > 20,
+            "the corpus of {corpus} has {} texts",
+            kept.len()
+        );
         for text in kept.iter().map(fs::read) {
             law(&String::from_utf8_lossy(&text.unwrap()));
         }

@@ -107,11 +107,27 @@ impl Rest {
         if goes_on && format.version() == Version::One {
             return Err(Error::invalid(NO_NEXT_LINK).into());
         }
-        let next =
-            goes_on.then(|| format!("{base}{}?{}", S::NAME, next_query(request.uri.query(), top, &token)));
-        let entities = rows.iter().map(|row| entity::<S>(row, &base, &selected, format)).collect();
+        let next = goes_on.then(|| {
+            format!(
+                "{base}{}?{}",
+                S::NAME,
+                next_query(request.uri.query(), top, &token)
+            )
+        });
+        let entities = rows
+            .iter()
+            .map(|row| entity::<S>(row, &base, &selected, format))
+            .collect();
         let metadata = metadata::<S>(&base, &options);
-        let list = List { base, set: S::NAME, metadata, count: total, entities, next, format };
+        let list = List {
+            base,
+            set: S::NAME,
+            metadata,
+            count: total,
+            entities,
+            next,
+            format,
+        };
         Ok(answer(StatusCode::OK, format, &list))
     }
 }
@@ -132,7 +148,10 @@ pub(super) fn entity<'a, S: Set>(
         },
         actions: S::ACTIONS,
         updated: S::updated(row),
-        cells: selected.iter().map(|property| (property.column, (property.value)(row))).collect(),
+        cells: selected
+            .iter()
+            .map(|property| (property.column, (property.value)(row)))
+            .collect(),
         format,
     }
 }
@@ -147,7 +166,11 @@ pub(super) struct Single<'a> {
 impl<'a> Single<'a> {
     /// A row of a set, at an API with that address.
     pub(super) fn of<S: Set>(base: &str, entity: Entity<'a>) -> Self {
-        Self { base: base.to_owned(), metadata: format!("{base}%24metadata#{}/@Element", S::NAME), entity }
+        Self {
+            base: base.to_owned(),
+            metadata: format!("{base}%24metadata#{}/@Element", S::NAME),
+            entity,
+        }
     }
 }
 
@@ -189,8 +212,24 @@ impl Document for List<'_> {
     const KIND: DocumentKind = DocumentKind::Feed;
 
     fn print_atom(&self, atom: &mut Writer) {
-        let Self { base, set, count, entities, next, .. } = self;
-        atom::feed(&Feed { base, set, count: *count, entities, next: next.as_deref() }, atom);
+        let Self {
+            base,
+            set,
+            count,
+            entities,
+            next,
+            ..
+        } = self;
+        atom::feed(
+            &Feed {
+                base,
+                set,
+                count: *count,
+                entities,
+                next: next.as_deref(),
+            },
+            atom,
+        );
     }
 }
 
@@ -218,13 +257,19 @@ impl Serialize for List<'_> {
 
 impl List<'_> {
     /// Prints the parts that every form has, under the names that it has for them.
-    fn print_into<M: SerializeMap>(&self, object: &mut M, names: [&'static str; 3]) -> Result<(), M::Error> {
+    fn print_into<M: SerializeMap>(
+        &self,
+        object: &mut M,
+        names: [&'static str; 3],
+    ) -> Result<(), M::Error> {
         let [count, rows, next] = names;
         if let Some(total) = self.count {
             object.serialize_entry(count, &total.to_string())?;
         }
         object.serialize_entry(rows, &self.entities)?;
-        self.next.iter().try_for_each(|link| object.serialize_entry(next, link))
+        self.next
+            .iter()
+            .try_for_each(|link| object.serialize_entry(next, link))
     }
 }
 
@@ -234,22 +279,40 @@ struct Results<'a>(&'a List<'a>);
 impl Serialize for Results<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut object = serializer.serialize_map(None)?;
-        self.0.print_into(&mut object, ["__count", "results", "__next"])?;
+        self.0
+            .print_into(&mut object, ["__count", "results", "__next"])?;
         object.end()
     }
 }
 
 fn metadata<S: Set>(base: &str, options: &ListOptions) -> String {
-    let select = options.select.as_ref().map(|names| format!("&$select={}", names.join(",")));
-    format!("{base}%24metadata#{}{}", S::NAME, select.unwrap_or_default())
+    let select = options
+        .select
+        .as_ref()
+        .map(|names| format!("&$select={}", names.join(",")));
+    format!(
+        "{base}%24metadata#{}{}",
+        S::NAME,
+        select.unwrap_or_default()
+    )
 }
 
 /// What to ask the service for, at first.
 fn asked<S: Set>(options: &ListOptions) -> Result<Asked, Error> {
-    let column = |path: &str| model::column(S::PROPERTIES.iter().map(|property| property.column), path);
-    let filter = options.filter.as_deref().map(|filter| comparisons(filter, &column)).transpose()?;
-    let order_by = options.order.iter().map(|(path, descending)| order_by(column(path), *descending));
-    let order_by = order_by.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+    let column =
+        |path: &str| model::column(S::PROPERTIES.iter().map(|property| property.column), path);
+    let filter = options
+        .filter
+        .as_deref()
+        .map(|filter| comparisons(filter, &column))
+        .transpose()?;
+    let order_by = options
+        .order
+        .iter()
+        .map(|(path, descending)| order_by(column(path), *descending));
+    let order_by = order_by
+        .filter_map(Result::transpose)
+        .collect::<Result<_, _>>()?;
     Ok(Asked {
         filter: filter.unwrap_or_default(),
         order_by,
@@ -273,16 +336,23 @@ fn page_size(missing: usize) -> i32 {
 /// The key of an order; none for what is the same in every row.
 fn order_by(column: Option<Column>, descending: bool) -> Result<Option<OrderBy>, Error> {
     let column = column.filter(|column| column.edm != Edm::Identifier);
-    let column = column.ok_or_else(|| Error::invalid("$orderby names no property of a simple type."))?;
+    let column =
+        column.ok_or_else(|| Error::invalid("$orderby names no property of a simple type."))?;
     Ok(match column.source {
         Source::EmptyIsNull(field)
         | Source::Field(field)
         | Source::IsSet(field)
-        | Source::TimeOfDay(field) => Some(OrderBy { field: field.to_owned(), descending }),
+        | Source::TimeOfDay(field) => Some(OrderBy {
+            field: field.to_owned(),
+            descending,
+        }),
         // The listed message orders by its own names, which may run the other way.
         Source::Named(field, names) => {
             let runs_back = !names.is_sorted_by_key(|(_, value)| *value);
-            Some(OrderBy { field: field.to_owned(), descending: descending != runs_back })
+            Some(OrderBy {
+                field: field.to_owned(),
+                descending: descending != runs_back,
+            })
         }
         Source::False => None,
     })
@@ -296,19 +366,24 @@ pub(super) fn selected<S: Set>(
 ) -> Result<Vec<&'static Property<S::Row>>, Error> {
     let Some(names) = names else {
         let is_light = matches!(format, Format::Light | Format::NoMetadata);
-        return Ok(S::PROPERTIES.iter().filter(|property| !is_light || !property.column.unlisted).collect());
+        return Ok(S::PROPERTIES
+            .iter()
+            .filter(|property| !is_light || !property.column.unlisted)
+            .collect());
     };
-    let named = |property: &&Property<S::Row>| names.iter().any(|name| name == property.column.name);
+    let named =
+        |property: &&Property<S::Row>| names.iter().any(|name| name == property.column.name);
     let selected: Vec<_> = S::PROPERTIES.iter().filter(named).collect();
     let known = |name: &String| selected.iter().any(|property| property.column.name == name);
     if names.iter().all(known) {
         Ok(selected)
     } else {
-        Err(Error::invalid("$select names a property that the set does not have."))
+        Err(Error::invalid(
+            "$select names a property that the set does not have.",
+        ))
     }
 }
 
 const LARGEST_PAGE: usize = 1_000;
 const NO_COUNT: &str = "$inlinecount needs a MaxDataServiceVersion of 2.0 or later.";
-const NO_NEXT_LINK: &str =
-    "The list is longer than one answer. Use $top or $filter, or a MaxDataServiceVersion of 2.0 or later.";
+const NO_NEXT_LINK: &str = "The list is longer than one answer. Use $top or $filter, or a MaxDataServiceVersion of 2.0 or later.";

@@ -63,10 +63,14 @@ impl Literal {
     /// The literal of a number, whose digits may have a fraction, an exponent and a suffix; `None` when it is none.
     pub(super) fn number(text: &str) -> Option<Self> {
         let (digits, suffix) = match text.char_indices().last()? {
-            (at, suffix) if suffix.is_ascii_alphabetic() => (&text[..at], Some(suffix.to_ascii_lowercase())),
+            (at, suffix) if suffix.is_ascii_alphabetic() => {
+                (&text[..at], Some(suffix.to_ascii_lowercase()))
+            }
             _ => (text, None),
         };
-        let plain = digits.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+        let plain = digits
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
         match suffix {
             _ if !plain => None,
             Some('l') => digits.parse().ok().map(Self::Int64),
@@ -74,7 +78,9 @@ impl Literal {
             Some(_) => None,
             None => {
                 let whole = digits.parse().ok().map(Self::Int32);
-                whole.or_else(|| digits.parse().ok().map(Self::Int64)).or_else(|| finite(digits))
+                whole
+                    .or_else(|| digits.parse().ok().map(Self::Int64))
+                    .or_else(|| finite(digits))
             }
         }
     }
@@ -82,11 +88,17 @@ impl Literal {
 
 /// A GUID with its hyphens, in any case.
 pub(super) fn guid(text: &str) -> Option<Uuid> {
-    Some(text).filter(|text| text.len() == 36).and_then(|text| Uuid::try_parse(text).ok())
+    Some(text)
+        .filter(|text| text.len() == 36)
+        .and_then(|text| Uuid::try_parse(text).ok())
 }
 
 fn finite(digits: &str) -> Option<Literal> {
-    digits.parse().ok().filter(|value: &f64| value.is_finite()).map(Literal::Double)
+    digits
+        .parse()
+        .ok()
+        .filter(|value: &f64| value.is_finite())
+        .map(Literal::Double)
 }
 
 /// A date, or a date and a time with or without seconds and up to seven digits behind them, with `Z`, an offset or
@@ -97,15 +109,20 @@ fn datetime(text: &str) -> Option<Moment> {
         None => (&*text, None),
         Some((date, time)) => (date, Some(time)),
     };
-    let date: Date = Some(date).filter(|date| date.len() == 10).and_then(|date| date.parse().ok())?;
+    let date: Date = Some(date)
+        .filter(|date| date.len() == 10)
+        .and_then(|date| date.parse().ok())?;
     let (time, offset) = match time {
         None => ("00:00", Offset::UTC),
         Some(time) => split_offset(time)?,
     };
-    let plain = time.bytes().all(|byte| byte.is_ascii_digit() || b":.".contains(&byte));
+    let plain = time
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || b":.".contains(&byte));
     let fits = (5..="00:00:00.1234567".len()).contains(&time.len()) && time.as_bytes()[2] == b':';
-    let time: DateTime =
-        Some(()).filter(|()| plain && fits).and_then(|()| format!("{date}T{time}").parse().ok())?;
+    let time: DateTime = Some(())
+        .filter(|()| plain && fits)
+        .and_then(|()| format!("{date}T{time}").parse().ok())?;
     Moment::with_offset(time, offset).ok()
 }
 
@@ -113,13 +130,24 @@ fn split_offset(time: &str) -> Option<(&str, Offset)> {
     if let Some(time) = time.strip_suffix(['Z', 'z']) {
         return Some((time, Offset::UTC));
     }
-    let Some(at) = time.rfind(['+', '-']) else { return Some((time, Offset::UTC)) };
+    let Some(at) = time.rfind(['+', '-']) else {
+        return Some((time, Offset::UTC));
+    };
     let (time, offset) = time.split_at(at);
     let (hours, minutes) = offset[1..].split_once(':')?;
-    let number = |digits: &str| Some(digits).filter(|digits| digits.len() == 2)?.parse::<u8>().ok();
+    let number = |digits: &str| {
+        Some(digits)
+            .filter(|digits| digits.len() == 2)?
+            .parse::<u8>()
+            .ok()
+    };
     let (hours, minutes) = (number(hours)?, number(minutes)?);
     let seconds = i32::from(hours) * 3_600 + i32::from(minutes) * 60;
-    let seconds = if offset.starts_with('-') { -seconds } else { seconds };
+    let seconds = if offset.starts_with('-') {
+        -seconds
+    } else {
+        seconds
+    };
     let offset = (minutes < 60).then(|| Offset::from_seconds(seconds).ok())??;
     Some((time, offset))
 }
@@ -136,12 +164,21 @@ mod tests {
             ("2015-01-09T08:26Z", Some("2015-01-09T08:26:00Z")),
             ("2015-01-09T08:26:49", Some("2015-01-09T08:26:49Z")),
             ("2015-01-09T08:26:49.721Z", Some("2015-01-09T08:26:49.721Z")),
-            ("2015-01-09T08:26:49.7212345", Some("2015-01-09T08:26:49.7212345Z")),
+            (
+                "2015-01-09T08:26:49.7212345",
+                Some("2015-01-09T08:26:49.7212345Z"),
+            ),
             ("2015-01-09T08:26:49+02:00", Some("2015-01-09T06:26:49Z")),
             ("2015-01-09T08:26:49 02:00", Some("2015-01-09T06:26:49Z")),
-            ("2015-01-09T08:26:49.5-07:00", Some("2015-01-09T15:26:49.5Z")),
+            (
+                "2015-01-09T08:26:49.5-07:00",
+                Some("2015-01-09T15:26:49.5Z"),
+            ),
             ("0001-01-01T00:00:00", Some("0001-01-01T00:00:00Z")),
-            ("9999-12-31T23:59:59.9999999", Some("9999-12-31T23:59:59.9999999Z")),
+            (
+                "9999-12-31T23:59:59.9999999",
+                Some("9999-12-31T23:59:59.9999999Z"),
+            ),
             ("0001-01-01T00:00:00+02:00", None),
             ("9999-12-31T23:59:59-14:00", None),
             ("2015-01-09T08:26:49+14:00", Some("2015-01-08T18:26:49Z")),
@@ -177,7 +214,10 @@ mod tests {
             ("2147483648", Some(Literal::Int64(2_147_483_648))),
             ("3600L", Some(Literal::Int64(3_600))),
             ("3600l", Some(Literal::Int64(3_600))),
-            ("9223372036854775808", Some(Literal::Double(9_223_372_036_854_775_808.0))),
+            (
+                "9223372036854775808",
+                Some(Literal::Double(9_223_372_036_854_775_808.0)),
+            ),
             ("1.5", Some(Literal::Double(1.5))),
             ("1e3", Some(Literal::Double(1_000.0))),
             ("1.5M", Some(Literal::Double(1.5))),
@@ -197,15 +237,26 @@ mod tests {
     fn prefixes_are_in_any_case() {
         let guid = "5DBD9D0C-0a9d-4f75-8cbd-ff6ffdc00143";
         for prefix in ["guid", "GUID", "Guid"] {
-            assert!(matches!(Literal::prefixed(prefix, guid), Some(Literal::Guid(_))), "{prefix}");
+            assert!(
+                matches!(Literal::prefixed(prefix, guid), Some(Literal::Guid(_))),
+                "{prefix}"
+            );
         }
-        assert!(matches!(Literal::prefixed("DATETIME", "2015-01-09"), Some(Literal::DateTime(_))));
+        assert!(matches!(
+            Literal::prefixed("DATETIME", "2015-01-09"),
+            Some(Literal::DateTime(_))
+        ));
         assert_eq!(
             Literal::prefixed("datetimeoffset", "2015-01-09T00:00:00Z"),
             Some(Literal::DateTimeOffset)
         );
         assert_eq!(Literal::prefixed("time", "PT8H"), Some(Literal::Time));
-        for (prefix, text) in [("guid", "undefined"), ("date", "2015-01-09"), ("X", "00"), ("", "x")] {
+        for (prefix, text) in [
+            ("guid", "undefined"),
+            ("date", "2015-01-09"),
+            ("X", "00"),
+            ("", "x"),
+        ] {
             assert_eq!(Literal::prefixed(prefix, text), None, "{prefix}'{text}'");
         }
     }

@@ -42,8 +42,18 @@ pub(super) struct Described {
 impl Described {
     /// What is known of a set.
     pub(super) fn of<S: Set>() -> Self {
-        let columns = S::PROPERTIES.iter().map(|property| property.column).collect();
-        Self { name: S::NAME, about: S::ABOUT, kind: S::TYPE, key: S::KEY, columns, one_row: S::ONE_ROW }
+        let columns = S::PROPERTIES
+            .iter()
+            .map(|property| property.column)
+            .collect();
+        Self {
+            name: S::NAME,
+            about: S::ABOUT,
+            kind: S::TYPE,
+            key: S::KEY,
+            columns,
+            one_row: S::ONE_ROW,
+        }
     }
 }
 
@@ -63,7 +73,11 @@ impl Rest {
         let options = ListOptions::parse_single(request.uri.query())?;
         let format = Format::of_service_document(options.format.as_deref(), &request.headers);
         let base = base_url(request)?;
-        Ok(answer(StatusCode::OK, format, &ServiceDocument { base, format }))
+        Ok(answer(
+            StatusCode::OK,
+            format,
+            &ServiceDocument { base, format },
+        ))
     }
 
     /// `GET $metadata`: the types of the API, in XML whatever is asked for.
@@ -71,8 +85,14 @@ impl Rest {
         check_action(request.uri.query())?;
         let mut response = Response::new(METADATA.as_str().into());
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml; charset=utf-8"));
-        headers.insert(DATA_SERVICE_VERSION, Version::most(&request.headers).header());
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/xml; charset=utf-8"),
+        );
+        headers.insert(
+            DATA_SERVICE_VERSION,
+            Version::most(&request.headers).header(),
+        );
         Ok(response)
     }
 }
@@ -113,7 +133,13 @@ impl Serialize for ServiceDocument {
         if self.format == Format::Light {
             object.serialize_entry("odata.metadata", &format!("{}%24metadata", self.base))?;
         }
-        let links: Vec<Link> = sets().iter().map(|set| Link { name: set.name, url: set.name }).collect();
+        let links: Vec<Link> = sets()
+            .iter()
+            .map(|set| Link {
+                name: set.name,
+                url: set.name,
+            })
+            .collect();
         object.serialize_entry("value", &links)?;
         object.end()
     }
@@ -128,22 +154,36 @@ static METADATA: LazyLock<String> = LazyLock::new(|| {
 /// Prints EDMX 1.0 with CSDL 3. All texts are names of ours, in which nothing needs to be escaped.
 fn print(text: &mut String) -> fmt::Result {
     text.write_str(HEAD)?;
-    writeln!(text, "    <Schema Namespace=\"{NAMESPACE}\" xmlns=\"{CSDL}\">")?;
+    writeln!(
+        text,
+        "    <Schema Namespace=\"{NAMESPACE}\" xmlns=\"{CSDL}\">"
+    )?;
     for set in sets() {
         entity_type(text, &set)?;
     }
     writeln!(text, "      <ComplexType Name=\"{IDENTIFIER}\">")?;
-    writeln!(text, "        <Property Name=\"Value\" Type=\"Edm.Guid\" Nullable=\"false\" />")?;
+    writeln!(
+        text,
+        "        <Property Name=\"Value\" Type=\"Edm.Guid\" Nullable=\"false\" />"
+    )?;
     writeln!(text, "      </ComplexType>\n    </Schema>")?;
     writeln!(text, "    <Schema Namespace=\"Default\" xmlns=\"{CSDL}\">")?;
-    writeln!(text, "      <EntityContainer Name=\"Container\" m:IsDefaultEntityContainer=\"true\">")?;
+    writeln!(
+        text,
+        "      <EntityContainer Name=\"Container\" m:IsDefaultEntityContainer=\"true\">"
+    )?;
     for set in sets() {
         let Described { name, kind, .. } = set;
-        writeln!(text, "        <EntitySet Name=\"{name}\" EntityType=\"{NAMESPACE}.{kind}\" />")?;
+        writeln!(
+            text,
+            "        <EntitySet Name=\"{name}\" EntityType=\"{NAMESPACE}.{kind}\" />"
+        )?;
     }
-    for (action, kind) in
-        [("Approve", PendingApprovals::TYPE), ("Reject", PendingApprovals::TYPE), ("Close", Requests::TYPE)]
-    {
+    for (action, kind) in [
+        ("Approve", PendingApprovals::TYPE),
+        ("Reject", PendingApprovals::TYPE),
+        ("Close", Requests::TYPE),
+    ] {
         writeln!(
             text,
             "        <FunctionImport Name=\"{action}\" IsBindable=\"true\" m:IsAlwaysBindable=\"true\">\n          \
@@ -154,19 +194,32 @@ fn print(text: &mut String) -> fmt::Result {
 }
 
 fn entity_type(text: &mut String, set: &Described) -> fmt::Result {
-    writeln!(text, "      <EntityType Name=\"{}\">\n        <Key>", set.kind)?;
+    writeln!(
+        text,
+        "      <EntityType Name=\"{}\">\n        <Key>",
+        set.kind
+    )?;
     for name in set.key {
         writeln!(text, "          <PropertyRef Name=\"{name}\" />")?;
     }
     writeln!(text, "        </Key>")?;
-    for Column { name, edm, nullable, .. } in &set.columns {
+    for Column {
+        name,
+        edm,
+        nullable,
+        ..
+    } in &set.columns
+    {
         let kind = match edm {
             Edm::Identifier => format!("{NAMESPACE}.{IDENTIFIER}"),
             edm => edm.name().to_owned(),
         };
         // What may be null is so without saying.
         let nullable = if *nullable { "" } else { " Nullable=\"false\"" };
-        writeln!(text, "        <Property Name=\"{name}\" Type=\"{kind}\"{nullable} />")?;
+        writeln!(
+            text,
+            "        <Property Name=\"{name}\" Type=\"{kind}\"{nullable} />"
+        )?;
     }
     writeln!(text, "      </EntityType>")
 }
@@ -177,4 +230,5 @@ const HEAD: &str = "\
 <edmx:Edmx Version=\"1.0\" xmlns:edmx=\"http://schemas.microsoft.com/ado/2007/06/edmx\">
   <edmx:DataServices m:DataServiceVersion=\"3.0\" m:MaxDataServiceVersion=\"3.0\" xmlns:m=\"http://schemas.microsoft.com/ado/2007/08/dataservices/metadata\">
 ";
-const TAIL: &str = "      </EntityContainer>\n    </Schema>\n  </edmx:DataServices>\n</edmx:Edmx>\n";
+const TAIL: &str =
+    "      </EntityContainer>\n    </Schema>\n  </edmx:DataServices>\n</edmx:Edmx>\n";

@@ -40,7 +40,17 @@ impl<T> Property<T> {
         source: Source,
         value: for<'a> fn(&'a T) -> Cell<'a>,
     ) -> Self {
-        Self { column: Column { name, about, edm, nullable: false, unlisted: false, source }, value }
+        Self {
+            column: Column {
+                name,
+                about,
+                edm,
+                nullable: false,
+                unlisted: false,
+                source,
+            },
+            value,
+        }
     }
 
     /// A property that a row may have none of.
@@ -51,7 +61,17 @@ impl<T> Property<T> {
         source: Source,
         value: for<'a> fn(&'a T) -> Cell<'a>,
     ) -> Self {
-        Self { column: Column { name, about, edm, nullable: true, unlisted: false, source }, value }
+        Self {
+            column: Column {
+                name,
+                about,
+                edm,
+                nullable: true,
+                unlisted: false,
+                source,
+            },
+            value,
+        }
     }
 
     /// The key of rows whose documented properties have none: a GUID that no row lacks.
@@ -62,7 +82,14 @@ impl<T> Property<T> {
         value: for<'a> fn(&'a T) -> Cell<'a>,
     ) -> Self {
         Self {
-            column: Column { name, about, edm: Edm::Guid, nullable: false, unlisted: true, source },
+            column: Column {
+                name,
+                about,
+                edm: Edm::Guid,
+                nullable: false,
+                unlisted: true,
+                source,
+            },
             value,
         }
     }
@@ -140,8 +167,8 @@ pub(super) enum Cell<'a> {
 
 impl<'a> Cell<'a> {
     /// The seconds of a length of time.
-    pub(super) fn seconds(life: Option<Duration>) -> Self {
-        Self::Number(life.map_or(0, |life| life.seconds))
+    pub(super) fn seconds(duration: Option<Duration>) -> Self {
+        Self::Number(duration.map_or(0, |duration| duration.seconds))
     }
 
     /// The GUID inside the original's complex type.
@@ -162,11 +189,16 @@ impl<'a> Cell<'a> {
 
 /// Finds the column that a path leads to; one inside the original's complex type too.
 pub(super) fn column(columns: impl Iterator<Item = Column>, path: &str) -> Option<Column> {
-    let (name, inner) = path.split_once('/').map_or((path, None), |(name, inner)| (name, Some(inner)));
+    let (name, inner) = path
+        .split_once('/')
+        .map_or((path, None), |(name, inner)| (name, Some(inner)));
     let found = columns.into_iter().find(|column| column.name == name)?;
     match (found.edm, inner) {
         (_, None) => Some(found),
-        (Edm::Identifier, Some("Value")) => Some(Column { edm: Edm::Guid, ..found }),
+        (Edm::Identifier, Some("Value")) => Some(Column {
+            edm: Edm::Guid,
+            ..found
+        }),
         _ => None,
     }
 }

@@ -64,9 +64,20 @@ fn paths(operations: &[Operation]) -> Value {
 
 /// Every `code` that an error may have.
 fn codes(operations: &[Operation]) -> BTreeSet<&'static str> {
-    let unrouted = [Kind::HeadTooLarge, Kind::MethodNotAllowed, Kind::NoSuchOperation].into_iter();
-    let refused = operations.iter().flat_map(|operation| operation.refusals).chain(COMMON);
-    unrouted.chain(refused.map(|(kind, _)| *kind)).map(|kind| row(kind).reason).collect()
+    let unrouted = [
+        Kind::HeadTooLarge,
+        Kind::MethodNotAllowed,
+        Kind::NoSuchOperation,
+    ]
+    .into_iter();
+    let refused = operations
+        .iter()
+        .flat_map(|operation| operation.refusals)
+        .chain(COMMON);
+    unrouted
+        .chain(refused.map(|(kind, _)| *kind))
+        .map(|kind| row(kind).reason)
+        .collect()
 }
 
 const ABOUT: &str = "\
@@ -105,7 +116,9 @@ mod tests {
             Value::Array(values) => values.iter().for_each(|value| collect(value, references)),
             Value::Object(members) => {
                 references.extend(members.get("$ref").and_then(Value::as_str));
-                members.values().for_each(|value| collect(value, references));
+                members
+                    .values()
+                    .for_each(|value| collect(value, references));
             }
             _ => {}
         }

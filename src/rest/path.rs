@@ -87,11 +87,19 @@ impl Target {
 
 /// What the raw path names.
 pub(super) fn parse(path: &str) -> Result<Target, Error> {
-    let segments: Vec<Cow<'_, str>> =
-        path.split('/').filter(|segment| !segment.is_empty()).map(decode).collect::<Result<_, _>>()?;
+    let segments: Vec<Cow<'_, str>> = path
+        .split('/')
+        .filter(|segment| !segment.is_empty())
+        .map(decode)
+        .collect::<Result<_, _>>()?;
     let [api, service, set, rest @ ..] = &*segments else {
-        let is_root = matches!(&*segments, [api, service] if is(api, "api") && is(service, "pamresources"));
-        return if is_root { Ok(Target::ServiceDocument) } else { Err(not_found()) };
+        let is_root =
+            matches!(&*segments, [api, service] if is(api, "api") && is(service, "pamresources"));
+        return if is_root {
+            Ok(Target::ServiceDocument)
+        } else {
+            Err(not_found())
+        };
     };
     let (set, rest) = match (split_action(set), rest) {
         (Some((set, action)), []) => (set, vec![action]),
@@ -110,7 +118,9 @@ pub(super) fn parse(path: &str) -> Result<Target, Error> {
         (None, []) if is(name, "pamroles") => Ok(Target::Roles),
         (None, []) if is(name, "sessioninfo") => Ok(Target::Session),
         (Some(key), []) if is(name, "pamrequests") => Ok(Target::Request(guid(key)?)),
-        (Some(key), []) if is(name, "pamrequeststoapprove") => Ok(Target::PendingApproval(guid(key)?)),
+        (Some(key), []) if is(name, "pamrequeststoapprove") => {
+            Ok(Target::PendingApproval(guid(key)?))
+        }
         (Some(key), []) if is(name, "pamroles") => Ok(Target::Role(guid(key)?)),
         (Some(key), [action]) if is(name, "pamrequests") && is(unqualified(action), "close") => {
             Ok(Target::RequestClose(guid(key)?))
@@ -127,7 +137,9 @@ fn is(segment: &str, name: &str) -> bool {
 }
 
 fn decode(segment: &str) -> Result<Cow<'_, str>, Error> {
-    percent_decode_str(segment).decode_utf8().map_err(|_| Error::invalid("The path is not UTF-8."))
+    percent_decode_str(segment)
+        .decode_utf8()
+        .map_err(|_| Error::invalid("The path is not UTF-8."))
 }
 
 /// The name of a set and what stands in parentheses behind it.
@@ -150,7 +162,11 @@ fn split_action(segment: &str) -> Option<(&str, &str)> {
 /// The name of an action without its container, `Container.Approve`, or the namespace of that, `Default.Container.Approve`.
 fn unqualified(action: &str) -> &str {
     match action.rsplit_once('.') {
-        Some((container, name)) if is(container, "Container") || is(container, "Default.Container") => name,
+        Some((container, name))
+            if is(container, "Container") || is(container, "Default.Container") =>
+        {
+            name
+        }
         _ => action,
     }
 }
@@ -162,7 +178,8 @@ fn guid(literal: &str) -> Result<Uuid, Error> {
         .filter(|(prefix, _)| prefix.eq_ignore_ascii_case("guid'"))
         .and_then(|(_, rest)| rest.strip_suffix('\''))
         .filter(|text| text.len() == 36);
-    text.and_then(|text| Uuid::try_parse(text).ok()).ok_or_else(malformed_key)
+    text.and_then(|text| Uuid::try_parse(text).ok())
+        .ok_or_else(malformed_key)
 }
 
 fn approval_action(action: &str) -> Result<Action, Error> {
@@ -181,7 +198,10 @@ fn malformed_key() -> Error {
 }
 
 fn not_found() -> Error {
-    Error::new(Kind::NoSuchOperation, "No HTTP resource was found that matches the request URI.")
+    Error::new(
+        Kind::NoSuchOperation,
+        "No HTTP resource was found that matches the request URI.",
+    )
 }
 
 /// What the REST API can be asked for, as the log and the metrics call it.
@@ -329,9 +349,16 @@ mod tests {
             "(gui",
         ] {
             let path = format!("/api/pamresources/pamrequeststoapprove{key}/Approve");
-            assert_eq!(parse(&path).unwrap_err().kind, Kind::InvalidArgument, "{path}");
+            assert_eq!(
+                parse(&path).unwrap_err().kind,
+                Kind::InvalidArgument,
+                "{path}"
+            );
         }
-        assert_eq!(parse("/api/pamresources/%ff").unwrap_err().kind, Kind::InvalidArgument);
+        assert_eq!(
+            parse("/api/pamresources/%ff").unwrap_err().kind,
+            Kind::InvalidArgument
+        );
     }
 
     #[test]
@@ -370,7 +397,10 @@ mod tests {
             format!("/other/pamresources/pamrequeststoapprove{key}/Approve"),
         ] {
             let kind = parse(&path).unwrap_err().kind;
-            assert!(matches!(kind, Kind::NoSuchOperation | Kind::InvalidArgument), "{path}");
+            assert!(
+                matches!(kind, Kind::NoSuchOperation | Kind::InvalidArgument),
+                "{path}"
+            );
         }
     }
 }

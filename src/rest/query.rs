@@ -38,7 +38,9 @@ impl ListOptions {
                 "$select" => options.select = select(&given(value)?),
                 "$skip" => options.skip = number(&value)?,
                 "$skiptoken" => options.skip_token = value,
-                "$top" => options.top = Some(usize::try_from(number(&value)?).unwrap_or(usize::MAX)),
+                "$top" => {
+                    options.top = Some(usize::try_from(number(&value)?).unwrap_or(usize::MAX))
+                }
                 "v" => version(&value)?,
                 name => check_unknown(name)?,
             }
@@ -49,11 +51,17 @@ impl ListOptions {
     /// The options of a single row, which knows only those that say what of it to answer, and how.
     pub(super) fn parse_single(query: Option<&str>) -> Result<Self, Error> {
         let Self { format, select, .. } = Self::parse(query)?;
-        let single = Self { format, select, ..Self::default() };
+        let single = Self {
+            format,
+            select,
+            ..Self::default()
+        };
         if Self::parse(query)? == single {
             Ok(single)
         } else {
-            Err(Error::invalid("A query parameter is not supported for a single object."))
+            Err(Error::invalid(
+                "A query parameter is not supported for a single object.",
+            ))
         }
     }
 }
@@ -90,7 +98,9 @@ pub(super) fn action_format(query: Option<&str>) -> Result<Option<String>, Error
 /// The `$format` that errors are printed in: none if it is not understood, or given twice.
 pub(super) fn asked_format(query: Option<&str>) -> Option<String> {
     let given = form::query(query).ok()?;
-    let mut asked = given.into_iter().filter_map(|(name, value)| (name == "$format").then_some(value));
+    let mut asked = given
+        .into_iter()
+        .filter_map(|(name, value)| (name == "$format").then_some(value));
     match (asked.next(), asked.next()) {
         (Some(value), None) => format(value).ok(),
         _ => None,
@@ -100,7 +110,10 @@ pub(super) fn asked_format(query: Option<&str>) -> Option<String> {
 /// The parameters of a query. One of ours that is given twice is refused: it would have to be guessed which one counts.
 fn options_of(query: Option<&str>) -> Result<Vec<(String, String)>, Error> {
     let given = form::query(query)?;
-    match KNOWN.into_iter().find(|known| given.iter().filter(|(name, _)| name == known).count() > 1) {
+    match KNOWN
+        .into_iter()
+        .find(|known| given.iter().filter(|(name, _)| name == known).count() > 1)
+    {
         Some(name) => Err(given_twice(name)),
         None => Ok(given),
     }
@@ -113,24 +126,40 @@ pub(super) fn given_twice(name: &'static str) -> Error {
 
 /// Refuses an option that is not known; the OData layer of the original ignored what has no `$` (`wire.md` 29, 30).
 fn check_unknown(name: &str) -> Result<(), Error> {
-    if name.starts_with('$') { Err(Error::invalid("A query parameter is not supported.")) } else { Ok(()) }
+    if name.starts_with('$') {
+        Err(Error::invalid("A query parameter is not supported."))
+    } else {
+        Ok(())
+    }
 }
 
 /// There is one version; a client that asks for another must not get this one unawares (`wire.md` A13).
 fn version(value: &str) -> Result<(), Error> {
     match value {
         "" | "1" => Ok(()),
-        _ => Err(Error::invalid("This version of the API is not supported; the only version is 1.")),
+        _ => Err(Error::invalid(
+            "This version of the API is not supported; the only version is 1.",
+        )),
     }
 }
 
 fn given(value: String) -> Result<String, Error> {
-    if value.trim().is_empty() { Err(Error::invalid("A query parameter has no value.")) } else { Ok(value) }
+    if value.trim().is_empty() {
+        Err(Error::invalid("A query parameter has no value."))
+    } else {
+        Ok(value)
+    }
 }
 
 fn format(value: String) -> Result<String, Error> {
-    let is_json = value == "json" || value.trim_start().to_ascii_lowercase().starts_with("application/json");
-    is_json.then_some(value).ok_or_else(|| Error::invalid("The only format is json."))
+    let is_json = value == "json"
+        || value
+            .trim_start()
+            .to_ascii_lowercase()
+            .starts_with("application/json");
+    is_json
+        .then_some(value)
+        .ok_or_else(|| Error::invalid("The only format is json."))
 }
 
 fn inline_count(value: &str) -> Result<bool, Error> {
@@ -152,7 +181,9 @@ fn order(value: &str) -> Result<Vec<(String, bool)>, Error> {
         match (words.next(), words.next(), words.next()) {
             (Some(path), None | Some("asc"), None) => Ok((path.to_owned(), false)),
             (Some(path), Some("desc"), None) => Ok((path.to_owned(), true)),
-            _ => Err(Error::invalid("$orderby is a list of properties, each with asc, desc or neither.")),
+            _ => Err(Error::invalid(
+                "$orderby is a list of properties, each with asc, desc or neither.",
+            )),
         }
     };
     value.split(',').map(key).collect()
@@ -160,13 +191,25 @@ fn order(value: &str) -> Result<Vec<(String, bool)>, Error> {
 
 /// `None` for all of them.
 fn select(value: &str) -> Option<Vec<String>> {
-    let names: Vec<String> = value.split(',').map(|name| name.trim().to_owned()).collect();
+    let names: Vec<String> = value
+        .split(',')
+        .map(|name| name.trim().to_owned())
+        .collect();
     (!names.iter().any(|name| name == "*")).then_some(names)
 }
 
 /// The parameters that lists, rows or actions know.
-pub(super) const KNOWN: [&str; 9] =
-    ["$filter", "$format", "$inlinecount", "$orderby", "$select", "$skip", "$skiptoken", "$top", "v"];
+pub(super) const KNOWN: [&str; 9] = [
+    "$filter",
+    "$format",
+    "$inlinecount",
+    "$orderby",
+    "$select",
+    "$skip",
+    "$skiptoken",
+    "$top",
+    "v",
+];
 
 #[cfg(test)]
 mod tests {
@@ -174,9 +217,13 @@ mod tests {
 
     #[test]
     fn the_only_version_is_one() {
-        for (query, valid) in
-            [(None, true), (Some("v=1"), true), (Some("v="), true), (Some("V=7"), true), (Some("v=2"), false)]
-        {
+        for (query, valid) in [
+            (None, true),
+            (Some("v=1"), true),
+            (Some("v="), true),
+            (Some("V=7"), true),
+            (Some("v=2"), false),
+        ] {
             assert_eq!(check_action(query).is_ok(), valid, "{query:?}");
             assert_eq!(ListOptions::parse(query).is_ok(), valid, "{query:?}");
         }
@@ -197,7 +244,11 @@ mod tests {
 
     #[test]
     fn names_and_values_are_decoded_once() {
-        for query in ["$filter=A%20eq%20%27x%27", "%24filter=A+eq+%27x%27", "$filter=A%20eq%20'x'"] {
+        for query in [
+            "$filter=A%20eq%20%27x%27",
+            "%24filter=A+eq+%27x%27",
+            "$filter=A%20eq%20'x'",
+        ] {
             let options = ListOptions::parse(Some(query)).unwrap();
             assert_eq!(options.filter.as_deref(), Some("A eq 'x'"), "{query}");
         }
@@ -221,11 +272,26 @@ mod tests {
             ("v=1&%76=", "v"),
         ] {
             let message = format!("{name} must be given only once.");
-            assert_eq!(ListOptions::parse(Some(query)).unwrap_err().message, message, "{query}");
-            assert_eq!(ListOptions::parse_single(Some(query)).unwrap_err().message, message, "{query}");
-            assert_eq!(action_format(Some(query)).unwrap_err().message, message, "{query}");
+            assert_eq!(
+                ListOptions::parse(Some(query)).unwrap_err().message,
+                message,
+                "{query}"
+            );
+            assert_eq!(
+                ListOptions::parse_single(Some(query)).unwrap_err().message,
+                message,
+                "{query}"
+            );
+            assert_eq!(
+                action_format(Some(query)).unwrap_err().message,
+                message,
+                "{query}"
+            );
         }
-        assert!(ListOptions::parse(Some("_=1&_=2&V=1&V=2")).is_ok(), "parameters of others");
+        assert!(
+            ListOptions::parse(Some("_=1&_=2&V=1&V=2")).is_ok(),
+            "parameters of others"
+        );
     }
 
     #[test]
@@ -245,14 +311,19 @@ mod tests {
             filter: None,
             format: Some("json".into()),
             count: true,
-            order: order.map(|(path, descending)| (path.to_owned(), descending)).to_vec(),
+            order: order
+                .map(|(path, descending)| (path.to_owned(), descending))
+                .to_vec(),
             select: Some(vec!["A".to_owned(), "B".to_owned()]),
             skip: 10,
             skip_token: "abc".into(),
             top: Some(5),
         };
         assert_eq!(ListOptions::parse(Some(query)).unwrap(), expected);
-        assert_eq!(ListOptions::parse(Some("$select=A,*")).unwrap().select, None);
+        assert_eq!(
+            ListOptions::parse(Some("$select=A,*")).unwrap().select,
+            None
+        );
     }
 
     #[test]
@@ -281,8 +352,15 @@ mod tests {
 
     #[test]
     fn the_next_page_is_of_the_same_list() {
-        let next = next_query(Some("$filter=A%20eq%20%27x%27&$top=50&%24skiptoken=old&v=1"), Some(40), "new");
-        assert_eq!(next, "%24filter=A+eq+%27x%27&v=1&%24top=40&%24skiptoken=new");
+        let next = next_query(
+            Some("$filter=A%20eq%20%27x%27&$top=50&%24skiptoken=old&v=1"),
+            Some(40),
+            "new",
+        );
+        assert_eq!(
+            next,
+            "%24filter=A+eq+%27x%27&v=1&%24top=40&%24skiptoken=new"
+        );
         assert_eq!(next_query(None, None, "new"), "%24skiptoken=new");
     }
 }

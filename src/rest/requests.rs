@@ -15,7 +15,9 @@ use super::list::{Asked, Page, Set, Single, entity, guid_key, selected};
 use super::model::{Cell, Edm, Property, Source};
 use super::query::{ListOptions, check_action};
 use super::{Rest, message_of};
-use crate::proto::pam::v1::{CloseElevationRequest, Elevation, GetElevationRequest, ListElevationsRequest};
+use crate::proto::pam::v1::{
+    CloseElevationRequest, Elevation, GetElevationRequest, ListElevationsRequest,
+};
 
 impl Rest {
     /// `GET pamrequests(guid'..')`, where the `Location` of a new request leads.
@@ -24,18 +26,30 @@ impl Rest {
         let base = base_url(request)?;
         let format = Format::of(options.format.as_deref(), &request.headers);
         let selected = selected::<Requests>(options.select.as_deref(), format)?;
-        let message = GetElevationRequest { elevation_id: id.to_string() };
-        let found = self.elevations.get_elevation(message_of(request, message)).await?;
+        let message = GetElevationRequest {
+            elevation_id: id.to_string(),
+        };
+        let found = self
+            .elevations
+            .get_elevation(message_of(request, message))
+            .await?;
         let elevation = found.into_inner().elevation.unwrap_or_default();
-        let single = Single::of::<Requests>(&base, entity::<Requests>(&elevation, &base, &selected, format));
+        let single = Single::of::<Requests>(
+            &base,
+            entity::<Requests>(&elevation, &base, &selected, format),
+        );
         Ok(answer(StatusCode::OK, format, &single))
     }
 
     /// `POST pamrequests(guid'..')/Close`, which answers as Approve does.
     pub(super) async fn close(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
         check_action(request.uri.query())?;
-        let message = CloseElevationRequest { elevation_id: id.to_string() };
-        self.elevations.close_elevation(message_of(request, message)).await?;
+        let message = CloseElevationRequest {
+            elevation_id: id.to_string(),
+        };
+        self.elevations
+            .close_elevation(message_of(request, message))
+            .await?;
         Ok(Response::new(Body::empty()))
     }
 }
@@ -51,15 +65,26 @@ impl Set for Requests {
     const TYPE: &'static str = "PamRequest";
     const KEY: &'static [&'static str] = &["RequestId"];
     const PROPERTIES: &'static [Property<Elevation>] = &[
-        Property::new("RequestId", "The id of the request.", Edm::Guid, Source::Field("id"), |elevation| {
-            Cell::text(&elevation.id)
-        }),
+        Property::new(
+            "RequestId",
+            "The id of the request.",
+            Edm::Guid,
+            Source::Field("id"),
+            |elevation| Cell::text(&elevation.id),
+        ),
         Property::new(
             "CreatorID",
             "The id of the account that asks.",
             Edm::Guid,
             Source::Field("requester.id"),
-            |elevation| Cell::text(elevation.requester.as_ref().map_or("", |requester| &requester.id)),
+            |elevation| {
+                Cell::text(
+                    elevation
+                        .requester
+                        .as_ref()
+                        .map_or("", |requester| &requester.id),
+                )
+            },
         ),
         Property::nullable(
             "Justification",
@@ -72,8 +97,8 @@ impl Set for Requests {
             CREATION_TIME,
             "When the request was filed.",
             Edm::DateTime,
-            Source::Field("filed_at"),
-            |elevation| Cell::Moment(elevation.filed_at),
+            Source::Field("create_time"),
+            |elevation| Cell::Moment(elevation.create_time),
         ),
         Property::new(
             "CreationMethod",
@@ -81,15 +106,19 @@ impl Set for Requests {
             Edm::String,
             Source::Named("creation_method", &CREATION_METHODS),
             |elevation| {
-                Cell::text(named(&CREATION_METHODS, elevation.creation_method().as_str_name(), "gRPC"))
+                Cell::text(named(
+                    &CREATION_METHODS,
+                    elevation.creation_method().as_str_name(),
+                    "gRPC",
+                ))
             },
         ),
         Property::new(
             "ExpirationTime",
-            "When it ends or ended: activation plus life, or the moment of the close. Year 1 before activation.",
+            "When it ends or ended: activation plus duration, or the moment of the close. Year 1 before activation.",
             Edm::DateTime,
-            Source::Field("expires_at"),
-            |elevation| Cell::Moment(elevation.expires_at),
+            Source::Field("expire_time"),
+            |elevation| Cell::Moment(elevation.expire_time),
         ),
         Property::new(
             "RoleId",
@@ -104,22 +133,28 @@ impl Set for Requests {
             "RequestedTTL",
             "For how long it is asked for, in seconds: 0 to 316,224,000. 0 gives the role up.",
             Edm::Int64,
-            Source::Field("requested_life"),
-            |elevation| Cell::seconds(elevation.requested_life),
+            Source::Field("requested_duration"),
+            |elevation| Cell::seconds(elevation.requested_duration),
         ),
         Property::new(
             REQUESTED_TIME,
             "From when on it is asked for; the moment of filing when nobody said so.",
             Edm::DateTime,
-            Source::Field("requested_start"),
-            |elevation| Cell::Moment(elevation.requested_start),
+            Source::Field("requested_start_time"),
+            |elevation| Cell::Moment(elevation.requested_start_time),
         ),
         Property::new(
             "RequestStatus",
             "Where the request stands at the moment of the answer.",
             Edm::String,
             Source::Named("status", &STATUSES),
-            |elevation| Cell::text(named(&STATUSES, elevation.status().as_str_name(), "Processing")),
+            |elevation| {
+                Cell::text(named(
+                    &STATUSES,
+                    elevation.status().as_str_name(),
+                    "Processing",
+                ))
+            },
         ),
     ];
     const ACTIONS: &'static [&'static str] = &["Close"];
@@ -134,7 +169,7 @@ impl Set for Requests {
     }
 
     fn updated(elevation: &Elevation) -> Option<Timestamp> {
-        elevation.activated_at.or(elevation.filed_at)
+        elevation.activate_time.or(elevation.create_time)
     }
 
     async fn page(rest: &Rest, request: &Parts, asked: Asked) -> Result<Page<Elevation>, Status> {
@@ -146,14 +181,25 @@ impl Set for Requests {
             skip: asked.skip,
             include_total_size: asked.include_total_size,
         };
-        let page = rest.elevations.list_elevations(message_of(request, message)).await?.into_inner();
-        Ok(Page { rows: page.elevations, next_page_token: page.next_page_token, total_size: page.total_size })
+        let page = rest
+            .elevations
+            .list_elevations(message_of(request, message))
+            .await?
+            .into_inner();
+        Ok(Page {
+            rows: page.elevations,
+            next_page_token: page.next_page_token,
+            total_size: page.total_size,
+        })
     }
 }
 
 /// The text that clients know a value of the contract by.
 fn named(names: &[(&'static str, &str)], value: &str, otherwise: &'static str) -> &'static str {
-    names.iter().find(|(_, known)| *known == value).map_or(otherwise, |(name, _)| name)
+    names
+        .iter()
+        .find(|(_, known)| *known == value)
+        .map_or(otherwise, |(name, _)| name)
 }
 
 /// The answer to a creation prints this one in local time.
@@ -161,8 +207,10 @@ pub(super) const CREATION_TIME: &str = "CreationTime";
 /// The answer to a creation prints this one with all its digits.
 pub(super) const REQUESTED_TIME: &str = "RequestedTime";
 /// The literal of the original for what came through its REST API, and ours for the rest (`wire.md` B30).
-const CREATION_METHODS: [(&str, &str); 2] =
-    [("PAM Web API", "CREATION_METHOD_PAM_WEB_API"), ("gRPC", "CREATION_METHOD_GRPC")];
+const CREATION_METHODS: [(&str, &str); 2] = [
+    ("PAM Web API", "CREATION_METHOD_PAM_WEB_API"),
+    ("gRPC", "CREATION_METHOD_GRPC"),
+];
 /// The statuses of the original that elevations have, without spaces (`wire.md` B1).
 const STATUSES: [(&str, &str); 6] = [
     ("Active", "ELEVATION_STATUS_ACTIVE"),

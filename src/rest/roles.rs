@@ -20,9 +20,13 @@ impl Set for Roles {
     const TYPE: &'static str = "PamRole";
     const KEY: &'static [&'static str] = &["RoleId"];
     const PROPERTIES: &'static [Property<Role>] = &[
-        Property::new("RoleId", "The id of the role.", Edm::Guid, Source::Field("id"), |role| {
-            Cell::text(&role.id)
-        }),
+        Property::new(
+            "RoleId",
+            "The id of the role.",
+            Edm::Guid,
+            Source::Field("id"),
+            |role| Cell::text(&role.id),
+        ),
         Property::new(
             "DisplayName",
             "What people call the role: 1 to 256 characters.",
@@ -35,14 +39,18 @@ impl Set for Roles {
             "What the role is for; null when nobody has said so. At most 1,024 characters.",
             Edm::String,
             Source::EmptyIsNull("description"),
-            |role| Cell::optional(Some(&*role.description).filter(|description| !description.is_empty())),
+            |role| {
+                Cell::optional(
+                    Some(&*role.description).filter(|description| !description.is_empty()),
+                )
+            },
         ),
         Property::new(
             "TTL",
             "For how long the role can be held at most, in seconds: 1 to 316,224,000, which is 3,660 days.",
             Edm::Int64,
-            Source::Field("longest_life"),
-            |role| Cell::seconds(role.longest_life),
+            Source::Field("max_duration"),
+            |role| Cell::seconds(role.max_duration),
         ),
         Property::new(
             "AvailableFrom",
@@ -99,10 +107,22 @@ impl Set for Roles {
             skip: asked.skip,
             include_total_size: asked.include_total_size,
         };
-        let page = rest.roles.list_roles(message_of(request, message)).await?.into_inner();
+        let page = rest
+            .roles
+            .list_roles(message_of(request, message))
+            .await?
+            .into_inner();
         // Nobody is told the names, which may be long, so they are not kept until the last page is there.
-        let bare = |role| Role { candidates: Vec::new(), stages: Vec::new(), ..role };
+        let bare = |role| Role {
+            candidates: Vec::new(),
+            stages: Vec::new(),
+            ..role
+        };
         let rows = page.roles.into_iter().map(bare).collect();
-        Ok(Page { rows, next_page_token: page.next_page_token, total_size: page.total_size })
+        Ok(Page {
+            rows,
+            next_page_token: page.next_page_token,
+            total_size: page.total_size,
+        })
     }
 }

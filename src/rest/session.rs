@@ -39,10 +39,21 @@ impl Set for Session {
     async fn page(rest: &Rest, request: &Parts, asked: Asked) -> Result<Page<Account>, Status> {
         let one_row = asked.filter.is_empty() && asked.skip == 0 && asked.page_token.is_empty();
         if !one_row {
-            return Err(Error::invalid("sessioninfo is one row, which cannot be filtered or skipped.").into());
+            return Err(Error::invalid(
+                "sessioninfo is one row, which cannot be filtered or skipped.",
+            )
+            .into());
         }
-        let session = rest.sessions.get_session(message_of(request, GetSessionRequest {})).await?;
-        let account = session.into_inner().session.unwrap_or_default().account.unwrap_or_default();
+        let session = rest
+            .sessions
+            .get_session(message_of(request, GetSessionRequest {}))
+            .await?;
+        let account = session
+            .into_inner()
+            .session
+            .unwrap_or_default()
+            .account
+            .unwrap_or_default();
         Ok(Page {
             rows: vec![account],
             next_page_token: String::new(),

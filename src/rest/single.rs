@@ -18,7 +18,11 @@ use crate::status::{Error, Kind};
 impl Rest {
     /// Answers the row of a set whose key is a GUID. The row is one of the list that the caller gets; any other row is
     /// answered as one that does not exist (`wire.md` A15).
-    pub(super) async fn single<S: Set>(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
+    pub(super) async fn single<S: Set>(
+        &self,
+        id: Uuid,
+        request: &Parts,
+    ) -> Result<Response, Status> {
         let options = ListOptions::parse_single(request.uri.query())?;
         let base = base_url(request)?;
         let format = Format::of(options.format.as_deref(), &request.headers);
@@ -34,7 +38,8 @@ impl Rest {
 
 /// What to ask the service for: the row with that key.
 fn asked<S: Set>(id: Uuid) -> Result<Asked, Error> {
-    let column = |path: &str| model::column(S::PROPERTIES.iter().map(|property| property.column), path);
+    let column =
+        |path: &str| model::column(S::PROPERTIES.iter().map(|property| property.column), path);
     let filter = comparisons(&format!("{} eq guid'{id}'", S::KEY[0]), &column)?;
     Ok(Asked {
         filter,

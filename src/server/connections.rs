@@ -50,8 +50,16 @@ pub(super) async fn serve(
             accepted = accept(&listener, &room) => accepted,
         };
         let cut = work.cut();
-        let connection =
-            connection(stream, router.clone(), limits, Peer { address, cut: cut.clone() }, stop.clone());
+        let connection = connection(
+            stream,
+            router.clone(),
+            limits,
+            Peer {
+                address,
+                cut: cut.clone(),
+            },
+            stop.clone(),
+        );
         let counted = OneMore::of(count);
         work.spawn(async move {
             let _open = (permit, counted);
@@ -63,8 +71,15 @@ pub(super) async fn serve(
 }
 
 /// The next connection, once there is room for it.
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, IpAddr, OwnedSemaphorePermit) {
-    let permit = room.clone().acquire_owned().await.expect("nobody closes this semaphore");
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> (TcpStream, IpAddr, OwnedSemaphorePermit) {
+    let permit = room
+        .clone()
+        .acquire_owned()
+        .await
+        .expect("nobody closes this semaphore");
     loop {
         match listener.accept().await {
             Ok((stream, address)) => return (stream, address.ip(), permit),
@@ -77,12 +92,20 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, Ip
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, limits: Limits, peer: Peer, stop: CancellationToken) {
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    limits: Limits,
+    peer: Peer,
+    stop: CancellationToken,
+) {
     // Answers are small and complete; waiting for more to send only delays them.
     let _ = stream.set_nodelay(true);
     // A client that connects has something to ask; only after that it may be idle.
     let protocol = timeout(limits.headers, protocol(&stream));
-    let Some(Ok(Ok(protocol))) = stop.run_until_cancelled(protocol).await else { return };
+    let Some(Ok(Ok(protocol))) = stop.run_until_cancelled(protocol).await else {
+        return;
+    };
     let ended = match protocol {
         Protocol::Http1 => http1(stream, router, limits, peer, stop).await,
         Protocol::Http2 => http2(stream, router, limits, peer, stop).await,

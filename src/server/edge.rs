@@ -48,13 +48,22 @@ impl Observer {
     pub(super) fn new(metrics: &Metrics, traces: Option<Traces>, work: &Work) -> Self {
         let metrics = metrics.requests.clone();
         let durations = operations::all().map(|operation| (operation, metrics.duration(operation)));
-        Self { durations: durations.collect(), metrics, traces, work: work.clone() }
+        Self {
+            durations: durations.collect(),
+            metrics,
+            traces,
+            work: work.clone(),
+        }
     }
 }
 
 /// Gives the request an id; logs and measures it with its outcome. A request that may change something goes on to its end
 /// when the client leaves, so that this is logged like any other.
-pub(super) async fn observe(State(observer): State<Arc<Observer>>, request: Request, next: Next) -> Response {
+pub(super) async fn observe(
+    State(observer): State<Arc<Observer>>,
+    request: Request,
+    next: Next,
+) -> Response {
     if request.method().is_safe() {
         return observed(&observer, request, next).await;
     }
@@ -73,8 +82,15 @@ async fn observed(observer: &Observer, mut request: Request, next: Next) -> Resp
     let _in_flight = OneMore::of(&observer.metrics.in_flight);
     let _measured = observer.durations.get(operation).map(Measured::into);
     let id = request_id(request.headers());
-    let channel = if speaks_grpc(&request) { Channel::Grpc } else { Channel::PamWebApi };
-    let origin = Origin { channel, request_id: id.to_str().unwrap_or_default().to_owned() };
+    let channel = if speaks_grpc(&request) {
+        Channel::Grpc
+    } else {
+        Channel::PamWebApi
+    };
+    let origin = Origin {
+        channel,
+        request_id: id.to_str().unwrap_or_default().to_owned(),
+    };
     request.extensions_mut().insert(origin);
     let span = tracing::info_span!(
         "request",
@@ -82,10 +98,13 @@ async fn observed(observer: &Observer, mut request: Request, next: Next) -> Resp
         operation,
         account = field::Empty,
     );
-    let trace = observer
-        .traces
-        .as_ref()
-        .map(|traces| traces.begin(operation, id.to_str().unwrap_or_default(), request.headers()));
+    let trace = observer.traces.as_ref().map(|traces| {
+        traces.begin(
+            operation,
+            id.to_str().unwrap_or_default(),
+            request.headers(),
+        )
+    });
     let answer = next.run(request).instrument(span.clone());
     let mut response = match &trace {
         Some(trace) => answer.with_context(trace.context()).await,
@@ -98,7 +117,10 @@ async fn observed(observer: &Observer, mut request: Request, next: Next) -> Resp
         observer.metrics.refused(operation, reason);
     }
     if let Some(trace) = trace {
-        trace.outcome(reason.unwrap_or("OK"), row.is_some_and(|row| row.http.is_server_error()));
+        trace.outcome(
+            reason.unwrap_or("OK"),
+            row.is_some_and(|row| row.http.is_server_error()),
+        );
     }
     let microseconds = u64::try_from(watch.elapsed().as_micros()).unwrap_or(u64::MAX);
     span.in_scope(|| {
@@ -151,7 +173,11 @@ impl Web {
 }
 
 /// Speaks the caller's dialect: prints errors, answers preflights, marks answers for pages of other origins.
-pub(super) async fn pass(State(web): State<Arc<Web>>, mut request: Request, next: Next) -> Response {
+pub(super) async fn pass(
+    State(web): State<Arc<Web>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let head = head::check(&request);
     if speaks_grpc(&request) {
         return match head {
@@ -162,7 +188,11 @@ pub(super) async fn pass(State(web): State<Arc<Web>>, mut request: Request, next
     let head = head.and_then(|()| web.note_address(&mut request));
     let origin = web.cors.allowed(request.headers());
     let form = rest::error::Form::of(request.uri(), request.headers());
-    let unserved = request.extensions().get::<Unserved>().copied().map(Unserved::error);
+    let unserved = request
+        .extensions()
+        .get::<Unserved>()
+        .copied()
+        .map(Unserved::error);
     let mut response = match (head, unserved) {
         (Err(error), _) | (Ok(()), Some(error)) => Status::from(error).into_http(),
         (Ok(()), None) => web.answer(request, next).await,
@@ -177,7 +207,10 @@ pub(super) async fn pass(State(web): State<Arc<Web>>, mut request: Request, next
 
 /// Whether the request is a gRPC call.
 pub(super) fn speaks_grpc(request: &Request) -> bool {
-    let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let content_type = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .map(HeaderValue::as_bytes);
     let rest = content_type.and_then(|content_type| content_type.strip_prefix(b"application/grpc"));
     request.method() == Method::POST && matches!(rest, Some([] | [b'+' | b';' | b' ', ..]))
 }
@@ -195,25 +228,34 @@ fn explained(mut response: Response) -> Response {
         }
         status => status,
     };
-    let Some(status) = by_tonic.filter(|status| status.code() != Code::Ok) else { return response };
+    let Some(status) = by_tonic.filter(|status| status.code() != Code::Ok) else {
+        return response;
+    };
     let compressions = response.headers_mut().remove(ACCEPTED_COMPRESSIONS);
     let error = match kind_of(&status) {
-        Kind::NoSuchOperation if compressions.is_some() => {
-            Error::new(Kind::NoSuchOperation, "The compression of the message must be gzip or identity.")
-        }
+        Kind::NoSuchOperation if compressions.is_some() => Error::new(
+            Kind::NoSuchOperation,
+            "The compression of the message must be gzip or identity.",
+        ),
         Kind::BodyTooLarge => Error::new(Kind::BodyTooLarge, "The message is too long."),
         Kind::NoSuchOperation => Error::new(Kind::NoSuchOperation, "There is no such operation."),
         Kind::Internal | Kind::InvalidArgument => Error::invalid("The message cannot be decoded."),
         kind => Error::new(kind, "The call was refused."),
     };
     let mut response = Status::from(error.because(status)).into_http();
-    response.headers_mut().extend(compressions.map(|compressions| (ACCEPTED_COMPRESSIONS, compressions)));
+    response
+        .headers_mut()
+        .extend(compressions.map(|compressions| (ACCEPTED_COMPRESSIONS, compressions)));
     response
 }
 
 /// Lets gRPC calls pass, and nothing else.
 pub(super) async fn only_grpc(request: Request, next: Next) -> Response {
-    if speaks_grpc(&request) { next.run(request).await } else { no_such_operation() }
+    if speaks_grpc(&request) {
+        next.run(request).await
+    } else {
+        no_such_operation()
+    }
 }
 
 /// Answers for what is neither a method of a service nor a resource of the REST API.
@@ -224,7 +266,10 @@ pub(super) fn no_such_operation() -> Response {
 
 /// Answers for a method that a resource does not know.
 pub(super) async fn method_not_allowed() -> Response {
-    let error = Error::new(Kind::MethodNotAllowed, "This resource does not know the method.");
+    let error = Error::new(
+        Kind::MethodNotAllowed,
+        "This resource does not know the method.",
+    );
     Status::from(error).into_http()
 }
 

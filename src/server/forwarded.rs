@@ -46,9 +46,14 @@ impl TrustedProxies {
                 let element = last(headers, &FORWARDED).unwrap_or_default();
                 (parameter(element, "host"), parameter(element, "proto"))
             }
-            Forwarded::X => (last(headers, &X_FORWARDED_HOST), last(headers, &X_FORWARDED_PROTO)),
+            Forwarded::X => (
+                last(headers, &X_FORWARDED_HOST),
+                last(headers, &X_FORWARDED_PROTO),
+            ),
         };
-        let authority = host.map(|host| head::host(host, "The forwarded host")).transpose()?;
+        let authority = host
+            .map(|host| head::host(host, "The forwarded host"))
+            .transpose()?;
         let scheme = match scheme {
             Some(scheme) if scheme.eq_ignore_ascii_case("https") => Some("https"),
             Some(scheme) if scheme.eq_ignore_ascii_case("http") => Some("http"),
@@ -61,14 +66,28 @@ impl TrustedProxies {
 /// The last element of a list, over all headers of the name.
 fn last<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let value = headers.get_all(name).iter().next_back()?.to_str().ok()?;
-    value.rsplit(',').next().map(str::trim).filter(|element| !element.is_empty())
+    value
+        .rsplit(',')
+        .next()
+        .map(str::trim)
+        .filter(|element| !element.is_empty())
 }
 
 /// A parameter of an element, without its quotes.
 fn parameter<'a>(element: &'a str, name: &str) -> Option<&'a str> {
-    let mut parameters = element.split(';').filter_map(|parameter| parameter.split_once('='));
-    let value = parameters.find(|(known, _)| known.trim().eq_ignore_ascii_case(name))?.1.trim();
-    Some(value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value))
+    let mut parameters = element
+        .split(';')
+        .filter_map(|parameter| parameter.split_once('='));
+    let value = parameters
+        .find(|(known, _)| known.trim().eq_ignore_ascii_case(name))?
+        .1
+        .trim();
+    Some(
+        value
+            .strip_prefix('"')
+            .and_then(|value| value.strip_suffix('"'))
+            .unwrap_or(value),
+    )
 }
 
 const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
@@ -80,15 +99,25 @@ mod tests {
     use super::*;
 
     fn address(family: Forwarded, peer: &str, headers: &[(&HeaderName, &str)]) -> Option<String> {
-        let headers = headers.iter().map(|(name, value)| ((*name).clone(), value.parse().unwrap())).collect();
-        let networks = vec!["10.0.0.0/8".parse().unwrap(), "127.0.0.1/32".parse().unwrap()];
+        let headers = headers
+            .iter()
+            .map(|(name, value)| ((*name).clone(), value.parse().unwrap()))
+            .collect();
+        let networks = vec![
+            "10.0.0.0/8".parse().unwrap(),
+            "127.0.0.1/32".parse().unwrap(),
+        ];
         let trusted = TrustedProxies { networks, family };
         let Ok(found) = trusted.address(Some(peer.parse().unwrap()), &headers) else {
             return Some("refused".to_owned());
         };
         let found = found?;
         let authority = found.authority.map(|authority| authority.to_string());
-        Some(format!("{} {}", found.scheme.unwrap_or("-"), authority.as_deref().unwrap_or("-")))
+        Some(format!(
+            "{} {}",
+            found.scheme.unwrap_or("-"),
+            authority.as_deref().unwrap_or("-")
+        ))
     }
 
     #[test]
@@ -116,10 +145,19 @@ mod tests {
             (X, "::1", &[(&X_FORWARDED_HOST, "evil.example")], None),
         ];
         for (family, peer, headers, expected) in table {
-            assert_eq!(address(family, peer, headers).as_deref(), expected, "{family:?} {peer} {headers:?}");
+            assert_eq!(
+                address(family, peer, headers).as_deref(),
+                expected,
+                "{family:?} {peer} {headers:?}"
+            );
         }
         let nobody = TrustedProxies::default();
         let headers = HeaderMap::from_iter([(X_FORWARDED_HOST, "evil.example".parse().unwrap())]);
-        assert!(nobody.address(Some("127.0.0.1".parse().unwrap()), &headers).unwrap().is_none());
+        assert!(
+            nobody
+                .address(Some("127.0.0.1".parse().unwrap()), &headers)
+                .unwrap()
+                .is_none()
+        );
     }
 }

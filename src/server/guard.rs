@@ -70,7 +70,14 @@ pub(super) struct Guarded<S> {
 impl<S> Guarded<S> {
     /// The stream, with so much patience.
     pub(super) fn new(stream: S, requests: Arc<Requests>, patience: Duration) -> Self {
-        Self { stream, requests, patience, timer: None, sent: 0, unserved: None }
+        Self {
+            stream,
+            requests,
+            patience,
+            timer: None,
+            sent: 0,
+            unserved: None,
+        }
     }
 
     /// Why the client still waits for an answer, after hyper has ended; and the stream to answer it on.
@@ -88,8 +95,14 @@ impl<S> Guarded<S> {
         if !self.is_quiet() || bytes.is_empty() {
             return None;
         }
-        let too_long = [&b"HTTP/1.1 414"[..], b"HTTP/1.1 431"].iter().any(|head| bytes.starts_with(head));
-        self.unserved.get_or_insert(if too_long { Unserved::TooLong } else { Unserved::Malformed });
+        let too_long = [&b"HTTP/1.1 414"[..], b"HTTP/1.1 431"]
+            .iter()
+            .any(|head| bytes.starts_with(head));
+        self.unserved.get_or_insert(if too_long {
+            Unserved::TooLong
+        } else {
+            Unserved::Malformed
+        });
         Some(bytes.len())
     }
 }

@@ -12,7 +12,10 @@ use crate::domain::error::{Error, Kind};
 /// Checks the length of the headers and the host. Of HTTP/2 the protocol library refuses what is far too long, but without
 /// a word that a gRPC client would understand.
 pub(super) fn check(request: &Request) -> Result<(), Error> {
-    let octets = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + ENTRY);
+    let octets = request
+        .headers()
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + ENTRY);
     if octets.sum::<usize>() > LONGEST_HEADERS {
         let message = "The headers, or the metadata of the call, are longer than 64 KiB.";
         return Err(Error::new(Kind::HeadTooLarge, message));
@@ -30,14 +33,18 @@ fn check_host(request: &Request) -> Result<(), Error> {
     match (headers.next(), headers.next()) {
         (None, _) => Ok(()),
         (Some(header), None) if header.is_empty() => Ok(()),
-        (Some(header), None) => host(header.to_str().unwrap_or_default(), "The Host header").map(drop),
+        (Some(header), None) => {
+            host(header.to_str().unwrap_or_default(), "The Host header").map(drop)
+        }
         (Some(_), Some(_)) => Err(Error::invalid("The Host header must be there once.")),
     }
 }
 
 /// Reads a host: a name or an address, with a port or without. `place` says where it stands.
 pub(super) fn host(text: &str, place: &str) -> Result<Authority, Error> {
-    let authority = Some(text).filter(|text| text.len() <= LONGEST_HOST).and_then(|text| text.parse().ok());
+    let authority = Some(text)
+        .filter(|text| text.len() <= LONGEST_HOST)
+        .and_then(|text| text.parse().ok());
     authority.filter(is_host).ok_or_else(|| {
         Error::invalid(format!(
             "{place} must be one name or address, such as pam.contoso.com:8086, of at most {LONGEST_HOST} octets."
@@ -47,15 +54,20 @@ pub(super) fn host(text: &str, place: &str) -> Result<Authority, Error> {
 
 fn is_host(authority: &Authority) -> bool {
     let host = authority.host();
-    let is_named = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+    let is_named = match host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+    {
         Some(address) => address.parse::<Ipv6Addr>().is_ok(),
         None => ServerName::try_from(host).is_ok(),
     };
     // What is in front of the host, a user, is part of no link either.
-    let is_port =
-        |port: &str| port.bytes().all(|digit| digit.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    let is_port = |port: &str| {
+        port.bytes().all(|digit| digit.is_ascii_digit()) && port.parse::<u16>().is_ok()
+    };
     let rest = authority.as_str().strip_prefix(host);
-    is_named && rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
+    is_named
+        && rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
 }
 
 /// Room for the longest name of DNS, but not for its port as well.
@@ -71,7 +83,13 @@ mod tests {
 
     #[test]
     fn a_host_is_a_name_or_an_address_with_a_port_or_without() {
-        let long = ["x".repeat(63), "y".repeat(63), "z".repeat(63), "w".repeat(61)].join(".");
+        let long = [
+            "x".repeat(63),
+            "y".repeat(63),
+            "z".repeat(63),
+            "w".repeat(61),
+        ]
+        .join(".");
         for good in [
             "pam",
             "a_",

@@ -25,17 +25,31 @@ pub(super) struct Gate {
 impl Gate {
     /// A gate with those limits.
     pub(super) fn new(limits: Limits) -> Self {
-        Self { room: Arc::new(Semaphore::new(limits.requests)), request_time: limits.request_time }
+        Self {
+            room: Arc::new(Semaphore::new(limits.requests)),
+            request_time: limits.request_time,
+        }
     }
 }
 
 /// Lets a request in with its deadline, or refuses it; gives up on it when the deadline has passed.
-pub(super) async fn admit(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
+pub(super) async fn admit(
+    State(gate): State<Arc<Gate>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let Ok(room) = gate.room.clone().try_acquire_owned() else {
-        let error = Error::new(Kind::Overloaded, "The service is busy. Repeat the request in a moment.");
+        let error = Error::new(
+            Kind::Overloaded,
+            "The service is busy. Repeat the request in a moment.",
+        );
         return Status::from(error).into_http();
     };
-    let timeout = if edge::speaks_grpc(&request) { grpc_timeout(request.headers()) } else { Ok(None) };
+    let timeout = if edge::speaks_grpc(&request) {
+        grpc_timeout(request.headers())
+    } else {
+        Ok(None)
+    };
     let asked = match timeout {
         Ok(asked) => asked.unwrap_or(gate.request_time),
         Err(error) => return Status::from(error).into_http(),
@@ -55,7 +69,9 @@ pub(super) async fn admit(State(gate): State<Arc<Gate>>, mut request: Request, n
 
 /// The `grpc-timeout` of a request: at most eight digits and a unit.
 fn grpc_timeout(headers: &HeaderMap) -> Result<Option<Duration>, Error> {
-    let Some(value) = headers.get("grpc-timeout") else { return Ok(None) };
+    let Some(value) = headers.get("grpc-timeout") else {
+        return Ok(None);
+    };
     let malformed = || Error::invalid("The grpc-timeout is malformed.");
     let (digits, unit) = value
         .to_str()
@@ -84,12 +100,23 @@ mod tests {
     #[test]
     fn grpc_timeouts() {
         let parse = |text: &str| {
-            grpc_timeout(&HeaderMap::from_iter([("grpc-timeout".parse().unwrap(), text.parse().unwrap())]))
+            grpc_timeout(&HeaderMap::from_iter([(
+                "grpc-timeout".parse().unwrap(),
+                text.parse().unwrap(),
+            )]))
         };
-        for (text, milliseconds) in
-            [("1H", 3_600_000), ("2M", 120_000), ("3S", 3_000), ("4m", 4), ("5000u", 5)]
-        {
-            assert_eq!(parse(text).unwrap(), Some(Duration::from_millis(milliseconds)), "{text}");
+        for (text, milliseconds) in [
+            ("1H", 3_600_000),
+            ("2M", 120_000),
+            ("3S", 3_000),
+            ("4m", 4),
+            ("5000u", 5),
+        ] {
+            assert_eq!(
+                parse(text).unwrap(),
+                Some(Duration::from_millis(milliseconds)),
+                "{text}"
+            );
         }
         assert_eq!(parse("7n").unwrap(), Some(Duration::from_nanos(7)));
         for bad in ["", "S", "1", "1s", "-1S", "+1S", "123456789S", "1.5S", "S1"] {

@@ -30,12 +30,17 @@ pub(super) fn of(request: &Request) -> &'static str {
 
 /// Whether monitoring asks for it every few seconds, so that its successes are of no interest.
 pub(super) fn is_probe(operation: &str) -> bool {
-    matches!(operation, HEALTHZ | METRICS | READYZ) || operation.starts_with("/grpc.health.v1.Health/")
+    matches!(operation, HEALTHZ | METRICS | READYZ)
+        || operation.starts_with("/grpc.health.v1.Health/")
 }
 
 /// All that [`of`] answers.
 pub(super) fn all() -> impl Iterator<Item = &'static str> {
-    METHODS.iter().map(String::as_str).chain(rest::OPERATIONS).chain(OTHERS)
+    METHODS
+        .iter()
+        .map(String::as_str)
+        .chain(rest::OPERATIONS)
+        .chain(OTHERS)
 }
 
 /// The paths of all methods of the contract, and of the services beside it.
@@ -46,16 +51,27 @@ static METHODS: LazyLock<HashSet<String>> = LazyLock::new(|| {
         tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
         tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
     ];
-    let files =
-        sets.into_iter().filter_map(|set| FileDescriptorSet::decode(set).ok()).flat_map(|set| set.file);
+    let files = sets
+        .into_iter()
+        .filter_map(|set| FileDescriptorSet::decode(set).ok())
+        .flat_map(|set| set.file);
     files
-        .flat_map(|file| file.service.iter().flat_map(|service| methods(&file, service)).collect::<Vec<_>>())
+        .flat_map(|file| {
+            file.service
+                .iter()
+                .flat_map(|service| methods(&file, service))
+                .collect::<Vec<_>>()
+        })
         .collect()
 });
 
 fn methods(file: &FileDescriptorProto, service: &ServiceDescriptorProto) -> Vec<String> {
     let path = |method: &str| format!("/{}.{}/{method}", file.package(), service.name());
-    service.method.iter().map(|method| path(method.name())).collect()
+    service
+        .method
+        .iter()
+        .map(|method| path(method.name()))
+        .collect()
 }
 
 const OTHERS: [&str; 6] = [HEALTHZ, METRICS, OPENAPI, PREFLIGHT, READYZ, UNKNOWN];

@@ -38,7 +38,10 @@ pub(super) struct Readiness {
 impl Readiness {
     /// The readiness of a node with that store and that service.
     pub(super) fn of(store: &dyn Store, service: &Service) -> Self {
-        Self { store: store.ready(), clock: service.right_time() }
+        Self {
+            store: store.ready(),
+            clock: service.right_time(),
+        }
     }
 
     /// Whether the node can decide.
@@ -59,7 +62,11 @@ impl Readiness {
 pub(super) fn http(ready: Readiness) -> Router {
     let readyz = async move || match ready.is_ready() {
         true => StatusCode::OK.into_response(),
-        false => Status::from(Error::new(Kind::Unavailable, "The server cannot decide now.")).into_http(),
+        false => Status::from(Error::new(
+            Kind::Unavailable,
+            "The server cannot decide now.",
+        ))
+        .into_http(),
     };
     let healthz = get(async || StatusCode::OK);
     Router::new()
@@ -106,8 +113,9 @@ impl health_server::Health for Health {
         let stream: Self::WatchStream = if is_known(&request) {
             Box::pin(self.0.watch(request).await?.into_inner())
         } else {
-            let unknown =
-                HealthCheckResponse { status: health_check_response::ServingStatus::ServiceUnknown.into() };
+            let unknown = HealthCheckResponse {
+                status: health_check_response::ServingStatus::ServiceUnknown.into(),
+            };
             Box::pin(stream::once(ready(Ok(unknown))).chain(stream::pending()))
         };
         Ok(tonic::Response::new(stream))
@@ -137,7 +145,11 @@ pub(super) fn reflection(on: bool) -> Result<Routes, Error> {
 /// Keeps the health service in step with the node, until the server stops.
 async fn report(reporter: HealthReporter, mut ready: Readiness, stop: CancellationToken) {
     loop {
-        let status = if ready.is_ready() { ServingStatus::Serving } else { ServingStatus::NotServing };
+        let status = if ready.is_ready() {
+            ServingStatus::Serving
+        } else {
+            ServingStatus::NotServing
+        };
         for service in SERVICES {
             reporter.set_service_status(service, status).await;
         }
@@ -148,10 +160,17 @@ async fn report(reporter: HealthReporter, mut ready: Readiness, stop: Cancellati
         }
     }
     for service in SERVICES {
-        reporter.set_service_status(service, ServingStatus::NotServing).await;
+        reporter
+            .set_service_status(service, ServingStatus::NotServing)
+            .await;
     }
 }
 
 /// The server as a whole has the empty name.
-const SERVICES: [&str; 5] =
-    ["", "pam.v1.ApprovalService", "pam.v1.ElevationService", "pam.v1.RoleService", "pam.v1.SessionService"];
+const SERVICES: [&str; 5] = [
+    "",
+    "pam.v1.ApprovalService",
+    "pam.v1.ElevationService",
+    "pam.v1.RoleService",
+    "pam.v1.SessionService",
+];

@@ -16,7 +16,7 @@ use super::probes::Readiness;
 use crate::auth::Authenticator;
 use crate::domain::caller::Caller;
 use crate::domain::error::Error;
-use crate::domain::moment::Life;
+use crate::domain::moment::Seconds;
 use crate::domain::rights;
 use crate::metrics::{Format, Metrics, Readings};
 use crate::service::Service;
@@ -35,7 +35,9 @@ pub(super) struct Scraped {
 
 /// The route, which expects the caller in the extensions of the request.
 pub(super) fn route(scraped: Scraped) -> Router {
-    let scrape = get(scrape).fallback(edge::method_not_allowed).with_state(Arc::new(scraped));
+    let scrape = get(scrape)
+        .fallback(edge::method_not_allowed)
+        .with_state(Arc::new(scraped));
     Router::new().route("/metrics", scrape)
 }
 
@@ -48,7 +50,10 @@ async fn scrape(
     match scraped.text(&caller, format).await {
         Ok(text) => {
             let mut response = Response::new(Body::from(text));
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+            response.headers_mut().insert(
+                CONTENT_TYPE,
+                HeaderValue::from_static(format.content_type()),
+            );
             response
         }
         Err(error) => Status::from(error).into_http(),
@@ -61,7 +66,7 @@ impl Scraped {
         let readings = Readings {
             ready: self.ready.is_ready(),
             census: self.service.census().await,
-            tokens_expiring: self.authenticator.expiring_within(Life::WEEK),
+            tokens_expiring: self.authenticator.expiring_within(Seconds::WEEK),
         };
         self.metrics.text(readings, format).map_err(Error::internal)
     }
@@ -70,16 +75,26 @@ impl Scraped {
 /// The format that a scraper accepts and likes best. One that accepts neither gets the text format of Prometheus, which
 /// every scraper reads.
 fn format(headers: &HeaderMap) -> Format {
-    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let accepted = headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     let (mut openmetrics, mut prometheus) = (0.0, 0.0);
-    for (format, quality) in accepted.flat_map(|value| value.split(',')).filter_map(range) {
+    for (format, quality) in accepted
+        .flat_map(|value| value.split(','))
+        .filter_map(range)
+    {
         let best = match format {
             Some(Format::OpenMetrics) => &mut openmetrics,
             _ => &mut prometheus,
         };
         *best = f32::max(*best, quality);
     }
-    if openmetrics > 0.0 && openmetrics >= prometheus { Format::OpenMetrics } else { Format::Prometheus }
+    if openmetrics > 0.0 && openmetrics >= prometheus {
+        Format::OpenMetrics
+    } else {
+        Format::Prometheus
+    }
 }
 
 /// The format that an element of `Accept` names, and its weight. An element that names any type has no format.
@@ -93,7 +108,10 @@ fn range(text: &str) -> Option<(Option<Format>, f32)> {
     };
     let mut quality = 1.0;
     for part in parts {
-        match part.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
+        match part
+            .split_once('=')
+            .map(|(name, value)| (name.trim(), value.trim()))
+        {
             Some(("version", version)) if version != served => return None,
             Some(("q", weight)) => quality = weight.parse().ok()?,
             _ => {}
@@ -116,13 +134,31 @@ mod tests {
         let table = [
             (&[prometheus_2][..], Format::OpenMetrics),
             (&[prometheus_3], Format::OpenMetrics),
-            (&["text/plain;version=0.0.4;q=0.5, application/openmetrics-text"], Format::OpenMetrics),
-            (&["text/plain", "application/openmetrics-text; version=1.0.0"], Format::OpenMetrics),
-            (&["Application/OpenMetrics-Text; Version=1.0.0"], Format::OpenMetrics),
-            (&["application/openmetrics-text;version=0.0.1"], Format::Prometheus),
-            (&["application/openmetrics-text;version=2.0.0,text/plain;q=0.1"], Format::Prometheus),
+            (
+                &["text/plain;version=0.0.4;q=0.5, application/openmetrics-text"],
+                Format::OpenMetrics,
+            ),
+            (
+                &["text/plain", "application/openmetrics-text; version=1.0.0"],
+                Format::OpenMetrics,
+            ),
+            (
+                &["Application/OpenMetrics-Text; Version=1.0.0"],
+                Format::OpenMetrics,
+            ),
+            (
+                &["application/openmetrics-text;version=0.0.1"],
+                Format::Prometheus,
+            ),
+            (
+                &["application/openmetrics-text;version=2.0.0,text/plain;q=0.1"],
+                Format::Prometheus,
+            ),
             (&["application/openmetrics-text;q=0"], Format::Prometheus),
-            (&["application/openmetrics-text;q=0.4,text/plain;q=0.5"], Format::Prometheus),
+            (
+                &["application/openmetrics-text;q=0.4,text/plain;q=0.5"],
+                Format::Prometheus,
+            ),
             (&["application/openmetrics-text;q=none"], Format::Prometheus),
             (&["application/openmetrics-textual"], Format::Prometheus),
             (&["text/plain"], Format::Prometheus),

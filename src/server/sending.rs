@@ -35,8 +35,14 @@ pub(super) fn hold(
             peer.cut.cancel();
         }
     });
-    response
-        .map(|body| Body::new(Sending { body, rest: Bytes::new(), _room: room, _sent: sent.drop_guard() }))
+    response.map(|body| {
+        Body::new(Sending {
+            body,
+            rest: Bytes::new(),
+            _room: room,
+            _sent: sent.drop_guard(),
+        })
+    })
 }
 
 /// A body that is handed on a piece at a time, since what was handed on is out of sight.

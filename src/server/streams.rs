@@ -19,7 +19,13 @@ use tonic::Status;
 /// Ends the streams of these routes on the signal, as UNAVAILABLE. Over HTTP/1.1 a client that has left looks like one
 /// that has sent all it has to send, so there a stream also ends after `longest`, as DEADLINE_EXCEEDED.
 pub(super) fn end_on(routes: Router, stop: &CancellationToken, longest: Duration) -> Router {
-    routes.layer(from_fn_with_state(Arc::new(Ending { stop: stop.clone(), longest }), end))
+    routes.layer(from_fn_with_state(
+        Arc::new(Ending {
+            stop: stop.clone(),
+            longest,
+        }),
+        end,
+    ))
 }
 
 /// When streams end.
@@ -29,15 +35,26 @@ struct Ending {
 }
 
 async fn end(State(ending): State<Arc<Ending>>, request: Request, next: Next) -> Response {
-    let longest = if request.version() < Version::HTTP_2 { ending.longest } else { Duration::MAX };
+    let longest = if request.version() < Version::HTTP_2 {
+        ending.longest
+    } else {
+        Duration::MAX
+    };
     let ended = async move {
         match timeout(longest, ending.stop.cancelled()).await {
             Ok(()) => Status::unavailable("The server is shutting down."),
-            Err(_) => Status::deadline_exceeded("A stream over HTTP/1.1 ends after a while. Use HTTP/2."),
+            Err(_) => {
+                Status::deadline_exceeded("A stream over HTTP/1.1 ends after a while. Use HTTP/2.")
+            }
         }
     };
     let ended = Box::pin(ended);
-    next.run(request).await.map(|body| Body::new(UntilEnded { body, ended: Some(ended) }))
+    next.run(request).await.map(|body| {
+        Body::new(UntilEnded {
+            body,
+            ended: Some(ended),
+        })
+    })
 }
 
 /// A body that ends early, with trailers that say why.
@@ -56,7 +73,9 @@ impl http_body::Body for UntilEnded {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let Self { body, ended } = &mut *self;
-        let Some(reason) = ended else { return Poll::Ready(None) };
+        let Some(reason) = ended else {
+            return Poll::Ready(None);
+        };
         if let Poll::Ready(frame) = Pin::new(body).poll_frame(context) {
             return Poll::Ready(frame);
         }
@@ -74,7 +93,10 @@ impl http_body::Body for UntilEnded {
 fn trailers(status: &Status) -> HeaderMap {
     let mut trailers = HeaderMap::new();
     if status.add_header(&mut trailers).is_err() {
-        trailers.insert(Status::GRPC_STATUS, HeaderValue::from(i32::from(status.code())));
+        trailers.insert(
+            Status::GRPC_STATUS,
+            HeaderValue::from(i32::from(status.code())),
+        );
     }
     trailers
 }

@@ -38,9 +38,10 @@ impl Unserved {
         match self {
             Self::Malformed => Error::invalid("The request is not well-formed HTTP."),
             Self::TooLong => Error::new(Kind::HeadTooLarge, "The head of the request is too long."),
-            Self::TooSlow => {
-                Error::new(Kind::DeadlineExceeded, "The head of the request took too long. Nothing happened.")
-            }
+            Self::TooSlow => Error::new(
+                Kind::DeadlineExceeded,
+                "The head of the request took too long. Nothing happened.",
+            ),
         }
     }
 }
@@ -56,7 +57,9 @@ pub(super) async fn answer(
     let Ok(response) = router.oneshot(request).await;
     let (mut parts, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.map_err(io::Error::other)?;
-    parts.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    parts
+        .headers
+        .insert(CONNECTION, HeaderValue::from_static("close"));
     parts.headers.insert(CONTENT_LENGTH, body.len().into());
     parts.headers.extend(date().map(|date| (DATE, date)));
     let mut bytes = format!("HTTP/1.1 {}\r\n", parts.status).into_bytes();
@@ -74,8 +77,13 @@ pub(super) async fn answer(
 }
 
 fn date() -> Option<HeaderValue> {
-    let seconds = SystemClock.now().ticks().div_euclid(Moment::TICKS_PER_SECOND);
+    let seconds = SystemClock
+        .now()
+        .ticks()
+        .div_euclid(Moment::TICKS_PER_SECOND);
     let now = Timestamp::from_second(seconds).ok()?;
-    let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&now).ok()?;
+    let date = DateTimePrinter::new()
+        .timestamp_to_rfc9110_string(&now)
+        .ok()?;
     HeaderValue::try_from(date).ok()
 }

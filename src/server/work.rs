@@ -21,7 +21,8 @@ impl Work {
         &self,
         task: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<Option<T>> {
-        self.open.spawn(self.cut.clone().run_until_cancelled_owned(task))
+        self.open
+            .spawn(self.cut.clone().run_until_cancelled_owned(task))
     }
 
     /// Cuts one task when it is cancelled, and is cancelled itself when all are cut.
@@ -33,7 +34,10 @@ impl Work {
     pub(super) async fn end(self, drain: Duration) {
         self.open.close();
         if timeout(drain, self.open.wait()).await.is_err() {
-            tracing::warn!(open = self.open.len(), "the drain took too long; what is open is cut");
+            tracing::warn!(
+                open = self.open.len(),
+                "the drain took too long; what is open is cut"
+            );
             self.cut.cancel();
             self.open.wait().await;
         }

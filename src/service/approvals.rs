@@ -36,10 +36,16 @@ impl Service {
         request: &Context,
     ) -> Result<Shown, Error> {
         for _ in 0..MOST_ATTEMPTS {
-            let read = self.store.elevation(ElevationKey::Approval(asked.approval)).await?;
+            let read = self
+                .store
+                .elevation(ElevationKey::Approval(asked.approval))
+                .await?;
             let read = read.ok_or(Refusal::AccessDenied)?;
             let now = self.time.deciding()?;
-            let requester = self.directory.principals(&read.elevation.value.requester, now).await?;
+            let requester = self
+                .directory
+                .principals(&read.elevation.value.requester, now)
+                .await?;
             let deciders = self.deciders(&read.elevation.value, now).await?;
             let facts = Facts {
                 elevation: Some(&read.elevation.value),
@@ -48,17 +54,28 @@ impl Service {
                 role: read.role.as_ref(),
                 ..self.facts(caller, request)
             };
-            let command = Command::Decide { verdict: asked.verdict, reason: asked.reason.clone() };
+            let command = Command::Decide {
+                verdict: asked.verdict,
+                reason: asked.reason.clone(),
+            };
             let decided = decide(&facts, command, now);
             if tells_unwritten_end(&decided, &read.elevation.value, now) {
                 self.pass_time(read, now, request.deadline).await?;
                 continue;
             }
-            let reported = (Key::Elevation(read.elevation.value.id), read.elevation.version);
-            let confirmed = self.confirmed(decided, Some(reported), request.deadline).await?;
+            let reported = (
+                Key::Elevation(read.elevation.value.id),
+                read.elevation.version,
+            );
+            let confirmed = self
+                .confirmed(decided, Some(reported), request.deadline)
+                .await?;
             let Some(events) = confirmed else { continue };
             if events.is_empty() {
-                return Ok(Shown { elevation: read.elevation, now });
+                return Ok(Shown {
+                    elevation: read.elevation,
+                    now,
+                });
             }
             let role_version = read.role.map_or(Version::ABSENT, |role| role.version);
             let relied_on = (Key::Role(read.elevation.value.role), role_version);
@@ -83,13 +100,19 @@ impl Service {
         reason: Option<String>,
         request: &Context,
     ) -> Result<Explanation, Error> {
-        let read = self.store.elevation(ElevationKey::Approval(id)).await?.ok_or(Refusal::AccessDenied)?;
+        let read = self
+            .store
+            .elevation(ElevationKey::Approval(id))
+            .await?
+            .ok_or(Refusal::AccessDenied)?;
         let now = self.time.deciding()?;
         let elevation = &read.elevation.value;
         rights::reads_elevation(caller, elevation, read.role.as_ref())?;
         let requester = self.directory.principals(&elevation.requester, now).await?;
         let deciders = self.deciders(elevation, now).await?;
-        let people = self.most_people(read.role.as_ref(), usize::MAX, now).await?;
+        let people = self
+            .most_people(read.role.as_ref(), usize::MAX, now)
+            .await?;
         let facts = Facts {
             elevation: Some(elevation),
             requester: &requester,
@@ -113,8 +136,10 @@ impl Service {
     ) -> Result<Page<Versioned<Elevation>>, Error> {
         let now = self.time.now();
         check_snapshot(&query, now)?;
-        let approver =
-            Approver { account: caller.account.id, principals: caller.principals().iter().collect() };
+        let approver = Approver {
+            account: caller.account.id,
+            principals: caller.principals().iter().collect(),
+        };
         self.store.pending_approvals(approver, query, now).await
     }
 
@@ -122,8 +147,15 @@ impl Service {
     pub(super) async fn shown(&self, caller: &Caller, key: ElevationKey) -> Result<Shown, Error> {
         // Asked before the reading: behind it, what was read could have ended in another way.
         let now = self.time.now();
-        let read = self.store.elevation(key).await?.ok_or(Refusal::AccessDenied)?;
+        let read = self
+            .store
+            .elevation(key)
+            .await?
+            .ok_or(Refusal::AccessDenied)?;
         rights::reads_elevation(caller, &read.elevation.value, read.role.as_ref())?;
-        Ok(Shown { elevation: read.elevation, now })
+        Ok(Shown {
+            elevation: read.elevation,
+            now,
+        })
     }
 }

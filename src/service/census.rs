@@ -19,7 +19,10 @@ pub(super) struct LastCensus {
 
 impl LastCensus {
     pub(super) fn new() -> Self {
-        Self { last: watch::Sender::new(None), turn: Arc::new(Semaphore::new(1)) }
+        Self {
+            last: watch::Sender::new(None),
+            turn: Arc::new(Semaphore::new(1)),
+        }
     }
 }
 
@@ -39,7 +42,9 @@ impl Service {
 
     /// Counts in the background, unless a count is under way.
     fn count(self: &Arc<Self>) {
-        let Ok(turn) = self.census.turn.clone().try_acquire_owned() else { return };
+        let Ok(turn) = self.census.turn.clone().try_acquire_owned() else {
+            return;
+        };
         let service = self.clone();
         // A task of its own: a read that is given up would still hold its reader of the store.
         tokio::spawn(async move {

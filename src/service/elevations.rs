@@ -36,12 +36,26 @@ impl Service {
             // Asked before the reading, see [`Service::shown`].
             let now = self.time.now();
             let read = self.readable(caller, id).await?;
-            let events =
-                self.store.events_of(id).await?.into_iter().map(event).collect::<Result<_, Error>>()?;
+            let events = self
+                .store
+                .events_of(id)
+                .await?
+                .into_iter()
+                .map(event)
+                .collect::<Result<_, Error>>()?;
             // Neither is told of a moment that the other does not know.
             if self.readable(caller, id).await?.elevation.version == read.elevation.version {
-                let undecidable = self.is_undecidable(&read.elevation.value, read.role.as_ref(), now).await?;
-                return Ok(History { shown: Shown { elevation: read.elevation, now }, events, undecidable });
+                let undecidable = self
+                    .is_undecidable(&read.elevation.value, read.role.as_ref(), now)
+                    .await?;
+                return Ok(History {
+                    shown: Shown {
+                        elevation: read.elevation,
+                        now,
+                    },
+                    events,
+                    undecidable,
+                });
             }
         }
         Err(contended())
@@ -49,7 +63,11 @@ impl Service {
 
     /// Reads an elevation with its role, for somebody who may.
     async fn readable(&self, caller: &Caller, id: ElevationId) -> Result<ElevationRead, Error> {
-        let read = self.store.elevation(ElevationKey::Elevation(id)).await?.ok_or(Refusal::AccessDenied)?;
+        let read = self
+            .store
+            .elevation(ElevationKey::Elevation(id))
+            .await?
+            .ok_or(Refusal::AccessDenied)?;
         rights::reads_elevation(caller, &read.elevation.value, read.role.as_ref())?;
         Ok(read)
     }
@@ -65,19 +83,34 @@ impl Service {
             let read = self.store.elevation(ElevationKey::Elevation(id)).await?;
             let read = read.ok_or(Refusal::AccessDenied)?;
             let now = self.time.deciding()?;
-            let facts = Facts { elevation: Some(&read.elevation.value), ..self.facts(caller, request) };
+            let facts = Facts {
+                elevation: Some(&read.elevation.value),
+                ..self.facts(caller, request)
+            };
             let decided = decide(&facts, Command::Close, now);
             if tells_unwritten_end(&decided, &read.elevation.value, now) {
                 self.pass_time(read, now, request.deadline).await?;
                 continue;
             }
-            let reported = (Key::Elevation(read.elevation.value.id), read.elevation.version);
-            let confirmed = self.confirmed(decided, Some(reported), request.deadline).await?;
+            let reported = (
+                Key::Elevation(read.elevation.value.id),
+                read.elevation.version,
+            );
+            let confirmed = self
+                .confirmed(decided, Some(reported), request.deadline)
+                .await?;
             let Some(events) = confirmed else { continue };
             if events.is_empty() {
-                return Ok(Shown { elevation: read.elevation, now });
+                return Ok(Shown {
+                    elevation: read.elevation,
+                    now,
+                });
             }
-            let outcome = Outcome { before: vec![read.elevation], events, ..Outcome::default() };
+            let outcome = Outcome {
+                before: vec![read.elevation],
+                events,
+                ..Outcome::default()
+            };
             if let Some(elevation) = self.commit(outcome, request.deadline).await? {
                 return Ok(Shown { elevation, now });
             }

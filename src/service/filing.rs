@@ -15,7 +15,7 @@ use crate::domain::error::Error;
 use crate::domain::event::{ClientRequest, Event, Fact};
 use crate::domain::explain::is_undecidable;
 use crate::domain::id::{ApprovalId, ElevationId, RoleId};
-use crate::domain::moment::{Life, Moment};
+use crate::domain::moment::{Moment, Seconds};
 use crate::domain::quota::Load;
 use crate::domain::refusal::Refusal;
 use crate::domain::version::{Version, Versioned};
@@ -27,11 +27,11 @@ pub struct Request {
     /// The role.
     pub role: RoleId,
     /// How long to hold it; `None` is as long as the role allows, zero gives it up.
-    pub life: Option<Life>,
+    pub duration: Option<Seconds>,
     /// Why, where it is said.
     pub justification: Option<String>,
     /// The start; `None` is now.
-    pub requested_start: Option<Moment>,
+    pub requested_start_time: Option<Moment>,
     /// The client's own name of this request, where it gives one.
     pub id: Option<Uuid>,
 }
@@ -39,7 +39,15 @@ pub struct Request {
 impl Request {
     fn client_request(&self) -> Option<ClientRequest> {
         let justification = self.justification.as_deref();
-        self.id.map(|id| ClientRequest::of(id, self.role, self.life, justification, self.requested_start))
+        self.id.map(|id| {
+            ClientRequest::of(
+                id,
+                self.role,
+                self.duration,
+                justification,
+                self.requested_start_time,
+            )
+        })
     }
 }
 
@@ -53,7 +61,8 @@ pub struct Filed {
 }
 
 /// A commit that has been queued.
-type Committing<'a> = Pin<Box<dyn Future<Output = Result<Option<Versioned<Elevation>>, Error>> + Send + 'a>>;
+type Committing<'a> =
+    Pin<Box<dyn Future<Output = Result<Option<Versioned<Elevation>>, Error>> + Send + 'a>>;
 
 /// What one attempt to file comes to.
 enum Step<'a> {
@@ -77,13 +86,16 @@ impl Service {
             elevation: ElevationId(self.ids.next()),
             approval: ApprovalId(self.ids.next()),
             client_request: asked.client_request(),
-            life: asked.life,
+            duration: asked.duration,
             justification: asked.justification,
-            requested_start: asked.requested_start,
+            requested_start_time: asked.requested_start_time,
         };
         let turn = self.turns.of(caller.account.id);
         for _ in 0..MOST_ATTEMPTS {
-            if let Some(filed) = self.try_to_file(caller, asked.role, &filing, &turn, request).await? {
+            if let Some(filed) = self
+                .try_to_file(caller, asked.role, &filing, &turn, request)
+                .await?
+            {
                 return Ok(filed);
             }
         }
@@ -104,7 +116,7 @@ impl Service {
             requester: caller.account.id,
             role,
             now,
-            live: filing.life == Some(Life::ZERO),
+            live: filing.duration == Some(Seconds::ZERO),
             load: self.policy.quota.is_set() && turn.line().most().is_none(),
             client_request: filing.client_request.map(|request| request.id),
         };
@@ -116,14 +128,24 @@ impl Service {
         let Some(step) = step else { return Ok(None) };
         let (committing, place) = match step {
             Step::Nothing(decided) => {
-                let reported = filed_before.as_ref().map(|it| (Key::Elevation(it.value.id), it.version));
+                let reported = filed_before
+                    .as_ref()
+                    .map(|it| (Key::Elevation(it.value.id), it.version));
                 let confirmed = self.confirmed(decided, reported, request.deadline).await?;
-                let (Some(_), Some(elevation)) = (confirmed, filed_before) else { return Ok(None) };
-                let undecidable = self.is_undecidable(&elevation.value, role.as_ref(), now).await?;
-                return Ok(Some(Filed { shown: Shown { elevation, now }, undecidable }));
+                let (Some(_), Some(elevation)) = (confirmed, filed_before) else {
+                    return Ok(None);
+                };
+                let undecidable = self
+                    .is_undecidable(&elevation.value, role.as_ref(), now)
+                    .await?;
+                return Ok(Some(Filed {
+                    shown: Shown { elevation, now },
+                    undecidable,
+                }));
             }
             Step::Behind(guard) => {
-                self.wait_for(Key::Guard(key.requester), guard, request).await?;
+                self.wait_for(Key::Guard(key.requester), guard, request)
+                    .await?;
                 return Ok(None);
             }
             Step::Queued(committing, place) => (committing, place),
@@ -134,9 +156,14 @@ impl Service {
             (Some(place), Ok(None) | Err(_)) => turn.line().forget(place),
             (None, _) => {}
         }
-        let Some(elevation) = committed? else { return Ok(None) };
+        let Some(elevation) = committed? else {
+            return Ok(None);
+        };
         let undecidable = is_undecidable(&elevation.value, role.as_ref(), &[], &people, now);
-        Ok(Some(Filed { shown: Shown { elevation, now }, undecidable }))
+        Ok(Some(Filed {
+            shown: Shown { elevation, now },
+            undecidable,
+        }))
     }
 
     /// Decides a filing after those of the same requester that are on their way, and queues it. Nothing waits here, so the
@@ -152,7 +179,11 @@ impl Service {
     ) -> Option<Step<'a>> {
         let counted = self.policy.quota.is_set();
         let guarded = counted || key.client_request.is_some();
-        let before = if guarded { line.unknown_at(read.guard)? } else { Vec::new() };
+        let before = if guarded {
+            line.unknown_at(read.guard)?
+        } else {
+            Vec::new()
+        };
         let same_name = |other: &turns::Filing| {
             other.client_request.is_some() && other.client_request == key.client_request
         };
@@ -194,14 +225,26 @@ impl Service {
         };
         let last = if guarded { line.uncommitted() } else { None };
         read.guard = if guarded { line.guard() } else { read.guard };
-        let mut outcome = Outcome { events, ..relying_on(key, guarded, read) };
+        let mut outcome = Outcome {
+            events,
+            ..relying_on(key, guarded, read)
+        };
         // The version of the guard alone would hold if the one before failed and another node filed in its place.
-        outcome.relied_on.extend(last.map(|last| (Key::Elevation(last), Version::ABSENT.next())));
+        outcome
+            .relied_on
+            .extend(last.map(|last| (Key::Elevation(last), Version::ABSENT.next())));
         let mut committing: Committing<'a> = Box::pin(self.commit(outcome, request.deadline));
-        if let Poll::Ready(committed) = committing.as_mut().poll(&mut Waiting::from_waker(Waker::noop())) {
+        if let Poll::Ready(committed) = committing
+            .as_mut()
+            .poll(&mut Waiting::from_waker(Waker::noop()))
+        {
             committing = Box::pin(ready(committed));
         }
-        let place = if guarded { Some(line.push(queued)) } else { None };
+        let place = if guarded {
+            Some(line.push(queued))
+        } else {
+            None
+        };
         Some(Step::Queued(committing, place))
     }
 
@@ -220,11 +263,16 @@ impl Service {
 /// What a requester asks for already, with the filings that are on their way.
 fn with_filings(load: Load, filings: &[turns::Filing]) -> Load {
     let pending = filings.iter().filter(|filing| filing.pending).count();
-    Load { pending: load.pending + pending as u64, filings: load.filings + filings.len() as u64 }
+    Load {
+        pending: load.pending + pending as u64,
+        filings: load.filings + filings.len() as u64,
+    }
 }
 
 fn waits_for_approval(events: &[Event]) -> bool {
-    events.iter().any(|event| matches!(&event.fact, Fact::Filed(filed) if filed.approval.is_some()))
+    events
+        .iter()
+        .any(|event| matches!(&event.fact, Fact::Filed(filed) if filed.approval.is_some()))
 }
 
 /// What a filing relies on: the role, what it gives up, and, if it is guarded, whatever else its requester files.
@@ -236,10 +284,14 @@ fn relying_on(key: &FilingKey, guarded: bool, read: FilingRead) -> Outcome {
         ..Outcome::default()
     };
     if key.live {
-        outcome.relied_on.push((Key::Live(key.role, Some(key.requester)), read.live_version));
+        outcome
+            .relied_on
+            .push((Key::Live(key.role, Some(key.requester)), read.live_version));
     }
     if guarded {
-        outcome.relied_on.push((Key::Guard(key.requester), read.guard));
+        outcome
+            .relied_on
+            .push((Key::Guard(key.requester), read.guard));
         outcome.puts.push(Record::Guard(key.requester));
     }
     outcome

@@ -37,22 +37,44 @@ impl Service {
         role: Role,
         request: &Context,
     ) -> Result<Checked, Error> {
-        self.put_role(caller, role, Command::CreateRole, request).await
+        self.put_role(caller, role, Command::CreateRole, request)
+            .await
     }
 
     /// Replaces a role, when it still is at `version`. See the rpc UpdateRole.
     pub async fn update_role(
         &self,
         caller: &Caller,
-        Versioned { version, value: role }: Versioned<Role>,
+        Versioned {
+            version,
+            value: role,
+        }: Versioned<Role>,
         request: &Context,
     ) -> Result<Checked, Error> {
-        self.put_role(caller, role, |role| Command::UpdateRole(role, version), request).await
+        self.put_role(
+            caller,
+            role,
+            |role| Command::UpdateRole(role, version),
+            request,
+        )
+        .await
     }
 
     /// Deletes a role. See the rpc DeleteRole.
-    pub async fn delete_role(&self, caller: &Caller, id: RoleId, request: &Context) -> Result<(), Error> {
-        self.change_role(caller, id, Command::DeleteRole, Record::RoleDeleted(id), request).await?;
+    pub async fn delete_role(
+        &self,
+        caller: &Caller,
+        id: RoleId,
+        request: &Context,
+    ) -> Result<(), Error> {
+        self.change_role(
+            caller,
+            id,
+            Command::DeleteRole,
+            Record::RoleDeleted(id),
+            request,
+        )
+        .await?;
         Ok(())
     }
 
@@ -68,11 +90,21 @@ impl Service {
         let now = self.time.now();
         let most = enough(Some(&role), 0);
         // To tell who owns every stage takes all people.
-        let of_stages = if role.value.rules.auto_approve_owners { usize::MAX } else { most };
+        let of_stages = if role.value.rules.auto_approve_owners {
+            usize::MAX
+        } else {
+            most
+        };
         let people = self.most_people(Some(&role), of_stages, now).await?;
         // One more than all stages need is enough: one of so many is needed by no stage.
-        let candidates = self.directory.members(&role.value.candidates, most, now).await?;
-        Ok(Checked { shortages: role_shortages(&role.value, &people, candidates.as_ref()), role })
+        let candidates = self
+            .directory
+            .members(&role.value.candidates, most, now)
+            .await?;
+        Ok(Checked {
+            shortages: role_shortages(&role.value, &people, candidates.as_ref()),
+            role,
+        })
     }
 
     /// Writes a role, for somebody who may.
@@ -85,8 +117,15 @@ impl Service {
     ) -> Result<Checked, Error> {
         let (id, put) = (role.id, Record::Role(Box::new(role.clone())));
         // Looked up before the commit, behind which nothing may fail any more.
-        let mut checked = self.checked(Versioned { version: Version::ABSENT, value: role.clone() }).await?;
-        checked.role.version = self.change_role(caller, id, command(role), put, request).await?;
+        let mut checked = self
+            .checked(Versioned {
+                version: Version::ABSENT,
+                value: role.clone(),
+            })
+            .await?;
+        checked.role.version = self
+            .change_role(caller, id, command(role), put, request)
+            .await?;
         Ok(checked)
     }
 
@@ -134,13 +173,20 @@ impl Service {
             };
             let decided = decide(&facts, command.clone(), now);
             let reported = (Key::Role(id), read.version);
-            let confirmed = self.confirmed(decided, Some(reported), request.deadline).await?;
+            let confirmed = self
+                .confirmed(decided, Some(reported), request.deadline)
+                .await?;
             let Some(events) = confirmed else { continue };
             let mut expects = vec![(Key::Role(id), read.version)];
             if matches!(command, Command::DeleteRole) {
                 expects.push((Key::Live(id, None), read.live));
             }
-            let change = Change { expects, puts: vec![put.clone()], events, deadline: request.deadline };
+            let change = Change {
+                expects,
+                puts: vec![put.clone()],
+                events,
+                deadline: request.deadline,
+            };
             if let Commit::Committed { .. } = self.store.commit(change).await? {
                 return Ok(read.version.next());
             }

@@ -29,7 +29,10 @@ pub(super) struct Wake {
 
 impl Wake {
     pub(super) fn new() -> Self {
-        Self { next: AtomicI64::new(i64::MAX), notify: Notify::new() }
+        Self {
+            next: AtomicI64::new(i64::MAX),
+            notify: Notify::new(),
+        }
     }
 
     /// Tells of what is committed: it may be due before anything that the scheduler knows of. The scheduler then waits for
@@ -43,7 +46,9 @@ impl Wake {
     }
 
     fn next(&self) -> Option<Moment> {
-        Some(self.next.load(Ordering::SeqCst)).filter(|next| *next < i64::MAX).map(Moment::from_ticks)
+        Some(self.next.load(Ordering::SeqCst))
+            .filter(|next| *next < i64::MAX)
+            .map(Moment::from_ticks)
     }
 }
 
@@ -101,7 +106,9 @@ impl Service {
             }
         }
         // Queued in their order, since `join_all` begins them so and nothing waits before the queue; written in groups.
-        let commits = outcomes.into_iter().map(|outcome| self.commit(outcome, None));
+        let commits = outcomes
+            .into_iter()
+            .map(|outcome| self.commit(outcome, None));
         let mut written = false;
         for committed in join_all(commits).await {
             match committed {
@@ -130,7 +137,9 @@ impl Service {
         let role = role.filter(|_| elevation.value.state == State::Scheduled);
         let (requester, deciders) = match role {
             Some(_) => (
-                self.directory.principals(&elevation.value.requester, now).await?,
+                self.directory
+                    .principals(&elevation.value.requester, now)
+                    .await?,
                 self.deciders(&elevation.value, now).await?,
             ),
             None => (Principals::new(&elevation.value.requester, &[]), Vec::new()),
@@ -142,8 +151,16 @@ impl Service {
             deciders: &deciders,
         };
         let events = advance(&due, now);
-        let relied_on = role.iter().map(|role| (Key::Role(role.value.id), role.version)).collect();
-        Ok(Outcome { before: vec![elevation], relied_on, events, ..Outcome::default() })
+        let relied_on = role
+            .iter()
+            .map(|role| (Key::Role(role.value.id), role.version))
+            .collect();
+        Ok(Outcome {
+            before: vec![elevation],
+            relied_on,
+            events,
+            ..Outcome::default()
+        })
     }
 }
 

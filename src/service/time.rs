@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::domain::error::Error;
-use crate::domain::moment::{Life, Moment};
+use crate::domain::moment::{Moment, Seconds};
 use crate::ports::Clock;
 use crate::store::Store;
 
@@ -21,7 +21,7 @@ use crate::store::Store;
 /// as much as the clock was set back. While the clock is behind by more than a bound, nothing is decided.
 pub struct Time {
     clock: Arc<dyn Clock>,
-    bound: Life,
+    bound: Seconds,
     /// Held for a few comparisons.
     seen: Mutex<Seen>,
     right: watch::Sender<bool>,
@@ -74,34 +74,59 @@ fn ticks(steady: Duration) -> i64 {
     Moment::from_ticks(0).after_duration(steady).ticks()
 }
 
-/// One second, in ticks: more than two looks at two clocks can be apart, and less than matters to a life.
+/// One second, in ticks: more than two looks at two clocks can be apart, and less than matters to a duration.
 const TOLERANCE: u64 = Moment::TICKS_PER_SECOND.unsigned_abs();
 
 impl Time {
     /// Time from the last event of the record on. `bound` is how far the clock may be behind.
-    pub async fn behind(store: &dyn Store, clock: Arc<dyn Clock>, bound: Life) -> Result<Self, Error> {
-        let last = store.last_event().await?.map(|envelope| envelope.header()).transpose()?;
+    pub async fn behind(
+        store: &dyn Store,
+        clock: Arc<dyn Clock>,
+        bound: Seconds,
+    ) -> Result<Self, Error> {
+        let last = store
+            .last_event()
+            .await?
+            .map(|envelope| envelope.header())
+            .transpose()?;
         let latest = last.map_or(clock.now(), |header| Moment::from_ticks(header.time));
         Ok(Self::from(latest, clock, bound))
     }
 
     /// Time from that moment on.
-    fn from(latest: Moment, clock: Arc<dyn Clock>, bound: Life) -> Self {
+    fn from(latest: Moment, clock: Arc<dyn Clock>, bound: Seconds) -> Self {
         let trusted = distance(clock.now(), clock.steady());
-        let seen = Mutex::new(Seen { latest, trusted, other: None });
-        Self { clock, bound, seen, right: watch::Sender::new(true) }
+        let seen = Mutex::new(Seen {
+            latest,
+            trusted,
+            other: None,
+        });
+        Self {
+            clock,
+            bound,
+            seen,
+            right: watch::Sender::new(true),
+        }
     }
 
     /// The moment by which things are decided; an error while the clock is behind by more than the bound.
     pub(super) fn deciding(&self) -> Result<Moment, Error> {
         let now = self.now();
         let right = now <= self.clock.now().after(self.bound);
-        if self.right.send_if_modified(|before| mem::replace(before, right) != right) && !right {
+        if self
+            .right
+            .send_if_modified(|before| mem::replace(before, right) != right)
+            && !right
+        {
             tracing::error!(
                 "the clock is behind by more than the bound; nothing is decided until it is right"
             );
         }
-        if right { Ok(now) } else { Err(Error::clock_skewed()) }
+        if right {
+            Ok(now)
+        } else {
+            Err(Error::clock_skewed())
+        }
     }
 
     /// Whether the clock was right when it was last looked at, and when that changes.
@@ -115,7 +140,10 @@ impl Time {
 impl Clock for Time {
     fn now(&self) -> Moment {
         let (said, steady) = (self.clock.now(), self.clock.steady());
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).time(said, steady)
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .time(said, steady)
     }
 
     fn steady(&self) -> Duration {
@@ -124,7 +152,9 @@ impl Clock for Time {
 
     /// Completes sooner than the clock says `moment` if time is ahead of the clock.
     async fn reaches(&self, moment: Option<Moment>) {
-        let Some(moment) = moment else { return self.clock.reaches(None).await };
+        let Some(moment) = moment else {
+            return self.clock.reaches(None).await;
+        };
         let (said, steady) = (self.clock.now(), self.clock.steady());
         let ahead = {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -134,7 +164,9 @@ impl Clock for Time {
             said.until(seen.by_the_steady_clock(steady))
         };
         let by_the_clock = moment.ticks().saturating_sub(ticks(ahead));
-        self.clock.reaches(Some(Moment::from_ticks(by_the_clock))).await;
+        self.clock
+            .reaches(Some(Moment::from_ticks(by_the_clock)))
+            .await;
     }
 }
 
@@ -173,7 +205,7 @@ mod tests {
     #[test]
     fn time_never_goes_back_and_recovers_from_every_jump() {
         let clock = Said::new(100);
-        let time = Time::from(at(90), clock.clone(), Life::from_seconds(5).unwrap());
+        let time = Time::from(at(90), clock.clone(), Seconds::new(5).unwrap());
         // What the clock says, what the steady clock says, what counts, and whether it is decided by.
         let table = [
             (100, 0, 100, true),
@@ -217,7 +249,7 @@ mod tests {
     fn a_start_with_a_wrong_clock_is_recovered_from() {
         for (record, said_first) in [(100, 130), (130, 100)] {
             let clock = Said::new(said_first);
-            let time = Time::from(at(record), clock.clone(), Life::from_seconds(5).unwrap());
+            let time = Time::from(at(record), clock.clone(), Seconds::new(5).unwrap());
             assert_eq!(time.now(), at(130));
             let mut latest = time.now();
             let recovered = (1..).find(|&second: &u64| {
@@ -236,7 +268,7 @@ mod tests {
     #[tokio::test]
     async fn a_moment_is_reached_when_time_comes_to_it() {
         let clock = Said::new(100);
-        let time = Time::from(at(100), clock.clone(), Life::from_seconds(5).unwrap());
+        let time = Time::from(at(100), clock.clone(), Seconds::new(5).unwrap());
         // What the clock says, what the steady clock says, the moment, and the moment to wait for by the clock.
         for (said, steady, moment, by_the_clock) in [
             (100, 0, 150, Some(150)),
@@ -249,7 +281,11 @@ mod tests {
             *clock.0.lock().unwrap() = (said, steady);
             *clock.1.lock().unwrap() = None;
             time.reaches(Some(at(moment))).await;
-            assert_eq!(*clock.1.lock().unwrap(), by_the_clock.map(at), "{said} {steady} {moment}");
+            assert_eq!(
+                *clock.1.lock().unwrap(),
+                by_the_clock.map(at),
+                "{said} {steady} {moment}"
+            );
         }
     }
 }

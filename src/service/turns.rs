@@ -23,7 +23,11 @@ impl Turns {
     /// The turn of a filing of this requester, for as long as it takes.
     pub(super) fn of(&self, requester: AccountId) -> Turn<'_> {
         let mut lines = lock(&self.0);
-        Turn { turns: self, requester, line: lines.entry(requester).or_default().clone() }
+        Turn {
+            turns: self,
+            requester,
+            line: lines.entry(requester).or_default().clone(),
+        }
     }
 }
 
@@ -65,7 +69,12 @@ pub(super) struct Line {
 
 impl Default for Line {
     fn default() -> Self {
-        Self { start: Version::ABSENT, filings: VecDeque::new(), most: None, forgotten: 0 }
+        Self {
+            start: Version::ABSENT,
+            filings: VecDeque::new(),
+            most: None,
+            forgotten: 0,
+        }
     }
 }
 
@@ -134,7 +143,11 @@ impl Line {
 
     /// Remembers that a filing was committed, and so is what stands at its version of the guard.
     pub(super) fn commit(&mut self, elevation: ElevationId) {
-        if let Some(filing) = self.filings.iter_mut().find(|filing| filing.elevation == elevation) {
+        if let Some(filing) = self
+            .filings
+            .iter_mut()
+            .find(|filing| filing.elevation == elevation)
+        {
             filing.committed = true;
         }
     }
@@ -172,7 +185,12 @@ mod tests {
 
     fn filing(number: u128) -> Filing {
         let elevation = ElevationId(Uuid::from_u128(number));
-        Filing { elevation, pending: true, client_request: None, committed: false }
+        Filing {
+            elevation,
+            pending: true,
+            client_request: None,
+            committed: false,
+        }
     }
 
     #[test]
@@ -184,23 +202,51 @@ mod tests {
         let places = filings.map(|filing| line.push(filing));
         assert_eq!(line.guard(), Version(10));
         for (guard, unknown) in [(7, 0), (8, 1), (10, 3)] {
-            assert_eq!(line.unknown_at(Version(guard)).unwrap(), filings[unknown..], "{guard}");
+            assert_eq!(
+                line.unknown_at(Version(guard)).unwrap(),
+                filings[unknown..],
+                "{guard}"
+            );
         }
-        assert_eq!(line.unknown_at(Version(6)), None, "what was before is not known");
-        line.set_most(Some(Load { pending: 1, filings: 4 }));
-        assert_eq!(line.unknown_at(Version(12)), Some(vec![]), "another node has filed");
+        assert_eq!(
+            line.unknown_at(Version(6)),
+            None,
+            "what was before is not known"
+        );
+        line.set_most(Some(Load {
+            pending: 1,
+            filings: 4,
+        }));
+        assert_eq!(
+            line.unknown_at(Version(12)),
+            Some(vec![]),
+            "another node has filed"
+        );
         assert_eq!(line.most(), None, "and nobody knows what");
         assert_eq!(line.guard(), Version(12));
 
-        line.set_most(Some(Load { pending: 1, filings: 4 }));
+        line.set_most(Some(Load {
+            pending: 1,
+            filings: 4,
+        }));
         line.push(filings[0]);
-        assert_eq!(line.most(), Some(Load { pending: 2, filings: 5 }));
+        assert_eq!(
+            line.most(),
+            Some(Load {
+                pending: 2,
+                filings: 5
+            })
+        );
         line.forget(places[1]);
         assert_eq!(line.most(), None);
         assert_eq!(line.unknown_at(Version(12)), Some(vec![]));
         let place = line.push(filings[0]);
         line.forget(places[2]);
-        assert_eq!(line.unknown_at(Version(12)).unwrap(), [filings[0]], "forgotten before");
+        assert_eq!(
+            line.unknown_at(Version(12)).unwrap(),
+            [filings[0]],
+            "forgotten before"
+        );
         line.forget(place);
         assert_eq!(line.unknown_at(Version(5)), Some(vec![]));
     }
@@ -234,7 +280,12 @@ mod tests {
             line.push(filing(number));
         }
         assert_eq!(line.guard(), Version(1_000));
-        assert_eq!(line.unknown_at(Version(1_000 - LONGEST_LINE as u64)).unwrap().len(), LONGEST_LINE);
+        assert_eq!(
+            line.unknown_at(Version(1_000 - LONGEST_LINE as u64))
+                .unwrap()
+                .len(),
+            LONGEST_LINE
+        );
         assert_eq!(line.unknown_at(Version(999 - LONGEST_LINE as u64)), None);
     }
 

@@ -8,7 +8,7 @@ use crate::domain::elevation::{Decision, Verdict};
 use crate::domain::error::Error;
 use crate::domain::event::Channel;
 use crate::domain::id::{AccountId, PrincipalId};
-use crate::domain::moment::{Life, Moment};
+use crate::domain::moment::{Moment, Seconds};
 use crate::domain::reason::{Pattern, ReasonRule};
 use crate::domain::role::{Role, Rules};
 use crate::domain::stages::Stage;
@@ -35,11 +35,20 @@ pub(super) struct Named {
 
 /// Everybody a role names.
 pub(super) fn named(role: &Role) -> impl Iterator<Item = Named> {
-    let of = |part, stage| move |principal: &Principal| Named { principal: principal.id(), part, stage };
+    let of = |part, stage| {
+        move |principal: &Principal| Named {
+            principal: principal.id(),
+            part,
+            stage,
+        }
+    };
     let approvers = (0..).zip(&role.stages);
     let approvers =
         approvers.flat_map(move |(index, stage)| stage.approvers.iter().map(of("approver", index)));
-    role.candidates.iter().map(of("candidate", 0)).chain(approvers)
+    role.candidates
+        .iter()
+        .map(of("candidate", 0))
+        .chain(approvers)
 }
 
 /// The JSON of the stages of a role.
@@ -57,7 +66,7 @@ pub(super) fn stages_from_json(json: &str) -> Result<Vec<Stage>, Error> {
 pub(super) fn rules_to_json(rules: &Rules) -> String {
     let column = RulesColumn {
         auto_approve_owners: rules.auto_approve_owners,
-        pending_timeout: rules.pending_timeout.map(Life::seconds),
+        pending_timeout: rules.pending_timeout.map(Seconds::seconds),
         justification: (&rules.justification).into(),
         decision_reason: (&rules.decision_reason).into(),
     };
@@ -69,7 +78,7 @@ pub(super) fn rules_from_columns(json: &str, from: &str, to: &str) -> Result<Rul
     let column: RulesColumn = serde_json::from_str(json).map_err(Error::internal)?;
     Ok(Rules {
         auto_approve_owners: column.auto_approve_owners,
-        pending_timeout: column.pending_timeout.map(Life::from_seconds).transpose()?,
+        pending_timeout: column.pending_timeout.map(Seconds::new).transpose()?,
         window: Window::read(from, to)?,
         justification: column.justification.into(),
         decision_reason: column.decision_reason.into(),
@@ -136,7 +145,7 @@ struct PrincipalColumn {
 #[derive(Deserialize, Serialize)]
 struct StageColumn {
     approvers: Vec<PrincipalColumn>,
-    needed: u32,
+    required_approvals: u32,
 }
 
 #[derive(Default, Deserialize, Serialize)]
@@ -152,7 +161,7 @@ struct RulesColumn {
 #[serde(default)]
 struct ReasonColumn {
     required: bool,
-    shortest: u32,
+    min_length: u32,
     pattern: Option<String>,
 }
 
@@ -174,43 +183,70 @@ impl From<&Principal> for PrincipalColumn {
             Principal::Account(account) => (account.name.clone(), false),
             Principal::Group(group) => (group.name.clone(), true),
         };
-        Self { id: principal.id().0, name, group }
+        Self {
+            id: principal.id().0,
+            name,
+            group,
+        }
     }
 }
 
 impl From<PrincipalColumn> for Principal {
     fn from(column: PrincipalColumn) -> Self {
         if column.group {
-            Self::Group(Group { id: PrincipalId(column.id), name: column.name })
+            Self::Group(Group {
+                id: PrincipalId(column.id),
+                name: column.name,
+            })
         } else {
-            Self::Account(Account { id: AccountId(column.id), name: column.name })
+            Self::Account(Account {
+                id: AccountId(column.id),
+                name: column.name,
+            })
         }
     }
 }
 
 impl From<&Stage> for StageColumn {
     fn from(stage: &Stage) -> Self {
-        Self { approvers: stage.approvers.iter().map(PrincipalColumn::from).collect(), needed: stage.needed }
+        Self {
+            approvers: stage.approvers.iter().map(PrincipalColumn::from).collect(),
+            required_approvals: stage.required_approvals,
+        }
     }
 }
 
 impl From<StageColumn> for Stage {
     fn from(column: StageColumn) -> Self {
-        Self { approvers: column.approvers.into_iter().map(Principal::from).collect(), needed: column.needed }
+        Self {
+            approvers: column.approvers.into_iter().map(Principal::from).collect(),
+            required_approvals: column.required_approvals,
+        }
     }
 }
 
 impl From<ReasonColumn> for ReasonRule {
     fn from(column: ReasonColumn) -> Self {
         let pattern = column.pattern.and_then(Pattern::stored);
-        Self { required: column.required, shortest: column.shortest, pattern }
+        Self {
+            required: column.required,
+            min_length: column.min_length,
+            pattern,
+        }
     }
 }
 
 impl From<&ReasonRule> for ReasonColumn {
     fn from(rule: &ReasonRule) -> Self {
-        let pattern = rule.pattern.as_ref().map(|pattern| pattern.as_str().to_owned());
-        Self { required: rule.required, shortest: rule.shortest, pattern }
+        let pattern = rule
+            .pattern
+            .as_ref()
+            .map(|pattern| pattern.as_str().to_owned());
+        Self {
+            required: rule.required,
+            min_length: rule.min_length,
+            pattern,
+        }
     }
 }
 
@@ -222,7 +258,7 @@ impl From<&Decision> for DecisionColumn {
             stage: decision.stage,
             verdict: verdict_name(decision.verdict).to_owned(),
             reason: decision.reason.clone(),
-            at: decision.decided_at.ticks(),
+            at: decision.decide_time.ticks(),
         }
     }
 }
@@ -232,11 +268,14 @@ impl TryFrom<DecisionColumn> for Decision {
 
     fn try_from(column: DecisionColumn) -> Result<Self, Error> {
         Ok(Self {
-            approver: Account { id: AccountId(column.approver), name: column.name },
+            approver: Account {
+                id: AccountId(column.approver),
+                name: column.name,
+            },
             stage: column.stage,
             verdict: verdict_named(&column.verdict)?,
             reason: column.reason,
-            decided_at: Moment::from_ticks(column.at),
+            decide_time: Moment::from_ticks(column.at),
         })
     }
 }

@@ -56,18 +56,18 @@ pub(super) struct Table {
 
 /// The columns of an elevation, in the order in which the backends read them.
 pub(super) const ELEVATION_COLUMNS: &str = "id, version, requester_id, requester_name, role, role_display_name, \
-     justification, requested_life, life, requested_start, filed_at, activated_at, expires_at, state, approval, \
-     pending_until, outcome, decisions, channel, stage, client_request, fingerprint";
+     justification, requested_duration, duration, requested_start_time, create_time, activate_time, expire_time, state, approval, \
+     pending_expire_time, outcome, decisions, channel, stage, client_request, fingerprint";
 
 /// The columns of a role, in the order in which the backends read them.
-pub(super) const ROLE_COLUMNS: &str = "id, version, display_name, description, longest_life, candidates, stages, available_from, available_to, rules";
+pub(super) const ROLE_COLUMNS: &str = "id, version, display_name, description, max_duration, candidates, stages, available_from, available_to, rules";
 
 const ELEVATIONS: Table = Table {
     name: "elevation",
     past: "elevation_past",
     columns: ELEVATION_COLUMNS,
     more_columns: "since, fim_request_id",
-    order: "filed_at, id",
+    order: "create_time, id",
 };
 
 const ROLES: Table = Table {
@@ -124,7 +124,10 @@ impl List {
         now: Moment,
     ) -> Self {
         let mut list = Self::new(dialect, &ELEVATIONS);
-        list.and_any_status(&[Status::PendingApproval], query.snapshot.map_or(now, |snapshot| snapshot.now));
+        list.and_any_status(
+            &[Status::PendingApproval],
+            query.snapshot.map_or(now, |snapshot| snapshot.now),
+        );
         list.and_decidable_by(approver);
         list
     }
@@ -147,7 +150,12 @@ impl List {
     }
 
     fn new(dialect: &'static Dialect, table: &'static Table) -> Self {
-        Self { dialect, table, condition: String::from("TRUE"), parameters: Vec::new() }
+        Self {
+            dialect,
+            table,
+            condition: String::from("TRUE"),
+            parameters: Vec::new(),
+        }
     }
 
     /// Limits the list to what of `role` has not ended at `now`.
@@ -155,7 +163,10 @@ impl List {
         let role = self.parameter(Parameter::Id(role.0));
         // That time will do something to it is written out too, as it is in the index, which is not found otherwise.
         self.condition += &format!(" AND role = {role} AND due IS NOT NULL");
-        self.and_any_status(&[Status::Active, Status::PendingApproval, Status::Scheduled], now);
+        self.and_any_status(
+            &[Status::Active, Status::PendingApproval, Status::Scheduled],
+            now,
+        );
     }
 
     /// Limits the list to what has one of `statuses` at `now`: `Elevation::status` for many.
@@ -164,7 +175,10 @@ impl List {
         let alternatives: Vec<String> = State::ALL
             .into_iter()
             .flat_map(|state| {
-                statuses.iter().filter_map(|status| shows(state, *status, &placeholder)).collect::<Vec<_>>()
+                statuses
+                    .iter()
+                    .filter_map(|status| shows(state, *status, &placeholder))
+                    .collect::<Vec<_>>()
             })
             .collect();
         let alternatives = alternatives.join(" OR ");
@@ -190,7 +204,13 @@ impl List {
     }
 
     /// Limits the list to roles that name one of `principals` for `part`, in the stage that is an expression of the list.
-    fn and_names(&mut self, role_column: &str, part: &str, stage: &str, principals: &[PrincipalId]) {
+    fn and_names(
+        &mut self,
+        role_column: &str,
+        part: &str,
+        stage: &str,
+        principals: &[PrincipalId],
+    ) {
         let principals = principals.iter().map(|principal| principal.0).collect();
         let principals = self.parameter(Parameter::Ids(principals));
         let is_among = self.dialect.is_among.replace("{}", &principals);
@@ -200,13 +220,23 @@ impl List {
     }
 
     /// The page that the query asks for, of the moment that it shows; `head` is the last event there is.
-    pub(super) fn reading<F: Column>(mut self, query: &Query<F>, now: Moment, head: u64) -> Reading {
-        let snapshot = query.snapshot.unwrap_or(Snapshot { now, sequence: head });
+    pub(super) fn reading<F: Column>(
+        mut self,
+        query: &Query<F>,
+        now: Moment,
+        head: u64,
+    ) -> Reading {
+        let snapshot = query.snapshot.unwrap_or(Snapshot {
+            now,
+            sequence: head,
+        });
         for comparison in &query.filter {
             self.and(comparison, snapshot.now);
         }
         let source = self.source(snapshot.sequence, head);
-        let count = query.count.then(|| format!("SELECT count(*) FROM {source} WHERE {}", self.condition));
+        let count = query
+            .count
+            .then(|| format!("SELECT count(*) FROM {source} WHERE {}", self.condition));
         let counted = self.parameters.len();
         // One more than asked for tells whether there is a next page.
         let limit = self.parameter(Parameter::Integer(i64::from(query.limit) + 1));
@@ -217,7 +247,13 @@ impl List {
             "SELECT {columns} FROM {source} WHERE {} ORDER BY {keys}{order} LIMIT {limit} OFFSET {offset}",
             self.condition,
         );
-        Reading { count, page, parameters: self.parameters, counted, snapshot }
+        Reading {
+            count,
+            page,
+            parameters: self.parameters,
+            counted,
+            snapshot,
+        }
     }
 
     fn and<F: Column>(&mut self, comparison: &Comparison<F>, now: Moment) {
@@ -233,15 +269,20 @@ impl List {
             Value::Status(status) => return self.and_status(*status, operator, now),
             Value::Moment(moment) => self.in_milliseconds(column, operator, *moment),
             Value::Bool(value) => self.compared(column, operator, Parameter::Bool(*value)),
-            Value::Channel(channel) => {
-                self.compared(column, operator, Parameter::Text(channel_name(*channel).to_owned()))
-            }
+            Value::Channel(channel) => self.compared(
+                column,
+                operator,
+                Parameter::Text(channel_name(*channel).to_owned()),
+            ),
             Value::Id(id) => self.compared(column, operator, Parameter::Id(*id)),
-            Value::Life(life) => self.compared(column, operator, Parameter::Integer(life.seconds())),
+            Value::Duration(duration) => {
+                self.compared(column, operator, Parameter::Integer(duration.seconds()))
+            }
             Value::Text(text) => self.compared(column, operator, Parameter::Text(text.clone())),
         };
         // Null is less than every value.
-        let below = matches!(operator, Operator::Le | Operator::Lt) && comparison.field().is_nullable();
+        let below =
+            matches!(operator, Operator::Le | Operator::Lt) && comparison.field().is_nullable();
         self.condition += &match below {
             true => format!(" AND ({sql} OR {column} IS NULL)"),
             false => format!(" AND {sql}"),
@@ -249,7 +290,10 @@ impl List {
     }
 
     fn and_status(&mut self, status: Status, operator: Operator, now: Moment) {
-        let others: Vec<Status> = Status::ALL.into_iter().filter(|other| *other != status).collect();
+        let others: Vec<Status> = Status::ALL
+            .into_iter()
+            .filter(|other| *other != status)
+            .collect();
         match operator {
             Operator::Ne => self.and_any_status(&others, now),
             _ => self.and_any_status(&[status], now),
@@ -274,13 +318,21 @@ impl List {
         let next = first.saturating_add(Moment::TICKS_PER_MILLISECOND);
         let mut bound = |ticks| self.parameter(Parameter::Integer(ticks));
         match operator {
-            Operator::Eq => format!("({column} >= {} AND {column} < {})", bound(first), bound(next)),
+            Operator::Eq => format!(
+                "({column} >= {} AND {column} < {})",
+                bound(first),
+                bound(next)
+            ),
             Operator::Ge => format!("{column} >= {}", bound(first)),
             Operator::Gt => format!("{column} >= {}", bound(next)),
             Operator::Le => format!("{column} < {}", bound(next)),
             Operator::Lt => format!("{column} < {}", bound(first)),
             Operator::Ne => {
-                format!("({column} IS NULL OR {column} < {} OR {column} >= {})", bound(first), bound(next))
+                format!(
+                    "({column} IS NULL OR {column} < {} OR {column} >= {})",
+                    bound(first),
+                    bound(next)
+                )
             }
         }
     }
@@ -291,7 +343,13 @@ impl List {
             return self.table.name.to_owned();
         }
         let sequence = self.parameter(Parameter::Integer(sequence.cast_signed()));
-        let Table { name, past, columns, more_columns, .. } = self.table;
+        let Table {
+            name,
+            past,
+            columns,
+            more_columns,
+            ..
+        } = self.table;
         format!(
             "(SELECT {columns}, {more_columns} FROM {name} WHERE since <= {sequence} UNION ALL \
              SELECT {columns}, {more_columns} FROM {past} WHERE since <= {sequence} AND until > {sequence}) AS {name}"
@@ -308,7 +366,11 @@ impl List {
                 Source::RequesterUser => self.dialect.requester_user.to_owned(),
                 Source::Status => self.status(now),
             };
-            sql += if key.descending { " DESC NULLS LAST, " } else { " NULLS FIRST, " };
+            sql += if key.descending {
+                " DESC NULLS LAST, "
+            } else {
+                " NULLS FIRST, "
+            };
         }
         sql
     }
@@ -316,9 +378,14 @@ impl List {
     /// The name of the status at `now`, which is the state's where no deadline has passed.
     fn status(&mut self, now: Moment) -> String {
         let now = self.parameter(Parameter::Integer(now.ticks()));
-        let expired = State::ALL.into_iter().filter_map(|state| shows(state, Status::Expired, &now));
+        let expired = State::ALL
+            .into_iter()
+            .filter_map(|state| shows(state, Status::Expired, &now));
         let expired: Vec<String> = expired.collect();
-        format!("CASE WHEN {} THEN 'Expired' ELSE state END", expired.join(" OR "))
+        format!(
+            "CASE WHEN {} THEN 'Expired' ELSE state END",
+            expired.join(" OR ")
+        )
     }
 
     fn parameter(&mut self, value: Parameter) -> String {
@@ -335,12 +402,14 @@ impl List {
 fn shows(state: State, status: Status, now: &str) -> Option<String> {
     let name = state.name();
     match (state.reads(), status) {
-        ((_, Some(deadline)), Status::Expired) => {
-            Some(format!("(state = '{name}' AND {} <= {now})", deadline_column(deadline)))
-        }
-        ((shown, Some(deadline)), status) if shown == status => {
-            Some(format!("(state = '{name}' AND {} > {now})", deadline_column(deadline)))
-        }
+        ((_, Some(deadline)), Status::Expired) => Some(format!(
+            "(state = '{name}' AND {} <= {now})",
+            deadline_column(deadline)
+        )),
+        ((shown, Some(deadline)), status) if shown == status => Some(format!(
+            "(state = '{name}' AND {} > {now})",
+            deadline_column(deadline)
+        )),
         ((shown, None), status) if shown == status => Some(format!("state = '{name}'")),
         _ => None,
     }
@@ -348,7 +417,7 @@ fn shows(state: State, status: Status, now: &str) -> Option<String> {
 
 fn deadline_column(deadline: Deadline) -> &'static str {
     match deadline {
-        Deadline::ExpiresAt => "expires_at",
-        Deadline::PendingUntil => "pending_until",
+        Deadline::ExpireTime => "expire_time",
+        Deadline::PendingExpireTime => "pending_expire_time",
     }
 }

@@ -29,13 +29,14 @@ use tokio_postgres::Client;
 use tokio_postgres::error::{DbError, Severity, SqlState};
 
 use super::{
-    Approver, Change, Commit, DueRead, ElevationKey, ElevationRead, FilingKey, FilingRead, RoleUse, Store,
+    Approver, Change, Commit, DueRead, ElevationKey, ElevationRead, FilingKey, FilingRead, RoleUse,
+    Store,
 };
 use crate::domain::census::Census;
 use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
 use crate::domain::id::{AccountId, ElevationId, PrincipalId, RoleId};
-use crate::domain::moment::{Life, Moment};
+use crate::domain::moment::{Moment, Seconds};
 use crate::domain::query::{ElevationField, Page, Query, RoleField};
 use crate::domain::role::Role;
 use crate::domain::version::Versioned;
@@ -75,12 +76,19 @@ impl PostgresStore {
         let ready = Ready::new();
         let writer = Writer::start(hosts.clone(), skew, ready.clone(), metrics.clone())?;
         metrics.readers.set(reader::MOST_READERS.into());
-        Ok(Self { writer, reads: Reads::start(hosts, ready.clone()), ready, metrics })
+        Ok(Self {
+            writer,
+            reads: Reads::start(hosts, ready.clone()),
+            ready,
+            metrics,
+        })
     }
 
     /// Looks whether the store behind a URL could be opened, and changes nothing; other nodes may be running on it.
     pub async fn check(url: &str, password: Option<&str>) -> Result<(), Error> {
-        let link = Hosts::read(url, password)?.connect("SET client_min_messages = warning").await?;
+        let link = Hosts::read(url, password)?
+            .connect("SET client_min_messages = warning")
+            .await?;
         verify(&link.client).await?;
         let missing = missing(&link.client).await?.len();
         rights::check(&link.client, MIGRATIONS.len() - missing, missing).await
@@ -128,7 +136,7 @@ pub struct Skew {
     /// The clock of the node.
     pub clock: Arc<dyn Clock>,
     /// The distance.
-    pub most: Life,
+    pub most: Seconds,
 }
 
 impl Skew {
@@ -155,11 +163,13 @@ impl Store for PostgresStore {
     }
 
     async fn filing(&self, key: FilingKey) -> Result<FilingRead, Error> {
-        self.read_list(async |reader| reader.filing(&key).await).await
+        self.read_list(async |reader| reader.filing(&key).await)
+            .await
     }
 
     async fn role_use(&self, id: RoleId, now: Moment) -> Result<RoleUse, Error> {
-        self.read_list(async |reader| reader.role_use(id, now).await).await
+        self.read_list(async |reader| reader.role_use(id, now).await)
+            .await
     }
 
     async fn pending_approvals(
@@ -208,15 +218,18 @@ impl Store for PostgresStore {
     }
 
     async fn due(&self, now: Moment, limit: u32) -> Result<DueRead, Error> {
-        self.read_list(async |reader| reader.due(now, limit).await).await
+        self.read_list(async |reader| reader.due(now, limit).await)
+            .await
     }
 
     async fn census(&self, now: Moment) -> Result<Census, Error> {
-        self.read_list(async |reader| list::census(&reader.link.client, now).await).await
+        self.read_list(async |reader| list::census(&reader.link.client, now).await)
+            .await
     }
 
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<Envelope>, Error> {
-        self.read_list(async |reader| reader.events(after, limit).await).await
+        self.read_list(async |reader| reader.events(after, limit).await)
+            .await
     }
 
     async fn events_of(&self, id: ElevationId) -> Result<Vec<Envelope>, Error> {
@@ -240,21 +253,33 @@ impl Store for PostgresStore {
 /// without end, though another host or another try may do.
 async fn opened<T>(opening: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let opened = timeout(OPEN_TIME, opening).await;
-    opened.unwrap_or_else(|_| Err(Error::unavailable("a connection was not ready for use in time")))
+    opened.unwrap_or_else(|_| {
+        Err(Error::unavailable(
+            "a connection was not ready for use in time",
+        ))
+    })
 }
 
 /// Reads what durability and the order of lists hang on, which is set outside of a session.
 async fn verify(client: &Client) -> Result<(), Error> {
     let row = client.query_typed_one(FACTS, &[]).await.map_err(failed)?;
-    let [version, encoding, fsync, full_pages] = [0, 1, 2, 3].map(|column| row.get::<_, &str>(column));
-    if version.parse().is_ok_and(|version: u32| version < OLDEST_POSTGRES) {
-        return Err(Error::internal("PostgreSQL before version 13 is not supported"));
+    let [version, encoding, fsync, full_pages] =
+        [0, 1, 2, 3].map(|column| row.get::<_, &str>(column));
+    if version
+        .parse()
+        .is_ok_and(|version: u32| version < OLDEST_POSTGRES)
+    {
+        return Err(Error::internal(
+            "PostgreSQL before version 13 is not supported",
+        ));
     }
     if encoding != "UTF8" {
         return Err(Error::internal("the database must have the encoding UTF8"));
     }
     if fsync != "on" {
-        return Err(Error::internal("the server runs with fsync = off, which loses acknowledged decisions"));
+        return Err(Error::internal(
+            "the server runs with fsync = off, which loses acknowledged decisions",
+        ));
     }
     if full_pages != "on" {
         tracing::warn!(
@@ -269,7 +294,10 @@ async fn migrate(client: &mut Client) -> Result<(), Error> {
     let transaction = client.transaction().await.map_err(failed)?;
     // Before any look at the tables: the session would remember that they were missing, although another node makes them
     // while this one waits.
-    transaction.query_typed_one(TAKE_TURNS, &[]).await.map_err(failed)?;
+    transaction
+        .query_typed_one(TAKE_TURNS, &[])
+        .await
+        .map_err(failed)?;
     let missing = missing(transaction.client()).await?;
     let done = MIGRATIONS.len() - missing.len();
     rights::check(transaction.client(), done, missing.len()).await?;
@@ -283,26 +311,45 @@ async fn migrate(client: &mut Client) -> Result<(), Error> {
     transaction.commit().await.map_err(failed)?;
     match missing.len() {
         0 => {}
-        _ if done == 0 => tracing::info!(version = MIGRATIONS.len(), "the tables of a new store were made"),
-        _ => tracing::info!(from = done, to = MIGRATIONS.len(), "the store was brought up to date"),
+        _ if done == 0 => tracing::info!(
+            version = MIGRATIONS.len(),
+            "the tables of a new store were made"
+        ),
+        _ => tracing::info!(
+            from = done,
+            to = MIGRATIONS.len(),
+            "the store was brought up to date"
+        ),
     }
     Ok(())
 }
 
 /// The migrations that the store does not have yet.
 async fn missing(client: &Client) -> Result<&'static [&'static str], Error> {
-    let there = client.query_typed_one(HAS_MIGRATIONS, &[]).await.map_err(failed)?;
+    let there = client
+        .query_typed_one(HAS_MIGRATIONS, &[])
+        .await
+        .map_err(failed)?;
     let done = match there.get(0) {
         false => 0,
-        true => client.query_typed_one(LAST_MIGRATION, &[]).await.map_err(failed)?.get::<_, i64>(0),
+        true => client
+            .query_typed_one(LAST_MIGRATION, &[])
+            .await
+            .map_err(failed)?
+            .get::<_, i64>(0),
     };
     let missing = MIGRATIONS.get(usize::try_from(done).map_err(Error::internal)?..);
-    missing.ok_or_else(|| Error::internal("the store was written by a newer version of Countersign"))
+    missing
+        .ok_or_else(|| Error::internal("the store was written by a newer version of Countersign"))
 }
 
 /// What a caller learns of an error of PostgreSQL: nothing.
 fn failed(error: tokio_postgres::Error) -> Error {
-    if error.as_db_error().is_some() { refused(&error) } else { Error::unavailable(error) }
+    if error.as_db_error().is_some() {
+        refused(&error)
+    } else {
+        Error::unavailable(error)
+    }
 }
 
 /// What the log learns of a statement that the server refused: no details, since those quote rows.
@@ -312,7 +359,10 @@ fn refused(error: &tokio_postgres::Error) -> Error {
 
 /// Whether the server refused a statement, and will take the next one.
 fn is_refusal(error: &tokio_postgres::Error) -> bool {
-    let on_a_standby = [SqlState::READ_ONLY_SQL_TRANSACTION, SqlState::FEATURE_NOT_SUPPORTED];
+    let on_a_standby = [
+        SqlState::READ_ONLY_SQL_TRANSACTION,
+        SqlState::FEATURE_NOT_SUPPORTED,
+    ];
     let refused = |error: &DbError| {
         error.parsed_severity() == Some(Severity::Error) && !on_a_standby.contains(error.code())
     };
@@ -321,8 +371,11 @@ fn is_refusal(error: &tokio_postgres::Error) -> bool {
 
 /// Whether the same can go well the next time.
 fn is_passing(error: &tokio_postgres::Error) -> bool {
-    let passing =
-        [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE];
+    let passing = [
+        SqlState::LOCK_NOT_AVAILABLE,
+        SqlState::T_R_DEADLOCK_DETECTED,
+        SqlState::T_R_SERIALIZATION_FAILURE,
+    ];
     error.code().is_some_and(|code| passing.contains(code))
 }
 

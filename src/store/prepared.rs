@@ -35,12 +35,16 @@ impl TryFrom<Change> for Prepared {
         }
         let put = |record: Record| {
             let expected = change.expects.iter().find(|(key, _)| *key == record.key());
-            let (_, version) =
-                expected.ok_or_else(|| Error::internal("a change writes what it does not expect"))?;
+            let (_, version) = expected
+                .ok_or_else(|| Error::internal("a change writes what it does not expect"))?;
             Ok((record, version.next()))
         };
         Ok(Self {
-            puts: change.puts.into_iter().map(put).collect::<Result<_, Error>>()?,
+            puts: change
+                .puts
+                .into_iter()
+                .map(put)
+                .collect::<Result<_, Error>>()?,
             events: change.events.into_iter().map(Draft::of).collect(),
             expects: change.expects,
             deadline: change.deadline,

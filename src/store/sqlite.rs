@@ -25,8 +25,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 
 use super::{
-    Approver, Change, Commit, DueRead, ElevationKey, ElevationRead, FilingKey, FilingRead, Key, RoleUse,
-    Store,
+    Approver, Change, Commit, DueRead, ElevationKey, ElevationRead, FilingKey, FilingRead, Key,
+    RoleUse, Store,
 };
 use crate::domain::census::Census;
 use crate::domain::elevation::Elevation;
@@ -64,7 +64,9 @@ impl SqliteStore {
     /// written by a newer version, when it is damaged or has the log of another file, or when SQLite is not what the law needs.
     pub fn open(path: &Path, metrics: StoreMetrics) -> Result<Self, Error> {
         if rusqlite::version_number() < OLDEST_SQLITE {
-            return Err(Error::internal("SQLite before 3.51.3 can lose a commit when its log is reset"));
+            return Err(Error::internal(
+                "SQLite before 3.51.3 can lose a commit when its log is reset",
+            ));
         }
         let place = Place::find(path)?;
         let name = place.lock_name()?;
@@ -91,20 +93,34 @@ impl SqliteStore {
         large: bool,
         metrics: StoreMetrics,
     ) -> Result<Self, Error> {
-        connection.pragma_update(None, "cache_size", WRITER_CACHE).map_err(failed)?;
+        connection
+            .pragma_update(None, "cache_size", WRITER_CACHE)
+            .map_err(failed)?;
         let fail = Arc::new(watch::Sender::new(false));
-        let inspection = if large { Some(Inspection::start(place, fail.clone())?) } else { None };
+        let inspection = if large {
+            Some(Inspection::start(place, fail.clone())?)
+        } else {
+            None
+        };
         let readers = Readers {
             path: place.path().to_owned(),
             idle: Mutex::new(Vec::new()),
             permits: Arc::new(Semaphore::new(MOST_READERS)),
         };
-        metrics.readers.set(i64::try_from(MOST_READERS).unwrap_or(i64::MAX));
+        metrics
+            .readers
+            .set(i64::try_from(MOST_READERS).unwrap_or(i64::MAX));
         Ok(Self {
             readers: readers.into(),
             reader: Reader::start(place.path())?,
             _inspection: inspection,
-            writer: Writer::start(place.path(), connection, files.clone(), fail, metrics.clone())?,
+            writer: Writer::start(
+                place.path(),
+                connection,
+                files.clone(),
+                fail,
+                metrics.clone(),
+            )?,
             metrics,
             _files: files,
         })
@@ -116,7 +132,12 @@ impl SqliteStore {
     ) -> Result<T, Error> {
         let _part = Part::begin("store.read");
         let readers = self.readers.clone();
-        let permit = readers.permits.clone().acquire_owned().await.map_err(Error::internal)?;
+        let permit = readers
+            .permits
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(Error::internal)?;
         let in_use = OneMore::of(&self.metrics.readers_in_use);
         spawn_blocking(move || {
             // Given back when the reading ends, though whoever asked may be gone before.
@@ -144,7 +165,9 @@ impl Store for SqliteStore {
     async fn elevation(&self, key: ElevationKey) -> Result<Option<ElevationRead>, Error> {
         self.reader
             .read(move |connection| {
-                let Some(elevation) = row::elevation(connection, key)? else { return Ok(None) };
+                let Some(elevation) = row::elevation(connection, key)? else {
+                    return Ok(None);
+                };
                 let role = row::role(connection, elevation.value.role)?;
                 Ok(Some(ElevationRead { elevation, role }))
             })
@@ -152,7 +175,9 @@ impl Store for SqliteStore {
     }
 
     async fn role(&self, id: RoleId) -> Result<Option<Versioned<Role>>, Error> {
-        self.reader.read(move |connection| row::role(connection, id)).await
+        self.reader
+            .read(move |connection| row::role(connection, id))
+            .await
     }
 
     async fn filing(&self, key: FilingKey) -> Result<FilingRead, Error> {
@@ -191,7 +216,8 @@ impl Store for SqliteStore {
         query: Query<ElevationField>,
         now: Moment,
     ) -> Result<Page<Versioned<Elevation>>, Error> {
-        self.read(move |connection| list::pending_approvals(connection, &approver, &query, now)).await
+        self.read(move |connection| list::pending_approvals(connection, &approver, &query, now))
+            .await
     }
 
     async fn elevations(
@@ -200,7 +226,8 @@ impl Store for SqliteStore {
         query: Query<ElevationField>,
         now: Moment,
     ) -> Result<Page<Versioned<Elevation>>, Error> {
-        self.read(move |connection| list::elevations(connection, requester, &query, now)).await
+        self.read(move |connection| list::elevations(connection, requester, &query, now))
+            .await
     }
 
     async fn roles(
@@ -209,27 +236,34 @@ impl Store for SqliteStore {
         query: Query<RoleField>,
         now: Moment,
     ) -> Result<Page<Versioned<Role>>, Error> {
-        self.read(move |connection| list::roles(connection, candidates.as_deref(), &query, now)).await
+        self.read(move |connection| list::roles(connection, candidates.as_deref(), &query, now))
+            .await
     }
 
     async fn due(&self, now: Moment, limit: u32) -> Result<DueRead, Error> {
-        self.read(move |connection| list::due(connection, now, limit)).await
+        self.read(move |connection| list::due(connection, now, limit))
+            .await
     }
 
     async fn census(&self, now: Moment) -> Result<Census, Error> {
-        self.read(move |connection| list::census(connection, now)).await
+        self.read(move |connection| list::census(connection, now))
+            .await
     }
 
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<Envelope>, Error> {
-        self.read(move |connection| row::events(connection, EVENTS, params![after, limit])).await
+        self.read(move |connection| row::events(connection, EVENTS, params![after, limit]))
+            .await
     }
 
     async fn events_of(&self, id: ElevationId) -> Result<Vec<Envelope>, Error> {
-        self.reader.read(move |connection| row::events(connection, EVENTS_OF, [id.0.as_bytes()])).await
+        self.reader
+            .read(move |connection| row::events(connection, EVENTS_OF, [id.0.as_bytes()]))
+            .await
     }
 
     async fn last_event(&self) -> Result<Option<Envelope>, Error> {
-        self.read(|connection| Ok(row::events(connection, LAST_EVENT, [])?.pop())).await
+        self.read(|connection| Ok(row::events(connection, LAST_EVENT, [])?.pop()))
+            .await
     }
 
     fn ready(&self) -> watch::Receiver<bool> {
@@ -251,7 +285,11 @@ struct Readers {
 
 impl Readers {
     fn take(&self) -> Result<Connection, Error> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
         if let Some(connection) = idle {
             return Ok(connection);
         }
@@ -259,13 +297,18 @@ impl Readers {
     }
 
     fn put_back(&self, connection: Connection) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(connection);
     }
 }
 
 fn reading_connection(path: &Path) -> Result<Connection, Error> {
     let connection = connect(path).map_err(failed)?;
-    connection.pragma_update(None, "query_only", true).map_err(failed)?;
+    connection
+        .pragma_update(None, "query_only", true)
+        .map_err(failed)?;
     Ok(connection)
 }
 
@@ -283,7 +326,9 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
         ("wal_autocheckpoint", "0"),
     ];
     for (pragma, value) in pragmas {
-        connection.pragma_update_and_check(None, pragma, value, |_| Ok(())).optional()?;
+        connection
+            .pragma_update_and_check(None, pragma, value, |_| Ok(()))
+            .optional()?;
     }
     Ok(connection)
 }
@@ -292,7 +337,9 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 fn create(place: &Place) -> Result<(), Error> {
     let file = place.temporary()?;
     let mut connection = Connection::open(file.path()).map_err(failed)?;
-    connection.pragma_update_and_check(None, "journal_mode", "MEMORY", |_| Ok(())).map_err(failed)?;
+    connection
+        .pragma_update_and_check(None, "journal_mode", "MEMORY", |_| Ok(()))
+        .map_err(failed)?;
     migrate(&mut connection).map_err(failed)?;
     connection.close().map_err(|(_, error)| failed(error))?;
     place.keep(file)?;
@@ -303,18 +350,24 @@ fn create(place: &Place) -> Result<(), Error> {
 /// Makes durable what a process that was killed may have written without a sync, before anything is answered from it: moves the
 /// log into the file, which SQLite syncs. The log may have to stay because another program reads; it is synced already.
 fn settle(place: &Place, connection: &Connection) -> Result<(), Error> {
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed)?;
+    connection
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        .map_err(failed)?;
     place.sync_folder()
 }
 
 /// Reads back what durability hangs on; a pragma that does not take effect says nothing.
 fn verify(connection: &Connection) -> Result<(), Error> {
-    let journal: String =
-        connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).map_err(failed)?;
-    let synchronous: i64 =
-        connection.pragma_query_value(None, "synchronous", |row| row.get(0)).map_err(failed)?;
+    let journal: String = connection
+        .pragma_query_value(None, "journal_mode", |row| row.get(0))
+        .map_err(failed)?;
+    let synchronous: i64 = connection
+        .pragma_query_value(None, "synchronous", |row| row.get(0))
+        .map_err(failed)?;
     if journal != "wal" || synchronous != SYNCHRONOUS_FULL {
-        return Err(Error::internal("the store cannot be set to WAL with synchronous=FULL"));
+        return Err(Error::internal(
+            "the store cannot be set to WAL with synchronous=FULL",
+        ));
     }
     Ok(())
 }
@@ -329,7 +382,8 @@ fn missing(place: &Place, connection: &Connection) -> Result<&'static [&'static 
         )));
     }
     let missing = MIGRATIONS.get(done..);
-    missing.ok_or_else(|| Error::internal("the store was written by a newer version of Countersign"))
+    missing
+        .ok_or_else(|| Error::internal("the store was written by a newer version of Countersign"))
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<usize> {
@@ -345,7 +399,11 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
         transaction.commit()?;
     }
     if done > 0 && done < MIGRATIONS.len() {
-        tracing::info!(from = done, to = MIGRATIONS.len(), "the store was brought up to date");
+        tracing::info!(
+            from = done,
+            to = MIGRATIONS.len(),
+            "the store was brought up to date"
+        );
     }
     Ok(())
 }
@@ -353,7 +411,9 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 /// The error for a store that SQLite cannot read.
 fn unreadable(place: &Place, error: rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => integrity::damaged(place, error),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            integrity::damaged(place, error)
+        }
         _ => failed(error),
     }
 }
@@ -374,8 +434,10 @@ const MIGRATIONS: [&str; 6] = [
 const BUSY: Duration = Duration::from_secs(5);
 const EVENTS: &str =
     "SELECT sequence, header, payload FROM event WHERE sequence > ?1 ORDER BY sequence LIMIT ?2";
-const EVENTS_OF: &str = "SELECT sequence, header, payload FROM event WHERE subject = ?1 ORDER BY sequence";
-const LAST_EVENT: &str = "SELECT sequence, header, payload FROM event ORDER BY sequence DESC LIMIT 1";
+const EVENTS_OF: &str =
+    "SELECT sequence, header, payload FROM event WHERE subject = ?1 ORDER BY sequence";
+const LAST_EVENT: &str =
+    "SELECT sequence, header, payload FROM event ORDER BY sequence DESC LIMIT 1";
 const MOST_READERS: usize = 4;
 /// 3.51.3.
 const OLDEST_SQLITE: i32 = 3_051_003;

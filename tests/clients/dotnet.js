@@ -12,17 +12,17 @@ const ROWS = 10_000;
 const ROLES = String.raw`
 [[role]]
 display_name = "Backup"
-longest_life = "1h"
+max_duration = "1h"
 candidates = ['PRIV\jen']
 approval_required = false
 
 [[role]]
 display_name = "SQL File Access"
 description = "For Jürgen & <others>"
-longest_life = "2h"
+max_duration = "2h"
 candidates = ['PRIV\jen', ${OTHERS.map(name => `'PRIV\\${name}'`).join(", ")}]
 approvers = ['PRIV\sam']
-needed = 1
+required_approvals = 1
 `;
 
 async function main(program) {

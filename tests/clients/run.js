@@ -12,16 +12,16 @@ import { open, servePages, startBrowser, startServer } from "./programs.js";
 const ROLES = String.raw`
 [[role]]
 display_name = "Backup"
-longest_life = "1h"
+max_duration = "1h"
 candidates = ['PRIV\jen']
 approval_required = false
 
 [[role]]
 display_name = "SQL File Access"
-longest_life = "2h"
+max_duration = "2h"
 candidates = ['PRIV\jen']
 approvers = ['PRIV\sam', 'PRIV\kim']
-needed = 1
+required_approvals = 1
 `;
 const NEVER = "0001-01-01T00:00:00";
 

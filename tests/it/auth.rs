@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use countersign::domain::moment::{Life, Moment};
+use countersign::domain::moment::{Moment, Seconds};
 use countersign::ports::Clock;
 use countersign::proto::pam::v1::GetSessionRequest;
 use tonic::Code;
@@ -12,15 +12,26 @@ use crate::kit::{ANN, EVE, GIL, JEN, Kit, Person};
 #[tokio::test]
 async fn a_session_tells_who_calls() {
     let kit = Kit::start().await;
-    for (name, groups, administrator) in
-        [(JEN, vec![], false), (GIL, vec!["SQL Users"], false), (ANN, vec![], true), (EVE, vec![], false)]
-    {
-        let answer = kit.as_(name).sessions().get_session(GetSessionRequest {}).await.unwrap();
+    for (name, groups, administrator) in [
+        (JEN, vec![], false),
+        (GIL, vec!["SQL Users"], false),
+        (ANN, vec![], true),
+        (EVE, vec![], false),
+    ] {
+        let answer = kit
+            .as_(name)
+            .sessions()
+            .get_session(GetSessionRequest {})
+            .await
+            .unwrap();
         let session = answer.into_inner().session.unwrap();
         assert_eq!(session.account.unwrap().name, name);
         assert_eq!(
             (session.groups, session.administrator),
-            (groups.iter().map(ToString::to_string).collect(), administrator)
+            (
+                groups.iter().map(ToString::to_string).collect(),
+                administrator
+            )
         );
     }
 }
@@ -41,13 +52,20 @@ async fn every_method_asks_for_credentials() {
             .err(),
         nobody.file(id).await.err(),
         nobody.elevation(id).await.err(),
-        nobody.create_role(countersign::proto::pam::v1::Role::default()).await.err(),
+        nobody
+            .create_role(countersign::proto::pam::v1::Role::default())
+            .await
+            .err(),
         nobody
             .roles()
             .get_role(countersign::proto::pam::v1::GetRoleRequest { role_id: id.into() })
             .await
             .err(),
-        nobody.sessions().get_session(GetSessionRequest {}).await.err(),
+        nobody
+            .sessions()
+            .get_session(GetSessionRequest {})
+            .await
+            .err(),
     ];
     for refusal in refusals {
         assert_eq!(refusal.unwrap().code(), Code::Unauthenticated);
@@ -60,7 +78,11 @@ async fn tokens_that_are_not_quite_right() {
     let good = token_of(&kit, "PRIV\\new");
     assert!(works(&kit.bearer(&good)).await);
     let (id, secret) = (&good[4..20], &good[21..]);
-    let flipped = secret.replacen(&secret[..1], if secret.starts_with('A') { "B" } else { "A" }, 1);
+    let flipped = secret.replacen(
+        &secret[..1],
+        if secret.starts_with('A') { "B" } else { "A" },
+        1,
+    );
     for bad in [
         String::new(),
         "cst_".to_owned(),
@@ -92,12 +114,22 @@ async fn headers_that_are_not_quite_right() {
         (format!("Authorization: {token}\r\n"), 401),
         (format!("Authorization: Basic {token}\r\n"), 401),
         ("Authorization: Bearer\r\n".to_owned(), 401),
-        (format!("Authorization: Bearer {token}\r\nAuthorization: Bearer {token}\r\n"), 401),
+        (
+            format!("Authorization: Bearer {token}\r\nAuthorization: Bearer {token}\r\n"),
+            401,
+        ),
         (format!("Cookie: Authorization=Bearer {token}\r\n"), 401),
         (format!("X-Authorization: Bearer {token}\r\n"), 401),
     ] {
-        let answer =
-            kit.anonymous().rest("GET", "/api/pamresources/pamrequeststoapprove", &headers, "").await;
+        let answer = kit
+            .anonymous()
+            .rest(
+                "GET",
+                "/api/pamresources/pamrequeststoapprove",
+                &headers,
+                "",
+            )
+            .await;
         assert_eq!(answer.status, status, "{headers}");
     }
     let in_the_url = format!("/api/pamresources/pamrequeststoapprove?access_token={token}");
@@ -137,7 +169,9 @@ async fn a_revoked_token_is_dead_for_everybody_at_once() {
     // A long file takes a while to read, in which others must not be let in.
     let filler = "[[token]]\nid = \"@\"\nsha256 = \"AWWZW8yCSF6mQWrxYgoGVbyDdsoTIPxjdosjNmr2864\"\naccount = 'A\\b'\ncreated = \"\"\n";
     let text = fs::read_to_string(kit.tokens_file()).unwrap();
-    let long: String = (0..3_000).map(|number| filler.replace('@', &format!("{number:016x}"))).collect();
+    let long: String = (0..3_000)
+        .map(|number| filler.replace('@', &format!("{number:016x}")))
+        .collect();
     fs::write(kit.tokens_file(), text.clone() + &long).unwrap();
     let new = kit.newcomer("PRIV\\new", &[], None);
     assert!(works(&new).await);
@@ -146,7 +180,11 @@ async fn a_revoked_token_is_dead_for_everybody_at_once() {
     let attempts: Vec<_> = (0..8)
         .map(|_| {
             let new = new.clone();
-            tokio::spawn(async move { new.get("/api/pamresources/pamrequeststoapprove").await.status })
+            tokio::spawn(async move {
+                new.get("/api/pamresources/pamrequeststoapprove")
+                    .await
+                    .status
+            })
         })
         .collect();
     for attempt in attempts {
@@ -164,7 +202,8 @@ async fn a_token_can_be_added_behind_a_line_without_end() {
     assert!(works(&kit.as_(JEN)).await);
     fs::write(kit.tokens_file(), "[[token").unwrap();
     let account = countersign::domain::account::Account::named("PRIV\\new").unwrap();
-    let added = countersign::auth::tokens::add(&kit.tokens_file(), &account, &[], kit.clock.now(), None);
+    let added =
+        countersign::auth::tokens::add(&kit.tokens_file(), &account, &[], kit.clock.now(), None);
     assert!(added.is_err(), "nothing is added to what cannot be read");
 }
 
@@ -172,7 +211,11 @@ async fn a_token_can_be_added_behind_a_line_without_end() {
 async fn a_slip_in_the_tokens_file_locks_nobody_out() {
     let kit = Kit::start().await;
     let text = fs::read_to_string(kit.tokens_file()).unwrap();
-    for slip in ["[[token", "[[token]]\nid = \"x\"\n", "[[token]]\nsecret = 1\n"] {
+    for slip in [
+        "[[token",
+        "[[token]]\nid = \"x\"\n",
+        "[[token]]\nsecret = 1\n",
+    ] {
         fs::write(kit.tokens_file(), format!("{text}{slip}")).unwrap();
         kit.clock.advance(1);
         assert!(works(&kit.as_(JEN)).await, "{slip}");
@@ -186,7 +229,14 @@ async fn the_tokens_file_keeps_no_secret_and_is_for_its_owner() {
     let token = token_of(&kit, "PRIV\\new");
     let text = fs::read_to_string(kit.tokens_file()).unwrap();
     assert!(!text.contains(&token[21..]));
-    assert_eq!(fs::metadata(kit.tokens_file()).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        fs::metadata(kit.tokens_file())
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777,
+        0o600
+    );
 }
 
 #[tokio::test]
@@ -195,12 +245,23 @@ async fn an_account_is_the_same_in_any_letters() {
     let filed = kit.pending().await;
     let jen = kit.newcomer("priv\\ＪＥＮ", &["SQL Owners"], None);
     assert_eq!(jen.elevation(&filed.id).await.unwrap().id, filed.id);
-    assert_eq!(jen.approve(&filed.approval_id).await.unwrap_err().code(), Code::PermissionDenied);
+    assert_eq!(
+        jen.approve(&filed.approval_id).await.unwrap_err().code(),
+        Code::PermissionDenied
+    );
 }
 
 async fn works(person: &Person) -> bool {
-    let grpc = person.sessions().get_session(GetSessionRequest {}).await.is_ok();
-    let rest = person.get("/api/pamresources/pamrequeststoapprove").await.status == 200;
+    let grpc = person
+        .sessions()
+        .get_session(GetSessionRequest {})
+        .await
+        .is_ok();
+    let rest = person
+        .get("/api/pamresources/pamrequeststoapprove")
+        .await
+        .status
+        == 200;
     assert_eq!(grpc, rest, "both dialects take the same credentials");
     grpc
 }
@@ -208,17 +269,28 @@ async fn works(person: &Person) -> bool {
 fn token_of(kit: &Kit, name: &str) -> String {
     let account = countersign::domain::account::Account::named(name).unwrap();
     let token =
-        countersign::auth::tokens::add(&kit.tokens_file(), &account, &[], kit.clock.now(), None).unwrap();
+        countersign::auth::tokens::add(&kit.tokens_file(), &account, &[], kit.clock.now(), None)
+            .unwrap();
     kit.clock.advance(1);
     token
 }
 
 fn stored_hash(kit: &Kit, id: &str) -> String {
     let text = fs::read_to_string(kit.tokens_file()).unwrap();
-    let entry = text.split("[[token]]").find(|entry| entry.contains(id)).unwrap();
-    entry.split("sha256 = \"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+    let entry = text
+        .split("[[token]]")
+        .find(|entry| entry.contains(id))
+        .unwrap();
+    entry
+        .split("sha256 = \"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap()
+        .to_owned()
 }
 
 fn in_seconds(kit: &Kit, seconds: i64) -> Moment {
-    kit.clock.now().after(Life::from_seconds(seconds).unwrap())
+    kit.clock.now().after(Seconds::new(seconds).unwrap())
 }

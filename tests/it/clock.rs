@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use countersign::domain::elevation::State;
 use countersign::domain::event::{Event, Fact};
-use countersign::domain::moment::{Life, Moment};
+use countersign::domain::moment::{Moment, Seconds};
 use countersign::domain::version::Version;
 use countersign::metrics::StoreMetrics;
 use countersign::ports::Clock;
@@ -26,15 +26,23 @@ fn seconds(seconds: i64) -> Option<Duration> {
 }
 
 /// What jen asks for: to hold a role for so long, from so many seconds ahead.
-async fn asked(kit: &Kit, role: &Role, life: i64, ahead: i64) -> Elevation {
+async fn asked(kit: &Kit, role: &Role, duration: i64, ahead: i64) -> Elevation {
     let now = Timestamp::from(kit.clock.now());
     let request = CreateElevationRequest {
         role_id: role.id.clone(),
-        life: seconds(life),
-        requested_start: Some(Timestamp { seconds: now.seconds + ahead, ..now }),
+        duration: seconds(duration),
+        requested_start_time: Some(Timestamp {
+            seconds: now.seconds + ahead,
+            ..now
+        }),
         ..CreateElevationRequest::default()
     };
-    let answer = kit.as_(JEN).elevations().create_elevation(request).await.unwrap();
+    let answer = kit
+        .as_(JEN)
+        .elevations()
+        .create_elevation(request)
+        .await
+        .unwrap();
     answer.into_inner().elevation.unwrap()
 }
 
@@ -43,11 +51,19 @@ async fn record(kit: &Kit) -> Vec<Event> {
     for (sequence, envelope) in (1..).zip(&record) {
         assert_eq!(envelope.sequence, sequence, "no gap");
     }
-    record.iter().map(Envelope::event).collect::<Result<_, _>>().unwrap()
+    record
+        .iter()
+        .map(Envelope::event)
+        .collect::<Result<_, _>>()
+        .unwrap()
 }
 
 async fn status(kit: &Kit, elevation: &Elevation) -> ElevationStatus {
-    kit.as_(JEN).elevation(&elevation.id).await.unwrap().status()
+    kit.as_(JEN)
+        .elevation(&elevation.id)
+        .await
+        .unwrap()
+        .status()
 }
 
 /// Ten jumps. Whatever the clock says: nothing that has ended lives again, nothing begins twice, an end never moves to a
@@ -57,26 +73,40 @@ async fn ten_jumps() {
     let kit = Kit::start().await;
     let open = kit.role_with(&[], 0).await;
     let mut lives = Vec::new();
-    for (life, ahead) in [(600, 0), (3_600, 0), (60, 300), (600, 4_000), (60, 90_000), (3_600, 200_000)] {
-        lives.push(asked(&kit, &open, life, ahead).await);
+    for (duration, ahead) in [
+        (600, 0),
+        (3_600, 0),
+        (60, 300),
+        (600, 4_000),
+        (60, 90_000),
+        (3_600, 200_000),
+    ] {
+        lives.push(asked(&kit, &open, duration, ahead).await);
     }
     let mut ended = HashMap::new();
-    for jump in [5, -5, 3_600, -3_600, 86_400, -90_000, -1, 120_000, -7_200, 7_300] {
+    for jump in [
+        5, -5, 3_600, -3_600, 86_400, -90_000, -1, 120_000, -7_200, 7_300,
+    ] {
         kit.clock.jump(jump);
         kit.clock.advance(30);
         let decides = kit.as_(JEN).file(&open.id).await;
         match decides {
             Ok(_) => kit.catch_up().await,
             Err(refused) => {
-                assert_eq!((refused.code(), &*reason(&refused)), (Code::Unavailable, "CLOCK_SKEWED"));
+                assert_eq!(
+                    (refused.code(), &*reason(&refused)),
+                    (Code::Unavailable, "CLOCK_SKEWED")
+                );
                 assert_eq!(kit.anonymous().get("/readyz").await.status, 503);
             }
         }
-        for life in &lives {
-            let now = kit.as_(JEN).elevation(&life.id).await.unwrap();
-            let ends = now.expires_at.map(|end| (end.seconds, end.nanos));
-            match ended.insert(life.id.clone(), (now.status(), ends)) {
-                Some((ElevationStatus::Expired, _)) => assert_eq!(now.status(), ElevationStatus::Expired),
+        for duration in &lives {
+            let now = kit.as_(JEN).elevation(&duration.id).await.unwrap();
+            let ends = now.expire_time.map(|end| (end.seconds, end.nanos));
+            match ended.insert(duration.id.clone(), (now.status(), ends)) {
+                Some((ElevationStatus::Expired, _)) => {
+                    assert_eq!(now.status(), ElevationStatus::Expired)
+                }
                 Some((ElevationStatus::Active, before)) => assert_eq!(ends, before, "after {jump}"),
                 _ => {}
             }
@@ -89,15 +119,15 @@ async fn ten_jumps() {
     assert_eq!(kit.anonymous().get("/readyz").await.status, 200);
     let mut record = record(&kit).await;
     assert!(record.is_sorted_by_key(|event| event.time));
-    for life in &lives {
-        assert_eq!(status(&kit, life).await, ElevationStatus::Expired);
-        let own = record.extract_if(.., |event| event.subject.id().to_string() == life.id);
+    for duration in &lives {
+        assert_eq!(status(&kit, duration).await, ElevationStatus::Expired);
+        let own = record.extract_if(.., |event| event.subject.id().to_string() == duration.id);
         let words: Vec<_> = own.map(|event| event.fact.name()).collect();
         assert_eq!(words, ["Filed", "Activated", "Expired"]);
     }
 }
 
-/// A life ends when it is over, though the clock went back and stays behind.
+/// A duration ends when it is over, though the clock went back and stays behind.
 #[tokio::test]
 async fn time_passes_while_the_clock_is_behind() {
     let kit = Kit::start().await;
@@ -119,7 +149,8 @@ async fn a_clock_that_was_ahead_for_a_moment_stops_decisions_until_time_has_caug
 
 #[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test]
-async fn a_clock_that_was_ahead_for_a_moment_stops_decisions_until_time_has_caught_up_on_postgres() {
+async fn a_clock_that_was_ahead_for_a_moment_stops_decisions_until_time_has_caught_up_on_postgres()
+{
     was_ahead(Kit::on_postgres(Database::new().await).await).await;
 }
 
@@ -129,7 +160,10 @@ async fn was_ahead(kit: Kit) {
     kit.clock.jump(30);
     let ahead = kit.as_(JEN).file(&role.id).await.unwrap();
     kit.clock.advance(3);
-    assert_eq!(kit.as_(JEN).elevation(&filed.id).await.unwrap().status(), ElevationStatus::PendingApproval);
+    assert_eq!(
+        kit.as_(JEN).elevation(&filed.id).await.unwrap().status(),
+        ElevationStatus::PendingApproval
+    );
     kit.clock.jump(-30);
     for waited in [0, 10, 9] {
         kit.clock.advance(waited);
@@ -144,7 +178,15 @@ async fn was_ahead(kit: Kit) {
     let caught_up = Timestamp::from(kit.clock.now()).seconds + 10;
     kit.clock.advance(10);
     kit.as_(SAM).approve(&ahead.approval_id).await.unwrap();
-    let begun = kit.as_(JEN).elevation(&ahead.id).await.unwrap().expires_at.unwrap().seconds - 3_600;
+    let begun = kit
+        .as_(JEN)
+        .elevation(&ahead.id)
+        .await
+        .unwrap()
+        .expire_time
+        .unwrap()
+        .seconds
+        - 3_600;
     assert_eq!(begun, caught_up);
     assert!(record(&kit).await.is_sorted_by_key(|event| event.time));
 }
@@ -185,7 +227,10 @@ async fn a_clock_that_is_set_right_is_trusted_after_as_long_as_it_was_ahead() {
     kit.clock.jump(-600);
     for waited in [0, 600, 589] {
         kit.clock.advance(waited);
-        assert_eq!(reason(&kit.as_(SAM).approve(&filed.approval_id).await.unwrap_err()), "CLOCK_SKEWED");
+        assert_eq!(
+            reason(&kit.as_(SAM).approve(&filed.approval_id).await.unwrap_err()),
+            "CLOCK_SKEWED"
+        );
     }
     kit.clock.advance(1);
     kit.as_(SAM).approve(&filed.approval_id).await.unwrap();
@@ -216,7 +261,10 @@ async fn a_clock_that_is_behind_the_record_decides_nothing() {
 async fn after_a_long_stop_everything_is_done_in_order() {
     let kit = Kit::start().await;
     let open = kit.role_with(&[], 0).await;
-    let hasty = Role { pending_timeout: seconds(450), ..role("Hasty", &[SAM], 1) };
+    let hasty = Role {
+        pending_timeout: seconds(450),
+        ..role("Hasty", &[SAM], 1)
+    };
     let hasty = kit.as_(ANN).create_role(hasty).await.unwrap();
     let expires_last = asked(&kit, &open, 900, 0).await;
     let starts_later = asked(&kit, &open, 3_600, 600).await;
@@ -227,7 +275,10 @@ async fn after_a_long_stop_everything_is_done_in_order() {
     let kit = kit.restart_after(86_400).await;
     kit.catch_up().await;
     let done = record(&kit).await.split_off(before);
-    let told: Vec<_> = done.iter().map(|event| (event.subject.id().to_string(), event.fact.name())).collect();
+    let told: Vec<_> = done
+        .iter()
+        .map(|event| (event.subject.id().to_string(), event.fact.name()))
+        .collect();
     let expected = [
         (starts_first.id.clone(), "Activated"),
         (never_decided.id, "Expired"),
@@ -274,8 +325,11 @@ async fn a_restart_finds_every_state_as_it_was() {
     assert_eq!(status(&kit, &active).await, ElevationStatus::Expired);
     assert_eq!(status(&kit, &scheduled).await, ElevationStatus::Active);
     assert_eq!(status(&kit, &pending).await, ElevationStatus::Active);
-    let facts = record(&kit).await.into_iter().filter(|event| matches!(event.fact, Fact::Activated(_)));
-    assert_eq!(facts.count(), 5, "each life began once");
+    let facts = record(&kit)
+        .await
+        .into_iter()
+        .filter(|event| matches!(event.fact, Fact::Activated(_)));
+    assert_eq!(facts.count(), 5, "each duration began once");
 }
 
 /// What has ended is written down though its role is no more, and holds nothing else up.
@@ -283,18 +337,33 @@ async fn a_restart_finds_every_state_as_it_was() {
 async fn the_role_of_what_is_due_may_be_gone() {
     let kit = Kit::start().await;
     let filed = History::filed(1);
-    let deleted = Event { fact: Fact::RoleDeleted, ..role_change(&sams_role(), Version(1)).events.remove(0) };
+    let deleted = Event {
+        fact: Fact::RoleDeleted,
+        ..role_change(&sams_role(), Version(1)).events.remove(0)
+    };
     let delete = Change {
         puts: vec![Record::RoleDeleted(sams_role().id)],
         events: vec![deleted],
         ..role_change(&sams_role(), Version(1))
     };
-    for change in [role_change(&sams_role(), Version::ABSENT), filed.change(), delete] {
-        assert!(matches!(kit.store.commit(change).await.unwrap(), Commit::Committed { .. }));
+    for change in [
+        role_change(&sams_role(), Version::ABSENT),
+        filed.change(),
+        delete,
+    ] {
+        assert!(matches!(
+            kit.store.commit(change).await.unwrap(),
+            Commit::Committed { .. }
+        ));
     }
     kit.clock.advance(8 * 86_400);
     kit.catch_up().await;
-    let read = kit.store.elevation(ElevationKey::Elevation(filed.elevation.id)).await.unwrap().unwrap();
+    let read = kit
+        .store
+        .elevation(ElevationKey::Elevation(filed.elevation.id))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(read.elevation.value.state, State::Expired);
 }
 
@@ -319,12 +388,26 @@ async fn what_is_filed_last_may_be_due_first() {
 async fn a_node_with_another_clock_than_the_database_decides_nothing() {
     let database = Database::new().await;
     let clock = Arc::new(HandClock::new(SystemClock.now()));
-    let skew = Skew { clock: clock.clone(), most: Life::from_seconds(600).unwrap() };
-    let store =
-        PostgresStore::open(&database.url(), None, Some(skew), StoreMetrics::default()).await.unwrap();
-    let commit = async || store.commit(role_change(&sams_role(), version(&store).await)).await;
+    let skew = Skew {
+        clock: clock.clone(),
+        most: Seconds::new(600).unwrap(),
+    };
+    let store = PostgresStore::open(&database.url(), None, Some(skew), StoreMetrics::default())
+        .await
+        .unwrap();
+    let commit = async || {
+        store
+            .commit(role_change(&sams_role(), version(&store).await))
+            .await
+    };
     commit().await.unwrap();
-    for (jump, decides) in [(500, true), (200, false), (-1_200, true), (-200, false), (700, true)] {
+    for (jump, decides) in [
+        (500, true),
+        (200, false),
+        (-1_200, true),
+        (-200, false),
+        (700, true),
+    ] {
         clock.jump(jump);
         let committed = commit().await;
         assert_eq!(committed.is_ok(), decides, "{jump}: {committed:?}");
@@ -333,5 +416,9 @@ async fn a_node_with_another_clock_than_the_database_decides_nothing() {
 }
 
 async fn version(store: &PostgresStore) -> Version {
-    store.role_use(sams_role().id, Moment::from_ticks(0)).await.unwrap().version
+    store
+        .role_use(sams_role().id, Moment::from_ticks(0))
+        .await
+        .unwrap()
+        .version
 }

@@ -42,12 +42,19 @@ const METHOD: i32 = 2;
 
 fn comment(locations: &[Location], path: &[i32]) -> String {
     let location = locations.iter().find(|location| location.path == path);
-    location.expect("a location").leading_comments().split_whitespace().collect::<Vec<_>>().join(" ")
+    location
+        .expect("a location")
+        .leading_comments()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Returns whether a comment lists a reason.
 fn lists(comment: &str, reason: &str) -> bool {
-    comment.split(|c: char| !c.is_ascii_uppercase() && c != '_').any(|word| word == reason)
+    comment
+        .split(|c: char| !c.is_ascii_uppercase() && c != '_')
+        .any(|word| word == reason)
 }
 
 /// A channel that holds every refusal to the comment of its rpc.
@@ -97,18 +104,32 @@ fn every_rpc_documents_the_reasons_of_every_call_and_its_limit() {
             Kind::Unauthenticated,
             Kind::Unavailable,
         ] {
-            assert!(lists(comment, row(kind).reason), "{path} does not list {kind:?}");
+            assert!(
+                lists(comment, row(kind).reason),
+                "{path} does not list {kind:?}"
+            );
         }
-        assert!(comment.contains("The request message is limited to "), "{path}");
+        assert!(
+            comment.contains("The request message is limited to "),
+            "{path}"
+        );
     }
 }
 
 #[test]
 fn every_reason_of_grpc_is_documented_somewhere() {
-    let others = [Kind::CrossOrigin, Kind::MethodNotAllowed, Kind::NoSuchOperation, Kind::NoSuchService];
+    let others = [
+        Kind::CrossOrigin,
+        Kind::MethodNotAllowed,
+        Kind::NoSuchOperation,
+        Kind::NoSuchService,
+    ];
     for kind in Kind::ALL.into_iter().filter(|kind| !others.contains(kind)) {
         let reason = row(kind).reason;
-        assert!(RPCS.values().any(|comment| lists(comment, reason)), "{reason} is in no comment");
+        assert!(
+            RPCS.values().any(|comment| lists(comment, reason)),
+            "{reason} is in no comment"
+        );
     }
 }
 
@@ -119,7 +140,11 @@ fn every_service_says_how_to_authenticate() {
         let comments = &file.source_code_info.as_ref().expect("comments").location;
         for (service, index) in file.service.iter().zip(0..) {
             let comment = comment(comments, &[SERVICE, index]);
-            for words in ["`authorization`", "`Bearer <token>`", "google.rpc.ErrorInfo"] {
+            for words in [
+                "`authorization`",
+                "`Bearer <token>`",
+                "google.rpc.ErrorInfo",
+            ] {
                 assert!(comment.contains(words), "{}: {words}", service.name());
             }
         }
@@ -131,9 +156,24 @@ fn every_file_names_the_packages_of_generated_code() {
     let files = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).expect("descriptors");
     for file in files.file.iter().filter(|file| file.package() == "pam.v1") {
         let options = file.options.as_ref().expect("options");
-        assert_eq!(options.csharp_namespace(), "Countersign.Pam.V1", "{}", file.name());
-        assert_eq!(options.go_package(), "countersign/pam/v1;pamv1", "{}", file.name());
-        assert_eq!(options.java_package(), "countersign.pam.v1", "{}", file.name());
+        assert_eq!(
+            options.csharp_namespace(),
+            "Countersign.Pam.V1",
+            "{}",
+            file.name()
+        );
+        assert_eq!(
+            options.go_package(),
+            "countersign/pam/v1;pamv1",
+            "{}",
+            file.name()
+        );
+        assert_eq!(
+            options.java_package(),
+            "countersign.pam.v1",
+            "{}",
+            file.name()
+        );
         assert!(options.java_multiple_files(), "{}", file.name());
     }
 }
@@ -141,9 +181,16 @@ fn every_file_names_the_packages_of_generated_code() {
 #[tokio::test]
 async fn a_reason_that_is_not_listed_is_noticed() {
     let kit = Kit::start().await;
-    let status = kit.as_(EVE).approval("5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143").await.unwrap_err();
+    let status = kit
+        .as_(EVE)
+        .approval("5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143")
+        .await
+        .unwrap_err();
     let response = status.into_http::<()>();
-    assert_eq!(undocumented("/pam.v1.ApprovalService/GetApproval", &response), None);
+    assert_eq!(
+        undocumented("/pam.v1.ApprovalService/GetApproval", &response),
+        None
+    );
     let undocumented = undocumented("/pam.v1.SessionService/GetSession", &response);
     assert_eq!(undocumented.as_deref(), Some("ACCESS_DENIED"));
 }

@@ -33,8 +33,15 @@ async fn get_session_info() {
         }
     ]
 }"#;
-    for line in ["GET /api/pamresources/sessioninfo/ HTTP/1.1", "GET /api/session/sessioninfo/ HTTP/1.1"] {
-        assert_eq!(answer(&jen, line).await, json("200 OK", "", printed), "{line}");
+    for line in [
+        "GET /api/pamresources/sessioninfo/ HTTP/1.1",
+        "GET /api/session/sessioninfo/ HTTP/1.1",
+    ] {
+        assert_eq!(
+            answer(&jen, line).await,
+            json("200 OK", "", printed),
+            "{line}"
+        );
     }
 }
 
@@ -73,7 +80,10 @@ async fn get_roles() {
         }
     ]
 }"#;
-    assert_eq!(answer(&jen, "GET /api/pamresources/pamroles HTTP/1.1").await, json("200 OK", "", printed));
+    assert_eq!(
+        answer(&jen, "GET /api/pamresources/pamroles HTTP/1.1").await,
+        json("200 OK", "", printed)
+    );
 }
 
 /// D-create, rows 66, 71 and 72: example 1.
@@ -98,8 +108,7 @@ async fn create_request_1() {
     "RequestedTime":"2015-07-12T06:40:00Z",
     "RequestStatus":"PendingApproval"
 }"#;
-    let location =
-        "http://localhost:8086/api/pamresources/pamrequests(guid'c0112f13-b16b-40ad-b547-07f23a7fba52')";
+    let location = "http://localhost:8086/api/pamresources/pamrequests(guid'c0112f13-b16b-40ad-b547-07f23a7fba52')";
     let expected = json("201 Created", &format!("location: {location}"), printed);
     assert_eq!(answer(&jen, CREATE_1).await, expected);
 }
@@ -130,8 +139,7 @@ async fn create_request_2() {
     "RequestedTime":"2015-07-12T06:07:30.2200123Z",
     "RequestStatus":"PendingApproval"
 }"#;
-    let location =
-        "http://localhost:8086/api/pamresources/pamrequests(guid'504f9c49-00db-42bd-a157-ee5664617189')";
+    let location = "http://localhost:8086/api/pamresources/pamrequests(guid'504f9c49-00db-42bd-a157-ee5664617189')";
     let expected = json("201 Created", &format!("location: {location}"), printed);
     assert_eq!(answer(&jen, line).await, expected);
 }
@@ -153,17 +161,29 @@ async fn get_requests() {
         take(&kit, &jen, step).await;
     }
     // Row 28: the line of the service details, with a version, lists the same.
-    for line in
-        ["GET /api/pamresources/pamrequests HTTP/1.1", "GET /api/pamresources/pamrequests?v=1 HTTP/1.1"]
-    {
-        assert_eq!(answer(&jen, line).await, json("200 OK", "", REQUESTS), "{line}");
+    for line in [
+        "GET /api/pamresources/pamrequests HTTP/1.1",
+        "GET /api/pamresources/pamrequests?v=1 HTTP/1.1",
+    ] {
+        assert_eq!(
+            answer(&jen, line).await,
+            json("200 OK", "", REQUESTS),
+            "{line}"
+        );
     }
 }
 
 /// What somebody does to a request, and when.
 enum Step {
     /// Jen files: when, with which id, role, TTL, start and justification.
-    File(&'static str, &'static str, &'static str, &'static str, &'static str, &'static str),
+    File(
+        &'static str,
+        &'static str,
+        &'static str,
+        &'static str,
+        &'static str,
+        &'static str,
+    ),
     /// Sam decides what waits: when and how.
     Decide(&'static str, &'static str),
     /// Jen closes: when and which.
@@ -193,7 +213,12 @@ async fn take(kit: &Kit, jen: &Person, step: Step) {
                 "Justification={justification}&RoleId={role}&RequestedTTL={ttl}&RequestedTime={start}"
             );
             let line = format!("POST /api/pamresources/pamrequests?{asked} HTTP/1.1");
-            assert!(answer(jen, &line).await.starts_with("HTTP/1.1 201 Created\n"), "{id}");
+            assert!(
+                answer(jen, &line)
+                    .await
+                    .starts_with("HTTP/1.1 201 Created\n"),
+                "{id}"
+            );
         }
         Step::Decide(now, action) => {
             kit.clock.set(now);
@@ -283,10 +308,16 @@ async fn close_request() {
     let jen = kit.newcomer(JEN, &[], None);
     kit.ids.choose(&["5ec10e61-cdd1-404e-a18e-740467d87dbf"]);
     let filed = jen.file(APPROVAL_ROLE).await.unwrap();
-    let line =
-        "POST /api/pamresources/pamrequests(guid'5ec10e61-cdd1-404e-a18e-740467d87dbf')/Close HTTP/1.1";
+    let line = "POST /api/pamresources/pamrequests(guid'5ec10e61-cdd1-404e-a18e-740467d87dbf')/Close HTTP/1.1";
     assert_eq!(answer(&jen, line).await, EMPTY_200);
-    assert_eq!(jen.elevation(&filed.id).await.unwrap().status().as_str_name(), "ELEVATION_STATUS_CLOSED");
+    assert_eq!(
+        jen.elevation(&filed.id)
+            .await
+            .unwrap()
+            .status()
+            .as_str_name(),
+        "ELEVATION_STATUS_CLOSED"
+    );
 }
 
 /// D-pend, row 24.
@@ -296,9 +327,14 @@ async fn get_pending_requests() {
     create(&kit, APPROVAL_ROLE, "ApprovalRole", 1).await;
     let jen = kit.newcomer(JEN, &[], None);
     kit.clock.set("2015-07-11T22:24:52.51Z");
-    kit.ids.choose(&["c0112f13-b16b-40ad-b547-07f23a7fba52", APPROVAL]);
+    kit.ids
+        .choose(&["c0112f13-b16b-40ad-b547-07f23a7fba52", APPROVAL]);
     let line = "POST /api/pamresources/pamrequests?Justification=Justification+Reason&RoleId=c28eab4a-95cf-4c08-a153-d5e8a9e660cd&RequestedTTL=3600&RequestedTime=2015-07-11T22:25:00Z HTTP/1.1";
-    assert!(answer(&jen, line).await.starts_with("HTTP/1.1 201 Created\n"));
+    assert!(
+        answer(&jen, line)
+            .await
+            .starts_with("HTTP/1.1 201 Created\n")
+    );
     let printed = r#"
 {
     "odata.metadata":"http://localhost:8086/api/pamresources/%24metadata#pamrequeststoapprove",
@@ -323,7 +359,10 @@ async fn get_pending_requests() {
     ]
 }"#;
     let line = "GET /api/pamresources/pamrequeststoapprove HTTP/1.1";
-    assert_eq!(answer(&kit.as_(SAM), line).await, json("200 OK", "", printed));
+    assert_eq!(
+        answer(&kit.as_(SAM), line).await,
+        json("200 OK", "", printed)
+    );
 }
 
 /// D-appr, rows 1 and 2: the page prints an approval, and says that a rejection is answered alike.
@@ -333,13 +372,19 @@ async fn approve_or_reject() {
         let kit = Kit::start().await;
         create(&kit, APPROVAL_ROLE, "ApprovalRole", 1).await;
         let jen = kit.newcomer(JEN, &[], None);
-        kit.ids.choose(&["c0112f13-b16b-40ad-b547-07f23a7fba52", APPROVAL]);
+        kit.ids
+            .choose(&["c0112f13-b16b-40ad-b547-07f23a7fba52", APPROVAL]);
         let filed = jen.file(APPROVAL_ROLE).await.unwrap();
         let line = format!(
             "POST /api/pamresources/pamrequeststoapprove(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')/{action} HTTP/1.1"
         );
         assert_eq!(answer(&kit.as_(SAM), &line).await, EMPTY_200);
-        let decided = jen.elevation(&filed.id).await.unwrap().status().as_str_name();
+        let decided = jen
+            .elevation(&filed.id)
+            .await
+            .unwrap()
+            .status()
+            .as_str_name();
         assert_eq!(decided, format!("ELEVATION_STATUS_{status}"));
     }
 }
@@ -349,26 +394,57 @@ async fn approve_or_reject() {
 #[tokio::test]
 async fn errors() {
     let list = "GET /api/pamresources/pamrequeststoapprove HTTP/1.1";
-    let approve = format!("POST /api/pamresources/pamrequeststoapprove(guid'{APPROVAL}')/Approve HTTP/1.1");
+    let approve =
+        format!("POST /api/pamresources/pamrequeststoapprove(guid'{APPROVAL}')/Approve HTTP/1.1");
     let kit = Kit::start().await;
     let error_401 = error("UNAUTHENTICATED", "Present valid credentials.");
     let scheme = "www-authenticate: Bearer realm=\"countersign\"";
-    assert_eq!(answer(&kit.anonymous(), list).await, json("401 Unauthorized", scheme, &error_401));
-    let error_403 = error("ACCESS_DENIED", "You may not do this, or there is no such object.");
-    assert_eq!(answer(&kit.as_(SAM), &approve).await, json("403 Forbidden", "", &error_403));
+    assert_eq!(
+        answer(&kit.anonymous(), list).await,
+        json("401 Unauthorized", scheme, &error_401)
+    );
+    let error_403 = error(
+        "ACCESS_DENIED",
+        "You may not do this, or there is no such object.",
+    );
+    assert_eq!(
+        answer(&kit.as_(SAM), &approve).await,
+        json("403 Forbidden", "", &error_403)
+    );
     create(&kit, APPROVAL_ROLE, "ApprovalRole", 1).await;
     kit.ids.break_once();
     let jen = kit.newcomer(JEN, &[], None);
-    let file = format!("POST /api/pamresources/pamrequests?RoleId={APPROVAL_ROLE}&RequestedTTL=60 HTTP/1.1");
+    let file = format!(
+        "POST /api/pamresources/pamrequests?RoleId={APPROVAL_ROLE}&RequestedTTL=60 HTTP/1.1"
+    );
     let error_500 = error("INTERNAL", "Something went wrong inside the server.");
-    assert_eq!(answer(&jen, &file).await, json("500 Internal Server Error", "", &error_500));
+    assert_eq!(
+        answer(&jen, &file).await,
+        json("500 Internal Server Error", "", &error_500)
+    );
 
-    let slow = kit_with(Limits { request_time: Duration::ZERO, ..Limits::default() }).await;
-    let error_408 =
-        error("DEADLINE_EXCEEDED", "The request took too long. It is not known whether it was carried out.");
-    assert_eq!(answer(&slow.as_(SAM), list).await, json("408 Request Timeout", "", &error_408));
-    let busy = kit_with(Limits { requests: 0, ..Limits::default() }).await;
-    let error_503 = error("OVERLOADED", "The service is busy. Repeat the request in a moment.");
+    let slow = kit_with(Limits {
+        request_time: Duration::ZERO,
+        ..Limits::default()
+    })
+    .await;
+    let error_408 = error(
+        "DEADLINE_EXCEEDED",
+        "The request took too long. It is not known whether it was carried out.",
+    );
+    assert_eq!(
+        answer(&slow.as_(SAM), list).await,
+        json("408 Request Timeout", "", &error_408)
+    );
+    let busy = kit_with(Limits {
+        requests: 0,
+        ..Limits::default()
+    })
+    .await;
+    let error_503 = error(
+        "OVERLOADED",
+        "The service is busy. Repeat the request in a moment.",
+    );
     assert_eq!(
         answer(&busy.as_(SAM), list).await,
         json("503 Service Unavailable", "retry-after: 1", &error_503)
@@ -401,7 +477,9 @@ fn text(status_line: &str, mut headers: Vec<&str>, body: &str) -> String {
 }
 
 fn error(code: &str, message: &str) -> String {
-    format!(r#"{{"odata.error":{{"code":"{code}","message":{{"lang":"en-US","value":"{message}"}}}}}}"#)
+    format!(
+        r#"{{"odata.error":{{"code":"{code}","message":{{"lang":"en-US","value":"{message}"}}}}}}"#
+    )
 }
 
 /// What comes back for a request line, without the headers that no page can print.
@@ -410,22 +488,27 @@ async fn answer(person: &Person, line: &str) -> String {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let (status_line, headers) = head.split_once("\r\n").unwrap();
     let unprinted = ["connection: ", "date: ", "x-request-id: "];
-    let printed =
-        headers.split("\r\n").filter(|header| !unprinted.iter().any(|name| header.starts_with(name)));
+    let printed = headers
+        .split("\r\n")
+        .filter(|header| !unprinted.iter().any(|name| header.starts_with(name)));
     text(status_line, printed.collect(), body)
 }
 
 /// A role of the pages: an hour long, without a description, for jen.
-async fn create(kit: &Kit, id: &str, display_name: &str, needed: u32) {
+async fn create(kit: &Kit, id: &str, display_name: &str, required_approvals: u32) {
     let printed = Role {
         id: id.into(),
         description: String::new(),
         candidates: vec![principal(JEN)],
-        ..role(display_name, &[SAM], needed)
+        ..role(display_name, &[SAM], required_approvals)
     };
     kit.as_(ANN).create_role(printed).await.unwrap();
 }
 
 async fn kit_with(limits: Limits) -> Kit {
-    Kit::with(Options { limits, ..Options::default() }).await
+    Kit::with(Options {
+        limits,
+        ..Options::default()
+    })
+    .await
 }

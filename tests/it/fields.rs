@@ -3,8 +3,8 @@
 use countersign::proto::pam::v1::value::Kind;
 use countersign::proto::pam::v1::{
     ApproveRequest, Comparison, CreateElevationRequest, CreateRoleRequest, DeleteRoleRequest,
-    ExplainApprovalRequest, GetElevationRequest, GetRoleRequest, ListRolesRequest, Operator, OrderBy,
-    Principal, ReasonRule, Role, Stage, UpdateRoleRequest, Value,
+    ExplainApprovalRequest, GetElevationRequest, GetRoleRequest, ListRolesRequest, Operator,
+    OrderBy, Principal, ReasonRule, Role, Stage, UpdateRoleRequest, Value,
 };
 use prost_types::{Duration, Timestamp};
 use tonic::{Code, Status};
@@ -16,39 +16,89 @@ use crate::kit::{ANN, EVE, JEN, Kit, SAM, principal, role};
 async fn a_missing_id_is_told_from_a_malformed_one() {
     let kit = Kit::start().await;
     let ann = kit.as_(ANN);
-    for (id, wrong) in [("", "is required."), ("undefined", "must be a GUID in its hyphenated form.")] {
+    for (id, wrong) in [
+        ("", "is required."),
+        ("undefined", "must be a GUID in its hyphenated form."),
+    ] {
         let id = || id.to_owned();
-        let file = CreateElevationRequest { role_id: id(), ..CreateElevationRequest::default() };
-        let update = Role { id: id(), revision: 1, ..role("SQL", &[SAM], 1) };
+        let file = CreateElevationRequest {
+            role_id: id(),
+            ..CreateElevationRequest::default()
+        };
+        let update = Role {
+            id: id(),
+            revision: 1,
+            ..role("SQL", &[SAM], 1)
+        };
         for (field, refused) in [
-            ("role_id", ann.elevations().create_elevation(file).await.err()),
+            (
+                "role_id",
+                ann.elevations().create_elevation(file).await.err(),
+            ),
             (
                 "elevation_id",
-                ann.elevations().get_elevation(GetElevationRequest { elevation_id: id() }).await.err(),
+                ann.elevations()
+                    .get_elevation(GetElevationRequest { elevation_id: id() })
+                    .await
+                    .err(),
             ),
-            ("role_id", ann.roles().get_role(GetRoleRequest { role_id: id() }).await.err()),
-            ("role_id", ann.roles().delete_role(DeleteRoleRequest { role_id: id() }).await.err()),
+            (
+                "role_id",
+                ann.roles()
+                    .get_role(GetRoleRequest { role_id: id() })
+                    .await
+                    .err(),
+            ),
+            (
+                "role_id",
+                ann.roles()
+                    .delete_role(DeleteRoleRequest { role_id: id() })
+                    .await
+                    .err(),
+            ),
             ("approval_id", ann.approve(&id()).await.err()),
-            ("role.id", ann.roles().update_role(UpdateRoleRequest { role: Some(update) }).await.err()),
+            (
+                "role.id",
+                ann.roles()
+                    .update_role(UpdateRoleRequest { role: Some(update) })
+                    .await
+                    .err(),
+            ),
         ] {
             names(&refused.unwrap(), field, &format!("{field} {wrong}"));
         }
     }
-    let refused = ann.roles().create_role(CreateRoleRequest { role: None }).await.unwrap_err();
+    let refused = ann
+        .roles()
+        .create_role(CreateRoleRequest { role: None })
+        .await
+        .unwrap_err();
     names(&refused, "role", "role is required.");
 }
 
 #[tokio::test]
 async fn a_list_names_the_comparison_and_the_key_by_their_index() {
     let kit = Kit::start().await;
-    let fine = compared("display_name", Operator::Eq, Some(Kind::StringValue("SQL".into())));
-    let with_second =
-        |second| ListRolesRequest { filter: vec![fine.clone(), second], ..ListRolesRequest::default() };
-    let ordered = |field: &str| {
-        let key = |field: &str| OrderBy { field: field.into(), descending: false };
-        ListRolesRequest { order_by: vec![key("id"), key(field)], ..ListRolesRequest::default() }
+    let fine = compared(
+        "display_name",
+        Operator::Eq,
+        Some(Kind::StringValue("SQL".into())),
+    );
+    let with_second = |second| ListRolesRequest {
+        filter: vec![fine.clone(), second],
+        ..ListRolesRequest::default()
     };
-    let life = |seconds, nanos| Some(Kind::DurationValue(Duration { seconds, nanos }));
+    let ordered = |field: &str| {
+        let key = |field: &str| OrderBy {
+            field: field.into(),
+            descending: false,
+        };
+        ListRolesRequest {
+            order_by: vec![key("id"), key(field)],
+            ..ListRolesRequest::default()
+        }
+    };
+    let duration = |seconds, nanos| Some(Kind::DurationValue(Duration { seconds, nanos }));
     for (request, field, message) in [
         (
             with_second(compared("display_name", Operator::Eq, None)),
@@ -56,30 +106,41 @@ async fn a_list_names_the_comparison_and_the_key_by_their_index() {
             "filter[1].value is required.",
         ),
         (
-            with_second(compared("", Operator::Eq, life(1, 0))),
+            with_second(compared("", Operator::Eq, duration(1, 0))),
             "filter[1].field",
             "filter[1].field is required.",
         ),
         (
-            with_second(compared("nothing", Operator::Eq, life(1, 0))),
+            with_second(compared("nothing", Operator::Eq, duration(1, 0))),
             "filter[1].field",
             "filter[1].field must be a field that the list can be filtered and ordered by.",
         ),
         (
-            with_second(compared("display_name", Operator::Unspecified, life(1, 0))),
+            with_second(compared(
+                "display_name",
+                Operator::Unspecified,
+                duration(1, 0),
+            )),
             "filter[1].operator",
             "filter[1].operator is required.",
         ),
         (
-            with_second(compared("id", Operator::Eq, Some(Kind::IdValue("x".into())))),
+            with_second(compared(
+                "id",
+                Operator::Eq,
+                Some(Kind::IdValue("x".into())),
+            )),
             "filter[1].value",
             "filter[1].value must be a GUID in its hyphenated form.",
         ),
         (
             with_second(compared(
-                "longest_life",
+                "max_duration",
                 Operator::Eq,
-                Some(Kind::TimestampValue(Timestamp { seconds: 0, nanos: -1 })),
+                Some(Kind::TimestampValue(Timestamp {
+                    seconds: 0,
+                    nanos: -1,
+                })),
             )),
             "filter[1].value",
             "filter[1].value: A moment must be in the years 1 to 9999, with 0 to 999,999,999 nanoseconds.",
@@ -90,12 +151,19 @@ async fn a_list_names_the_comparison_and_the_key_by_their_index() {
             "order_by[1].field must be a field that the list can be filtered and ordered by.",
         ),
         (
-            ListRolesRequest { page_size: -1, ..ListRolesRequest::default() },
+            ListRolesRequest {
+                page_size: -1,
+                ..ListRolesRequest::default()
+            },
             "page_size",
             "page_size: A page size is not negative.",
         ),
     ] {
-        names(&kit.as_(JEN).roles().list_roles(request).await.unwrap_err(), field, message);
+        names(
+            &kit.as_(JEN).roles().list_roles(request).await.unwrap_err(),
+            field,
+            message,
+        );
     }
 }
 
@@ -119,18 +187,34 @@ async fn a_role_names_the_approver_by_its_stage_and_index() {
             "role.candidates[2]",
             "must have an account or a group.",
         ),
-        (|role| role.stages[0].needed = 0, "role.stages[0].needed", "must be 1 to 100."),
+        (
+            |role| role.stages[0].required_approvals = 0,
+            "role.stages[0].required_approvals",
+            "must be 1 to 100.",
+        ),
         (
             |role| role.stages[0].approvers.clear(),
             "role.stages[0].approvers",
             "must be 1 to 1,000 accounts or groups.",
         ),
-        (|role| role.candidates.clear(), "role.candidates", "must be 1 to 1,000 accounts or groups."),
-        (|role| role.display_name.clear(), "role.display_name", "A name must have 1 to 256 characters."),
-        (|role| role.longest_life = None, "role.longest_life", "is required."),
         (
-            |role| role.longest_life = Some(Duration::default()),
-            "role.longest_life",
+            |role| role.candidates.clear(),
+            "role.candidates",
+            "must be 1 to 1,000 accounts or groups.",
+        ),
+        (
+            |role| role.display_name.clear(),
+            "role.display_name",
+            "A name must have 1 to 256 characters.",
+        ),
+        (
+            |role| role.max_duration = None,
+            "role.max_duration",
+            "is required.",
+        ),
+        (
+            |role| role.max_duration = Some(Duration::default()),
+            "role.max_duration",
             "must be at least a second.",
         ),
         (
@@ -139,25 +223,40 @@ async fn a_role_names_the_approver_by_its_stage_and_index() {
             "must be at least a second.",
         ),
         (
-            |role| role.justification_rule = Some(ReasonRule { shortest: 1_025, ..ReasonRule::default() }),
-            "role.justification_rule.shortest",
+            |role| {
+                role.justification_rule = Some(ReasonRule {
+                    min_length: 1_025,
+                    ..ReasonRule::default()
+                })
+            },
+            "role.justification_rule.min_length",
             "must be at most 1,024 characters.",
         ),
         (
             |role| {
-                role.decision_reason_rule = Some(ReasonRule { pattern: "(".into(), ..ReasonRule::default() })
+                role.decision_reason_rule = Some(ReasonRule {
+                    pattern: "(".into(),
+                    ..ReasonRule::default()
+                })
             },
             "role.decision_reason_rule.pattern",
             "A pattern is a regular expression of 1 to 256 characters.",
         ),
     ];
     for (change, field, wrong) in table {
-        let stage = Stage { approvers: vec![principal("PRIV\\kim")], needed: 1 };
+        let stage = Stage {
+            approvers: vec![principal("PRIV\\kim")],
+            required_approvals: 1,
+        };
         let mut role = role("SQL", &[SAM], 1);
         role.stages.push(stage);
         change(&mut role);
         let refused = kit.as_(ANN).create_role(role).await.unwrap_err();
-        let separator = if wrong.starts_with(char::is_lowercase) { " " } else { ": " };
+        let separator = if wrong.starts_with(char::is_lowercase) {
+            " "
+        } else {
+            ": "
+        };
         names(&refused, field, &format!("{field}{separator}{wrong}"));
     }
 }
@@ -165,8 +264,16 @@ async fn a_role_names_the_approver_by_its_stage_and_index() {
 #[tokio::test]
 async fn an_update_without_a_revision_says_so() {
     let kit = Kit::start().await;
-    let role = Role { revision: 0, ..kit.role().await };
-    let refused = kit.as_(ANN).roles().update_role(UpdateRoleRequest { role: Some(role) }).await.unwrap_err();
+    let role = Role {
+        revision: 0,
+        ..kit.role().await
+    };
+    let refused = kit
+        .as_(ANN)
+        .roles()
+        .update_role(UpdateRoleRequest { role: Some(role) })
+        .await
+        .unwrap_err();
     let message = "role.revision is required: read the role, and send the revision that it has.";
     names(&refused, "role.revision", message);
 }
@@ -181,10 +288,13 @@ async fn rest_names_the_fields_as_its_clients_know_them() {
             "RequestedTTL=60".to_owned(),
             "RoleId is required, in the query or in a body whose Content-Type is application/json, application/x-www-form-urlencoded or application/atom+xml.",
         ),
-        ("RoleId=undefined".to_owned(), "RoleId must be a GUID with its hyphens."),
+        (
+            "RoleId=undefined".to_owned(),
+            "RoleId must be a GUID with its hyphens.",
+        ),
         (
             format!("RoleId={role}&RequestedTTL=99999999999"),
-            "RequestedTTL: A life is at most 3,660 days, and never negative.",
+            "RequestedTTL: A duration is at most 3,660 days, and never negative.",
         ),
         (
             format!("RoleId={role}&Justification={too_long}"),
@@ -199,10 +309,20 @@ async fn rest_names_the_fields_as_its_clients_know_them() {
             "RequestedTime: The offset of a time must be at most 14:00 in either direction.",
         ),
     ] {
-        let answer = kit.as_(JEN).post(&format!("/api/pamresources/pamrequests?{query}")).await;
-        assert_eq!((answer.status, &*said(&answer.body)), (400, message), "{query:.60}");
+        let answer = kit
+            .as_(JEN)
+            .post(&format!("/api/pamresources/pamrequests?{query}"))
+            .await;
+        assert_eq!(
+            (answer.status, &*said(&answer.body)),
+            (400, message),
+            "{query:.60}"
+        );
     }
-    let answer = kit.as_(JEN).get("/api/pamresources/pamrequests?$skip=1000001").await;
+    let answer = kit
+        .as_(JEN)
+        .get("/api/pamresources/pamrequests?$skip=1000001")
+        .await;
     assert!(said(&answer.body).contains("$skip"), "{answer:?}");
 }
 
@@ -210,7 +330,11 @@ async fn rest_names_the_fields_as_its_clients_know_them() {
 #[tokio::test]
 async fn a_refused_reason_says_what_the_role_requires() {
     let kit = Kit::start().await;
-    let rule = |shortest, pattern: &str| ReasonRule { required: true, shortest, pattern: pattern.into() };
+    let rule = |min_length, pattern: &str| ReasonRule {
+        required: true,
+        min_length,
+        pattern: pattern.into(),
+    };
     let asked = Role {
         justification_rule: Some(rule(12, "INC[0-9]{6}")),
         decision_reason_rule: Some(rule(0, "^Seen")),
@@ -226,32 +350,75 @@ async fn a_refused_reason_says_what_the_role_requires() {
     for (justification, wrong) in [
         ("", "The role requires a reason"),
         ("no ticket", "The reason is too short"),
-        ("no ticket at all", "The reason does not match the pattern of the role"),
+        (
+            "no ticket at all",
+            "The reason does not match the pattern of the role",
+        ),
     ] {
-        let refused = kit.as_(JEN).elevations().create_elevation(ask(justification)).await.unwrap_err();
+        let refused = kit
+            .as_(JEN)
+            .elevations()
+            .create_elevation(ask(justification))
+            .await
+            .unwrap_err();
         assert_eq!(refused.message(), format!("{wrong}; {must}"));
         let details = refused.get_error_details();
         let metadata = &details.error_info().unwrap().metadata;
-        assert_eq!((&*metadata["shortest"], &*metadata["pattern"]), ("12", "INC[0-9]{6}"));
+        assert_eq!(
+            (&*metadata["min_length"], &*metadata["pattern"]),
+            ("12", "INC[0-9]{6}")
+        );
         let path = format!(
             "/api/pamresources/pamrequests?RoleId={role_id}&Justification={}",
             justification.replace(' ', "+")
         );
         let answer = kit.as_(JEN).post(&path).await;
-        assert_eq!((answer.status, said(&answer.body)), (403, format!("{wrong}; {must}")));
+        assert_eq!(
+            (answer.status, said(&answer.body)),
+            (403, format!("{wrong}; {must}"))
+        );
     }
-    let refused = kit.as_(EVE).elevations().create_elevation(ask("no ticket")).await.unwrap_err();
+    let refused = kit
+        .as_(EVE)
+        .elevations()
+        .create_elevation(ask("no ticket"))
+        .await
+        .unwrap_err();
     assert_eq!(
         (refused.code(), refused.message()),
-        (Code::PermissionDenied, "You may not do this, or there is no such object.")
+        (
+            Code::PermissionDenied,
+            "You may not do this, or there is no such object."
+        )
     );
-    assert!(refused.get_error_details().error_info().unwrap().metadata.is_empty());
+    assert!(
+        refused
+            .get_error_details()
+            .error_info()
+            .unwrap()
+            .metadata
+            .is_empty()
+    );
 
-    let filed = kit.as_(JEN).elevations().create_elevation(ask("INC123456, please")).await.unwrap();
+    let filed = kit
+        .as_(JEN)
+        .elevations()
+        .create_elevation(ask("INC123456, please"))
+        .await
+        .unwrap();
     let approval_id = filed.into_inner().elevation.unwrap().approval_id;
-    let decision = ApproveRequest { approval_id: approval_id.clone(), reason: Some("fine".into()) };
-    let refused = kit.as_(SAM).approvals().approve(decision.clone()).await.unwrap_err();
-    let message = "The reason does not match the pattern of the role; it must match the pattern ^Seen.";
+    let decision = ApproveRequest {
+        approval_id: approval_id.clone(),
+        reason: Some("fine".into()),
+    };
+    let refused = kit
+        .as_(SAM)
+        .approvals()
+        .approve(decision.clone())
+        .await
+        .unwrap_err();
+    let message =
+        "The reason does not match the pattern of the role; it must match the pattern ^Seen.";
     assert_eq!(refused.message(), message);
     assert!(
         kit.as_(EVE)
@@ -265,9 +432,19 @@ async fn a_refused_reason_says_what_the_role_requires() {
             .metadata
             .is_empty()
     );
-    let request = ExplainApprovalRequest { approval_id, reason: Some("fine".into()) };
-    let explained =
-        kit.as_(SAM).approvals().explain_approval(request).await.unwrap().into_inner().explanation.unwrap();
+    let request = ExplainApprovalRequest {
+        approval_id,
+        reason: Some("fine".into()),
+    };
+    let explained = kit
+        .as_(SAM)
+        .approvals()
+        .explain_approval(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .explanation
+        .unwrap();
     assert_eq!(explained.approve.unwrap().message, message);
 }
 
@@ -275,12 +452,21 @@ async fn a_refused_reason_says_what_the_role_requires() {
 async fn the_requester_reads_why_the_request_is_not_theirs_to_decide() {
     let kit = Kit::start().await;
     let approval_id = kit.pending().await.approval_id;
-    let request = ExplainApprovalRequest { approval_id, reason: None };
+    let request = ExplainApprovalRequest {
+        approval_id,
+        reason: None,
+    };
     for (who, message) in [
         (JEN, "You are the requester, who never decides a request."),
         (ANN, "You may not do this, or there is no such object."),
     ] {
-        let answer = kit.as_(who).approvals().explain_approval(request.clone()).await.unwrap().into_inner();
+        let answer = kit
+            .as_(who)
+            .approvals()
+            .explain_approval(request.clone())
+            .await
+            .unwrap()
+            .into_inner();
         let explained = answer.explanation.unwrap();
         for outcome in [explained.approve.unwrap(), explained.reject.unwrap()] {
             assert_eq!(
@@ -293,18 +479,31 @@ async fn the_requester_reads_why_the_request_is_not_theirs_to_decide() {
 
 fn compared(field: &str, operator: Operator, kind: Option<Kind>) -> Comparison {
     let value = kind.map(|kind| Value { kind: Some(kind) });
-    Comparison { field: field.into(), operator: operator.into(), value }
+    Comparison {
+        field: field.into(),
+        operator: operator.into(),
+        value,
+    }
 }
 
 /// The message of an error of the REST API.
 fn said(body: &str) -> String {
     let body: serde_json::Value = serde_json::from_str(body).unwrap();
-    body["odata.error"]["message"]["value"].as_str().unwrap().to_owned()
+    body["odata.error"]["message"]["value"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 fn names(refused: &Status, field: &str, message: &str) {
-    assert_eq!((refused.code(), refused.message()), (Code::InvalidArgument, message));
+    assert_eq!(
+        (refused.code(), refused.message()),
+        (Code::InvalidArgument, message)
+    );
     let details = refused.get_error_details();
     let violation = &details.bad_request().unwrap().field_violations[0];
-    assert_eq!((&*violation.field, &*violation.description), (field, message));
+    assert_eq!(
+        (&*violation.field, &*violation.description),
+        (field, message)
+    );
 }

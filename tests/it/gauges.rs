@@ -34,7 +34,10 @@ async fn pending_and_active_elevations_are_counted_on_postgres() {
 }
 
 async fn are_counted(kit: &Kit) {
-    let brief = Role { pending_timeout: seconds(600), ..role("SQL File Access", &[SAM, KIM], 1) };
+    let brief = Role {
+        pending_timeout: seconds(600),
+        ..role("SQL File Access", &[SAM, KIM], 1)
+    };
     let brief = kit.as_(ANN).create_role(brief).await.unwrap();
     assert_eq!(gauges(kit).await, [0.0, 0.0, 0.0, 0.0], "nothing is filed");
 
@@ -48,15 +51,29 @@ async fn are_counted(kit: &Kit) {
     kit.as_(SAM).approve(&first.approval_id).await.unwrap();
     kit.as_(KIM).reject(&second.approval_id).await.unwrap();
     kit.clock.advance(10);
-    assert_eq!(gauges(kit).await, [1.0, 40.0, 1.0, 0.0], "one waits, one is active, one has ended");
+    assert_eq!(
+        gauges(kit).await,
+        [1.0, 40.0, 1.0, 0.0],
+        "one waits, one is active, one has ended"
+    );
 
     kit.clock.advance(560);
     kit.catch_up().await;
-    assert_eq!(gauges(kit).await, [0.0, 0.0, 1.0, 0.0], "nobody decided the third in time");
+    assert_eq!(
+        gauges(kit).await,
+        [0.0, 0.0, 1.0, 0.0],
+        "nobody decided the third in time"
+    );
     kit.as_(SAM).approve(&third.approval_id).await.unwrap_err();
 
-    let close = CloseElevationRequest { elevation_id: first.id };
-    kit.as_(JEN).elevations().close_elevation(close).await.unwrap();
+    let close = CloseElevationRequest {
+        elevation_id: first.id,
+    };
+    kit.as_(JEN)
+        .elevations()
+        .close_elevation(close)
+        .await
+        .unwrap();
     kit.clock.advance(10);
     assert_eq!(gauges(kit).await, [0.0; 4], "jen gave it up");
 }
@@ -64,7 +81,11 @@ async fn are_counted(kit: &Kit) {
 #[tokio::test]
 async fn what_has_ended_is_neither_pending_nor_active_though_the_scheduler_is_late() {
     let gate = Arc::new(Gate::default());
-    let kit = Kit::with(Options { before_store: Some(gate.before()), ..Options::default() }).await;
+    let kit = Kit::with(Options {
+        before_store: Some(gate.before()),
+        ..Options::default()
+    })
+    .await;
     the_scheduler_is_late(&kit, &gate).await;
 }
 
@@ -72,22 +93,46 @@ async fn what_has_ended_is_neither_pending_nor_active_though_the_scheduler_is_la
 #[tokio::test]
 async fn what_has_ended_is_neither_pending_nor_active_though_the_scheduler_is_late_on_postgres() {
     let gate = Arc::new(Gate::default());
-    let options = Options { before_store: Some(gate.before()), ..Options::default() };
-    the_scheduler_is_late(&Kit::on_postgres_with(options, Database::new().await).await, &gate).await;
+    let options = Options {
+        before_store: Some(gate.before()),
+        ..Options::default()
+    };
+    the_scheduler_is_late(
+        &Kit::on_postgres_with(options, Database::new().await).await,
+        &gate,
+    )
+    .await;
 }
 
 async fn the_scheduler_is_late(kit: &Kit, gate: &Gate) {
-    let brief = Role { pending_timeout: seconds(600), ..role("SQL File Access", &[SAM], 1) };
+    let brief = Role {
+        pending_timeout: seconds(600),
+        ..role("SQL File Access", &[SAM], 1)
+    };
     let brief = kit.as_(ANN).create_role(brief).await.unwrap();
-    let (active, _) = (kit.as_(JEN).file(&brief.id).await, kit.as_(JEN).file(&brief.id).await.unwrap());
-    kit.as_(SAM).approve(&active.unwrap().approval_id).await.unwrap();
+    let (active, _) = (
+        kit.as_(JEN).file(&brief.id).await,
+        kit.as_(JEN).file(&brief.id).await.unwrap(),
+    );
+    kit.as_(SAM)
+        .approve(&active.unwrap().approval_id)
+        .await
+        .unwrap();
     gate.hold(1);
     kit.clock.advance(600);
     gate.holds_all_but(0).await;
     kit.clock.advance(25);
-    assert_eq!(gauges(kit).await, [0.0, 0.0, 1.0, 25.0], "the end of the approval is not recorded");
+    assert_eq!(
+        gauges(kit).await,
+        [0.0, 0.0, 1.0, 25.0],
+        "the end of the approval is not recorded"
+    );
     kit.clock.advance(3_000);
-    assert_eq!(gauges(kit).await, [0.0, 0.0, 0.0, 3_025.0], "nor that of the elevation");
+    assert_eq!(
+        gauges(kit).await,
+        [0.0, 0.0, 0.0, 3_025.0],
+        "nor that of the elevation"
+    );
     gate.open();
     kit.catch_up().await;
     kit.clock.advance(5);
@@ -97,9 +142,14 @@ async fn the_scheduler_is_late(kit: &Kit, gate: &Gate) {
 #[tokio::test]
 async fn tokens_that_expire_within_a_week_are_counted() {
     let kit = Kit::start().await;
-    assert_eq!(expiring(&kit).await, 0.0, "the tokens of the cast never expire");
+    assert_eq!(
+        expiring(&kit).await,
+        0.0,
+        "the tokens of the cast never expire"
+    );
     for days in [6, 7, 8] {
-        let expires = Moment::from_ticks(kit::START.ticks() + days * DAY * Moment::TICKS_PER_SECOND);
+        let expires =
+            Moment::from_ticks(kit::START.ticks() + days * DAY * Moment::TICKS_PER_SECOND);
         kit.newcomer(&format!("PRIV\\day{days}"), &[], Some(expires));
     }
     assert_eq!(expiring(&kit).await, 2.0);
@@ -112,18 +162,32 @@ async fn tokens_that_expire_within_a_week_are_counted() {
 #[tokio::test]
 async fn a_store_that_cannot_count_fails_no_scrape() {
     for counts in [Counts::Badly, Counts::Never] {
-        let (said, asked) = (watch::Sender::new(Counts::Well), Arc::new(AtomicUsize::new(0)));
+        let (said, asked) = (
+            watch::Sender::new(Counts::Well),
+            Arc::new(AtomicUsize::new(0)),
+        );
         let before_store = Some(that_counts(said.subscribe(), asked.clone()));
-        let kit = Kit::with(Options { before_store, ..Options::default() }).await;
+        let kit = Kit::with(Options {
+            before_store,
+            ..Options::default()
+        })
+        .await;
         kit.pending().await;
         assert_eq!(gauges(&kit).await, [1.0, 0.0, 0.0, 0.0]);
         said.send_replace(counts);
         kit.clock.advance(59);
-        assert_eq!(gauges(&kit).await, [1.0, 0.0, 0.0, 0.0], "{counts:?}: the last counts, of a minute ago");
+        assert_eq!(
+            gauges(&kit).await,
+            [1.0, 0.0, 0.0, 0.0],
+            "{counts:?}: the last counts, of a minute ago"
+        );
         kit.clock.advance(1);
         let metrics = Metrics::read(&kit.as_(MAX)).await;
         for name in GAUGES {
-            assert!(!metrics.0.contains(name), "{counts:?}: older counts are not reported: {name}");
+            assert!(
+                !metrics.0.contains(name),
+                "{counts:?}: older counts are not reported: {name}"
+            );
         }
         assert_eq!(metrics.of("ready"), 1.0, "the other metrics are there");
         assert_eq!(metrics.of("tokens_expiring"), 0.0);
@@ -136,18 +200,33 @@ async fn a_store_that_cannot_count_fails_no_scrape() {
 
 #[tokio::test]
 async fn many_scrapes_at_once_count_once() {
-    let (said, asked) = (watch::Sender::new(Counts::Never), Arc::new(AtomicUsize::new(0)));
+    let (said, asked) = (
+        watch::Sender::new(Counts::Never),
+        Arc::new(AtomicUsize::new(0)),
+    );
     let before_store = Some(that_counts(said.subscribe(), asked.clone()));
-    let kit = Kit::with(Options { before_store, ..Options::default() }).await;
+    let kit = Kit::with(Options {
+        before_store,
+        ..Options::default()
+    })
+    .await;
     let max = kit.as_(MAX);
     join_all((0..16).map(|_| Metrics::read(&max))).await;
-    assert_eq!(asked.load(Ordering::SeqCst), 1, "the others wait for the first");
+    assert_eq!(
+        asked.load(Ordering::SeqCst),
+        1,
+        "the others wait for the first"
+    );
     said.send_replace(Counts::Well);
     Metrics::once(&max, |metrics| metrics.0.contains(GAUGES[0])).await;
     join_all((0..16).map(|_| Metrics::read(&max))).await;
     kit.clock.advance(4);
     gauges(&kit).await;
-    assert_eq!(asked.load(Ordering::SeqCst), 1, "counts serve for five seconds");
+    assert_eq!(
+        asked.load(Ordering::SeqCst),
+        1,
+        "counts serve for five seconds"
+    );
     kit.clock.advance(1);
     gauges(&kit).await;
     assert_eq!(asked.load(Ordering::SeqCst), 2);

@@ -57,7 +57,11 @@ async fn what_is_acknowledged_outlives_the_primary_of_a_cluster() {
                 "cycle {cycle}, {fault}: nothing was acknowledged for {quiet:.1?}; {}",
                 machine.summary()
             );
-            assert!(wrong.is_empty(), "cycle {cycle}, {fault}:\n{}", wrong.join("\n"));
+            assert!(
+                wrong.is_empty(),
+                "cycle {cycle}, {fault}:\n{}",
+                wrong.join("\n")
+            );
         }
     }
     machine.ask_again().await;
@@ -85,16 +89,24 @@ async fn the_judge_is_not_blind() {
         remains.record.truncate(remains.record.len() / 2);
     });
     spoilt("a gap", &|_, remains| drop(remains.record.remove(5)));
-    spoilt("an event twice", &|_, remains| remains.record.push(remains.record[5].clone()));
-    spoilt("another payload", &|_, remains| remains.record[5].payload[3] ^= 1);
+    spoilt("an event twice", &|_, remains| {
+        remains.record.push(remains.record[5].clone())
+    });
+    spoilt("another payload", &|_, remains| {
+        remains.record[5].payload[3] ^= 1
+    });
     spoilt("another header", &|_, remains| {
         let header = &mut remains.record[5].header;
         *header.last_mut().unwrap() ^= 1;
     });
     spoilt("a row is gone", &|_, remains| remains.rows.clear());
     spoilt("an older row", &|_, remains| {
-        let row = remains.rows.values_mut().find(|row| row.activated_at.is_some()).unwrap();
-        row.activated_at = None;
+        let row = remains
+            .rows
+            .values_mut()
+            .find(|row| row.activate_time.is_some())
+            .unwrap();
+        row.activate_time = None;
     });
     spoilt("something that nobody sent", &|log, _| log.clear());
     spoilt("a refusal that was none", &|log, _| {

@@ -11,7 +11,7 @@ use countersign::auth::Authenticator;
 use countersign::auth::bearer::Bearer;
 use countersign::auth::tokens::{self, TokensFile};
 use countersign::domain::account::{Account, Group};
-use countersign::domain::moment::{Life, Moment};
+use countersign::domain::moment::{Moment, Seconds};
 use countersign::domain::policy::Policy;
 use countersign::domain::quota::Quota;
 use countersign::metrics::Metrics;
@@ -22,8 +22,9 @@ use countersign::proto::pam::v1::principal::Kind;
 use countersign::proto::pam::v1::role_service_client::RoleServiceClient;
 use countersign::proto::pam::v1::session_service_client::SessionServiceClient;
 use countersign::proto::pam::v1::{
-    Approval, ApproveRequest, CreateElevationRequest, CreateRoleRequest, Elevation, GetApprovalRequest,
-    GetElevationRequest, ListApprovalsRequest, Principal, RejectRequest, Role, Stage,
+    Approval, ApproveRequest, CreateElevationRequest, CreateRoleRequest, Elevation,
+    GetApprovalRequest, GetElevationRequest, ListApprovalsRequest, Principal, RejectRequest, Role,
+    Stage,
 };
 use countersign::rest::cors::Cors;
 use countersign::server::{self, App, Forwarded, Limits, TrustedProxies};
@@ -102,7 +103,10 @@ impl Default for Options {
             trusted_proxies: Vec::new(),
             forwarded: Forwarded::default(),
             reflection: true,
-            quota: Quota { pending: Some(100), filings: Some(1_000) },
+            quota: Quota {
+                pending: Some(100),
+                filings: Some(1_000),
+            },
             collector: None,
             before_store: None,
         }
@@ -169,16 +173,31 @@ impl Kit {
     async fn set_up(options: Options, database: Option<Database>) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let tokens = CAST.into_iter().map(|(name, groups)| {
-            (name.to_owned(), add_token(&folder.path().join("tokens.toml"), name, groups, None))
+            (
+                name.to_owned(),
+                add_token(&folder.path().join("tokens.toml"), name, groups, None),
+            )
         });
         let tokens = tokens.collect();
         let clock = Arc::new(HandClock::new(START));
-        let machine = Machine { database, folder, tokens, clock, ids: Arc::default() };
+        let machine = Machine {
+            database,
+            folder,
+            tokens,
+            clock,
+            ids: Arc::default(),
+        };
         Self::on(machine, options).await
     }
 
     async fn on(machine: Machine, mut options: Options) -> Self {
-        let Machine { database, folder, tokens, clock, ids } = machine;
+        let Machine {
+            database,
+            folder,
+            tokens,
+            clock,
+            ids,
+        } = machine;
         let metrics = Arc::new(Metrics::default());
         let path = folder.path().join("countersign.db");
         let store: Arc<dyn Store> = match &database {
@@ -189,14 +208,34 @@ impl Kit {
             Some(around) => around(store),
             None => store,
         };
-        let app = app(&folder.path().join("tokens.toml"), &store, metrics, &clock, &ids, options).await;
+        let app = app(
+            &folder.path().join("tokens.toml"),
+            &store,
+            metrics,
+            &clock,
+            &ids,
+            options,
+        )
+        .await;
         let service = app.service.clone();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
-        let running = tokio::spawn(async move { server::run(listener, app, stopped).await.unwrap() });
-        Self { address, clock, ids, store, service, database, folder, tokens, stop, running }
+        let running =
+            tokio::spawn(async move { server::run(listener, app, stopped).await.unwrap() });
+        Self {
+            address,
+            clock,
+            ids,
+            store,
+            service,
+            database,
+            folder,
+            tokens,
+            stop,
+            running,
+        }
     }
 
     /// Waits until everything is done that is due by now.
@@ -214,9 +253,28 @@ impl Kit {
         self.stop.cancel();
         self.running.await.unwrap();
         self.clock.advance(seconds);
-        let Self { database, folder, tokens, clock, ids, store, service, .. } = self;
+        let Self {
+            database,
+            folder,
+            tokens,
+            clock,
+            ids,
+            store,
+            service,
+            ..
+        } = self;
         drop((store, service));
-        Self::on(Machine { database, folder, tokens, clock, ids }, Options::default()).await
+        Self::on(
+            Machine {
+                database,
+                folder,
+                tokens,
+                clock,
+                ids,
+            },
+            Options::default(),
+        )
+        .await
     }
 
     /// Signals the server to stop, without waiting for it.
@@ -250,7 +308,10 @@ impl Kit {
 
     /// Somebody without credentials.
     pub fn anonymous(&self) -> Person {
-        Person { address: self.address, token: None }
+        Person {
+            address: self.address,
+            token: None,
+        }
     }
 
     /// Somebody new, whose token the server has taken up.
@@ -270,9 +331,12 @@ impl Kit {
         bytes(self.address, request.as_bytes()).await
     }
 
-    /// A role with jen and `SQL Users` as candidates and `approvers`, of whom `needed` must approve.
-    pub async fn role_with(&self, approvers: &[&str], needed: u32) -> Role {
-        self.as_(ANN).create_role(role("SQL File Access", approvers, needed)).await.unwrap()
+    /// A role with jen and `SQL Users` as candidates and `approvers`, of whom `required_approvals` must approve.
+    pub async fn role_with(&self, approvers: &[&str], required_approvals: u32) -> Role {
+        self.as_(ANN)
+            .create_role(role("SQL File Access", approvers, required_approvals))
+            .await
+            .unwrap()
     }
 
     /// A role with jen and `SQL Users` as candidates, and sam and `SQL Owners` as approvers.
@@ -287,16 +351,29 @@ impl Kit {
     }
 }
 
-/// A role whose longest life is an hour.
-pub fn role(display_name: &str, approvers: &[&str], needed: u32) -> Role {
-    let stage = Stage { approvers: approvers.iter().map(|approver| principal(approver)).collect(), needed };
+/// A role whose longest duration is an hour.
+pub fn role(display_name: &str, approvers: &[&str], required_approvals: u32) -> Role {
+    let stage = Stage {
+        approvers: approvers
+            .iter()
+            .map(|approver| principal(approver))
+            .collect(),
+        required_approvals,
+    };
     Role {
         display_name: display_name.to_owned(),
         description: "Read access to the files of the SQL servers.".to_owned(),
-        longest_life: Some(Duration { seconds: 3_600, nanos: 0 }),
+        max_duration: Some(Duration {
+            seconds: 3_600,
+            nanos: 0,
+        }),
         candidates: vec![principal(JEN), principal("group:SQL Users")],
-        approval_required: needed > 0,
-        stages: if needed > 0 { vec![stage] } else { vec![] },
+        approval_required: required_approvals > 0,
+        stages: if required_approvals > 0 {
+            vec![stage]
+        } else {
+            vec![]
+        },
         ..Role::default()
     }
 }
@@ -319,19 +396,38 @@ async fn app(
     options: Options,
 ) -> App {
     let [administrators, monitors] = [ANN, MAX].map(|name| [Account::named(name).unwrap()]);
-    let tokens = Arc::new(TokensFile::open(tokens, &administrators, &monitors, clock.now()).unwrap());
-    let pending_timeout = Life::from_seconds(7 * 86_400).unwrap();
+    let tokens =
+        Arc::new(TokensFile::open(tokens, &administrators, &monitors, clock.now()).unwrap());
+    let pending_timeout = Seconds::new(7 * 86_400).unwrap();
     let zone = TimeZone::get("America/Los_Angeles").unwrap();
-    let policy = Policy { pending_timeout, quota: options.quota, zone: zone.clone() };
-    let bound = Life::from_seconds(10).unwrap();
+    let policy = Policy {
+        pending_timeout,
+        quota: options.quota,
+        zone: zone.clone(),
+    };
+    let bound = Seconds::new(10).unwrap();
     let time = Arc::new(Time::behind(&**store, clock.clone(), bound).await.unwrap());
-    let service = Service::new(store.clone(), tokens.clone(), time.clone(), ids.clone(), policy);
-    let allowed_origins = options.allowed_origins.iter().map(|origin| origin.parse().unwrap()).collect();
+    let service = Service::new(
+        store.clone(),
+        tokens.clone(),
+        time.clone(),
+        ids.clone(),
+        policy,
+    );
+    let allowed_origins = options
+        .allowed_origins
+        .iter()
+        .map(|origin| origin.parse().unwrap())
+        .collect();
     App {
         authenticator: Authenticator::new(vec![Box::new(Bearer(tokens))], time),
         cors: Cors { allowed_origins },
         proxies: TrustedProxies {
-            networks: options.trusted_proxies.iter().map(|proxy| proxy.parse().unwrap()).collect(),
+            networks: options
+                .trusted_proxies
+                .iter()
+                .map(|proxy| proxy.parse().unwrap())
+                .collect(),
             family: options.forwarded,
         },
         limits: options.limits,
@@ -339,14 +435,31 @@ async fn app(
         reflection: options.reflection,
         service: Arc::new(service),
         store: store.clone(),
-        traces: options.collector.map(|endpoint| Traces::to(&endpoint).unwrap()),
+        traces: options
+            .collector
+            .map(|endpoint| Traces::to(&endpoint).unwrap()),
         zone,
     }
 }
 
-fn add_token(path: &std::path::Path, name: &str, groups: &[&str], expires: Option<Moment>) -> String {
-    let groups: Vec<Group> = groups.iter().map(|group| Group::named(group).unwrap()).collect();
-    tokens::add(path, &Account::named(name).unwrap(), &groups, START, expires).unwrap()
+fn add_token(
+    path: &std::path::Path,
+    name: &str,
+    groups: &[&str],
+    expires: Option<Moment>,
+) -> String {
+    let groups: Vec<Group> = groups
+        .iter()
+        .map(|group| Group::named(group).unwrap())
+        .collect();
+    tokens::add(
+        path,
+        &Account::named(name).unwrap(),
+        &groups,
+        START,
+        expires,
+    )
+    .unwrap()
 }
 
 /// A clock that stands still until it is turned.
@@ -357,7 +470,9 @@ pub struct HandClock {
 
 impl HandClock {
     pub fn new(now: Moment) -> Self {
-        Self { said: watch::Sender::new((now.ticks(), 0)) }
+        Self {
+            said: watch::Sender::new((now.ticks(), 0)),
+        }
     }
 
     /// Lets time pass.
@@ -371,7 +486,8 @@ impl HandClock {
 
     /// Sets the clock forward or back, while no time passes.
     pub fn jump(&self, seconds: i64) {
-        self.said.send_modify(|(now, _)| *now += seconds * Moment::TICKS_PER_SECOND);
+        self.said
+            .send_modify(|(now, _)| *now += seconds * Moment::TICKS_PER_SECOND);
     }
 
     /// Lets time pass until a moment such as `2015-07-12T06:40:00Z`.
@@ -412,7 +528,10 @@ pub struct BrittleIds {
 impl BrittleIds {
     /// The ids to give next, before counting goes on. A request takes two: its own, and that of its approval.
     pub fn choose(&self, ids: &[&str]) {
-        self.chosen.lock().unwrap().extend(ids.iter().map(|id| id.parse::<Uuid>().unwrap()));
+        self.chosen
+            .lock()
+            .unwrap()
+            .extend(ids.iter().map(|id| id.parse::<Uuid>().unwrap()));
     }
 
     pub fn break_once(&self) {
@@ -422,7 +541,10 @@ impl BrittleIds {
 
 impl Ids for BrittleIds {
     fn next(&self) -> Uuid {
-        assert!(!self.broken.swap(false, Ordering::SeqCst), "the ids are broken");
+        assert!(
+            !self.broken.swap(false, Ordering::SeqCst),
+            "the ids are broken"
+        );
         if let Some(chosen) = self.chosen.lock().unwrap().pop_front() {
             return chosen;
         }
@@ -459,11 +581,18 @@ impl tonic::service::Interceptor for AddToken {
 impl Person {
     /// Whoever has this token, at a server of any kind.
     pub fn at(address: SocketAddr, token: &str) -> Self {
-        Self { address, token: Some(token.to_owned()) }
+        Self {
+            address,
+            token: Some(token.to_owned()),
+        }
     }
 
     fn channel(&self) -> Documented {
-        Documented(Channel::from_shared(format!("http://{}", self.address)).unwrap().connect_lazy())
+        Documented(
+            Channel::from_shared(format!("http://{}", self.address))
+                .unwrap()
+                .connect_lazy(),
+        )
     }
 
     pub fn approvals(&self) -> ApprovalServiceClient<Authorized> {
@@ -483,7 +612,10 @@ impl Person {
     }
 
     pub async fn create_role(&self, role: Role) -> Result<Role, Status> {
-        let answer = self.roles().create_role(CreateRoleRequest { role: Some(role) }).await?;
+        let answer = self
+            .roles()
+            .create_role(CreateRoleRequest { role: Some(role) })
+            .await?;
         Ok(answer.into_inner().role.unwrap())
     }
 
@@ -494,38 +626,90 @@ impl Person {
             justification: Some("Ticket 4711".into()),
             ..Default::default()
         };
-        Ok(self.elevations().create_elevation(request).await?.into_inner().elevation.unwrap())
+        Ok(self
+            .elevations()
+            .create_elevation(request)
+            .await?
+            .into_inner()
+            .elevation
+            .unwrap())
     }
 
     pub async fn elevation(&self, id: &str) -> Result<Elevation, Status> {
-        let request = GetElevationRequest { elevation_id: id.to_owned() };
-        Ok(self.elevations().get_elevation(request).await?.into_inner().elevation.unwrap())
+        let request = GetElevationRequest {
+            elevation_id: id.to_owned(),
+        };
+        Ok(self
+            .elevations()
+            .get_elevation(request)
+            .await?
+            .into_inner()
+            .elevation
+            .unwrap())
     }
 
     pub async fn approval(&self, id: &str) -> Result<Approval, Status> {
-        let request = GetApprovalRequest { approval_id: id.to_owned() };
-        Ok(self.approvals().get_approval(request).await?.into_inner().approval.unwrap())
+        let request = GetApprovalRequest {
+            approval_id: id.to_owned(),
+        };
+        Ok(self
+            .approvals()
+            .get_approval(request)
+            .await?
+            .into_inner()
+            .approval
+            .unwrap())
     }
 
     pub async fn approve(&self, id: &str) -> Result<Approval, Status> {
-        let request = ApproveRequest { approval_id: id.to_owned(), reason: None };
-        Ok(self.approvals().approve(request).await?.into_inner().approval.unwrap())
+        let request = ApproveRequest {
+            approval_id: id.to_owned(),
+            reason: None,
+        };
+        Ok(self
+            .approvals()
+            .approve(request)
+            .await?
+            .into_inner()
+            .approval
+            .unwrap())
     }
 
     pub async fn reject(&self, id: &str) -> Result<Approval, Status> {
-        let request = RejectRequest { approval_id: id.to_owned(), reason: None };
-        Ok(self.approvals().reject(request).await?.into_inner().approval.unwrap())
+        let request = RejectRequest {
+            approval_id: id.to_owned(),
+            reason: None,
+        };
+        Ok(self
+            .approvals()
+            .reject(request)
+            .await?
+            .into_inner()
+            .approval
+            .unwrap())
     }
 
     /// The ids of the approvals that the person may decide.
     pub async fn pending(&self) -> Vec<String> {
-        let answer = self.approvals().list_approvals(ListApprovalsRequest::default()).await.unwrap();
-        answer.into_inner().approvals.into_iter().map(|approval| approval.id).collect()
+        let answer = self
+            .approvals()
+            .list_approvals(ListApprovalsRequest::default())
+            .await
+            .unwrap();
+        answer
+            .into_inner()
+            .approvals
+            .into_iter()
+            .map(|approval| approval.id)
+            .collect()
     }
 
     /// `POST pamrequeststoapprove(guid'..')/Approve` or `/Reject`.
     pub async fn act(&self, approval: &str, action: &str) -> Answer {
-        self.post(&format!("/api/pamresources/pamrequeststoapprove(guid'{approval}')/{action}")).await
+        self.post(&format!(
+            "/api/pamresources/pamrequeststoapprove(guid'{approval}')/{action}"
+        ))
+        .await
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -538,8 +722,11 @@ impl Person {
 
     /// A request over HTTP/1.1, its path and headers as written.
     pub async fn rest(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
-        let authorization =
-            self.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+        let authorization = self
+            .token
+            .as_ref()
+            .map(|token| format!("Authorization: Bearer {token}\r\n"))
+            .unwrap_or_default();
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: pam.test:8086\r\nConnection: close\r\n{authorization}{headers}\r\n{body}"
         );
@@ -548,9 +735,13 @@ impl Person {
 
     /// Sends a request line as a page prints it to `localhost:8086`, and answers the bytes that come back.
     pub async fn line(&self, line: &str) -> String {
-        let authorization =
-            self.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
-        let request = format!("{line}\r\nHost: localhost:8086\r\nConnection: close\r\n{authorization}\r\n");
+        let authorization = self
+            .token
+            .as_ref()
+            .map(|token| format!("Authorization: Bearer {token}\r\n"))
+            .unwrap_or_default();
+        let request =
+            format!("{line}\r\nHost: localhost:8086\r\nConnection: close\r\n{authorization}\r\n");
         bytes(self.address, request.as_bytes()).await
     }
 }
@@ -588,16 +779,30 @@ impl Answer {
     pub fn parse(text: &str) -> Self {
         let (head, body) = text.split_once("\r\n\r\n").expect("an HTTP answer");
         let mut lines = head.split("\r\n");
-        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let status = lines
+            .next()
+            .unwrap()
+            .split(' ')
+            .nth(1)
+            .unwrap()
+            .parse()
+            .unwrap();
         let headers = lines.map(|line| {
             let (name, value) = line.split_once(": ").unwrap();
             (name.to_ascii_lowercase(), value.to_owned())
         });
-        Self { status, headers: headers.collect(), body: body.to_owned() }
+        Self {
+            status,
+            headers: headers.collect(),
+            body: body.to_owned(),
+        }
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| &**value)
     }
 
     /// The `code` of an `odata.error`.
@@ -609,5 +814,10 @@ impl Answer {
 
 /// The reason of a refusal.
 pub fn reason(status: &Status) -> String {
-    status.get_error_details().error_info().expect("an ErrorInfo").reason.clone()
+    status
+        .get_error_details()
+        .error_info()
+        .expect("an ErrorInfo")
+        .reason
+        .clone()
 }

@@ -8,7 +8,7 @@ mod expiry;
 mod files;
 mod filings;
 pub mod history;
-mod life;
+mod lifecycle;
 mod lists;
 mod migrated;
 mod oracle;
@@ -60,7 +60,7 @@ macro_rules! law {
             of_two_filings_at_once_the_second_counts_the_first
             filings_that_arrive_together_may_each_rely_on_the_one_before
         }
-        sentences! { $backend, $absent, life:
+        sentences! { $backend, $absent, lifecycle:
             what_is_due_is_read_in_the_order_of_its_moments
             the_events_of_an_elevation_are_its_own_in_order
             the_last_filing_under_a_name_is_found_by_who_gave_it

@@ -49,18 +49,34 @@ async fn every_layer_refuses_in_the_words_of_odata() {
         (JEN, "POST",    "/api/pamresources/pamrequests",         json,          "[]",  400, "INVALID_ARGUMENT"),
     ];
     for (name, method, path, headers, body, status, code) in table {
-        let person = if name.is_empty() { kit.anonymous() } else { kit.as_(name) };
-        let answer = person.rest(method, path, &format!("{ORIGIN}{headers}"), body).await;
+        let person = if name.is_empty() {
+            kit.anonymous()
+        } else {
+            kit.as_(name)
+        };
+        let answer = person
+            .rest(method, path, &format!("{ORIGIN}{headers}"), body)
+            .await;
         check(&format!("{method} {path} {name}"), &answer, status, code);
     }
 }
 
 #[tokio::test]
 async fn a_body_that_does_not_come_is_out_of_time() {
-    let limits = Limits { request_time: Duration::from_millis(100), ..Limits::default() };
-    let kit = Kit::with(Options { limits, ..Options::default() }).await;
+    let limits = Limits {
+        request_time: Duration::from_millis(100),
+        ..Limits::default()
+    };
+    let kit = Kit::with(Options {
+        limits,
+        ..Options::default()
+    })
+    .await;
     let headers = format!("{ORIGIN}{FORM}Content-Length: 100\r\n");
-    let answer = kit.as_(JEN).rest("POST", "/api/pamresources/pamrequests", &headers, "RoleId=").await;
+    let answer = kit
+        .as_(JEN)
+        .rest("POST", "/api/pamresources/pamrequests", &headers, "RoleId=")
+        .await;
     check("a slow body", &answer, 408, "DEADLINE_EXCEEDED");
 }
 
@@ -77,24 +93,51 @@ async fn a_body_that_ends_early_is_malformed() {
     stream.shutdown().await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
-    check("half a body", &Answer::parse(&answer), 400, "INVALID_ARGUMENT");
+    check(
+        "half a body",
+        &Answer::parse(&answer),
+        400,
+        "INVALID_ARGUMENT",
+    );
 }
 
 #[tokio::test]
 async fn a_server_that_is_busy_or_broken_says_so() {
-    let limits = Limits { requests: 0, ..Limits::default() };
-    let busy = Kit::with(Options { limits, ..Options::default() }).await;
-    check("busy", &busy.as_(SAM).rest("GET", "/nosuch", ORIGIN, "").await, 503, "OVERLOADED");
+    let limits = Limits {
+        requests: 0,
+        ..Limits::default()
+    };
+    let busy = Kit::with(Options {
+        limits,
+        ..Options::default()
+    })
+    .await;
+    check(
+        "busy",
+        &busy.as_(SAM).rest("GET", "/nosuch", ORIGIN, "").await,
+        503,
+        "OVERLOADED",
+    );
 
     let kit = Kit::start().await;
     let role = kit.role().await.id;
     kit.ids.break_once();
     let path = format!("/api/pamresources/pamrequests?RoleId={role}");
-    check("a panic", &kit.as_(JEN).rest("POST", &path, ORIGIN, "").await, 500, "INTERNAL");
+    check(
+        "a panic",
+        &kit.as_(JEN).rest("POST", &path, ORIGIN, "").await,
+        500,
+        "INTERNAL",
+    );
 
     assert!(kit.store.commit(History::filed(1).change()).await.is_ok());
     assert_eq!(kit.anonymous().get("/readyz").await.status, 200);
-    assert!(kit.store.commit(History::of(2, START, filing(1)).change()).await.is_err());
+    assert!(
+        kit.store
+            .commit(History::of(2, START, filing(1)).change())
+            .await
+            .is_err()
+    );
     let answer = kit.anonymous().rest("GET", "/readyz", ORIGIN, "").await;
     check("not ready", &answer, 503, "UNAVAILABLE");
     assert_eq!(answer.header("retry-after"), Some("1"));
@@ -103,7 +146,10 @@ async fn a_server_that_is_busy_or_broken_says_so() {
 fn check(what: &str, answer: &Answer, status: u16, code: &str) {
     assert_eq!((answer.status, &*answer.code()), (status, code), "{what}");
     for (name, value) in [
-        ("content-type", "application/json; odata=minimalmetadata; streaming=true; charset=utf-8"),
+        (
+            "content-type",
+            "application/json; odata=minimalmetadata; streaming=true; charset=utf-8",
+        ),
         ("dataserviceversion", "3.0"),
         ("access-control-allow-origin", "http://pamsrv:8090"),
         ("access-control-allow-credentials", "true"),

@@ -2,6 +2,10 @@
 //! store.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(
+    clippy::too_many_lines,
+    reason = "a story or a table reads best in one piece"
+)]
 
 mod kit;
 
@@ -17,7 +21,7 @@ mod gauges;
 mod killed;
 mod law;
 mod layers;
-mod life;
+mod lifecycle;
 mod metrics;
 mod naive;
 mod nodes;

@@ -19,13 +19,22 @@ const LIST: &str = "/api/pamresources/pamrequeststoapprove";
 async fn decisions_are_counted_where_they_were_committed() {
     let kit = Kit::start().await;
     let role = kit.role().await;
-    let [first, second] = [kit.as_(JEN).file(&role.id).await, kit.as_(JEN).file(&role.id).await];
+    let [first, second] = [
+        kit.as_(JEN).file(&role.id).await,
+        kit.as_(JEN).file(&role.id).await,
+    ];
     let [first, second] = [first.unwrap(), second.unwrap()];
     kit.as_(SAM).approve(&first.approval_id).await.unwrap();
-    assert_eq!(kit.as_(KIM).act(&second.approval_id, "Reject").await.status, 200);
+    assert_eq!(
+        kit.as_(KIM).act(&second.approval_id, "Reject").await.status,
+        200
+    );
     // A repeat and a refusal commit nothing.
     kit.as_(SAM).approve(&first.approval_id).await.unwrap();
-    assert_eq!(kit.as_(SAM).act(&first.approval_id, "Reject").await.status, 403);
+    assert_eq!(
+        kit.as_(SAM).act(&first.approval_id, "Reject").await.status,
+        403
+    );
     let close = format!("/api/pamresources/pamrequests(guid'{}')/Close", first.id);
     assert!([200, 204].contains(&kit.as_(JEN).post(&close).await.status));
     let metrics = Metrics::read(&kit.as_(MAX)).await;
@@ -39,11 +48,22 @@ async fn decisions_are_counted_where_they_were_committed() {
         ("RoleDeleted", 0),
         ("RoleUpdated", 0),
     ] {
-        assert_eq!(metrics.of(&format!("events_total{{kind=\"{kind}\"}}")), f64::from(count), "{kind}");
+        assert_eq!(
+            metrics.of(&format!("events_total{{kind=\"{kind}\"}}")),
+            f64::from(count),
+            "{kind}"
+        );
     }
-    assert_eq!(metrics.of("commit_duration_seconds_count"), 6.0, "a change each");
+    assert_eq!(
+        metrics.of("commit_duration_seconds_count"),
+        6.0,
+        "a change each"
+    );
     assert_eq!(metrics.of("commit_group_changes_sum"), 6.0);
-    assert_eq!(metrics.of("commit_group_duration_seconds_count"), metrics.of("commit_group_changes_count"));
+    assert_eq!(
+        metrics.of("commit_group_duration_seconds_count"),
+        metrics.of("commit_group_changes_count")
+    );
     assert_eq!(metrics.of("commit_queue_changes"), 0.0);
 }
 
@@ -65,15 +85,30 @@ async fn refusals_are_counted_by_operation_and_reason() {
         assert_eq!(metrics.of(&name), count, "{name}");
     }
     let durations = "request_duration_seconds_count{operation=\"rest:pamrequeststoapprove\"}";
-    assert_eq!(metrics.of(durations), 2.0, "what was refused took its time too");
+    assert_eq!(
+        metrics.of(durations),
+        2.0,
+        "what was refused took its time too"
+    );
 }
 
 #[tokio::test]
 async fn what_a_caller_sends_is_never_a_label() {
     let kit = Kit::start().await;
-    for path in ["/secret-path", "/api/pamresources/secret", "/api/pamresources/pamroles/secret"] {
+    for path in [
+        "/secret-path",
+        "/api/pamresources/secret",
+        "/api/pamresources/pamroles/secret",
+    ] {
         kit.as_(SAM).get(path).await;
-        kit.as_(SAM).rest("SECRET", path, "x-request-id: secret\r\nUser-Agent: secret\r\n", "").await;
+        kit.as_(SAM)
+            .rest(
+                "SECRET",
+                path,
+                "x-request-id: secret\r\nUser-Agent: secret\r\n",
+                "",
+            )
+            .await;
         let grpc = "Content-Type: application/grpc\r\nTE: trailers\r\nContent-Length: 0\r\n";
         kit.as_(SAM).rest("POST", path, grpc, "").await;
     }
@@ -99,13 +134,24 @@ async fn what_goes_on_is_told() {
     );
     slow.write_all(head.as_bytes()).await.unwrap();
     // The scheduler reads once when it starts.
-    let is_calm =
-        |metrics: &Metrics| metrics.of("requests_in_flight") == 2.0 && metrics.of("readers_in_use") == 0.0;
+    let is_calm = |metrics: &Metrics| {
+        metrics.of("requests_in_flight") == 2.0 && metrics.of("readers_in_use") == 0.0
+    };
     let metrics = Metrics::once(&kit.as_(MAX), is_calm).await;
-    assert_eq!(metrics.of("connections_open"), 5.0, "those, the slow one, and the one that asks");
+    assert_eq!(
+        metrics.of("connections_open"),
+        5.0,
+        "those, the slow one, and the one that asks"
+    );
     assert_eq!(metrics.of("ready"), 1.0);
     assert_eq!(metrics.of("readers"), 4.0);
-    assert_eq!(metrics.of(&format!("build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"))), 1.0);
+    assert_eq!(
+        metrics.of(&format!(
+            "build_info{{version=\"{}\"}}",
+            env!("CARGO_PKG_VERSION")
+        )),
+        1.0
+    );
     drop((slow, open));
     Metrics::once(&kit.as_(MAX), |metrics| {
         metrics.of("connections_open") == 1.0 && metrics.of("requests_in_flight") == 1.0
@@ -119,18 +165,40 @@ async fn the_text_is_what_scrapers_read() {
     let openmetrics = "Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5\r\n";
     let answer = kit.as_(MAX).rest("GET", "/metrics", openmetrics, "").await;
     let content_type = answer.header("content-type").unwrap();
-    assert_eq!(content_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    assert_eq!(
+        content_type,
+        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    );
     assert!(answer.body.ends_with("# EOF\n"));
-    assert!(answer.body.contains("# TYPE countersign_events counter\n"), "a family without the suffix");
+    assert!(
+        answer.body.contains("# TYPE countersign_events counter\n"),
+        "a family without the suffix"
+    );
     let plain = kit.as_(MAX).get("/metrics").await;
-    assert_eq!(plain.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
-    assert!(plain.body.contains("# TYPE countersign_events_total counter\n"));
+    assert_eq!(
+        plain.header("content-type"),
+        Some("text/plain; version=0.0.4; charset=utf-8")
+    );
+    assert!(
+        plain
+            .body
+            .contains("# TYPE countersign_events_total counter\n")
+    );
     assert!(!plain.body.contains("# EOF"));
     every_sample_is_described(&plain.body);
     for line in plain.body.lines() {
-        let sample = line.split_once("} ").or_else(|| line.split_once(' ')).unwrap();
-        assert!(line.starts_with("# ") || sample.1.parse::<f64>().is_ok(), "{line}");
-        assert!(line.starts_with("# ") || line.starts_with("countersign_"), "{line}");
+        let sample = line
+            .split_once("} ")
+            .or_else(|| line.split_once(' '))
+            .unwrap();
+        assert!(
+            line.starts_with("# ") || sample.1.parse::<f64>().is_ok(),
+            "{line}"
+        );
+        assert!(
+            line.starts_with("# ") || line.starts_with("countersign_"),
+            "{line}"
+        );
     }
 }
 
@@ -145,10 +213,19 @@ fn every_sample_is_described(text: &str) {
             assert_eq!(family, helped);
             assert_eq!(family.ends_with("_total"), kind == "counter", "{line}");
         } else {
-            let rest = line.strip_prefix(family).unwrap_or_else(|| panic!("{line} in {family}"));
+            let rest = line
+                .strip_prefix(family)
+                .unwrap_or_else(|| panic!("{line} in {family}"));
             let suffix = rest.split(['{', ' ']).next().unwrap();
             let parts = ["_bucket", "_count", "_sum"];
-            assert!(if kind == "histogram" { parts.contains(&suffix) } else { suffix.is_empty() }, "{line}");
+            assert!(
+                if kind == "histogram" {
+                    parts.contains(&suffix)
+                } else {
+                    suffix.is_empty()
+                },
+                "{line}"
+            );
         }
     }
 }
@@ -159,20 +236,36 @@ async fn the_readme_names_every_metric_and_no_other() {
     // There are no refusals to tell of before there is one.
     kit.anonymous().get(LIST).await;
     let metrics = Metrics::read(&kit.as_(MAX)).await;
-    let types = metrics.0.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let types = metrics
+        .0
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "));
     let told = types.map(|line| line.split_once(' ').unwrap().0.to_owned());
     let quoted = include_str!("../../README.md").split('`');
-    let named = quoted.filter(|word| word.starts_with("countersign_")).map(str::to_owned);
+    let named = quoted
+        .filter(|word| word.starts_with("countersign_"))
+        .map(str::to_owned);
     assert_eq!(named.collect::<BTreeSet<_>>(), told.collect());
 }
 
 #[tokio::test]
 async fn only_monitors_and_administrators_read_the_metrics() {
     let kit = Kit::start().await;
-    for (who, status) in [(ANN, 200), (MAX, 200), (JEN, 403), (GIL, 403), (SAM, 403), (KIM, 403), (EVE, 403)]
-    {
+    for (who, status) in [
+        (ANN, 200),
+        (MAX, 200),
+        (JEN, 403),
+        (GIL, 403),
+        (SAM, 403),
+        (KIM, 403),
+        (EVE, 403),
+    ] {
         let answer = kit.as_(who).get("/metrics").await;
-        assert_eq!((answer.status, answer.body.contains("countersign_")), (status, status == 200), "{who}");
+        assert_eq!(
+            (answer.status, answer.body.contains("countersign_")),
+            (status, status == 200),
+            "{who}"
+        );
     }
     let answer = kit.anonymous().get("/metrics").await;
     assert_eq!((answer.status, &*answer.code()), (401, "UNAUTHENTICATED"));
@@ -190,11 +283,30 @@ async fn nobody_becomes_a_monitor_by_a_name() {
     let impostor = kit.newcomer("PRIV\\mallory", &[MAX, "monitor", ANN], None);
     assert_eq!(impostor.get("/metrics").await.status, 403);
     let lookalike = kit.newcomer("PRIV\\mаx", &[], None);
-    assert_eq!(lookalike.get("/metrics").await.status, 403, "the a is Cyrillic");
+    assert_eq!(
+        lookalike.get("/metrics").await.status,
+        403,
+        "the a is Cyrillic"
+    );
     let headers = "X-Forwarded-User: PRIV\\max\r\nX-Monitor: true\r\n";
-    assert_eq!(kit.as_(EVE).rest("GET", "/metrics", headers, "").await.status, 403);
-    assert_eq!(kit.as_(EVE).get("/metrics?account=PRIV%5Cmax").await.status, 403);
-    for path in ["//metrics", "/metrics/", "/%6detrics", "/METRICS", "/api/../metrics"] {
+    assert_eq!(
+        kit.as_(EVE)
+            .rest("GET", "/metrics", headers, "")
+            .await
+            .status,
+        403
+    );
+    assert_eq!(
+        kit.as_(EVE).get("/metrics?account=PRIV%5Cmax").await.status,
+        403
+    );
+    for path in [
+        "//metrics",
+        "/metrics/",
+        "/%6detrics",
+        "/METRICS",
+        "/api/../metrics",
+    ] {
         assert_ne!(kit.anonymous().get(path).await.status, 200, "{path}");
         assert_ne!(kit.as_(EVE).get(path).await.status, 200, "{path}");
     }
@@ -217,11 +329,19 @@ async fn a_monitor_can_do_nothing_else() {
         max.approval(&filed.approval_id).await.unwrap_err(),
         max.elevation(&filed.id).await.unwrap_err(),
         max.file(&filed.role_id).await.unwrap_err(),
-        max.create_role(kit::role("Mine", &[MAX], 1)).await.unwrap_err(),
-        max.roles().list_all_roles(ListAllRolesRequest::default()).await.unwrap_err(),
+        max.create_role(kit::role("Mine", &[MAX], 1))
+            .await
+            .unwrap_err(),
+        max.roles()
+            .list_all_roles(ListAllRolesRequest::default())
+            .await
+            .unwrap_err(),
     ];
     for refused in refusals {
-        assert_eq!((refused.code(), &*reason(&refused)), (Code::PermissionDenied, "ACCESS_DENIED"));
+        assert_eq!(
+            (refused.code(), &*reason(&refused)),
+            (Code::PermissionDenied, "ACCESS_DENIED")
+        );
     }
 }
 
@@ -229,21 +349,40 @@ async fn a_monitor_can_do_nothing_else() {
 async fn the_metrics_are_only_read() {
     let kit = Kit::start().await;
     for method in ["POST", "PUT", "DELETE"] {
-        let answer = kit.as_(MAX).rest(method, "/metrics", "Content-Length: 0\r\n", "").await;
-        assert_eq!((answer.status, &*answer.code()), (405, "METHOD_NOT_ALLOWED"), "{method}");
+        let answer = kit
+            .as_(MAX)
+            .rest(method, "/metrics", "Content-Length: 0\r\n", "")
+            .await;
+        assert_eq!(
+            (answer.status, &*answer.code()),
+            (405, "METHOD_NOT_ALLOWED"),
+            "{method}"
+        );
         assert_eq!(answer.header("allow"), Some("GET,HEAD"));
-        assert_eq!(kit.anonymous().rest(method, "/metrics", "Content-Length: 0\r\n", "").await.status, 401);
+        assert_eq!(
+            kit.anonymous()
+                .rest(method, "/metrics", "Content-Length: 0\r\n", "")
+                .await
+                .status,
+            401
+        );
     }
 }
 
 #[tokio::test]
 async fn overload_does_not_keep_a_monitor_out() {
-    let kit =
-        Kit::with(Options { limits: Limits { requests: 0, ..Limits::default() }, ..Options::default() });
+    let kit = Kit::with(Options {
+        limits: Limits {
+            requests: 0,
+            ..Limits::default()
+        },
+        ..Options::default()
+    });
     let kit = kit.await;
     assert_eq!(kit.as_(SAM).get(LIST).await.status, 503);
     let metrics = Metrics::read(&kit.as_(MAX)).await;
-    let overloaded = "refusals_total{operation=\"rest:pamrequeststoapprove\",reason=\"OVERLOADED\"}";
+    let overloaded =
+        "refusals_total{operation=\"rest:pamrequeststoapprove\",reason=\"OVERLOADED\"}";
     assert_eq!(metrics.of(overloaded), 1.0);
 }
 
@@ -276,14 +415,18 @@ impl Metrics {
                 }
             }
         };
-        timeout(Duration::from_secs(30), reading).await.expect("metrics that never come")
+        timeout(Duration::from_secs(30), reading)
+            .await
+            .expect("metrics that never come")
     }
 
     /// The value of the one sample with that name and those labels.
     pub fn of(&self, name: &str) -> f64 {
         let name = format!("countersign_{name} ");
         let mut values = self.0.lines().filter_map(|line| line.strip_prefix(&name));
-        let value = values.next().unwrap_or_else(|| panic!("no {name}in:\n{}", self.0));
+        let value = values
+            .next()
+            .unwrap_or_else(|| panic!("no {name}in:\n{}", self.0));
         assert_eq!(values.next(), None, "{name}");
         value.parse().unwrap()
     }

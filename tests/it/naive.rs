@@ -20,11 +20,17 @@ use world::{Ask, World};
 #[test]
 fn the_domain_and_the_naive_rules_never_differ() {
     let number = |name, default| env::var(name).map_or(default, |number| number.parse().unwrap());
-    let (first, cases) = (number("COUNTERSIGN_TEST_SEED", 0), number("COUNTERSIGN_TEST_CASES", 10_000));
+    let (first, cases) = (
+        number("COUNTERSIGN_TEST_SEED", 0),
+        number("COUNTERSIGN_TEST_CASES", 10_000),
+    );
     for seed in first..first + cases {
         let mut case = Case::new(seed);
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| case.run())) {
-            println!("COUNTERSIGN_TEST_SEED={seed} COUNTERSIGN_TEST_CASES=1\n{}", case.story.join("\n"));
+            println!(
+                "COUNTERSIGN_TEST_SEED={seed} COUNTERSIGN_TEST_CASES=1\n{}",
+                case.story.join("\n")
+            );
             resume_unwind(panic);
         }
     }
@@ -45,7 +51,12 @@ impl Case {
         let world = chance.world();
         let real = Real::of(&world);
         let story = vec![world.to_string()];
-        Self { chance, world, real, story }
+        Self {
+            chance,
+            world,
+            real,
+            story,
+        }
     }
 
     fn run(&mut self) {
@@ -95,7 +106,9 @@ impl Case {
         real: Vec<countersign::domain::event::Event>,
         ask: Option<&Ask>,
     ) {
-        let plain = real.iter().map(|event| self.real.plain_event(&self.world, event, ask));
+        let plain = real
+            .iter()
+            .map(|event| self.real.plain_event(&self.world, event, ask));
         assert_eq!(naive, plain.collect::<Vec<_>>());
         let filing = match ask {
             Some(Ask::File { filing, .. }) => Some(filing),

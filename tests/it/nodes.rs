@@ -5,7 +5,9 @@ use std::process::Command;
 use std::sync::Arc;
 
 use countersign::domain::event::Fact;
-use countersign::proto::pam::v1::{ApprovalStatus, CreateElevationRequest, ListApprovalsRequest, Role};
+use countersign::proto::pam::v1::{
+    ApprovalStatus, CreateElevationRequest, ListApprovalsRequest, Role,
+};
 use prost_types::{Duration, Timestamp};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
@@ -33,13 +35,18 @@ async fn of_two_approvers_at_two_nodes_exactly_one_wins() {
         }
         let filed = nodes[0].as_(JEN).file(&role.id).await.unwrap();
         let start = Arc::new(Barrier::new(2));
-        let racers = [(nodes[0].as_(SAM), true), (nodes[1].as_(KIM), false)].map(|(person, approve)| {
-            let (id, start) = (filed.approval_id.clone(), start.clone());
-            tokio::spawn(async move {
-                start.wait().await;
-                if approve { person.approve(&id).await } else { person.reject(&id).await }
-            })
-        });
+        let racers =
+            [(nodes[0].as_(SAM), true), (nodes[1].as_(KIM), false)].map(|(person, approve)| {
+                let (id, start) = (filed.approval_id.clone(), start.clone());
+                tokio::spawn(async move {
+                    start.wait().await;
+                    if approve {
+                        person.approve(&id).await
+                    } else {
+                        person.reject(&id).await
+                    }
+                })
+            });
         let [one, other] = racers;
         let answers = [one.await.unwrap(), other.await.unwrap()];
         let winners = answers.iter().filter(|answer| answer.is_ok()).count();
@@ -54,12 +61,18 @@ async fn of_two_approvers_at_two_nodes_exactly_one_wins() {
         for node in &nodes {
             let approval = node.as_(SAM).approval(&filed.approval_id).await.unwrap();
             assert_eq!(approval.status(), expected);
-            let deciders: Vec<_> =
-                approval.decisions.iter().map(|it| &*it.approver.as_ref().unwrap().name).collect();
+            let deciders: Vec<_> = approval
+                .decisions
+                .iter()
+                .map(|it| &*it.approver.as_ref().unwrap().name)
+                .collect();
             assert_eq!(deciders, [winner]);
         }
     }
-    assert!(wins[0] > 0 && wins[1] > 0, "a race that one side always wins is none: {wins:?}");
+    assert!(
+        wins[0] > 0 && wins[1] > 0,
+        "a race that one side always wins is none: {wins:?}"
+    );
 }
 
 #[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
@@ -69,7 +82,10 @@ async fn what_one_node_acknowledges_the_other_shows_at_once() {
     let role = one.role().await;
     for _ in 0..10 {
         let filed = one.as_(JEN).file(&role.id).await.unwrap();
-        assert_eq!(other.as_(SAM).pending().await, std::slice::from_ref(&filed.approval_id));
+        assert_eq!(
+            other.as_(SAM).pending().await,
+            std::slice::from_ref(&filed.approval_id)
+        );
         other.as_(SAM).approve(&filed.approval_id).await.unwrap();
         assert!(one.as_(SAM).pending().await.is_empty());
     }
@@ -84,16 +100,38 @@ async fn the_next_page_is_read_at_the_other_node_and_shows_the_moment_of_the_fir
     for _ in 0..5 {
         filed.push(one.as_(JEN).file(&role.id).await.unwrap().approval_id);
     }
-    let request = ListApprovalsRequest { page_size: 2, ..Default::default() };
-    let first = one.as_(SAM).approvals().list_approvals(request.clone()).await.unwrap().into_inner();
+    let request = ListApprovalsRequest {
+        page_size: 2,
+        ..Default::default()
+    };
+    let first = one
+        .as_(SAM)
+        .approvals()
+        .list_approvals(request.clone())
+        .await
+        .unwrap()
+        .into_inner();
     other.as_(KIM).approve(&filed[3]).await.unwrap();
     one.as_(JEN).file(&role.id).await.unwrap();
 
-    let mut shown: Vec<_> = first.approvals.into_iter().map(|approval| approval.id).collect();
+    let mut shown: Vec<_> = first
+        .approvals
+        .into_iter()
+        .map(|approval| approval.id)
+        .collect();
     let mut token = first.next_page_token;
     for node in [&other, &one] {
-        let request = ListApprovalsRequest { page_token: token, ..request.clone() };
-        let page = node.as_(SAM).approvals().list_approvals(request).await.unwrap().into_inner();
+        let request = ListApprovalsRequest {
+            page_token: token,
+            ..request.clone()
+        };
+        let page = node
+            .as_(SAM)
+            .approvals()
+            .list_approvals(request)
+            .await
+            .unwrap()
+            .into_inner();
         shown.extend(page.approvals.into_iter().map(|approval| approval.id));
         token = page.next_page_token;
     }
@@ -109,8 +147,11 @@ async fn the_record_of_both_nodes_is_one_chain_without_a_gap() {
     for number in 0..40 {
         let node = &nodes[number % 2];
         let ann = node.as_(ANN);
-        running
-            .spawn(async move { ann.create_role(role(&format!("Role {number}"), &[SAM], 1)).await.unwrap() });
+        running.spawn(async move {
+            ann.create_role(role(&format!("Role {number}"), &[SAM], 1))
+                .await
+                .unwrap()
+        });
     }
     let roles = running.join_all().await;
     let events = nodes[1].store.events(0, 1_000).await.unwrap();
@@ -130,24 +171,44 @@ async fn what_is_due_is_done_once_whichever_node_does_it() {
     const COUNT: i64 = 200;
     let nodes = nodes().await;
     let open = nodes[0].role_with(&[], 0).await;
-    let brief =
-        Role { pending_timeout: Some(Duration { seconds: 500, nanos: 0 }), ..role("Brief", &[SAM], 1) };
+    let brief = Role {
+        pending_timeout: Some(Duration {
+            seconds: 500,
+            nanos: 0,
+        }),
+        ..role("Brief", &[SAM], 1)
+    };
     let brief = nodes[0].as_(ANN).create_role(brief).await.unwrap();
     let mut due = HashMap::new();
     for number in 0..COUNT / 2 {
         let [jen, gil] = [JEN, GIL].map(|name| nodes[0].as_(name));
         let start = 1_000 + (number * 37) % (COUNT / 2);
-        let start = Timestamp { seconds: Timestamp::from(START).seconds + start, nanos: 0 };
+        let start = Timestamp {
+            seconds: Timestamp::from(START).seconds + start,
+            nanos: 0,
+        };
         let request = CreateElevationRequest {
             role_id: open.id.clone(),
-            requested_start: Some(start),
+            requested_start_time: Some(start),
             ..Default::default()
         };
-        let scheduled =
-            jen.elevations().create_elevation(request).await.unwrap().into_inner().elevation.unwrap();
+        let scheduled = jen
+            .elevations()
+            .create_elevation(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .elevation
+            .unwrap();
         due.insert(scheduled.id, start.seconds);
         let waiting = gil.file(&brief.id).await.unwrap();
-        let until = nodes[0].as_(SAM).approval(&waiting.approval_id).await.unwrap().pending_until.unwrap();
+        let until = nodes[0]
+            .as_(SAM)
+            .approval(&waiting.approval_id)
+            .await
+            .unwrap()
+            .pending_expire_time
+            .unwrap();
         due.insert(waiting.id, until.seconds);
         nodes[0].clock.advance(1);
     }
@@ -158,14 +219,31 @@ async fn what_is_due_is_done_once_whichever_node_does_it() {
 
     let events = nodes[1].store.events(filed, 1_000).await.unwrap();
     let done: Vec<_> = events.iter().map(|event| event.event().unwrap()).collect();
-    assert!(events.iter().map(|event| event.sequence).eq(filed + 1..=filed + COUNT.cast_unsigned()));
-    let subjects: HashSet<_> = done.iter().map(|event| event.subject.id().to_string()).collect();
+    assert!(
+        events
+            .iter()
+            .map(|event| event.sequence)
+            .eq(filed + 1..=filed + COUNT.cast_unsigned())
+    );
+    let subjects: HashSet<_> = done
+        .iter()
+        .map(|event| event.subject.id().to_string())
+        .collect();
     assert_eq!(subjects, due.keys().cloned().collect());
-    let started = done.iter().filter(|event| matches!(event.fact, Fact::Activated(_))).count();
-    let ended = done.iter().filter(|event| matches!(event.fact, Fact::Expired)).count();
+    let started = done
+        .iter()
+        .filter(|event| matches!(event.fact, Fact::Activated(_)))
+        .count();
+    let ended = done
+        .iter()
+        .filter(|event| matches!(event.fact, Fact::Expired))
+        .count();
     assert_eq!((started, ended), (100, 100));
     assert!(done.iter().all(|event| event.by.is_none()));
-    assert_in_the_order_of_two(done.iter().map(|event| due[&event.subject.id().to_string()]));
+    assert_in_the_order_of_two(
+        done.iter()
+            .map(|event| due[&event.subject.id().to_string()]),
+    );
 }
 
 /// Each node keeps the order of moments, so that what both have done is two orders, put into each other.
@@ -174,7 +252,10 @@ fn assert_in_the_order_of_two(moments: impl Iterator<Item = i64>) {
     for moment in moments {
         // Behind the later of the two that it can be behind, which leaves most to what comes.
         last.sort_unstable();
-        let node = last.iter().rposition(|last| *last <= moment).expect("nobody goes back");
+        let node = last
+            .iter()
+            .rposition(|last| *last <= moment)
+            .expect("nobody goes back");
         last[node] = moment;
     }
 }
@@ -185,8 +266,14 @@ fn a_password_on_the_command_line_is_refused_and_not_repeated() {
     let folder = tempfile::tempdir().unwrap();
     let serve = |arguments: &[&str], variable: Option<&str>| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder.path()).args(arguments);
-        let served = command.envs(variable.map(|url| ("COUNTERSIGN_STORE", url))).output().unwrap();
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(folder.path())
+            .args(arguments);
+        let served = command
+            .envs(variable.map(|url| ("COUNTERSIGN_STORE", url)))
+            .output()
+            .unwrap();
         assert!(!served.status.success());
         let told = String::from_utf8_lossy(&[served.stdout, served.stderr].concat()).into_owned();
         assert!(!told.contains("hunter2"), "{told}");
@@ -209,8 +296,20 @@ async fn what_an_older_node_would_write_is_refused() {
     let open = kit.role_with(&[], 0).await;
     kit.as_(JEN).file(&open.id).await.unwrap();
     let client = database.connect().await;
-    let refused = client.execute("UPDATE elevation SET due = NULL", &[]).await.unwrap_err();
-    assert_eq!(refused.code(), Some(&tokio_postgres::error::SqlState::CHECK_VIOLATION));
-    let refused = client.execute("UPDATE elevation SET state = 'Closed'", &[]).await.unwrap_err();
-    assert_eq!(refused.code(), Some(&tokio_postgres::error::SqlState::CHECK_VIOLATION));
+    let refused = client
+        .execute("UPDATE elevation SET due = NULL", &[])
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refused.code(),
+        Some(&tokio_postgres::error::SqlState::CHECK_VIOLATION)
+    );
+    let refused = client
+        .execute("UPDATE elevation SET state = 'Closed'", &[])
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refused.code(),
+        Some(&tokio_postgres::error::SqlState::CHECK_VIOLATION)
+    );
 }

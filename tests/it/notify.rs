@@ -24,14 +24,22 @@ async fn a_supervisor_learns_when_the_server_is_ready_reloads_and_stops() {
     server.signal("HUP");
     let reloading = supervisor.told().await;
     assert_eq!((reloading.len(), &*reloading[0]), (2, "RELOADING=1"));
-    let time: u64 = reloading[1].strip_prefix("MONOTONIC_USEC=").unwrap().parse().unwrap();
+    let time: u64 = reloading[1]
+        .strip_prefix("MONOTONIC_USEC=")
+        .unwrap()
+        .parse()
+        .unwrap();
     assert!(time > 0);
     assert_eq!(supervisor.told().await, ["READY=1"]);
     let max = server.person(&token(&supervisor.data(), MAX));
     server.signal("HUP");
     assert_eq!(supervisor.told().await[0], "RELOADING=1");
     assert_eq!(supervisor.told().await, ["READY=1"]);
-    assert_eq!(max.get("/metrics").await.status, 403, "the new token was read before");
+    assert_eq!(
+        max.get("/metrics").await.status,
+        403,
+        "the new token was read before"
+    );
 
     server.signal("TERM");
     assert_eq!(supervisor.told().await, ["STOPPING=1"]);
@@ -44,12 +52,21 @@ async fn a_server_that_cannot_start_is_never_ready() {
     let supervisor = Supervisor::start();
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    assert!(!supervisor.serve(&supervisor.data(), &address).ended().await, "the address is in use");
+    assert!(
+        !supervisor.serve(&supervisor.data(), &address).ended().await,
+        "the address is in use"
+    );
     supervisor.is_told_nothing_more();
 
     let server = supervisor.serve(&supervisor.data(), "127.0.0.1:0");
     assert_eq!(supervisor.told().await, ["READY=1"]);
-    assert!(!supervisor.serve(&supervisor.data(), "127.0.0.1:0").ended().await, "the store is in use");
+    assert!(
+        !supervisor
+            .serve(&supervisor.data(), "127.0.0.1:0")
+            .ended()
+            .await,
+        "the store is in use"
+    );
     supervisor.is_told_nothing_more();
     drop(server);
 }
@@ -79,7 +96,10 @@ impl Supervisor {
         command.args(["--log-format", "json", "--administrator", ANN]);
         command.env("NOTIFY_SOCKET", self.folder.path().join("notify"));
         let process = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
-        Server { process, log: fs::canonicalize(log).unwrap() }
+        Server {
+            process,
+            log: fs::canonicalize(log).unwrap(),
+        }
     }
 
     /// The lines of the next report.
@@ -87,7 +107,11 @@ impl Supervisor {
         let mut report = [0; 4_096];
         let received = timeout(Duration::from_secs(60), self.socket.recv(&mut report));
         let length = received.await.expect("a report that never comes").unwrap();
-        str::from_utf8(&report[..length]).unwrap().lines().map(str::to_owned).collect()
+        str::from_utf8(&report[..length])
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Holds once the server has ended, or for what it would have reported before.
@@ -109,12 +133,20 @@ impl Server {
 
     fn signal(&self, name: &str) {
         let id = self.process.id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-s", name, &id])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// Waits for its end; whether it was a success.
     async fn ended(mut self) -> bool {
-        spawn_blocking(move || self.process.wait().unwrap().success()).await.unwrap()
+        spawn_blocking(move || self.process.wait().unwrap().success())
+            .await
+            .unwrap()
     }
 }
 
@@ -128,7 +160,11 @@ impl Drop for Server {
 /// The address that the log names, which it does before the server is ready.
 fn address(log: &Path) -> SocketAddr {
     let told = fs::read_to_string(log).unwrap();
-    let lines = told.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let lines = told
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let mut addresses = lines.filter_map(|line| line["address"].as_str()?.parse().ok());
-    addresses.next().unwrap_or_else(|| panic!("no address in: {told}"))
+    addresses
+        .next()
+        .unwrap_or_else(|| panic!("no address in: {told}"))
 }

@@ -24,11 +24,21 @@ async fn history(kit: &Kit) -> [Elevation; 6] {
     sam.reject(&rejected.approval_id).await.unwrap();
     kit.clock.advance(10);
     let closed = jen.file(&role).await.unwrap();
-    assert_eq!(jen.post(&format!("{REQUESTS}(guid'{}')/Close", closed.id)).await.status, 200);
+    assert_eq!(
+        jen.post(&format!("{REQUESTS}(guid'{}')/Close", closed.id))
+            .await
+            .status,
+        200
+    );
     kit.clock.advance(10);
-    let again = jen.post(&format!("{REQUESTS}?RoleId={role}&RequestedTTL=600&Justification=O%27Brien")).await;
+    let again = jen
+        .post(&format!(
+            "{REQUESTS}?RoleId={role}&RequestedTTL=600&Justification=O%27Brien"
+        ))
+        .await;
     assert_eq!(again.status, 201);
-    let again = serde_json::from_str::<serde_json::Value>(&again.body).unwrap()["RequestId"].clone();
+    let again =
+        serde_json::from_str::<serde_json::Value>(&again.body).unwrap()["RequestId"].clone();
     let again = jen.elevation(again.as_str().unwrap()).await.unwrap();
     sam.approve(&again.approval_id).await.unwrap();
     [expired, active, pending, rejected, closed, again]
@@ -72,7 +82,11 @@ async fn jen_filters_her_history() {
         ("$filter=RequestStatus%20eq%20'Active'&$top=1&$orderby=CreationTime%20desc", "6"),
     ];
     for (query, expected) in table {
-        assert_eq!(numbers(&kit.as_(JEN), &history, query).await, expected, "{query}");
+        assert_eq!(
+            numbers(&kit.as_(JEN), &history, query).await,
+            expected,
+            "{query}"
+        );
     }
 }
 
@@ -80,7 +94,10 @@ async fn jen_filters_her_history() {
 async fn sam_filters_what_waits_for_him() {
     let kit = Kit::start().await;
     let role = kit.role().await.id;
-    let (of_jen, of_gil) = (kit.as_(JEN).file(&role).await.unwrap(), kit.as_(GIL).file(&role).await.unwrap());
+    let (of_jen, of_gil) = (
+        kit.as_(JEN).file(&role).await.unwrap(),
+        kit.as_(GIL).file(&role).await.unwrap(),
+    );
     let account = of_jen.requester.clone().unwrap().id;
     let first = [&of_jen.approval_id];
     let both = [&of_jen.approval_id, &of_gil.approval_id];
@@ -88,14 +105,38 @@ async fn sam_filters_what_waits_for_him() {
         ("$filter=Requestor%20eq%20'jen'", &first[..]),
         ("$filter=Requestor%20eq%20'PRIV%5Cjen'", &[]),
         ("$filter=Requestor%20le%20'jen'", &both),
-        (&format!("$filter=RequestorID/Value%20eq%20guid'{account}'"), &first),
-        (&format!("$filter=ApprovalObjectID/Value%20eq%20guid'{}'", of_jen.approval_id), &first),
-        (&format!("$filter=ApprovalObjectID/Value%20ne%20guid'{}'", of_gil.approval_id), &first),
-        (&format!("$filter=ApprovalId%20eq%20guid'{}'", of_jen.approval_id), &first),
-        ("$filter=RoleName%20eq%20'SQL%20File%20Access'%20and%20RequestedTTL%20eq%203600", &both),
+        (
+            &format!("$filter=RequestorID/Value%20eq%20guid'{account}'"),
+            &first,
+        ),
+        (
+            &format!(
+                "$filter=ApprovalObjectID/Value%20eq%20guid'{}'",
+                of_jen.approval_id
+            ),
+            &first,
+        ),
+        (
+            &format!(
+                "$filter=ApprovalObjectID/Value%20ne%20guid'{}'",
+                of_gil.approval_id
+            ),
+            &first,
+        ),
+        (
+            &format!("$filter=ApprovalId%20eq%20guid'{}'", of_jen.approval_id),
+            &first,
+        ),
+        (
+            "$filter=RoleName%20eq%20'SQL%20File%20Access'%20and%20RequestedTTL%20eq%203600",
+            &both,
+        ),
         ("$orderby=Requestor%20desc&$top=1", &first),
     ] {
-        let answer = kit.as_(SAM).get(&format!("/api/pamresources/pamrequeststoapprove?{query}")).await;
+        let answer = kit
+            .as_(SAM)
+            .get(&format!("/api/pamresources/pamrequeststoapprove?{query}"))
+            .await;
         let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
         let ids: Vec<&str> = body["value"]
             .as_array()
@@ -120,8 +161,14 @@ async fn jen_filters_the_roles_that_she_may_ask_for() {
     .await
     .unwrap();
     for (query, expected) in [
-        ("$filter=DisplayName%20eq%20'SQL%20File%20Access'%20", &["SQL File Access"][..]),
-        ("$filter=DisplayName%20eq%20%27O%27%27Brien%27%27s%27", &["O'Brien's"]),
+        (
+            "$filter=DisplayName%20eq%20'SQL%20File%20Access'%20",
+            &["SQL File Access"][..],
+        ),
+        (
+            "$filter=DisplayName%20eq%20%27O%27%27Brien%27%27s%27",
+            &["O'Brien's"],
+        ),
         ("$filter=ApprovalEnabled", &["O'Brien's", "SQL File Access"]),
         ("$filter=ApprovalEnabled%20eq%20false", &["Backup"]),
         ("$filter=MFAEnabled", &[]),
@@ -130,14 +177,23 @@ async fn jen_filters_the_roles_that_she_may_ask_for() {
             &["Backup", "O'Brien's", "SQL File Access"],
         ),
         ("$filter=Description%20eq%20null", &["O'Brien's"]),
-        ("$filter=Description%20ne%20null", &["Backup", "SQL File Access"]),
+        (
+            "$filter=Description%20ne%20null",
+            &["Backup", "SQL File Access"],
+        ),
         (
             "$filter=AvailableFrom%20eq%20datetime'0001-01-01T00:00:00'",
             &["Backup", "O'Brien's", "SQL File Access"],
         ),
-        ("$orderby=DisplayName%20desc", &["SQL File Access", "O'Brien's", "Backup"]),
+        (
+            "$orderby=DisplayName%20desc",
+            &["SQL File Access", "O'Brien's", "Backup"],
+        ),
     ] {
-        let answer = kit.as_(JEN).get(&format!("/api/pamresources/pamroles?{query}")).await;
+        let answer = kit
+            .as_(JEN)
+            .get(&format!("/api/pamresources/pamroles?{query}"))
+            .await;
         let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
         let names: Vec<&str> = body["value"]
             .as_array()
@@ -151,8 +207,15 @@ async fn jen_filters_the_roles_that_she_may_ask_for() {
 
 #[tokio::test]
 async fn a_list_says_how_many_and_goes_on_where_it_ends() {
-    let limits = countersign::server::Limits { list: 2, ..Default::default() };
-    let kit = Kit::with(Options { limits, ..Options::default() }).await;
+    let limits = countersign::server::Limits {
+        list: 2,
+        ..Default::default()
+    };
+    let kit = Kit::with(Options {
+        limits,
+        ..Options::default()
+    })
+    .await;
     let role = kit.role().await.id;
     for _ in 0..5 {
         kit.as_(JEN).file(&role).await.unwrap();
@@ -167,12 +230,18 @@ async fn a_list_says_how_many_and_goes_on_where_it_ends() {
         assert_eq!(body["odata.count"], "5");
         let rows = body["value"].as_array().unwrap();
         assert!(
-            rows.iter().all(|row| *row == serde_json::json!({"RequestStatus": "PendingApproval"})),
+            rows.iter()
+                .all(|row| *row == serde_json::json!({"RequestStatus": "PendingApproval"})),
             "{rows:?}"
         );
         sizes.push(rows.len());
-        let Some(link) = body["odata.nextLink"].as_str() else { break };
-        next = link.strip_prefix("http://pam.test:8086").unwrap().to_owned();
+        let Some(link) = body["odata.nextLink"].as_str() else {
+            break;
+        };
+        next = link
+            .strip_prefix("http://pam.test:8086")
+            .unwrap()
+            .to_owned();
     }
     assert_eq!(sizes, [2, 2]);
 }
@@ -182,14 +251,17 @@ async fn a_list_says_how_many_and_goes_on_where_it_ends() {
 async fn a_role_in_every_form_of_json() {
     let kit = Kit::start().await;
     let id = "5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143";
-    let sql = countersign::proto::pam::v1::Role { id: id.to_owned(), ..role("SQL", &[SAM], 1) };
+    let sql = countersign::proto::pam::v1::Role {
+        id: id.to_owned(),
+        ..role("SQL", &[SAM], 1)
+    };
     kit.as_(ANN).create_role(sql).await.unwrap();
     let list = "/api/pamresources/pamroles?$select=RoleId,TTL,AvailableFrom,MFAEnabled&$inlinecount=allpages";
     let light = r#"{"odata.metadata":"http://pam.test:8086/api/pamresources/%24metadata#pamroles&$select=RoleId,TTL,AvailableFrom,MFAEnabled","odata.count":"1","value":[{"RoleId":"5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143","TTL":"3600","AvailableFrom":"0001-01-01T00:00:00","MFAEnabled":false}]}"#;
     let without = r#"{"odata.count":"1","value":[{"RoleId":"5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143","TTL":"3600","AvailableFrom":"0001-01-01T00:00:00","MFAEnabled":false}]}"#;
-    let address =
-        "http://pam.test:8086/api/pamresources/pamroles(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')";
-    let metadata = format!(r#""__metadata":{{"id":"{address}","uri":"{address}","type":"PAM.PamRole"}}"#);
+    let address = "http://pam.test:8086/api/pamresources/pamroles(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')";
+    let metadata =
+        format!(r#""__metadata":{{"id":"{address}","uri":"{address}","type":"PAM.PamRole"}}"#);
     let verbose3 = format!(
         r#"{{"d":{{"__count":"1","results":[{{{metadata},"RoleId":"5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143","TTL":"3600","AvailableFrom":"0001-01-01T00:00:00","MFAEnabled":false}}]}}}}"#
     );
@@ -204,8 +276,16 @@ async fn a_role_in_every_form_of_json() {
     for (headers, content_type, version, body) in table {
         let answer = kit.as_(JEN).rest("GET", list, headers, "").await;
         assert_eq!(answer.body, body, "{headers}");
-        assert_eq!(answer.header("content-type"), Some(content_type), "{headers}");
-        assert_eq!(answer.header("dataserviceversion"), Some(version), "{headers}");
+        assert_eq!(
+            answer.header("content-type"),
+            Some(content_type),
+            "{headers}"
+        );
+        assert_eq!(
+            answer.header("dataserviceversion"),
+            Some(version),
+            "{headers}"
+        );
     }
 }
 
@@ -216,7 +296,10 @@ async fn machines_read_what_there_is() {
     for path in ["/api/pamresources", "/api/pamresources/"] {
         assert_eq!(kit.as_(JEN).get(path).await.body, document);
     }
-    for path in ["/api/pamresources/$metadata", "/api/pamresources/%24metadata"] {
+    for path in [
+        "/api/pamresources/$metadata",
+        "/api/pamresources/%24metadata",
+    ] {
         let answer = kit.as_(JEN).get(path).await;
         assert_eq!(
             (answer.status, answer.header("content-type")),
@@ -224,7 +307,13 @@ async fn machines_read_what_there_is() {
         );
         assert_eq!(answer.body, include_str!("odata/metadata.xml"));
     }
-    assert_eq!(kit.anonymous().get("/api/pamresources/$metadata").await.status, 401);
+    assert_eq!(
+        kit.anonymous()
+            .get("/api/pamresources/$metadata")
+            .await
+            .status,
+        401
+    );
 }
 
 /// Because a browser adds credentials by itself, a page that may not call must not be able to decide anything.
@@ -232,7 +321,10 @@ async fn machines_read_what_there_is() {
 async fn a_page_of_another_origin_decides_nothing() {
     let kit = Kit::start().await;
     let filed = kit.pending().await;
-    let approve = format!("/api/pamresources/pamrequeststoapprove(guid'{}')/Approve", filed.approval_id);
+    let approve = format!(
+        "/api/pamresources/pamrequeststoapprove(guid'{}')/Approve",
+        filed.approval_id
+    );
     for headers in [
         "Origin: http://evil.example\r\n",
         "Origin: null\r\n",
@@ -241,10 +333,25 @@ async fn a_page_of_another_origin_decides_nothing() {
         "Sec-Fetch-Site: cross-site\r\n",
         "Sec-Fetch-Site: same-site\r\n",
     ] {
-        let answer =
-            kit.as_(SAM).rest("POST", &approve, &format!("Content-Length: 0\r\n{headers}"), "").await;
-        assert_eq!((answer.status, &*answer.code()), (403, "CROSS_ORIGIN"), "{headers}");
-        assert_eq!(answer.header("access-control-allow-origin"), None, "{headers}");
+        let answer = kit
+            .as_(SAM)
+            .rest(
+                "POST",
+                &approve,
+                &format!("Content-Length: 0\r\n{headers}"),
+                "",
+            )
+            .await;
+        assert_eq!(
+            (answer.status, &*answer.code()),
+            (403, "CROSS_ORIGIN"),
+            "{headers}"
+        );
+        assert_eq!(
+            answer.header("access-control-allow-origin"),
+            None,
+            "{headers}"
+        );
     }
     assert_eq!(kit.as_(SAM).pending().await.len(), 1);
     for headers in [
@@ -253,11 +360,21 @@ async fn a_page_of_another_origin_decides_nothing() {
         "Origin: https://PAM.test:8086\r\nSec-Fetch-Site: same-origin\r\n",
         "Sec-Fetch-Site: none\r\n",
     ] {
-        let answer =
-            kit.as_(SAM).rest("POST", &approve, &format!("Content-Length: 0\r\n{headers}"), "").await;
+        let answer = kit
+            .as_(SAM)
+            .rest(
+                "POST",
+                &approve,
+                &format!("Content-Length: 0\r\n{headers}"),
+                "",
+            )
+            .await;
         assert_eq!(answer.status, 200, "{headers}");
     }
-    let read = kit.as_(SAM).rest("GET", REQUESTS, "Origin: http://evil.example\r\n", "").await;
+    let read = kit
+        .as_(SAM)
+        .rest("GET", REQUESTS, "Origin: http://evil.example\r\n", "")
+        .await;
     assert_eq!(
         (read.status, read.header("access-control-allow-origin")),
         (200, None),
@@ -269,16 +386,31 @@ async fn a_page_of_another_origin_decides_nothing() {
 async fn links_follow_a_trusted_proxy_and_nobody_else() {
     let forwarded = "Forwarded: host=evil.example, host=pam.contoso.com;proto=https\r\n";
     for (trusted, family, base) in [
-        (vec!["127.0.0.0/8"], Forwarded::Standard, "https://pam.contoso.com/"),
+        (
+            vec!["127.0.0.0/8"],
+            Forwarded::Standard,
+            "https://pam.contoso.com/",
+        ),
         (vec!["127.0.0.0/8"], Forwarded::X, "http://pam.test:8086/"),
-        (vec!["10.0.0.0/8"], Forwarded::Standard, "http://pam.test:8086/"),
+        (
+            vec!["10.0.0.0/8"],
+            Forwarded::Standard,
+            "http://pam.test:8086/",
+        ),
         (vec![], Forwarded::Standard, "http://pam.test:8086/"),
     ] {
-        let options = Options { trusted_proxies: trusted, forwarded: family, ..Options::default() };
+        let options = Options {
+            trusted_proxies: trusted,
+            forwarded: family,
+            ..Options::default()
+        };
         let kit = Kit::with(options).await;
         let answer: Answer = kit.as_(KIM).rest("GET", REQUESTS, forwarded, "").await;
         let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
-        assert_eq!(body["odata.metadata"], format!("{base}api/pamresources/%24metadata#pamrequests"));
+        assert_eq!(
+            body["odata.metadata"],
+            format!("{base}api/pamresources/%24metadata#pamrequests")
+        );
     }
 }
 
@@ -286,7 +418,17 @@ async fn numbers(person: &Person, history: &[Elevation], query: &str) -> String 
     let answer = person.get(&format!("{REQUESTS}?{query}")).await;
     assert_eq!(answer.status, 200, "{query}: {}", answer.body);
     let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
-    let number =
-        |row: &serde_json::Value| history.iter().position(|known| known.id == row["RequestId"]).unwrap() + 1;
-    body["value"].as_array().unwrap().iter().map(|row| number(row).to_string()).collect()
+    let number = |row: &serde_json::Value| {
+        history
+            .iter()
+            .position(|known| known.id == row["RequestId"])
+            .unwrap()
+            + 1
+    };
+    body["value"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| number(row).to_string())
+        .collect()
 }

@@ -16,27 +16,46 @@ const ID: &str = "5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143";
 async fn anybody_reads_it() {
     let kit = Kit::start().await;
     let answer = kit.anonymous().get("/openapi.json").await;
-    assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
+    assert_eq!(
+        (answer.status, answer.header("content-type")),
+        (200, Some("application/json"))
+    );
     assert!(answer.header("x-request-id").is_some());
     let description: Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!(description["openapi"], "3.1.0");
     assert_eq!(description["info"]["version"], env!("CARGO_PKG_VERSION"));
-    assert_eq!(kit.as_(ANN).get("/openapi.json").await.body, answer.body, "there is one for everybody");
+    assert_eq!(
+        kit.as_(ANN).get("/openapi.json").await.body,
+        answer.body,
+        "there is one for everybody"
+    );
 
     let head = kit.anonymous().rest("HEAD", "/openapi.json", "", "").await;
     assert_eq!((head.status, &*head.body), (200, ""));
     for method in ["POST", "PUT", "DELETE"] {
-        let refused = kit.as_(ANN).rest(method, "/openapi.json", "Content-Length: 0\r\n", "").await;
-        assert_eq!((refused.status, refused.header("allow")), (405, Some("GET,HEAD")), "{method}");
+        let refused = kit
+            .as_(ANN)
+            .rest(method, "/openapi.json", "Content-Length: 0\r\n", "")
+            .await;
+        assert_eq!(
+            (refused.status, refused.header("allow")),
+            (405, Some("GET,HEAD")),
+            "{method}"
+        );
     }
 }
 
 #[tokio::test]
 async fn pages_of_allowed_origins_read_it() {
     let kit = Kit::start().await;
-    for (origin, allowed) in [("http://pamsrv:8090", Some("http://pamsrv:8090")), ("http://evil.test", None)]
-    {
-        let answer = kit.anonymous().rest("GET", "/openapi.json", &format!("Origin: {origin}\r\n"), "").await;
+    for (origin, allowed) in [
+        ("http://pamsrv:8090", Some("http://pamsrv:8090")),
+        ("http://evil.test", None),
+    ] {
+        let answer = kit
+            .anonymous()
+            .rest("GET", "/openapi.json", &format!("Origin: {origin}\r\n"), "")
+            .await;
         assert_eq!(answer.header("access-control-allow-origin"), allowed);
     }
 }
@@ -46,13 +65,25 @@ async fn every_operation_is_served_and_no_other_method() {
     let kit = Kit::start().await;
     let mut words = BTreeSet::new();
     for (template, methods) in members(&description()["paths"]) {
-        let path = template.replace("{requestId}", ID).replace("{approvalId}", ID).replace("{roleId}", ID);
+        let path = template
+            .replace("{requestId}", ID)
+            .replace("{approvalId}", ID)
+            .replace("{roleId}", ID);
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
-            let status = kit.as_(JEN).rest(method, &path, "Content-Length: 0\r\n", "").await.status;
+            let status = kit
+                .as_(JEN)
+                .rest(method, &path, "Content-Length: 0\r\n", "")
+                .await
+                .status;
             let described = &methods[method.to_lowercase()];
-            assert_eq!(described.is_null(), status == 405, "{method} {path}: {status}");
+            assert_eq!(
+                described.is_null(),
+                status == 405,
+                "{method} {path}: {status}"
+            );
             assert_ne!(status, 404, "{method} {path}");
-            let word = rest::operation(&Method::from_bytes(method.as_bytes()).unwrap(), &path).unwrap();
+            let word =
+                rest::operation(&Method::from_bytes(method.as_bytes()).unwrap(), &path).unwrap();
             if let Some(id) = described["operationId"].as_str() {
                 assert_eq!(format!("rest:{id}"), word, "{method} {path}");
                 assert!(words.insert(word), "{word} is described twice");
@@ -66,15 +97,24 @@ async fn every_operation_is_served_and_no_other_method() {
 async fn every_answer_without_credentials_is_described() {
     let kit = Kit::start().await;
     for (template, methods) in members(&description()["paths"]) {
-        let path = template.replace("{requestId}", ID).replace("{approvalId}", ID).replace("{roleId}", ID);
+        let path = template
+            .replace("{requestId}", ID)
+            .replace("{approvalId}", ID)
+            .replace("{roleId}", ID);
         for (method, operation) in members(methods) {
-            let answer =
-                kit.anonymous().rest(&method.to_uppercase(), &path, "Content-Length: 0\r\n", "").await;
+            let answer = kit
+                .anonymous()
+                .rest(&method.to_uppercase(), &path, "Content-Length: 0\r\n", "")
+                .await;
             assert_eq!(answer.status, 401, "{method} {path}");
-            assert_eq!(operation["responses"]["401"]["$ref"], "#/components/responses/Unauthorized");
+            assert_eq!(
+                operation["responses"]["401"]["$ref"],
+                "#/components/responses/Unauthorized"
+            );
         }
     }
-    let headers = members(&description()["components"]["responses"]["Unauthorized"]["headers"]).len();
+    let headers =
+        members(&description()["components"]["responses"]["Unauthorized"]["headers"]).len();
     assert_eq!(headers, 3, "WWW-Authenticate with the two of every error");
 }
 
@@ -96,12 +136,25 @@ async fn rows_have_the_properties_that_are_described() {
         let mut documented = names(&schemas[name]["properties"]);
         documented.retain(|property| *property != "ApprovalId");
         assert_eq!(names(&light["value"][0]), documented, "{list}");
-        let verbose: Value =
-            read(&kit.as_(person).get(&(path + "application/json;odata=verbose")).await.body);
-        assert_fits(&schemas, &schemas[format!("{name}ListVerbose")], &verbose, list);
+        let verbose: Value = read(
+            &kit.as_(person)
+                .get(&(path + "application/json;odata=verbose"))
+                .await
+                .body,
+        );
+        assert_fits(
+            &schemas,
+            &schemas[format!("{name}ListVerbose")],
+            &verbose,
+            list,
+        );
         assert_eq!(
-            names(&verbose["d"]["results"][0]).into_iter().collect::<BTreeSet<_>>(),
-            names(&schemas[format!("{name}Verbose")]["properties"]).into_iter().collect(),
+            names(&verbose["d"]["results"][0])
+                .into_iter()
+                .collect::<BTreeSet<_>>(),
+            names(&schemas[format!("{name}Verbose")]["properties"])
+                .into_iter()
+                .collect(),
             "{list}"
         );
     }
@@ -111,11 +164,20 @@ async fn rows_have_the_properties_that_are_described() {
 async fn a_new_request_has_all_properties_that_are_required_of_it() {
     let kit = Kit::start().await;
     let role = kit.role().await.id;
-    let created = kit.as_(JEN).post(&format!("/api/pamresources/pamrequests?RoleId={role}")).await;
+    let created = kit
+        .as_(JEN)
+        .post(&format!("/api/pamresources/pamrequests?RoleId={role}"))
+        .await;
     let description = description();
-    let described = &description["paths"]["/api/pamresources/pamrequests"]["post"]["responses"]["201"];
+    let described =
+        &description["paths"]["/api/pamresources/pamrequests"]["post"]["responses"]["201"];
     let required = &described["content"]["application/json"]["schema"]["required"];
-    let required: Vec<_> = required.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    let required: Vec<_> = required
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|name| name.as_str().unwrap())
+        .collect();
     let created: Value = read(&created.body);
     assert_eq!(names(&created), [&["odata.metadata"], &*required].concat());
 }
@@ -135,15 +197,24 @@ async fn every_option_that_is_described_is_known() {
         (JEN, "sessioninfo", 10),
     ] {
         let path = format!("/api/pamresources/{list}");
-        let queries = queries(&description, &description["paths"][&path]["get"]["parameters"]);
+        let queries = queries(
+            &description,
+            &description["paths"][&path]["get"]["parameters"],
+        );
         assert!(queries.len() >= least, "{list}: {}", queries.len());
         for query in queries {
             let answer = kit.as_(person).get(&format!("{path}?{query}")).await;
             assert_eq!(answer.status, 200, "{list} {query}: {}", answer.body);
         }
     }
-    let filtered = kit.as_(JEN).get("/api/pamresources/sessioninfo?$filter=Username%20ne%20'x'").await;
-    assert_eq!(filtered.status, 400, "which is why its filter is not described");
+    let filtered = kit
+        .as_(JEN)
+        .get("/api/pamresources/sessioninfo?$filter=Username%20ne%20'x'")
+        .await;
+    assert_eq!(
+        filtered.status, 400,
+        "which is why its filter is not described"
+    );
 }
 
 #[test]
@@ -164,7 +235,13 @@ fn errors_have_the_codes_of_the_table() {
     let unsaid: Vec<&str> = reasons.difference(&codes).copied().collect();
     assert_eq!(
         unsaid,
-        ["NO_SUCH_SERVICE", "REQUEST_ID_REUSED", "ROLE_CHANGED", "ROLE_EXISTS", "ROLE_IN_USE"]
+        [
+            "NO_SUCH_SERVICE",
+            "REQUEST_ID_REUSED",
+            "ROLE_CHANGED",
+            "ROLE_EXISTS",
+            "ROLE_IN_USE"
+        ]
     );
 }
 
@@ -234,13 +311,21 @@ fn queries(description: &Value, parameters: &Value) -> Vec<String> {
     for parameter in parameters.as_array().unwrap() {
         let parameter = resolved(&description["components"]["parameters"], parameter);
         let schema = &parameter["schema"];
-        let lists = ["examples", "enum"].map(|list| schema[list].as_array()).into_iter().flatten().flatten();
+        let lists = ["examples", "enum"]
+            .map(|list| schema[list].as_array())
+            .into_iter()
+            .flatten()
+            .flatten();
         let items = schema["items"]["enum"].as_array().into_iter().flatten();
-        let texts = lists.chain(items).map(|value| value.as_str().unwrap().replace(' ', "%20"));
+        let texts = lists
+            .chain(items)
+            .map(|value| value.as_str().unwrap().replace(' ', "%20"));
         let bounds = ["minimum", "maximum"].map(|bound| schema[bound].as_i64());
         let texts = texts.chain(bounds.into_iter().flatten().map(|bound| bound.to_string()));
         if parameter["in"] == "query" {
-            queries.extend(texts.map(|text| format!("{}={text}", parameter["name"].as_str().unwrap())));
+            queries.extend(
+                texts.map(|text| format!("{}={text}", parameter["name"].as_str().unwrap())),
+            );
         }
     }
     queries
@@ -263,7 +348,10 @@ fn assert_fits(schemas: &Value, schema: &Value, value: &Value, at: &str) {
     };
     assert!(kinds.contains(&kind), "{at}: {value} is none of {kinds:?}");
     for required in schema["required"].as_array().into_iter().flatten() {
-        assert!(!value[required.as_str().unwrap()].is_null(), "{at} has no {required}");
+        assert!(
+            !value[required.as_str().unwrap()].is_null(),
+            "{at} has no {required}"
+        );
     }
     for (name, inner) in value.as_object().into_iter().flatten() {
         let known = &schema["properties"][name];
@@ -284,11 +372,21 @@ fn resolved<'a>(named: &'a Value, value: &'a Value) -> &'a Value {
 }
 
 fn names(object: &Value) -> Vec<&str> {
-    object.as_object().unwrap().keys().map(String::as_str).collect()
+    object
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect()
 }
 
 fn members(object: &Value) -> Vec<(&String, &Value)> {
-    object.as_object().map(Map::iter).into_iter().flatten().collect()
+    object
+        .as_object()
+        .map(Map::iter)
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn read(body: &str) -> Value {

@@ -20,12 +20,23 @@ async fn jen_gives_up_what_she_holds() {
     kit.clock.advance(600);
     let closed = close(&kit.as_(JEN), &filed).await.unwrap();
     assert_eq!(closed.status(), ElevationStatus::Closed);
-    let held = closed.expires_at.unwrap().seconds - closed.activated_at.unwrap().seconds;
-    assert_eq!(held, 600, "closing rewrites the end to the moment it happens");
+    let held = closed.expire_time.unwrap().seconds - closed.activate_time.unwrap().seconds;
+    assert_eq!(
+        held, 600,
+        "closing rewrites the end to the moment it happens"
+    );
     kit.clock.advance(60);
-    assert_eq!(close(&kit.as_(JEN), &filed).await.unwrap(), closed, "a repeat writes nothing");
+    assert_eq!(
+        close(&kit.as_(JEN), &filed).await.unwrap(),
+        closed,
+        "a repeat writes nothing"
+    );
     let approval = kit.as_(SAM).approval(&filed.approval_id).await.unwrap();
-    assert_eq!(approval.status(), ApprovalStatus::Approved, "what was decided stays decided");
+    assert_eq!(
+        approval.status(),
+        ApprovalStatus::Approved,
+        "what was decided stays decided"
+    );
 }
 
 #[tokio::test]
@@ -33,14 +44,21 @@ async fn what_jen_withdraws_cannot_be_approved_any_more() {
     let kit = Kit::start().await;
     let filed = kit.pending().await;
     let closed = close(&kit.as_(JEN), &filed).await.unwrap();
-    assert_eq!((closed.status(), closed.expires_at), (ElevationStatus::Closed, None));
+    assert_eq!(
+        (closed.status(), closed.expire_time),
+        (ElevationStatus::Closed, None)
+    );
     assert_eq!(kit.as_(SAM).pending().await, [""; 0]);
-    for refused in
-        [kit.as_(SAM).approve(&filed.approval_id).await, kit.as_(KIM).reject(&filed.approval_id).await]
-    {
+    for refused in [
+        kit.as_(SAM).approve(&filed.approval_id).await,
+        kit.as_(KIM).reject(&filed.approval_id).await,
+    ] {
         let refused = refused.unwrap_err();
         assert_eq!(reason(&refused), "APPROVAL_NOT_PENDING");
-        assert_eq!(refused.get_error_details().error_info().unwrap().metadata["status"], "CLOSED");
+        assert_eq!(
+            refused.get_error_details().error_info().unwrap().metadata["status"],
+            "CLOSED"
+        );
     }
 }
 
@@ -64,14 +82,20 @@ async fn what_has_ended_cannot_be_closed() {
     kit.clock.advance(3_600);
     for (ended, status) in [(rejected, "REJECTED"), (expired, "EXPIRED")] {
         let refused = close(&kit.as_(JEN), &ended).await.unwrap_err();
-        assert_eq!((refused.code(), &*reason(&refused)), (Code::FailedPrecondition, "ELEVATION_ENDED"));
-        assert_eq!(refused.get_error_details().error_info().unwrap().metadata["status"], status);
+        assert_eq!(
+            (refused.code(), &*reason(&refused)),
+            (Code::FailedPrecondition, "ELEVATION_ENDED")
+        );
+        assert_eq!(
+            refused.get_error_details().error_info().unwrap().metadata["status"],
+            status
+        );
     }
 }
 
-/// B8, B9, A3: an extension is another elevation; a life of zero gives all of them up.
+/// B8, B9, A3: an extension is another elevation; a duration of zero gives all of them up.
 #[tokio::test]
-async fn a_life_of_zero_gives_the_role_up() {
+async fn a_duration_of_zero_gives_the_role_up() {
     let kit = Kit::start().await;
     let role = kit.role().await;
     let other = kit.role_with(&[], 0).await;
@@ -87,15 +111,32 @@ async fn a_life_of_zero_gives_the_role_up() {
     }
     kit.clock.advance(60);
     let given_up = give_up(&kit.as_(JEN), &role.id).await.unwrap();
-    assert_eq!((given_up.status(), given_up.expires_at), (ElevationStatus::Closed, None));
-    assert_eq!(given_up.requested_life.unwrap().seconds, 0);
+    assert_eq!(
+        (given_up.status(), given_up.expire_time),
+        (ElevationStatus::Closed, None)
+    );
+    assert_eq!(given_up.requested_duration.unwrap().seconds, 0);
     for closed in [&active, &extension, &pending] {
         assert_eq!(status(&kit, JEN, closed).await, ElevationStatus::Closed);
     }
-    assert_eq!(status(&kit, GIL, &others).await, ElevationStatus::Active, "gil's own");
-    assert_eq!(status(&kit, JEN, &kept).await, ElevationStatus::Active, "another role");
-    assert!(give_up(&kit.as_(JEN), &role.id).await.is_ok(), "there may be nothing left to give up");
-    assert_eq!(give_up(&kit.as_(EVE), &role.id).await.unwrap_err().code(), Code::PermissionDenied);
+    assert_eq!(
+        status(&kit, GIL, &others).await,
+        ElevationStatus::Active,
+        "gil's own"
+    );
+    assert_eq!(
+        status(&kit, JEN, &kept).await,
+        ElevationStatus::Active,
+        "another role"
+    );
+    assert!(
+        give_up(&kit.as_(JEN), &role.id).await.is_ok(),
+        "there may be nothing left to give up"
+    );
+    assert_eq!(
+        give_up(&kit.as_(EVE), &role.id).await.unwrap_err().code(),
+        Code::PermissionDenied
+    );
 }
 
 #[tokio::test]
@@ -103,12 +144,21 @@ async fn a_role_can_be_given_up_by_who_may_not_ask_for_it_any_more() {
     let kit = Kit::start().await;
     let role = kit.role_with(&[], 0).await;
     let held = kit.as_(JEN).file(&role.id).await.unwrap();
-    let without_jen = Role { candidates: vec![principal("group:SQL Users")], ..role.clone() };
+    let without_jen = Role {
+        candidates: vec![principal("group:SQL Users")],
+        ..role.clone()
+    };
     update(&kit.as_(ANN), without_jen).await.unwrap();
-    assert_eq!(kit.as_(JEN).file(&role.id).await.unwrap_err().code(), Code::PermissionDenied);
+    assert_eq!(
+        kit.as_(JEN).file(&role.id).await.unwrap_err().code(),
+        Code::PermissionDenied
+    );
     give_up(&kit.as_(JEN), &role.id).await.unwrap();
     assert_eq!(status(&kit, JEN, &held).await, ElevationStatus::Closed);
-    assert_eq!(give_up(&kit.as_(JEN), &role.id).await.unwrap_err().code(), Code::PermissionDenied);
+    assert_eq!(
+        give_up(&kit.as_(JEN), &role.id).await.unwrap_err().code(),
+        Code::PermissionDenied
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -125,7 +175,11 @@ async fn giving_up_races_with_asking_and_approving() {
         give_up(&kit.as_(JEN), &free.id).await.unwrap();
         approving.await.unwrap();
         let asked = asking.await.unwrap();
-        assert_eq!(status(&kit, JEN, &pending).await, ElevationStatus::Closed, "whoever was first");
+        assert_eq!(
+            status(&kit, JEN, &pending).await,
+            ElevationStatus::Closed,
+            "whoever was first"
+        );
         give_up(&kit.as_(JEN), &free.id).await.unwrap();
         assert_eq!(status(&kit, JEN, &asked).await, ElevationStatus::Closed);
     }
@@ -143,11 +197,24 @@ async fn jen_lists_her_own() {
     }
     kit.as_(SAM).approve(&filed[1].approval_id).await.unwrap();
     kit.as_(SAM).reject(&filed[2].approval_id).await.unwrap();
-    let request =
-        ListElevationsRequest { page_size: 3, include_total_size: true, ..ListElevationsRequest::default() };
-    let first = kit.as_(JEN).elevations().list_elevations(request.clone()).await.unwrap().into_inner();
+    let request = ListElevationsRequest {
+        page_size: 3,
+        include_total_size: true,
+        ..ListElevationsRequest::default()
+    };
+    let first = kit
+        .as_(JEN)
+        .elevations()
+        .list_elevations(request.clone())
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!(first.total_size, Some(5));
-    let told: Vec<_> = first.elevations.iter().map(|one| (&*one.id, one.status())).collect();
+    let told: Vec<_> = first
+        .elevations
+        .iter()
+        .map(|one| (&*one.id, one.status()))
+        .collect();
     let expected = [
         (&*filed[0].id, ElevationStatus::PendingApproval),
         (&*filed[1].id, ElevationStatus::Active),
@@ -156,74 +223,207 @@ async fn jen_lists_her_own() {
     assert_eq!(told, expected);
     assert_eq!(first.elevations[0].creation_method(), CreationMethod::Grpc);
     close(&kit.as_(JEN), &filed[4]).await.unwrap();
-    let next = ListElevationsRequest { page_token: first.next_page_token, ..request };
-    let second = kit.as_(JEN).elevations().list_elevations(next).await.unwrap().into_inner();
+    let next = ListElevationsRequest {
+        page_token: first.next_page_token,
+        ..request
+    };
+    let second = kit
+        .as_(JEN)
+        .elevations()
+        .list_elevations(next)
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!(second.elevations.len(), 2);
-    assert_eq!(second.elevations[1].status(), ElevationStatus::PendingApproval, "one moment");
+    assert_eq!(
+        second.elevations[1].status(),
+        ElevationStatus::PendingApproval,
+        "one moment"
+    );
 
-    let ending = compare("expires_at", Operator::Gt, Kind::TimestampValue(Timestamp::default()));
-    let request = ListElevationsRequest { filter: vec![ending], ..ListElevationsRequest::default() };
-    let ending = kit.as_(JEN).elevations().list_elevations(request).await.unwrap().into_inner();
-    assert_eq!(ending.elevations.len(), 1, "never greater than anything: what has no end");
-    let nothing = kit.as_(EVE).elevations().list_elevations(ListElevationsRequest::default()).await;
+    let ending = compare(
+        "expire_time",
+        Operator::Gt,
+        Kind::TimestampValue(Timestamp::default()),
+    );
+    let request = ListElevationsRequest {
+        filter: vec![ending],
+        ..ListElevationsRequest::default()
+    };
+    let ending = kit
+        .as_(JEN)
+        .elevations()
+        .list_elevations(request)
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        ending.elevations.len(),
+        1,
+        "never greater than anything: what has no end"
+    );
+    let nothing = kit
+        .as_(EVE)
+        .elevations()
+        .list_elevations(ListElevationsRequest::default())
+        .await;
     assert!(nothing.unwrap().into_inner().elevations.is_empty());
 }
 
 #[tokio::test]
 async fn roles_are_listed_to_those_who_may_ask_for_them() {
     let kit = Kit::start().await;
-    for (name, candidates) in [("b", vec![JEN]), ("a", vec!["group:SQL Users"]), ("c", vec![JEN, GIL])] {
+    for (name, candidates) in [
+        ("b", vec![JEN]),
+        ("a", vec!["group:SQL Users"]),
+        ("c", vec![JEN, GIL]),
+    ] {
         let candidates = candidates.into_iter().map(principal).collect();
-        kit.as_(ANN).create_role(Role { candidates, ..role(name, &[SAM], 1) }).await.unwrap();
+        kit.as_(ANN)
+            .create_role(Role {
+                candidates,
+                ..role(name, &[SAM], 1)
+            })
+            .await
+            .unwrap();
     }
-    for (person, expected) in [(JEN, vec!["b", "c"]), (GIL, vec!["a", "c"]), (SAM, vec![]), (ANN, vec![])] {
-        let answer = kit.as_(person).roles().list_roles(ListRolesRequest::default()).await.unwrap();
+    for (person, expected) in [
+        (JEN, vec!["b", "c"]),
+        (GIL, vec!["a", "c"]),
+        (SAM, vec![]),
+        (ANN, vec![]),
+    ] {
+        let answer = kit
+            .as_(person)
+            .roles()
+            .list_roles(ListRolesRequest::default())
+            .await
+            .unwrap();
         assert_eq!(names(&answer.into_inner().roles), expected, "{person}");
     }
-    let all = kit.as_(ANN).roles().list_all_roles(ListAllRolesRequest::default()).await.unwrap();
+    let all = kit
+        .as_(ANN)
+        .roles()
+        .list_all_roles(ListAllRolesRequest::default())
+        .await
+        .unwrap();
     assert_eq!(names(&all.into_inner().roles), ["a", "b", "c"]);
     for person in [JEN, SAM, EVE] {
-        let refused = kit.as_(person).roles().list_all_roles(ListAllRolesRequest::default()).await;
-        assert_eq!(refused.unwrap_err().code(), Code::PermissionDenied, "{person}");
+        let refused = kit
+            .as_(person)
+            .roles()
+            .list_all_roles(ListAllRolesRequest::default())
+            .await;
+        assert_eq!(
+            refused.unwrap_err().code(),
+            Code::PermissionDenied,
+            "{person}"
+        );
     }
     let request = ListAllRolesRequest {
-        filter: vec![compare("approval_required", Operator::Eq, Kind::BoolValue(true))],
-        order_by: vec![OrderBy { field: "display_name".into(), descending: true }],
+        filter: vec![compare(
+            "approval_required",
+            Operator::Eq,
+            Kind::BoolValue(true),
+        )],
+        order_by: vec![OrderBy {
+            field: "display_name".into(),
+            descending: true,
+        }],
         page_size: 2,
         include_total_size: true,
         ..ListAllRolesRequest::default()
     };
-    let page = kit.as_(ANN).roles().list_all_roles(request.clone()).await.unwrap().into_inner();
-    assert_eq!((names(&page.roles), page.total_size), (vec!["c", "b"], Some(3)));
+    let page = kit
+        .as_(ANN)
+        .roles()
+        .list_all_roles(request.clone())
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        (names(&page.roles), page.total_size),
+        (vec!["c", "b"], Some(3))
+    );
     delete(&kit.as_(ANN), &page.roles[0].id).await.unwrap();
-    let next = ListAllRolesRequest { page_token: page.next_page_token.clone(), ..request };
-    let page_two = kit.as_(ANN).roles().list_all_roles(next).await.unwrap().into_inner();
-    assert_eq!(names(&page_two.roles), ["a"], "one moment, though a role is gone meanwhile");
-    let crossed = ListRolesRequest { page_token: page.next_page_token, ..ListRolesRequest::default() };
+    let next = ListAllRolesRequest {
+        page_token: page.next_page_token.clone(),
+        ..request
+    };
+    let page_two = kit
+        .as_(ANN)
+        .roles()
+        .list_all_roles(next)
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        names(&page_two.roles),
+        ["a"],
+        "one moment, though a role is gone meanwhile"
+    );
+    let crossed = ListRolesRequest {
+        page_token: page.next_page_token,
+        ..ListRolesRequest::default()
+    };
     let refused = kit.as_(ANN).roles().list_roles(crossed).await.unwrap_err();
-    assert_eq!(refused.code(), Code::InvalidArgument, "the token of another list");
+    assert_eq!(
+        refused.code(),
+        Code::InvalidArgument,
+        "the token of another list"
+    );
 }
 
 #[tokio::test]
 async fn a_role_is_replaced_as_a_whole() {
     let kit = Kit::start().await;
     let filed = kit.pending().await;
-    let role = kit.as_(ANN).roles().get_role(get(&filed.role_id)).await.unwrap().into_inner().role.unwrap();
+    let role = kit
+        .as_(ANN)
+        .roles()
+        .get_role(get(&filed.role_id))
+        .await
+        .unwrap()
+        .into_inner()
+        .role
+        .unwrap();
     let mut changed = role.clone();
     changed.stages[0].approvers = vec![principal(KIM)];
     let updated = update(&kit.as_(ANN), changed.clone()).await.unwrap();
-    assert_eq!(updated, Role { revision: 2, ..changed.clone() });
-    assert_eq!(kit.as_(SAM).approve(&filed.approval_id).await.unwrap_err().code(), Code::PermissionDenied);
+    assert_eq!(
+        updated,
+        Role {
+            revision: 2,
+            ..changed.clone()
+        }
+    );
+    assert_eq!(
+        kit.as_(SAM)
+            .approve(&filed.approval_id)
+            .await
+            .unwrap_err()
+            .code(),
+        Code::PermissionDenied
+    );
     assert_eq!(kit.as_(SAM).pending().await, [""; 0]);
 
     let refused = update(&kit.as_(ANN), changed).await.unwrap_err();
-    assert_eq!((refused.code(), &*reason(&refused)), (Code::FailedPrecondition, "ROLE_CHANGED"));
+    assert_eq!(
+        (refused.code(), &*reason(&refused)),
+        (Code::FailedPrecondition, "ROLE_CHANGED")
+    );
     for person in [JEN, SAM, KIM, EVE] {
         let refused = update(&kit.as_(person), updated.clone()).await.unwrap_err();
         assert_eq!(refused.code(), Code::PermissionDenied, "{person}");
     }
-    let nothing = Role { id: "5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143".into(), ..updated };
-    assert_eq!(update(&kit.as_(ANN), nothing).await.unwrap_err().code(), Code::PermissionDenied);
+    let nothing = Role {
+        id: "5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143".into(),
+        ..updated
+    };
+    assert_eq!(
+        update(&kit.as_(ANN), nothing).await.unwrap_err().code(),
+        Code::PermissionDenied
+    );
     kit.as_(KIM).approve(&filed.approval_id).await.unwrap();
 }
 
@@ -237,7 +437,10 @@ async fn an_approval_of_who_is_no_approver_any_more_does_not_count() {
     without_sam.stages[0].approvers.remove(0);
     update(&kit.as_(ANN), without_sam).await.unwrap();
     let half = kit.as_(KIM).approve(&filed.approval_id).await.unwrap();
-    assert_eq!((half.status(), half.decisions.len()), (ApprovalStatus::Pending, 2));
+    assert_eq!(
+        (half.status(), half.decisions.len()),
+        (ApprovalStatus::Pending, 2)
+    );
     let whole = kit.as_(EVE).approve(&filed.approval_id).await.unwrap();
     assert_eq!(whole.status(), ApprovalStatus::Approved);
 }
@@ -246,20 +449,45 @@ async fn an_approval_of_who_is_no_approver_any_more_does_not_count() {
 async fn a_role_is_deleted_when_nobody_holds_it_or_waits_for_it() {
     let kit = Kit::start().await;
     let filed = kit.pending().await;
-    assert_eq!(reason(&delete(&kit.as_(ANN), &filed.role_id).await.unwrap_err()), "ROLE_IN_USE");
+    assert_eq!(
+        reason(&delete(&kit.as_(ANN), &filed.role_id).await.unwrap_err()),
+        "ROLE_IN_USE"
+    );
     kit.as_(SAM).approve(&filed.approval_id).await.unwrap();
-    assert_eq!(reason(&delete(&kit.as_(ANN), &filed.role_id).await.unwrap_err()), "ROLE_IN_USE");
+    assert_eq!(
+        reason(&delete(&kit.as_(ANN), &filed.role_id).await.unwrap_err()),
+        "ROLE_IN_USE"
+    );
     kit.clock.advance(3_600);
     for person in [JEN, SAM, EVE] {
         let refused = delete(&kit.as_(person), &filed.role_id).await.unwrap_err();
         assert_eq!(refused.code(), Code::PermissionDenied, "{person}");
     }
     delete(&kit.as_(ANN), &filed.role_id).await.unwrap();
-    assert_eq!(kit.as_(JEN).file(&filed.role_id).await.unwrap_err().code(), Code::PermissionDenied);
-    assert_eq!(status(&kit, JEN, &filed).await, ElevationStatus::Expired, "the history stays");
-    let again = Role { id: filed.role_id.clone(), ..role("Again", &[SAM], 1) };
-    assert_eq!(reason(&kit.as_(ANN).create_role(again).await.unwrap_err()), "ROLE_EXISTS");
-    assert_eq!(delete(&kit.as_(ANN), &filed.role_id).await.unwrap_err().code(), Code::PermissionDenied);
+    assert_eq!(
+        kit.as_(JEN).file(&filed.role_id).await.unwrap_err().code(),
+        Code::PermissionDenied
+    );
+    assert_eq!(
+        status(&kit, JEN, &filed).await,
+        ElevationStatus::Expired,
+        "the history stays"
+    );
+    let again = Role {
+        id: filed.role_id.clone(),
+        ..role("Again", &[SAM], 1)
+    };
+    assert_eq!(
+        reason(&kit.as_(ANN).create_role(again).await.unwrap_err()),
+        "ROLE_EXISTS"
+    );
+    assert_eq!(
+        delete(&kit.as_(ANN), &filed.role_id)
+            .await
+            .unwrap_err()
+            .code(),
+        Code::PermissionDenied
+    );
 }
 
 #[tokio::test]
@@ -269,50 +497,103 @@ async fn a_start_in_the_past_is_now_and_a_later_one_is_waited_for() {
     let at = |seconds| Some(Timestamp { seconds, nanos: 0 });
     let asked = |start| CreateElevationRequest {
         role_id: role.id.clone(),
-        requested_start: start,
+        requested_start_time: start,
         ..Default::default()
     };
-    let past = kit.as_(JEN).elevations().create_elevation(asked(at(1_434_000_000))).await.unwrap();
+    let past = kit
+        .as_(JEN)
+        .elevations()
+        .create_elevation(asked(at(1_434_000_000)))
+        .await
+        .unwrap();
     let past = past.into_inner().elevation.unwrap();
-    assert_eq!(past.requested_start.unwrap().seconds, 1_434_000_000);
-    assert_eq!(past.activated_at, past.filed_at);
-    let later = kit.as_(JEN).elevations().create_elevation(asked(at(1_500_000_000))).await.unwrap();
+    assert_eq!(past.requested_start_time.unwrap().seconds, 1_434_000_000);
+    assert_eq!(past.activate_time, past.create_time);
+    let later = kit
+        .as_(JEN)
+        .elevations()
+        .create_elevation(asked(at(1_500_000_000)))
+        .await
+        .unwrap();
     let later = later.into_inner().elevation.unwrap();
-    assert_eq!((later.status(), later.activated_at), (ElevationStatus::Scheduled, None));
-    let refused = kit.as_(JEN).elevations().create_elevation(asked(at(1_800_000_000))).await.unwrap_err();
-    assert_eq!(refused.code(), Code::InvalidArgument, "more than ten years ahead");
+    assert_eq!(
+        (later.status(), later.activate_time),
+        (ElevationStatus::Scheduled, None)
+    );
+    let refused = kit
+        .as_(JEN)
+        .elevations()
+        .create_elevation(asked(at(1_800_000_000)))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refused.code(),
+        Code::InvalidArgument,
+        "more than ten years ahead"
+    );
 }
 
 async fn close(person: &Person, elevation: &Elevation) -> Result<Elevation, Status> {
-    let request = CloseElevationRequest { elevation_id: elevation.id.clone() };
-    Ok(person.elevations().close_elevation(request).await?.into_inner().elevation.unwrap())
+    let request = CloseElevationRequest {
+        elevation_id: elevation.id.clone(),
+    };
+    Ok(person
+        .elevations()
+        .close_elevation(request)
+        .await?
+        .into_inner()
+        .elevation
+        .unwrap())
 }
 
 async fn give_up(person: &Person, role: &str) -> Result<Elevation, Status> {
     let request = CreateElevationRequest {
         role_id: role.to_owned(),
-        life: Some(Duration { seconds: 0, nanos: 0 }),
+        duration: Some(Duration {
+            seconds: 0,
+            nanos: 0,
+        }),
         ..CreateElevationRequest::default()
     };
-    Ok(person.elevations().create_elevation(request).await?.into_inner().elevation.unwrap())
+    Ok(person
+        .elevations()
+        .create_elevation(request)
+        .await?
+        .into_inner()
+        .elevation
+        .unwrap())
 }
 
 async fn update(person: &Person, role: Role) -> Result<Role, Status> {
-    let answer = person.roles().update_role(UpdateRoleRequest { role: Some(role) }).await?;
+    let answer = person
+        .roles()
+        .update_role(UpdateRoleRequest { role: Some(role) })
+        .await?;
     Ok(answer.into_inner().role.unwrap())
 }
 
 async fn delete(person: &Person, role: &str) -> Result<(), Status> {
-    person.roles().delete_role(DeleteRoleRequest { role_id: role.to_owned() }).await?;
+    person
+        .roles()
+        .delete_role(DeleteRoleRequest {
+            role_id: role.to_owned(),
+        })
+        .await?;
     Ok(())
 }
 
 async fn status(kit: &Kit, name: &str, elevation: &Elevation) -> ElevationStatus {
-    kit.as_(name).elevation(&elevation.id).await.unwrap().status()
+    kit.as_(name)
+        .elevation(&elevation.id)
+        .await
+        .unwrap()
+        .status()
 }
 
 fn get(role: &str) -> countersign::proto::pam::v1::GetRoleRequest {
-    countersign::proto::pam::v1::GetRoleRequest { role_id: role.to_owned() }
+    countersign::proto::pam::v1::GetRoleRequest {
+        role_id: role.to_owned(),
+    }
 }
 
 fn names(roles: &[Role]) -> Vec<&str> {
@@ -320,5 +601,9 @@ fn names(roles: &[Role]) -> Vec<&str> {
 }
 
 fn compare(field: &str, operator: Operator, value: Kind) -> Comparison {
-    Comparison { field: field.into(), operator: operator.into(), value: Some(Value { kind: Some(value) }) }
+    Comparison {
+        field: field.into(),
+        operator: operator.into(),
+        value: Some(Value { kind: Some(value) }),
+    }
 }

@@ -4,8 +4,8 @@ mod lists;
 
 use countersign::domain::quota::Quota;
 use countersign::proto::pam::v1::{
-    CloseElevationRequest, CreateElevationRequest, Elevation, GetSessionRequest, ListApprovalsRequest,
-    ListElevationsRequest, ListRolesRequest,
+    CloseElevationRequest, CreateElevationRequest, Elevation, GetSessionRequest,
+    ListApprovalsRequest, ListElevationsRequest, ListRolesRequest,
 };
 use countersign::server::Limits;
 use prost_types::{Duration, Timestamp};
@@ -22,15 +22,36 @@ struct Outcome {
     reason: &'static str,
 }
 
-const DONE: Outcome = Outcome { grpc: Code::Ok, rest: 200, reason: "" };
-const DENIED: Outcome = Outcome { grpc: Code::PermissionDenied, rest: 403, reason: "ACCESS_DENIED" };
-const NOT_PENDING: Outcome =
-    Outcome { grpc: Code::FailedPrecondition, rest: 403, reason: "APPROVAL_NOT_PENDING" };
-const ALREADY: Outcome = Outcome { grpc: Code::FailedPrecondition, rest: 403, reason: "ALREADY_DECIDED" };
-const UNAUTHENTICATED: Outcome =
-    Outcome { grpc: Code::Unauthenticated, rest: 401, reason: "UNAUTHENTICATED" };
-const NOT_CANDIDATE: Outcome =
-    Outcome { grpc: Code::FailedPrecondition, rest: 403, reason: "REQUESTER_NOT_CANDIDATE" };
+const DONE: Outcome = Outcome {
+    grpc: Code::Ok,
+    rest: 200,
+    reason: "",
+};
+const DENIED: Outcome = Outcome {
+    grpc: Code::PermissionDenied,
+    rest: 403,
+    reason: "ACCESS_DENIED",
+};
+const NOT_PENDING: Outcome = Outcome {
+    grpc: Code::FailedPrecondition,
+    rest: 403,
+    reason: "APPROVAL_NOT_PENDING",
+};
+const ALREADY: Outcome = Outcome {
+    grpc: Code::FailedPrecondition,
+    rest: 403,
+    reason: "ALREADY_DECIDED",
+};
+const UNAUTHENTICATED: Outcome = Outcome {
+    grpc: Code::Unauthenticated,
+    rest: 401,
+    reason: "UNAUTHENTICATED",
+};
+const NOT_CANDIDATE: Outcome = Outcome {
+    grpc: Code::FailedPrecondition,
+    rest: 403,
+    reason: "REQUESTER_NOT_CANDIDATE",
+};
 
 /// What has happened to jen's request before.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +63,7 @@ enum Before {
     Expired,
     HalfApprovedBySam,
     GilLeft,
-    /// Approved by sam, and the life is over.
+    /// Approved by sam, and the duration is over.
     RanOut,
 }
 
@@ -97,7 +118,11 @@ async fn both_dialects_decide_alike() {
         if before.takes_a_week() {
             kit.clock.advance(7 * 86_400);
         }
-        let person = if person.is_empty() { kit.anonymous() } else { kit.as_(person) };
+        let person = if person.is_empty() {
+            kit.anonymous()
+        } else {
+            kit.as_(person)
+        };
         check_grpc(&person, &first, action, outcome, &row).await;
         check_rest(&person, &second, action, outcome, &row).await;
         let states = [status(&kit, &first).await, status(&kit, &second).await];
@@ -114,23 +139,38 @@ async fn both_dialects_list_alike() {
         kit.as_(requester).file(&role.id).await.unwrap();
     }
     for person in [SAM, KIM, JEN, EVE, ANN] {
-        let answer = kit.as_(person).get("/api/pamresources/pamrequeststoapprove").await;
+        let answer = kit
+            .as_(person)
+            .get("/api/pamresources/pamrequeststoapprove")
+            .await;
         let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
         let rows = body["value"].as_array().unwrap();
-        let rest: Vec<&str> =
-            rows.iter().map(|row| row["ApprovalObjectID"]["Value"].as_str().unwrap()).collect();
+        let rest: Vec<&str> = rows
+            .iter()
+            .map(|row| row["ApprovalObjectID"]["Value"].as_str().unwrap())
+            .collect();
         assert_eq!(kit.as_(person).pending().await, rest, "{person}");
     }
 }
 
 async fn arrange(kit: &Kit, before: Before) -> Elevation {
-    let needed = if matches!(before, Before::HalfApprovedBySam) { 2 } else { 1 };
-    let role = kit.role_with(&[SAM, "group:SQL Owners"], needed).await;
+    let required_approvals = if matches!(before, Before::HalfApprovedBySam) {
+        2
+    } else {
+        1
+    };
+    let role = kit
+        .role_with(&[SAM, "group:SQL Owners"], required_approvals)
+        .await;
     if matches!(before, Before::GilLeft) {
-        let soon = countersign::domain::moment::Life::from_seconds(60).unwrap();
+        let soon = countersign::domain::moment::Seconds::new(60).unwrap();
         let leaver = format!("PRIV\\leaver{}", role.id.len());
         let expires = countersign::ports::Clock::now(&*kit.clock).after(soon);
-        let filed = kit.newcomer(&leaver, &["SQL Users"], Some(expires)).file(&role.id).await.unwrap();
+        let filed = kit
+            .newcomer(&leaver, &["SQL Users"], Some(expires))
+            .file(&role.id)
+            .await
+            .unwrap();
         kit.clock.advance(60);
         return filed;
     }
@@ -143,8 +183,14 @@ async fn arrange(kit: &Kit, before: Before) -> Elevation {
             kit.as_(SAM).reject(&filed.approval_id).await.unwrap();
         }
         Before::ClosedByJen => {
-            let request = CloseElevationRequest { elevation_id: filed.id.clone() };
-            kit.as_(JEN).elevations().close_elevation(request).await.unwrap();
+            let request = CloseElevationRequest {
+                elevation_id: filed.id.clone(),
+            };
+            kit.as_(JEN)
+                .elevations()
+                .close_elevation(request)
+                .await
+                .unwrap();
         }
         Before::Expired | Before::GilLeft | Before::Pending => {}
     }
@@ -170,9 +216,21 @@ async fn status(kit: &Kit, filed: &Elevation) -> (i32, usize) {
     (approval.status, approval.decisions.len())
 }
 
-const ENDED: Outcome = Outcome { grpc: Code::FailedPrecondition, rest: 403, reason: "ELEVATION_ENDED" };
-const FILED: Outcome = Outcome { grpc: Code::Ok, rest: 201, reason: "" };
-const MALFORMED: Outcome = Outcome { grpc: Code::InvalidArgument, rest: 400, reason: "INVALID_ARGUMENT" };
+const ENDED: Outcome = Outcome {
+    grpc: Code::FailedPrecondition,
+    rest: 403,
+    reason: "ELEVATION_ENDED",
+};
+const FILED: Outcome = Outcome {
+    grpc: Code::Ok,
+    rest: 201,
+    reason: "",
+};
+const MALFORMED: Outcome = Outcome {
+    grpc: Code::InvalidArgument,
+    rest: 400,
+    reason: "INVALID_ARGUMENT",
+};
 
 #[tokio::test]
 async fn both_dialects_close_alike() {
@@ -196,13 +254,25 @@ async fn both_dialects_close_alike() {
         if before.takes_a_week() {
             kit.clock.advance(7 * 86_400);
         }
-        let person = if person.is_empty() { kit.anonymous() } else { kit.as_(person) };
-        let request = CloseElevationRequest { elevation_id: first.id.clone() };
-        check_status(person.elevations().close_elevation(request).await.err(), outcome, &row);
+        let person = if person.is_empty() {
+            kit.anonymous()
+        } else {
+            kit.as_(person)
+        };
+        let request = CloseElevationRequest {
+            elevation_id: first.id.clone(),
+        };
+        check_status(
+            person.elevations().close_elevation(request).await.err(),
+            outcome,
+            &row,
+        );
         let path = format!("/api/pamresources/pamrequests(guid'{}')/Close", second.id);
         check_answer(&person.post(&path).await, outcome, &row);
-        let [first, second] =
-            [kit.as_(JEN).elevation(&first.id).await, kit.as_(JEN).elevation(&second.id).await];
+        let [first, second] = [
+            kit.as_(JEN).elevation(&first.id).await,
+            kit.as_(JEN).elevation(&second.id).await,
+        ];
         assert_eq!(first.unwrap().status, second.unwrap().status, "{row}");
     }
 }
@@ -218,11 +288,29 @@ async fn both_dialects_show_everybody_the_same() {
     }
     for name in [JEN, GIL, SAM, ANN, EVE] {
         let person = kit.as_(name);
-        let elevations = person.elevations().list_elevations(ListElevationsRequest::default()).await.unwrap();
-        let elevations: Vec<String> =
-            elevations.into_inner().elevations.into_iter().map(|elevation| elevation.id).collect();
-        assert_eq!(column(&person, "pamrequests", "RequestId").await, elevations, "{name}");
-        let roles = person.roles().list_roles(ListRolesRequest::default()).await.unwrap().into_inner().roles;
+        let elevations = person
+            .elevations()
+            .list_elevations(ListElevationsRequest::default())
+            .await
+            .unwrap();
+        let elevations: Vec<String> = elevations
+            .into_inner()
+            .elevations
+            .into_iter()
+            .map(|elevation| elevation.id)
+            .collect();
+        assert_eq!(
+            column(&person, "pamrequests", "RequestId").await,
+            elevations,
+            "{name}"
+        );
+        let roles = person
+            .roles()
+            .list_roles(ListRolesRequest::default())
+            .await
+            .unwrap()
+            .into_inner()
+            .roles;
         let roles: Vec<String> = roles.into_iter().map(|role| role.id).collect();
         assert_eq!(column(&person, "pamroles", "RoleId").await, roles, "{name}");
         assert_eq!(column(&person, "sessioninfo", "Username").await, [name]);
@@ -266,8 +354,16 @@ enum Target {
     Malformed,
 }
 
-const TIMED_OUT: Outcome = Outcome { grpc: Code::DeadlineExceeded, rest: 408, reason: "DEADLINE_EXCEEDED" };
-const OVERLOADED: Outcome = Outcome { grpc: Code::Unavailable, rest: 503, reason: "OVERLOADED" };
+const TIMED_OUT: Outcome = Outcome {
+    grpc: Code::DeadlineExceeded,
+    rest: 408,
+    reason: "DEADLINE_EXCEEDED",
+};
+const OVERLOADED: Outcome = Outcome {
+    grpc: Code::Unavailable,
+    rest: 503,
+    reason: "OVERLOADED",
+};
 
 #[rustfmt::skip]
 const OUTCOMES: [(Operation, Target, &[&str], Outcome); 41] = [
@@ -317,13 +413,25 @@ const OUTCOMES: [(Operation, Target, &[&str], Outcome); 41] = [
 #[tokio::test]
 async fn every_operation_ends_alike_in_both_dialects() {
     // More waits for approval here than one may ask for otherwise.
-    let kit = Kit::with(Options { quota: Quota::default(), ..Options::default() }).await;
+    let kit = Kit::with(Options {
+        quota: Quota::default(),
+        ..Options::default()
+    })
+    .await;
     for (operation, target, people, outcome) in OUTCOMES {
         for name in people {
             let row = format!("{operation:?} {target:?} by {name}");
-            let person = if name.is_empty() { kit.anonymous() } else { kit.as_(name) };
+            let person = if name.is_empty() {
+                kit.anonymous()
+            } else {
+                kit.as_(name)
+            };
             let (first, second) = (kit.pending().await, kit.pending().await);
-            check_status(over_grpc(operation, &person, &of(operation, target, &first)).await, outcome, &row);
+            check_status(
+                over_grpc(operation, &person, &of(operation, target, &first)).await,
+                outcome,
+                &row,
+            );
             check_answer(
                 &over_rest(operation, &person, &of(operation, target, &second)).await,
                 outcome,
@@ -338,19 +446,32 @@ async fn every_operation_ends_alike_in_both_dialects() {
 fn no_operation_lacks_an_outcome() {
     for operation in OPERATIONS {
         let has = |target: Target, reason: &str| {
-            OUTCOMES
-                .iter()
-                .any(|(of, at, _, outcome)| (*of, *at, outcome.reason) == (operation, target, reason))
+            OUTCOMES.iter().any(|(of, at, _, outcome)| {
+                (*of, *at, outcome.reason) == (operation, target, reason)
+            })
         };
         assert!(has(Target::There, ""), "{operation:?} succeeds");
-        assert!(has(Target::There, "UNAUTHENTICATED"), "{operation:?} needs credentials");
-        let lists = [Operation::Pending, Operation::Requests, Operation::Roles].contains(&operation);
+        assert!(
+            has(Target::There, "UNAUTHENTICATED"),
+            "{operation:?} needs credentials"
+        );
+        let lists =
+            [Operation::Pending, Operation::Requests, Operation::Roles].contains(&operation);
         if operation != Operation::Session {
-            assert!(has(Target::Malformed, "INVALID_ARGUMENT"), "{operation:?} takes bad input");
+            assert!(
+                has(Target::Malformed, "INVALID_ARGUMENT"),
+                "{operation:?} takes bad input"
+            );
         }
         if operation != Operation::Session && !lists {
-            assert!(has(Target::There, "ACCESS_DENIED"), "{operation:?} is forbidden to somebody");
-            assert!(has(Target::Nothing, "ACCESS_DENIED"), "{operation:?} meets what is not there");
+            assert!(
+                has(Target::There, "ACCESS_DENIED"),
+                "{operation:?} is forbidden to somebody"
+            );
+            assert!(
+                has(Target::Nothing, "ACCESS_DENIED"),
+                "{operation:?} meets what is not there"
+            );
         }
     }
 }
@@ -358,15 +479,39 @@ fn no_operation_lacks_an_outcome() {
 #[tokio::test]
 async fn every_operation_is_out_of_time_or_turned_away_alike() {
     for (limits, outcome) in [
-        (Limits { request_time: std::time::Duration::ZERO, ..Limits::default() }, TIMED_OUT),
-        (Limits { requests: 0, ..Limits::default() }, OVERLOADED),
+        (
+            Limits {
+                request_time: std::time::Duration::ZERO,
+                ..Limits::default()
+            },
+            TIMED_OUT,
+        ),
+        (
+            Limits {
+                requests: 0,
+                ..Limits::default()
+            },
+            OVERLOADED,
+        ),
     ] {
-        let kit = Kit::with(Options { limits, ..Options::default() }).await;
+        let kit = Kit::with(Options {
+            limits,
+            ..Options::default()
+        })
+        .await;
         for operation in OPERATIONS {
             let id = of(operation, Target::Nothing, &Elevation::default());
             let row = format!("{operation:?}");
-            check_status(over_grpc(operation, &kit.as_(JEN), &id).await, outcome, &row);
-            check_answer(&over_rest(operation, &kit.as_(JEN), &id).await, outcome, &row);
+            check_status(
+                over_grpc(operation, &kit.as_(JEN), &id).await,
+                outcome,
+                &row,
+            );
+            check_answer(
+                &over_rest(operation, &kit.as_(JEN), &id).await,
+                outcome,
+                &row,
+            );
         }
     }
 }
@@ -376,30 +521,52 @@ async fn every_operation_is_out_of_time_or_turned_away_alike() {
 async fn both_dialects_refuse_the_same_filings() {
     let kit = Kit::start().await;
     let role_id = kit.role().await.id;
-    let asked = CreateElevationRequest { role_id: role_id.clone(), ..CreateElevationRequest::default() };
-    let life =
-        |seconds| CreateElevationRequest { life: Some(Duration { seconds, nanos: 0 }), ..asked.clone() };
+    let asked = CreateElevationRequest {
+        role_id: role_id.clone(),
+        ..CreateElevationRequest::default()
+    };
+    let duration = |seconds| CreateElevationRequest {
+        duration: Some(Duration { seconds, nanos: 0 }),
+        ..asked.clone()
+    };
     let too_long = "x".repeat(1_025);
-    let ahead = Some(Timestamp { seconds: 2_000_000_000, nanos: 0 });
+    let ahead = Some(Timestamp {
+        seconds: 2_000_000_000,
+        nanos: 0,
+    });
     for (request, query) in [
-        (life(-1), "RequestedTTL=-1".to_owned()),
-        (life(99_999_999_999), "RequestedTTL=99999999999".into()),
+        (duration(-1), "RequestedTTL=-1".to_owned()),
+        (duration(99_999_999_999), "RequestedTTL=99999999999".into()),
         (
-            CreateElevationRequest { justification: Some(too_long.clone()), ..asked.clone() },
+            CreateElevationRequest {
+                justification: Some(too_long.clone()),
+                ..asked.clone()
+            },
             format!("Justification={too_long}"),
         ),
         (
-            CreateElevationRequest { requested_start: ahead, ..asked.clone() },
+            CreateElevationRequest {
+                requested_start_time: ahead,
+                ..asked.clone()
+            },
             "RequestedTime=2033-05-18T03:33:20Z".into(),
         ),
     ] {
-        let refused = kit.as_(JEN).elevations().create_elevation(request).await.err();
+        let refused = kit
+            .as_(JEN)
+            .elevations()
+            .create_elevation(request)
+            .await
+            .err();
         assert!(refused.is_some(), "{query:.40}");
         check_status(refused, MALFORMED, &query);
         let path = format!("/api/pamresources/pamrequests?RoleId={role_id}&{query}");
         check_answer(&kit.as_(JEN).post(&path).await, MALFORMED, &query);
     }
-    assert_eq!(column(&kit.as_(JEN), "pamrequests", "RequestId").await, [""; 0]);
+    assert_eq!(
+        column(&kit.as_(JEN), "pamrequests", "RequestId").await,
+        [""; 0]
+    );
 }
 
 /// What an operation names in its request; for a list it is the token of a page.
@@ -419,7 +586,10 @@ fn of(operation: Operation, target: Target, filed: &Elevation) -> String {
 
 async fn over_grpc(operation: Operation, person: &Person, id: &str) -> Option<Status> {
     let id = id.to_owned();
-    let life = Some(Duration { seconds: 0, nanos: 0 });
+    let duration = Some(Duration {
+        seconds: 0,
+        nanos: 0,
+    });
     let (mut elevations, mut roles) = (person.elevations(), person.roles());
     match operation {
         Operation::Approve => person.approve(&id).await.err(),
@@ -427,38 +597,77 @@ async fn over_grpc(operation: Operation, person: &Person, id: &str) -> Option<St
         Operation::Read => person.elevation(&id).await.err(),
         Operation::Create => person.file(&id).await.err(),
         Operation::GiveUp => {
-            let request = CreateElevationRequest { role_id: id, life, ..CreateElevationRequest::default() };
+            let request = CreateElevationRequest {
+                role_id: id,
+                duration,
+                ..CreateElevationRequest::default()
+            };
             elevations.create_elevation(request).await.err()
         }
-        Operation::Close => {
-            elevations.close_elevation(CloseElevationRequest { elevation_id: id }).await.err()
-        }
+        Operation::Close => elevations
+            .close_elevation(CloseElevationRequest { elevation_id: id })
+            .await
+            .err(),
         Operation::Pending => {
-            let request = ListApprovalsRequest { page_token: id, ..ListApprovalsRequest::default() };
+            let request = ListApprovalsRequest {
+                page_token: id,
+                ..ListApprovalsRequest::default()
+            };
             person.approvals().list_approvals(request).await.err()
         }
         Operation::Requests => {
-            let request = ListElevationsRequest { page_token: id, ..ListElevationsRequest::default() };
+            let request = ListElevationsRequest {
+                page_token: id,
+                ..ListElevationsRequest::default()
+            };
             elevations.list_elevations(request).await.err()
         }
-        Operation::Roles => {
-            roles.list_roles(ListRolesRequest { page_token: id, ..ListRolesRequest::default() }).await.err()
-        }
-        Operation::Session => person.sessions().get_session(GetSessionRequest {}).await.err(),
+        Operation::Roles => roles
+            .list_roles(ListRolesRequest {
+                page_token: id,
+                ..ListRolesRequest::default()
+            })
+            .await
+            .err(),
+        Operation::Session => person
+            .sessions()
+            .get_session(GetSessionRequest {})
+            .await
+            .err(),
     }
 }
 
 async fn over_rest(operation: Operation, person: &Person, id: &str) -> Answer {
     let api = "/api/pamresources";
-    let page = if id.is_empty() { String::new() } else { format!("?$skiptoken={id}") };
+    let page = if id.is_empty() {
+        String::new()
+    } else {
+        format!("?$skiptoken={id}")
+    };
     match operation {
         Operation::Approve => person.act(id, "Approve").await,
         Operation::Reject => person.act(id, "Reject").await,
         Operation::Read => person.get(&format!("{api}/pamrequests(guid'{id}')")).await,
-        Operation::Create => person.post(&format!("{api}/pamrequests?RoleId={id}&RequestedTTL=60")).await,
-        Operation::GiveUp => person.post(&format!("{api}/pamrequests?RoleId={id}&RequestedTTL=0")).await,
-        Operation::Close => person.post(&format!("{api}/pamrequests(guid'{id}')/Close")).await,
-        Operation::Pending => person.get(&format!("{api}/pamrequeststoapprove{page}")).await,
+        Operation::Create => {
+            person
+                .post(&format!("{api}/pamrequests?RoleId={id}&RequestedTTL=60"))
+                .await
+        }
+        Operation::GiveUp => {
+            person
+                .post(&format!("{api}/pamrequests?RoleId={id}&RequestedTTL=0"))
+                .await
+        }
+        Operation::Close => {
+            person
+                .post(&format!("{api}/pamrequests(guid'{id}')/Close"))
+                .await
+        }
+        Operation::Pending => {
+            person
+                .get(&format!("{api}/pamrequeststoapprove{page}"))
+                .await
+        }
         Operation::Requests => person.get(&format!("{api}/pamrequests{page}")).await,
         Operation::Roles => person.get(&format!("{api}/pamroles{page}")).await,
         Operation::Session => person.get(&format!("{api}/sessioninfo")).await,
@@ -469,14 +678,20 @@ async fn column(person: &Person, set: &str, property: &str) -> Vec<String> {
     let answer = person.get(&format!("/api/pamresources/{set}")).await;
     let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
     let rows = body["value"].as_array().unwrap();
-    rows.iter().map(|row| row[property].as_str().unwrap().to_owned()).collect()
+    rows.iter()
+        .map(|row| row[property].as_str().unwrap().to_owned())
+        .collect()
 }
 
 fn check_status(refused: Option<Status>, outcome: Outcome, row: &str) {
     match refused {
         None => assert_eq!(outcome.grpc, Code::Ok, "{row}"),
         Some(status) => {
-            assert_eq!((status.code(), &*reason(&status)), (outcome.grpc, outcome.reason), "{row}");
+            assert_eq!(
+                (status.code(), &*reason(&status)),
+                (outcome.grpc, outcome.reason),
+                "{row}"
+            );
         }
     }
 }

@@ -37,9 +37,13 @@ pub struct Database {
 impl Server {
     /// A server that is nobody else's.
     pub fn start() -> Self {
-        let programs = programs()
-            .expect("PostgreSQL; tests that need it are ignored by no_postgres, which build.rs sets");
-        let folder = tempfile::Builder::new().prefix("countersign-pg-").tempdir().unwrap();
+        let programs = programs().expect(
+            "PostgreSQL; tests that need it are ignored by no_postgres, which build.rs sets",
+        );
+        let folder = tempfile::Builder::new()
+            .prefix("countersign-pg-")
+            .tempdir()
+            .unwrap();
         let mut shell = as_somebody(&folder)
             .args(["sh", "-c", SCRIPT, "sh"])
             .args([folder.path(), &programs])
@@ -50,11 +54,17 @@ impl Server {
             .unwrap();
         let folder = folder.keep();
         let mut answer = String::new();
-        BufReader::new(shell.stdout.take().unwrap()).read_line(&mut answer).unwrap();
+        BufReader::new(shell.stdout.take().unwrap())
+            .read_line(&mut answer)
+            .unwrap();
         let log = || fs::read_to_string(folder.join("log")).unwrap_or_default();
         assert_eq!(answer, "started\n", "{}", log());
         let input = shell.stdin.take();
-        Self { folder, shell, input }
+        Self {
+            folder,
+            shell,
+            input,
+        }
     }
 
     /// The folder of its socket.
@@ -65,7 +75,10 @@ impl Server {
     /// Does something to the server: `pg_ctl` with these words.
     pub fn control(&self, words: &[&str]) {
         let program = programs().unwrap().join("pg_ctl");
-        self.run(&program.to_string_lossy(), &[&["-D", "data", "-l", "log"], words].concat());
+        self.run(
+            &program.to_string_lossy(),
+            &[&["-D", "data", "-l", "log"], words].concat(),
+        );
     }
 
     /// Kills its first process with SIGKILL, and starts it anew once the others have ended.
@@ -93,13 +106,25 @@ impl Server {
     /// Runs a program in its folder, as its user.
     pub fn run(&self, program: &str, words: &[&str]) {
         let mut command = as_somebody(&self.folder);
-        let done = command.arg(program).args(words).current_dir(&self.folder).output().unwrap();
-        assert!(done.status.success(), "{program} {words:?}: {}", String::from_utf8_lossy(&done.stderr));
+        let done = command
+            .arg(program)
+            .args(words)
+            .current_dir(&self.folder)
+            .output()
+            .unwrap();
+        assert!(
+            done.status.success(),
+            "{program} {words:?}: {}",
+            String::from_utf8_lossy(&done.stderr)
+        );
     }
 
     /// A connection past the store.
     pub async fn connect(&self) -> Client {
-        let url = format!("postgres:///postgres?user=countersign&host={}", self.folder.display());
+        let url = format!(
+            "postgres:///postgres?user=countersign&host={}",
+            self.folder.display()
+        );
         let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
         tokio::spawn(connection);
         client
@@ -128,7 +153,12 @@ impl Database {
     async fn on(server: Arc<Server>) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let schema = format!("test_{}", COUNT.fetch_add(1, Ordering::SeqCst));
-        server.connect().await.batch_execute(&format!("CREATE SCHEMA {schema}")).await.unwrap();
+        server
+            .connect()
+            .await
+            .batch_execute(&format!("CREATE SCHEMA {schema}"))
+            .await
+            .unwrap();
         Self { server, schema }
     }
 
@@ -146,20 +176,32 @@ impl Database {
     }
 
     pub async fn open_with(&self, metrics: StoreMetrics) -> Arc<dyn Store> {
-        Arc::new(PostgresStore::open(&self.url(), None, None, metrics).await.unwrap())
+        Arc::new(
+            PostgresStore::open(&self.url(), None, None, metrics)
+                .await
+                .unwrap(),
+        )
     }
 
     /// A connection past the store.
     pub async fn connect(&self) -> Client {
         let client = self.server.connect().await;
-        client.batch_execute(&format!("SET search_path = {}", self.schema)).await.unwrap();
+        client
+            .batch_execute(&format!("SET search_path = {}", self.schema))
+            .await
+            .unwrap();
         client
     }
 
     /// The process ids of the store's own connections.
     pub async fn backends(&self) -> Vec<i32> {
         let sql = "SELECT pid FROM pg_stat_activity WHERE application_name = $1";
-        let rows = self.connect().await.query(sql, &[&self.schema]).await.unwrap();
+        let rows = self
+            .connect()
+            .await
+            .query(sql, &[&self.schema])
+            .await
+            .unwrap();
         rows.iter().map(|row| row.get(0)).collect()
     }
 }
@@ -170,8 +212,15 @@ fn as_somebody(folder: impl AsRef<Path>) -> Command {
         return Command::new("env");
     }
     let id = |which| {
-        let id = Command::new("id").args([which, "postgres"]).output().unwrap();
-        String::from_utf8(id.stdout).unwrap().trim().parse::<u32>().ok()
+        let id = Command::new("id")
+            .args([which, "postgres"])
+            .output()
+            .unwrap();
+        String::from_utf8(id.stdout)
+            .unwrap()
+            .trim()
+            .parse::<u32>()
+            .ok()
     };
     chown(folder, id("-u"), id("-g")).unwrap();
     let mut command = Command::new("setpriv");
@@ -181,12 +230,18 @@ fn as_somebody(folder: impl AsRef<Path>) -> Command {
 
 /// The folder of PostgreSQL's programs: the newest of Debian's, or one on the path.
 fn programs() -> Option<PathBuf> {
-    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let versions = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
     let mut folders: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
     folders.sort();
     let path = std::env::var_os("PATH").unwrap_or_default();
     folders.splice(0..0, std::env::split_paths(&path));
-    folders.into_iter().rev().find(|folder| folder.join("initdb").exists())
+    folders
+        .into_iter()
+        .rev()
+        .find(|folder| folder.join("initdb").exists())
 }
 
 const KILL_AND_START: &str = r#"

@@ -52,13 +52,20 @@ async fn of_two_approvers_exactly_one_wins() {
         });
         let [one_won, other_won] = racers;
         let won = [one_won.await.unwrap(), other_won.await.unwrap()];
-        assert_eq!(won.iter().filter(|won| **won).count(), 1, "{one:?} {other:?}: {won:?}");
+        assert_eq!(
+            won.iter().filter(|won| **won).count(),
+            1,
+            "{one:?} {other:?}: {won:?}"
+        );
         wins[usize::from(won[1])] += 1;
 
         let (winner, verdict, _) = if won[0] { one } else { other };
         let approval = kit.as_(SAM).approval(&filed.approval_id).await.unwrap();
         assert_eq!(approval.decisions.len(), 1);
-        assert_eq!(approval.decisions[0].approver.as_ref().unwrap().name, winner);
+        assert_eq!(
+            approval.decisions[0].approver.as_ref().unwrap().name,
+            winner
+        );
         let elevation = kit.as_(JEN).elevation(&filed.id).await.unwrap();
         let expected = match verdict {
             "Approve" => (ApprovalStatus::Approved, ElevationStatus::Active),
@@ -67,7 +74,10 @@ async fn of_two_approvers_exactly_one_wins() {
         assert_eq!((approval.status(), elevation.status()), expected);
         assert_eq!(elevation.revision, 2, "the loser wrote nothing");
     }
-    assert!(wins[0] > 0 && wins[1] > 0, "a race that one side always wins is none: {wins:?}");
+    assert!(
+        wins[0] > 0 && wins[1] > 0,
+        "a race that one side always wins is none: {wins:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -81,7 +91,10 @@ async fn a_double_click_in_both_dialects_is_one_decision() {
             tokio::spawn(async move { decide(&person, &id, "Approve", grpc).await })
         });
         for click in clicks {
-            assert!(click.await.unwrap(), "everybody who repeats a decision is told that it stands");
+            assert!(
+                click.await.unwrap(),
+                "everybody who repeats a decision is told that it stands"
+            );
         }
         let approval = kit.as_(SAM).approval(&filed.approval_id).await.unwrap();
         assert_eq!(approval.decisions.len(), 1);
@@ -102,7 +115,11 @@ async fn decide(person: &Person, id: &str, action: &str, grpc: bool) -> bool {
             _ => panic!("{answer:?}"),
         };
     }
-    let decided = if action == "Approve" { person.approve(id).await } else { person.reject(id).await };
+    let decided = if action == "Approve" {
+        person.approve(id).await
+    } else {
+        person.reject(id).await
+    };
     match decided {
         Ok(_) => true,
         Err(status) => {
@@ -114,7 +131,13 @@ async fn decide(person: &Person, id: &str, action: &str, grpc: bool) -> bool {
 
 /// A campaign files more than a quota allows.
 fn unlimited() -> Options {
-    Options { quota: Quota { pending: None, filings: None }, ..Options::default() }
+    Options {
+        quota: Quota {
+            pending: None,
+            filings: None,
+        },
+        ..Options::default()
+    }
 }
 
 fn approvals(usual: usize) -> usize {
@@ -122,14 +145,25 @@ fn approvals(usual: usize) -> usize {
 }
 
 /// Nothing is wrong, though everything has happened that there is to lose by.
-#[expect(clippy::print_stdout, reason = "a long campaign says what happened in it")]
+#[expect(
+    clippy::print_stdout,
+    reason = "a long campaign says what happened in it"
+)]
 fn assert_decided_once(report: &Report) {
     println!("{:#?}", report.tally);
     assert!(report.faults.is_empty(), "{}", report.faults.join("\n"));
-    for happened in
-        ["Active", "Closed", "Expired", "Rejected", "Approve: Stands", "Approve: NotPending(Approved)"]
-    {
-        assert!(report.tally.contains_key(happened), "a campaign without {happened} proves little");
+    for happened in [
+        "Active",
+        "Closed",
+        "Expired",
+        "Rejected",
+        "Approve: Stands",
+        "Approve: NotPending(Approved)",
+    ] {
+        assert!(
+            report.tally.contains_key(happened),
+            "a campaign without {happened} proves little"
+        );
     }
 }
 
@@ -149,10 +183,21 @@ async fn eight_callers_at_two_nodes_and_the_clock_bring_about_one_outcome() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_version_check_the_tester_goes_red() {
-    let options = Options { before_store: Some(without_the_version_check()), ..unlimited() };
+    let options = Options {
+        before_store: Some(without_the_version_check()),
+        ..unlimited()
+    };
     let report = campaign::run(&[Kit::with(options).await], 40).await;
-    for fault in ["its history is not linearizable", "it has two outcomes", "was told NotPending"] {
-        assert!(report.faults.iter().any(|found| found.contains(fault)), "{fault}: {:#?}", report.tally);
+    for fault in [
+        "its history is not linearizable",
+        "it has two outcomes",
+        "was told NotPending",
+    ] {
+        assert!(
+            report.faults.iter().any(|found| found.contains(fault)),
+            "{fault}: {:#?}",
+            report.tally
+        );
     }
 }
 
@@ -161,9 +206,19 @@ async fn without_the_version_check_the_tester_goes_red() {
 async fn whoever_is_told_that_it_expired_is_told_what_stays() {
     for closes in [false, true] {
         let gate = Arc::new(Gate::default());
-        let kit = Kit::with(Options { before_store: Some(gate.before()), ..Options::default() }).await;
-        let brief = Some(Duration { seconds: 60, nanos: 0 });
-        let role = Role { pending_timeout: brief, ..role("SQL File Access", &[SAM, KIM], 1) };
+        let kit = Kit::with(Options {
+            before_store: Some(gate.before()),
+            ..Options::default()
+        })
+        .await;
+        let brief = Some(Duration {
+            seconds: 60,
+            nanos: 0,
+        });
+        let role = Role {
+            pending_timeout: brief,
+            ..role("SQL File Access", &[SAM, KIM], 1)
+        };
         let role = kit.as_(ANN).create_role(role).await.unwrap();
         let filed = kit.as_(JEN).file(&role.id).await.unwrap();
 
@@ -175,16 +230,31 @@ async fn whoever_is_told_that_it_expired_is_told_what_stays() {
         // The scheduler.
         gate.holds_all_but(0).await;
         let told = if closes {
-            let request = CloseElevationRequest { elevation_id: filed.id.clone() };
-            kit.as_(JEN).elevations().close_elevation(request).await.unwrap_err()
+            let request = CloseElevationRequest {
+                elevation_id: filed.id.clone(),
+            };
+            kit.as_(JEN)
+                .elevations()
+                .close_elevation(request)
+                .await
+                .unwrap_err()
         } else {
             kit.as_(KIM).reject(&filed.approval_id).await.unwrap_err()
         };
-        assert_eq!(told.get_error_details().error_info().unwrap().metadata["status"], "EXPIRED");
+        assert_eq!(
+            told.get_error_details().error_info().unwrap().metadata["status"],
+            "EXPIRED"
+        );
         gate.open();
         let told = approving.await.unwrap().unwrap_err();
-        assert_eq!(told.get_error_details().error_info().unwrap().metadata["status"], "EXPIRED");
+        assert_eq!(
+            told.get_error_details().error_info().unwrap().metadata["status"],
+            "EXPIRED"
+        );
         let elevation = kit.as_(JEN).elevation(&filed.id).await.unwrap();
-        assert_eq!((elevation.status(), elevation.revision), (ElevationStatus::Expired, 2));
+        assert_eq!(
+            (elevation.status(), elevation.revision),
+            (ElevationStatus::Expired, 2)
+        );
     }
 }

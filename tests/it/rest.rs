@@ -16,7 +16,8 @@ async fn every_form_of_an_action_is_understood() {
     let wcf = "Content-Length: 0\r\nAccept: application/atom+xml,application/xml\r\nAccept-Charset: UTF-8\r\n\
                MaxDataServiceVersion: 3.0;NetFx\r\nDataServiceVersion: 1.0;NetFx\r\n\
                User-Agent: Microsoft ADO.NET Data Services\r\n";
-    let portal = "Content-Length: 0\r\nAccept: */*\r\nOrigin: http://pamsrv:8090\r\nCookie: a=b\r\n";
+    let portal =
+        "Content-Length: 0\r\nAccept: */*\r\nOrigin: http://pamsrv:8090\r\nCookie: a=b\r\n";
     let set = "/api/pamresources/pamrequeststoapprove";
     #[rustfmt::skip]
     let table = [
@@ -40,17 +41,37 @@ async fn every_form_of_an_action_is_understood() {
     ];
     for (row, path, headers, body) in table {
         let filed = kit.as_(JEN).file(&sql.id).await.unwrap();
-        let id =
-            if row.contains("upper") { filed.approval_id.to_uppercase() } else { filed.approval_id.clone() };
-        let answer = kit.as_(SAM).rest("POST", &path.replace('@', &id), headers, body).await;
-        assert_eq!((answer.status, &*answer.body), (200, ""), "{row}: {answer:?}");
+        let id = if row.contains("upper") {
+            filed.approval_id.to_uppercase()
+        } else {
+            filed.approval_id.clone()
+        };
+        let answer = kit
+            .as_(SAM)
+            .rest("POST", &path.replace('@', &id), headers, body)
+            .await;
+        assert_eq!(
+            (answer.status, &*answer.body),
+            (200, ""),
+            "{row}: {answer:?}"
+        );
         assert_eq!(answer.header("content-type"), None, "{row}");
         assert_eq!(answer.header("content-length"), Some("0"), "{row}");
-        let status = kit.as_(SAM).approval(&filed.approval_id).await.unwrap().status().as_str_name();
+        let status = kit
+            .as_(SAM)
+            .approval(&filed.approval_id)
+            .await
+            .unwrap()
+            .status()
+            .as_str_name();
         let rejected = path.to_lowercase().contains("reject");
         assert_eq!(
             status,
-            if rejected { "APPROVAL_STATUS_REJECTED" } else { "APPROVAL_STATUS_APPROVED" },
+            if rejected {
+                "APPROVAL_STATUS_REJECTED"
+            } else {
+                "APPROVAL_STATUS_APPROVED"
+            },
             "{row}"
         );
     }
@@ -62,9 +83,14 @@ async fn an_approval_to_the_byte() {
     let kit = Kit::start().await;
     let filed = kit.pending().await;
     let headers = "Content-Length: 0\r\nOrigin: http://pamsrv:8090\r\nx-request-id: portal-1\r\n";
-    let path = format!("/api/pamresources/pamrequeststoapprove(guid'{}')/Approve", filed.approval_id);
+    let path = format!(
+        "/api/pamresources/pamrequeststoapprove(guid'{}')/Approve",
+        filed.approval_id
+    );
     let mut answer = kit.as_(SAM).rest("POST", &path, headers, "").await;
-    answer.headers.retain(|(name, _)| name != "date" && name != "connection");
+    answer
+        .headers
+        .retain(|(name, _)| name != "date" && name != "connection");
     answer.headers.sort();
     let expected = [
         ("access-control-allow-credentials", "true"),
@@ -79,7 +105,14 @@ async fn an_approval_to_the_byte() {
         ("x-request-id", "portal-1"),
     ];
     let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    assert_eq!(answer, Answer { status: 200, headers: expected.to_vec(), body: String::new() });
+    assert_eq!(
+        answer,
+        Answer {
+            status: 200,
+            headers: expected.to_vec(),
+            body: String::new()
+        }
+    );
 }
 
 /// Rows 16 and 17, and the seed's own literal.
@@ -97,10 +130,15 @@ async fn a_malformed_key_is_a_clear_error() {
         "(guid%25275dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143%2527)",
     ] {
         for action in ["Approve", "Reject"] {
-            let answer =
-                kit.as_(SAM).post(&format!("/api/pamresources/pamrequeststoapprove{key}/{action}")).await;
+            let answer = kit
+                .as_(SAM)
+                .post(&format!(
+                    "/api/pamresources/pamrequeststoapprove{key}/{action}"
+                ))
+                .await;
             assert_eq!((answer.status, &*answer.body), (400, golden), "{key}");
-            let content_type = "application/json; odata=minimalmetadata; streaming=true; charset=utf-8";
+            let content_type =
+                "application/json; odata=minimalmetadata; streaming=true; charset=utf-8";
             assert_eq!(answer.header("content-type"), Some(content_type));
             assert_eq!(answer.header("dataserviceversion"), Some("3.0"));
         }
@@ -121,19 +159,52 @@ async fn what_is_not_there_says_so() {
         ("POST", list.clone(), 405, "METHOD_NOT_ALLOWED"),
         ("POST", format!("{action}?v=2"), 400, "INVALID_ARGUMENT"),
         ("POST", format!("{action}/more"), 404, "NO_SUCH_OPERATION"),
-        ("POST", action.replace("Approve", "Delete"), 404, "NO_SUCH_OPERATION"),
-        ("GET", "/api/pamresources/nosuchset".into(), 404, "NO_SUCH_OPERATION"),
+        (
+            "POST",
+            action.replace("Approve", "Delete"),
+            404,
+            "NO_SUCH_OPERATION",
+        ),
+        (
+            "GET",
+            "/api/pamresources/nosuchset".into(),
+            404,
+            "NO_SUCH_OPERATION",
+        ),
         ("GET", "/".into(), 404, "NO_SUCH_OPERATION"),
-        ("GET", "/pam.v1.ApprovalService/Nothing".into(), 404, "NO_SUCH_OPERATION"),
-        ("POST", "/pam.v1.ApprovalService/Approve".into(), 404, "NO_SUCH_OPERATION"),
-        ("POST", "/grpc.health.v1.Health/Check".into(), 404, "NO_SUCH_OPERATION"),
+        (
+            "GET",
+            "/pam.v1.ApprovalService/Nothing".into(),
+            404,
+            "NO_SUCH_OPERATION",
+        ),
+        (
+            "POST",
+            "/pam.v1.ApprovalService/Approve".into(),
+            404,
+            "NO_SUCH_OPERATION",
+        ),
+        (
+            "POST",
+            "/grpc.health.v1.Health/Check".into(),
+            404,
+            "NO_SUCH_OPERATION",
+        ),
     ] {
         let answer = kit.as_(SAM).rest(method, &path, NO_BODY, "").await;
-        assert_eq!((answer.status, answer.code()), (status, code.to_owned()), "{method} {path}");
+        assert_eq!(
+            (answer.status, answer.code()),
+            (status, code.to_owned()),
+            "{method} {path}"
+        );
     }
     let refused = kit.as_(SAM).rest("GET", &action, "", "").await;
     assert_eq!(refused.header("allow"), Some("POST, OPTIONS"));
-    assert_eq!(kit.as_(SAM).pending().await, [filed.approval_id], "nothing was decided");
+    assert_eq!(
+        kit.as_(SAM).pending().await,
+        [filed.approval_id],
+        "nothing was decided"
+    );
 }
 
 /// Row 19: a preflight is answered without credentials, and only to the origins that the operator named.
@@ -142,15 +213,44 @@ async fn a_preflight_needs_no_credentials() {
     let kit = Kit::start().await;
     let path = "/api/pamresources/pamrequeststoapprove(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')/Approve";
     let asks = |origin| format!("Origin: {origin}\r\nAccess-Control-Request-Method: POST\r\n");
-    let answer = kit.anonymous().rest("OPTIONS", path, &asks("http://pamsrv:8090"), "").await;
+    let answer = kit
+        .anonymous()
+        .rest("OPTIONS", path, &asks("http://pamsrv:8090"), "")
+        .await;
     assert_eq!(answer.status, 204);
-    assert_eq!(answer.header("access-control-allow-origin"), Some("http://pamsrv:8090"));
-    assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
-    assert_eq!(answer.header("access-control-allow-methods"), Some("GET, HEAD, POST, OPTIONS"));
-    assert!(answer.header("access-control-allow-headers").unwrap().starts_with("content-type"));
-    for stranger in ["http://evil.test", "null", "http://pamsrv:8090.evil.test", "HTTP://PAMSRV:8090"] {
-        let answer = kit.anonymous().rest("OPTIONS", path, &asks(stranger), "").await;
-        assert_eq!(answer.header("access-control-allow-origin"), None, "{stranger}");
+    assert_eq!(
+        answer.header("access-control-allow-origin"),
+        Some("http://pamsrv:8090")
+    );
+    assert_eq!(
+        answer.header("access-control-allow-credentials"),
+        Some("true")
+    );
+    assert_eq!(
+        answer.header("access-control-allow-methods"),
+        Some("GET, HEAD, POST, OPTIONS")
+    );
+    assert!(
+        answer
+            .header("access-control-allow-headers")
+            .unwrap()
+            .starts_with("content-type")
+    );
+    for stranger in [
+        "http://evil.test",
+        "null",
+        "http://pamsrv:8090.evil.test",
+        "HTTP://PAMSRV:8090",
+    ] {
+        let answer = kit
+            .anonymous()
+            .rest("OPTIONS", path, &asks(stranger), "")
+            .await;
+        assert_eq!(
+            answer.header("access-control-allow-origin"),
+            None,
+            "{stranger}"
+        );
     }
 }
 
@@ -160,13 +260,25 @@ async fn errors_are_marked_for_the_portal_too() {
     let kit = Kit::start().await;
     let origin = "Origin: http://pamsrv:8090\r\nContent-Length: 0\r\n";
     for (person, path, status) in [
-        (kit.anonymous(), "/api/pamresources/pamrequeststoapprove", 401),
+        (
+            kit.anonymous(),
+            "/api/pamresources/pamrequeststoapprove",
+            401,
+        ),
         (kit.as_(SAM), "/api/pamresources/nosuchset", 404),
-        (kit.as_(SAM), "/api/pamresources/pamrequeststoapprove?$filter=x", 400),
+        (
+            kit.as_(SAM),
+            "/api/pamresources/pamrequeststoapprove?$filter=x",
+            400,
+        ),
     ] {
         let answer = person.rest("GET", path, origin, "").await;
         assert_eq!(answer.status, status, "{path}");
-        assert_eq!(answer.header("access-control-allow-origin"), Some("http://pamsrv:8090"), "{path}");
+        assert_eq!(
+            answer.header("access-control-allow-origin"),
+            Some("http://pamsrv:8090"),
+            "{path}"
+        );
         assert_eq!(answer.header("vary"), Some("Origin"), "{path}");
     }
 }
@@ -199,7 +311,10 @@ async fn the_pending_list_to_the_byte() {
         assert_eq!(answer.header("dataserviceversion"), Some("3.0"));
         assert_eq!(answer.header("cache-control"), Some("no-store"));
     }
-    let head = kit.as_(SAM).rest("HEAD", "/api/pamresources/pamrequeststoapprove", "", "").await;
+    let head = kit
+        .as_(SAM)
+        .rest("HEAD", "/api/pamresources/pamrequeststoapprove", "", "")
+        .await;
     assert_eq!((head.status, &*head.body), (200, ""));
 }
 
@@ -210,7 +325,10 @@ async fn a_list_with_nothing_to_show_is_empty() {
     kit.pending().await;
     let golden = r#"{"odata.metadata":"http://pam.test:8086/api/pamresources/%24metadata#pamrequeststoapprove","value":[]}"#;
     for person in [EVE, JEN, GIL] {
-        let answer = kit.as_(person).get("/api/pamresources/pamrequeststoapprove").await;
+        let answer = kit
+            .as_(person)
+            .get("/api/pamresources/pamrequeststoapprove")
+            .await;
         assert_eq!((answer.status, &*answer.body), (200, golden), "{person}");
     }
 }
@@ -230,9 +348,19 @@ async fn what_is_no_filter_is_refused_and_never_ignored() {
         "$orderby=nobody",
         "$select=nobody",
     ] {
-        let answer = kit.as_(SAM).get(&format!("/api/pamresources/pamrequeststoapprove?{query}")).await;
-        assert_eq!((answer.status, &*answer.code()), (400, "INVALID_ARGUMENT"), "{query}");
-        assert!(!answer.body.contains("nobody"), "what the caller sent never comes back");
+        let answer = kit
+            .as_(SAM)
+            .get(&format!("/api/pamresources/pamrequeststoapprove?{query}"))
+            .await;
+        assert_eq!(
+            (answer.status, &*answer.code()),
+            (400, "INVALID_ARGUMENT"),
+            "{query}"
+        );
+        assert!(
+            !answer.body.contains("nobody"),
+            "what the caller sent never comes back"
+        );
     }
 }
 
@@ -242,10 +370,26 @@ async fn what_was_decided_is_gone_from_the_very_next_list() {
     let kit = Kit::start().await;
     let filed = kit.pending().await;
     let list = "/api/pamresources/pamrequeststoapprove";
-    assert!(kit.as_(KIM).get(list).await.body.contains(&filed.approval_id));
-    assert_eq!(kit.as_(SAM).act(&filed.approval_id, "Approve").await.status, 200);
+    assert!(
+        kit.as_(KIM)
+            .get(list)
+            .await
+            .body
+            .contains(&filed.approval_id)
+    );
+    assert_eq!(
+        kit.as_(SAM).act(&filed.approval_id, "Approve").await.status,
+        200
+    );
     for person in [SAM, KIM] {
-        assert!(!kit.as_(person).get(list).await.body.contains(&filed.approval_id), "{person}");
+        assert!(
+            !kit.as_(person)
+                .get(list)
+                .await
+                .body
+                .contains(&filed.approval_id),
+            "{person}"
+        );
     }
 }
 
@@ -255,18 +399,28 @@ async fn refusals_to_the_byte() {
     let kit = Kit::start().await;
     let filed = kit.pending().await;
     let denied = r#"{"odata.error":{"code":"ACCESS_DENIED","message":{"lang":"en-US","value":"You may not do this, or there is no such object."}}}"#;
-    for (person, id) in
-        [(EVE, &*filed.approval_id), (JEN, &filed.approval_id), (SAM, "5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143")]
-    {
+    for (person, id) in [
+        (EVE, &*filed.approval_id),
+        (JEN, &filed.approval_id),
+        (SAM, "5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143"),
+    ] {
         let answer = kit.as_(person).act(id, "Approve").await;
         assert_eq!((answer.status, &*answer.body), (403, denied), "{person}");
     }
     kit.as_(SAM).act(&filed.approval_id, "Approve").await;
-    assert_eq!(kit.as_(SAM).act(&filed.approval_id, "Approve").await.status, 200, "a double click");
+    assert_eq!(
+        kit.as_(SAM).act(&filed.approval_id, "Approve").await.status,
+        200,
+        "a double click"
+    );
     let late = r#"{"odata.error":{"code":"APPROVAL_NOT_PENDING","message":{"lang":"en-US","value":"The approval is no longer pending: it was approved."}}}"#;
     for (person, action) in [(SAM, "Reject"), (KIM, "Reject"), (KIM, "Approve")] {
         let answer = kit.as_(person).act(&filed.approval_id, action).await;
-        assert_eq!((answer.status, &*answer.body), (403, late), "{person} {action}");
+        assert_eq!(
+            (answer.status, &*answer.body),
+            (403, late),
+            "{person} {action}"
+        );
     }
 }
 
@@ -275,18 +429,34 @@ async fn refusals_to_the_byte() {
 async fn without_credentials_the_answer_says_which_are_asked_for() {
     let kit = Kit::start().await;
     let golden = r#"{"odata.error":{"code":"UNAUTHENTICATED","message":{"lang":"en-US","value":"Present valid credentials."}}}"#;
-    for path in ["/api/pamresources/pamrequeststoapprove", "/api/pamresources/nosuchset", "/", "/metrics"] {
+    for path in [
+        "/api/pamresources/pamrequeststoapprove",
+        "/api/pamresources/nosuchset",
+        "/",
+        "/metrics",
+    ] {
         let answer = kit.anonymous().get(path).await;
         assert_eq!((answer.status, &*answer.body), (401, golden), "{path}");
-        assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"countersign\""), "{path}");
+        assert_eq!(
+            answer.header("www-authenticate"),
+            Some("Bearer realm=\"countersign\""),
+            "{path}"
+        );
     }
 }
 
 /// Past the cap the list says where it goes on, and the pages are of one moment.
 #[tokio::test]
 async fn a_list_that_is_too_long_goes_on_behind_its_next_link() {
-    let limits = Limits { list: 3, ..Limits::default() };
-    let kit = Kit::with(Options { limits, ..Options::default() }).await;
+    let limits = Limits {
+        list: 3,
+        ..Limits::default()
+    };
+    let kit = Kit::with(Options {
+        limits,
+        ..Options::default()
+    })
+    .await;
     let role = kit.role().await;
     let mut filed = Vec::new();
     for _ in 0..4 {
@@ -298,11 +468,21 @@ async fn a_list_that_is_too_long_goes_on_behind_its_next_link() {
     let body: serde_json::Value = serde_json::from_str(&first.body).unwrap();
     assert_eq!(body["value"].as_array().unwrap().len(), 3);
     kit.as_(KIM).approve(&filed[3]).await.unwrap();
-    let next = body["odata.nextLink"].as_str().unwrap().strip_prefix("http://pam.test:8086").unwrap();
+    let next = body["odata.nextLink"]
+        .as_str()
+        .unwrap()
+        .strip_prefix("http://pam.test:8086")
+        .unwrap();
     let second = kit.as_(SAM).get(next).await;
-    assert!(second.body.contains(&filed[3]), "the moment of the first answer");
+    assert!(
+        second.body.contains(&filed[3]),
+        "the moment of the first answer"
+    );
     assert!(!second.body.contains("odata.nextLink"));
-    let answer = kit.as_(SAM).get(&format!("{list}?$skiptoken=garbage")).await;
+    let answer = kit
+        .as_(SAM)
+        .get(&format!("{list}?$skiptoken=garbage"))
+        .await;
     assert_eq!((answer.status, &*answer.code()), (400, "INVALID_ARGUMENT"));
 }
 
@@ -317,9 +497,12 @@ async fn a_host_that_is_none_is_refused() {
         ("Host: a\r\nHost: b\r\n", 400),
         ("", 400),
     ] {
-        let head =
-            format!("GET /api/pamresources/pamrequeststoapprove HTTP/1.1\r\n{hosts}Connection: close\r\n");
-        let answer = kit.raw(&format!("{head}Authorization: Bearer {token}\r\n\r\n")).await;
+        let head = format!(
+            "GET /api/pamresources/pamrequeststoapprove HTTP/1.1\r\n{hosts}Connection: close\r\n"
+        );
+        let answer = kit
+            .raw(&format!("{head}Authorization: Bearer {token}\r\n\r\n"))
+            .await;
         assert_eq!(answer.status, status, "{hosts:?}");
         assert!(!answer.body.contains("<b>"));
     }
@@ -329,8 +512,14 @@ async fn a_host_that_is_none_is_refused() {
 async fn a_body_that_is_too_long_is_refused() {
     let kit = Kit::start().await;
     let filed = kit.pending().await;
-    let path = format!("/api/pamresources/pamrequeststoapprove(guid'{}')/Approve", filed.approval_id);
-    let answer = kit.as_(SAM).rest("POST", &path, "Content-Length: 70000\r\n", "").await;
+    let path = format!(
+        "/api/pamresources/pamrequeststoapprove(guid'{}')/Approve",
+        filed.approval_id
+    );
+    let answer = kit
+        .as_(SAM)
+        .rest("POST", &path, "Content-Length: 70000\r\n", "")
+        .await;
     assert_eq!((answer.status, &*answer.code()), (413, "BODY_TOO_LARGE"));
 }
 
@@ -350,8 +539,7 @@ async fn the_roles_to_the_byte() {
         let answer = kit.as_(JEN).get(&format!("/api/pamresources/{path}")).await;
         assert_eq!((answer.status, &*answer.body), (200, golden), "{path}");
     }
-    let nothing =
-        r#"{"odata.metadata":"http://pam.test:8086/api/pamresources/%24metadata#pamroles","value":[]}"#;
+    let nothing = r#"{"odata.metadata":"http://pam.test:8086/api/pamresources/%24metadata#pamroles","value":[]}"#;
     assert_eq!(
         kit.as_(SAM).get("/api/pamresources/pamroles").await.body,
         nothing,
@@ -408,12 +596,31 @@ async fn the_requests_to_the_byte() {
         row("6", "39", "2015-06-12T04:50:41.58Z", "Closed"),
         row("8", "40", "0001-01-01T00:00:00", "PendingApproval"),
     ];
-    let metadata = "\"odata.metadata\":\"http://pam.test:8086/api/pamresources/%24metadata#pamrequests";
+    let metadata =
+        "\"odata.metadata\":\"http://pam.test:8086/api/pamresources/%24metadata#pamrequests";
     let answer = kit.as_(JEN).get("/api/pamresources/pamrequests").await;
-    assert_eq!(answer.body, format!("{{{metadata}\",\"value\":[{}]}}", rows.join(",")));
-    let one = kit.as_(JEN).get(&format!("/api/pamresources/pamrequests(guid'{}')", filed[0].id)).await;
-    assert_eq!(one.body, format!("{{{metadata}/@Element\",{}", &rows[0][1..]));
-    let not_his = kit.as_(GIL).get(&format!("/api/pamresources/pamrequests(guid'{}')", filed[0].id)).await;
+    assert_eq!(
+        answer.body,
+        format!("{{{metadata}\",\"value\":[{}]}}", rows.join(","))
+    );
+    let one = kit
+        .as_(JEN)
+        .get(&format!(
+            "/api/pamresources/pamrequests(guid'{}')",
+            filed[0].id
+        ))
+        .await;
+    assert_eq!(
+        one.body,
+        format!("{{{metadata}/@Element\",{}", &rows[0][1..])
+    );
+    let not_his = kit
+        .as_(GIL)
+        .get(&format!(
+            "/api/pamresources/pamrequests(guid'{}')",
+            filed[0].id
+        ))
+        .await;
     assert_eq!((not_his.status, &*not_his.code()), (403, "ACCESS_DENIED"));
 }
 
@@ -426,13 +633,25 @@ async fn a_close_is_answered_as_an_approval_is() {
     assert_eq!(kit.as_(SAM).post(&path).await.code(), "ACCESS_DENIED");
     for _ in 0..2 {
         let answer = kit.as_(JEN).post(&path).await;
-        assert_eq!((answer.status, &*answer.body, answer.header("content-type")), (200, "", None));
+        assert_eq!(
+            (answer.status, &*answer.body, answer.header("content-type")),
+            (200, "", None)
+        );
     }
     assert_eq!(kit.as_(JEN).get(&path).await.status, 405);
-    assert_eq!(kit.as_(JEN).post("/api/pamresources/pamrequests(guid'undefined')/Close").await.status, 400);
+    assert_eq!(
+        kit.as_(JEN)
+            .post("/api/pamresources/pamrequests(guid'undefined')/Close")
+            .await
+            .status,
+        400
+    );
     let rejected = kit.pending().await;
     kit.as_(SAM).act(&rejected.approval_id, "Reject").await;
-    let ended = kit.as_(JEN).post(&path.replace(&filed.id, &rejected.id)).await;
+    let ended = kit
+        .as_(JEN)
+        .post(&path.replace(&filed.id, &rejected.id))
+        .await;
     assert_eq!((ended.status, &*ended.code()), (403, "ELEVATION_ENDED"));
 }
 
@@ -448,7 +667,10 @@ async fn a_creation_to_the_byte() {
         "Justification=J%C3%BCrgen&RoleId={role}&RequestedTTL=7200&RequestedTime=2015%2F06%2F11+21%3A40"
     );
     let headers = format!("{FORM}Accept: */*\r\nContent-Length: {}\r\n", body.len());
-    let answer = kit.as_(JEN).rest("POST", "/api/pamresources/pamrequests", &headers, &body).await;
+    let answer = kit
+        .as_(JEN)
+        .rest("POST", "/api/pamresources/pamrequests", &headers, &body)
+        .await;
     let golden = concat!(
         r#"{"odata.metadata":"http://pam.test:8086/api/pamresources/%24metadata#pamrequests/@Element","#,
         r#""RequestId":"00000000-0000-7000-8000-000000000002","CreatorID":"e9010058-c10c-542f-b64c-39d40597ca35","#,
@@ -458,12 +680,12 @@ async fn a_creation_to_the_byte() {
         r#""RequestedTime":"2015-06-12T04:40:00Z","RequestStatus":"PendingApproval"}"#,
     );
     assert_eq!((answer.status, &*answer.body), (201, golden));
-    let location =
-        "http://pam.test:8086/api/pamresources/pamrequests(guid'00000000-0000-7000-8000-000000000002')";
+    let location = "http://pam.test:8086/api/pamresources/pamrequests(guid'00000000-0000-7000-8000-000000000002')";
     assert_eq!(answer.header("location"), Some(location));
     let listed = kit.as_(JEN).get("/api/pamresources/pamrequests").await.body;
     assert!(
-        listed.contains(r#""CreationTime":"2015-06-12T04:49:37.58Z","CreationMethod":"PAM Web API""#),
+        listed
+            .contains(r#""CreationTime":"2015-06-12T04:49:37.58Z","CreationMethod":"PAM Web API""#),
         "{listed}"
     );
 }
@@ -493,14 +715,25 @@ async fn every_form_of_a_creation_is_understood() {
     for (row, query, headers, body, justification, ttl) in table {
         let (query, body) = (query.replace('@', &role), body.replace('@', &role));
         let length = format!("Content-Length: {}\r\n", body.len());
-        let headers =
-            if headers.contains("chunked") { headers.to_owned() } else { format!("{headers}{length}") };
+        let headers = if headers.contains("chunked") {
+            headers.to_owned()
+        } else {
+            format!("{headers}{length}")
+        };
         let path = format!("/api/pamresources/pamrequests{query}");
         let answer = kit.as_(JEN).rest("POST", &path, &headers, &body).await;
         assert_eq!(answer.status, 201, "{row}: {answer:?}");
         let entry: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
-        assert_eq!(entry["Justification"].as_str().unwrap_or_default(), justification, "{row}");
-        assert_eq!(entry["Justification"].is_null(), justification.is_empty(), "{row}");
+        assert_eq!(
+            entry["Justification"].as_str().unwrap_or_default(),
+            justification,
+            "{row}"
+        );
+        assert_eq!(
+            entry["Justification"].is_null(),
+            justification.is_empty(),
+            "{row}"
+        );
         assert_eq!(entry["RequestedTTL"], ttl.to_string(), "{row}");
     }
 }
@@ -512,21 +745,48 @@ async fn what_cannot_be_filed_says_so() {
     let role = kit.role().await.id;
     for (headers, body, status) in [
         (FORM, "RequestedTTL=60".to_owned(), 400),
-        (FORM, "RoleId=<b>garbage</b>&RequestedTTL=60".to_owned(), 400),
+        (
+            FORM,
+            "RoleId=<b>garbage</b>&RequestedTTL=60".to_owned(),
+            400,
+        ),
         (FORM, format!("RoleId={role}&RequestedTTL=NaN"), 400),
         (FORM, format!("RoleId={role}&RequestedTTL=-1"), 400),
         (FORM, format!("RoleId={role}&RequestedTTL=1e300"), 400),
         (FORM, format!("RoleId={role}&RequestedTTL=99999999999"), 400),
-        (FORM, format!("RoleId={role}&RequestedTTL=60&RequestedTime=tomorrow"), 400),
-        (FORM, format!("RoleId={role}&Justification={}", "x".repeat(1_025)), 400),
-        (FORM, format!("RoleId={role}&Justification={}", "x".repeat(70_000)), 413),
+        (
+            FORM,
+            format!("RoleId={role}&RequestedTTL=60&RequestedTime=tomorrow"),
+            400,
+        ),
+        (
+            FORM,
+            format!("RoleId={role}&Justification={}", "x".repeat(1_025)),
+            400,
+        ),
+        (
+            FORM,
+            format!("RoleId={role}&Justification={}", "x".repeat(70_000)),
+            413,
+        ),
         (JSON, format!("{{\"RoleId\":\"{role}\""), 400),
         (JSON, "[]".to_owned(), 400),
-        (JSON, format!("{{\"RoleId\":\"{role}\",\"RequestedTTL\":false}}"), 400),
-        (FORM, "RoleId=5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143&RequestedTTL=60".to_owned(), 403),
+        (
+            JSON,
+            format!("{{\"RoleId\":\"{role}\",\"RequestedTTL\":false}}"),
+            400,
+        ),
+        (
+            FORM,
+            "RoleId=5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143&RequestedTTL=60".to_owned(),
+            403,
+        ),
     ] {
         let headers = format!("{headers}Content-Length: {}\r\n", body.len());
-        let answer = kit.as_(JEN).rest("POST", "/api/pamresources/pamrequests", &headers, &body).await;
+        let answer = kit
+            .as_(JEN)
+            .rest("POST", "/api/pamresources/pamrequests", &headers, &body)
+            .await;
         assert_eq!(answer.status, status, "{body:.60}: {answer:?}");
         assert!(!answer.code().is_empty() && !answer.body.contains("<b>"));
     }
@@ -542,8 +802,14 @@ async fn a_client_may_prefer_no_content() {
     let headers = "Content-Length: 0\r\nPrefer: return-no-content\r\n";
     let path = format!("/api/pamresources/pamrequests?RoleId={role}&RequestedTTL=60");
     let answer = kit.as_(JEN).rest("POST", &path, headers, "").await;
-    assert_eq!((answer.status, &*answer.body, answer.header("content-type")), (204, "", None));
-    assert_eq!(answer.header("preference-applied"), Some("return-no-content"));
+    assert_eq!(
+        (answer.status, &*answer.body, answer.header("content-type")),
+        (204, "", None)
+    );
+    assert_eq!(
+        answer.header("preference-applied"),
+        Some("return-no-content")
+    );
     assert!(
         answer
             .header("location")
@@ -565,7 +831,9 @@ async fn request_approve_extend_deactivate() {
         let body = kit.as_(JEN).get("/api/pamresources/pamrequests").await.body;
         let body: serde_json::Value = serde_json::from_str(&body).unwrap();
         let rows = body["value"].as_array().unwrap().clone();
-        rows.iter().map(|row| row["RequestStatus"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        rows.iter()
+            .map(|row| row["RequestStatus"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     for _ in 0..2 {
         assert_eq!(post("3600").await.status, 201);

@@ -1,10 +1,10 @@
 //! Roles and requests that too few people can decide are reported as such, wherever somebody looks.
 
-use countersign::domain::moment::{Life, Moment};
+use countersign::domain::moment::{Moment, Seconds};
 use countersign::ports::Clock;
 use countersign::proto::pam::v1::{
-    CreateElevationRequest, CreateRoleRequest, ExplainApprovalRequest, GetElevationRequest, GetRoleRequest,
-    Role, Shortage, UpdateRoleRequest,
+    CreateElevationRequest, CreateRoleRequest, ExplainApprovalRequest, GetElevationRequest,
+    GetRoleRequest, Role, Shortage, UpdateRoleRequest,
 };
 
 use crate::kit::{ANN, JEN, Kit, SAM, principal, role};
@@ -21,9 +21,20 @@ async fn an_approver_whom_the_directory_does_not_know_is_a_shortage() {
     assert_eq!(read(&kit, &made.0.id).await, [short(1, 1, 0)], "GetRole");
     assert_eq!(undecidable(&kit, &made.0.id).await, [true; 3]);
 
-    let spelt = Role { stages: role("SQL", &[SAM], 1).stages, ..made.0 };
-    let request = UpdateRoleRequest { role: Some(spelt.clone()) };
-    let updated = kit.as_(ANN).roles().update_role(request).await.unwrap().into_inner();
+    let spelt = Role {
+        stages: role("SQL", &[SAM], 1).stages,
+        ..made.0
+    };
+    let request = UpdateRoleRequest {
+        role: Some(spelt.clone()),
+    };
+    let updated = kit
+        .as_(ANN)
+        .roles()
+        .update_role(request)
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!(updated.shortages, [], "UpdateRole");
     assert_eq!(read(&kit, &spelt.id).await, []);
     assert_eq!(undecidable(&kit, &spelt.id).await, [false; 3]);
@@ -34,16 +45,31 @@ async fn an_approver_whose_tokens_have_expired_is_a_shortage() {
     let kit = Kit::start().await;
     let (role, shortages) = created(&kit, role("SQL", &[NEW, SAM], 2)).await;
     assert_eq!(shortages, [short(1, 2, 1)]);
-    let expires = kit.clock.now().after(Life::from_seconds(60).unwrap());
+    let expires = kit.clock.now().after(Seconds::new(60).unwrap());
     kit.newcomer(NEW, &[], Some(expires));
-    assert_eq!((read(&kit, &role.id).await, undecidable(&kit, &role.id).await), (vec![], [false; 3]));
+    assert_eq!(
+        (
+            read(&kit, &role.id).await,
+            undecidable(&kit, &role.id).await
+        ),
+        (vec![], [false; 3])
+    );
     kit.clock.advance(60);
     assert_eq!(
-        (read(&kit, &role.id).await, undecidable(&kit, &role.id).await),
+        (
+            read(&kit, &role.id).await,
+            undecidable(&kit, &role.id).await
+        ),
         (vec![short(1, 2, 1)], [true; 3])
     );
     kit.newcomer(NEW, &[], None::<Moment>);
-    assert_eq!((read(&kit, &role.id).await, undecidable(&kit, &role.id).await), (vec![], [false; 3]));
+    assert_eq!(
+        (
+            read(&kit, &role.id).await,
+            undecidable(&kit, &role.id).await
+        ),
+        (vec![], [false; 3])
+    );
 }
 
 /// What jen is answered of a request that only she could decide is that nobody can.
@@ -54,7 +80,10 @@ async fn a_requester_who_is_the_only_approver_is_a_shortage() {
         candidates: candidates.iter().map(|name| principal(name)).collect(),
         ..role("SQL", approvers, 1)
     };
-    let owned = |candidates: &[&str]| Role { auto_approve_owners: true, ..held(candidates, &[JEN]) };
+    let owned = |candidates: &[&str]| Role {
+        auto_approve_owners: true,
+        ..held(candidates, &[JEN])
+    };
     let two_stages = Role {
         stages: [held(&[JEN], &[SAM]).stages, held(&[JEN], &[JEN]).stages].concat(),
         ..held(&[JEN], &[SAM])
@@ -71,37 +100,86 @@ async fn a_requester_who_is_the_only_approver_is_a_shortage() {
         assert_eq!(found, shortages, "{role:?}");
         assert_eq!(read(&kit, &role.id).await, shortages, "{role:?}");
         if !role.auto_approve_owners {
-            assert_eq!(undecidable(&kit, &role.id).await, [is_undecidable; 3], "{role:?}");
+            assert_eq!(
+                undecidable(&kit, &role.id).await,
+                [is_undecidable; 3],
+                "{role:?}"
+            );
         }
     }
 }
 
 async fn created(kit: &Kit, role: Role) -> (Role, Vec<Shortage>) {
     let request = CreateRoleRequest { role: Some(role) };
-    let answer = kit.as_(ANN).roles().create_role(request).await.unwrap().into_inner();
+    let answer = kit
+        .as_(ANN)
+        .roles()
+        .create_role(request)
+        .await
+        .unwrap()
+        .into_inner();
     (answer.role.unwrap(), answer.shortages)
 }
 
 async fn read(kit: &Kit, role: &str) -> Vec<Shortage> {
-    let request = GetRoleRequest { role_id: role.to_owned() };
-    kit.as_(ANN).roles().get_role(request).await.unwrap().into_inner().shortages
+    let request = GetRoleRequest {
+        role_id: role.to_owned(),
+    };
+    kit.as_(ANN)
+        .roles()
+        .get_role(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .shortages
 }
 
 /// Whether a request of jen's is undecidable, as its filing, GetElevation and ExplainApproval say.
 async fn undecidable(kit: &Kit, role: &str) -> [bool; 3] {
     let jen = kit.as_(JEN);
-    let request = CreateElevationRequest { role_id: role.to_owned(), ..CreateElevationRequest::default() };
-    let filed = jen.elevations().create_elevation(request).await.unwrap().into_inner();
+    let request = CreateElevationRequest {
+        role_id: role.to_owned(),
+        ..CreateElevationRequest::default()
+    };
+    let filed = jen
+        .elevations()
+        .create_elevation(request)
+        .await
+        .unwrap()
+        .into_inner();
     let elevation = filed.elevation.unwrap();
-    let request = GetElevationRequest { elevation_id: elevation.id };
-    let read = jen.elevations().get_elevation(request).await.unwrap().into_inner();
-    let request = ExplainApprovalRequest { approval_id: elevation.approval_id, reason: None };
-    let explained =
-        jen.approvals().explain_approval(request).await.unwrap().into_inner().explanation.unwrap();
-    assert_eq!(explained.stages.iter().any(|stage| stage.short), explained.undecidable);
+    let request = GetElevationRequest {
+        elevation_id: elevation.id,
+    };
+    let read = jen
+        .elevations()
+        .get_elevation(request)
+        .await
+        .unwrap()
+        .into_inner();
+    let request = ExplainApprovalRequest {
+        approval_id: elevation.approval_id,
+        reason: None,
+    };
+    let explained = jen
+        .approvals()
+        .explain_approval(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .explanation
+        .unwrap();
+    assert_eq!(
+        explained.stages.iter().any(|stage| stage.insufficient),
+        explained.undecidable
+    );
     [filed.undecidable, read.undecidable, explained.undecidable]
 }
 
-fn short(stage: u32, needed: u32, available: u32) -> Shortage {
-    Shortage { stage, needed, available }
+fn short(stage: u32, required_approvals: u32, available: u32) -> Shortage {
+    Shortage {
+        stage,
+        required_approvals,
+        available,
+    }
 }

@@ -34,7 +34,8 @@ impl Way {
             loop {
                 let (client, _) = listener.accept().await.unwrap();
                 let server = UnixStream::connect(&socket).await.unwrap();
-                let ((asked, answers), (answered, asks)) = (client.into_split(), server.into_split());
+                let ((asked, answers), (answered, asks)) =
+                    (client.into_split(), server.into_split());
                 tokio::spawn(pass(asked, asks, passes.clone()));
                 tokio::spawn(pass(answered, answers, passes.clone()));
             }
@@ -50,7 +51,9 @@ async fn pass(
 ) {
     let mut bytes = [0; 65_536];
     while let Ok(count @ 1..) = from.read(&mut bytes).await {
-        if passes.wait_for(|passes| *passes).await.is_err() || to.write_all(&bytes[..count]).await.is_err() {
+        if passes.wait_for(|passes| *passes).await.is_err()
+            || to.write_all(&bytes[..count]).await.is_err()
+        {
             return;
         }
     }
@@ -62,14 +65,22 @@ async fn open(database: &Database, ways: [&Way; 2]) -> Arc<dyn Store> {
     let (_, options) = url.split_once("&options").unwrap();
     let [one, other] = ways.map(|way| format!("127.0.0.1:{}", way.port));
     let url = format!("postgres://countersign@{one},{other}/postgres?options{options}");
-    Arc::new(PostgresStore::open(&url, None, None, StoreMetrics::default()).await.unwrap())
+    Arc::new(
+        PostgresStore::open(&url, None, None, StoreMetrics::default())
+            .await
+            .unwrap(),
+    )
 }
 
 /// Reads so much at once that the store uses several connections.
 async fn read_at_once(store: &Arc<dyn Store>) {
     let read = |_| {
         let store = store.clone();
-        tokio::spawn(async move { store.elevation(ElevationKey::Approval(approval_id(1))).await })
+        tokio::spawn(async move {
+            store
+                .elevation(ElevationKey::Approval(approval_id(1)))
+                .await
+        })
     };
     for reading in (0..64).map(read).collect::<Vec<_>>() {
         assert!(reading.await.unwrap().unwrap().is_some());
@@ -79,7 +90,9 @@ async fn read_at_once(store: &Arc<dyn Store>) {
 /// Reads and then writes, again and again until both are answered.
 async fn one_caller(store: Arc<dyn Store>) {
     loop {
-        let read = store.elevation(ElevationKey::Approval(approval_id(1))).await;
+        let read = store
+            .elevation(ElevationKey::Approval(approval_id(1)))
+            .await;
         if read.is_ok() && store.commit(History::filed(2).change()).await.is_ok() {
             return;
         }
@@ -91,7 +104,10 @@ async fn one_caller(store: Arc<dyn Store>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_that_falls_silent_costs_a_caller_the_failover_and_five_seconds_at_most() {
     let database = Database::new().await;
-    let (primary, standby) = (Way::to(&database, true).await, Way::to(&database, false).await);
+    let (primary, standby) = (
+        Way::to(&database, true).await,
+        Way::to(&database, false).await,
+    );
     let store = open(&database, [&primary, &standby]).await;
     committed(&store, History::filed(1).change()).await;
     read_at_once(&store).await;
@@ -103,9 +119,19 @@ async fn a_primary_that_falls_silent_costs_a_caller_the_failover_and_five_second
     drop(noticed.expect("it is noticed").unwrap());
     standby.speaks.send_replace(true);
     let failover = Stopwatch::start();
-    timeout(Duration::from_secs(60), caller).await.expect("it goes on").unwrap();
-    assert!(failover.elapsed() <= Duration::from_secs(5), "{:?}", failover.elapsed());
-    timeout(Duration::from_secs(6), ready.wait_for(|ready| *ready)).await.expect("it is ready").unwrap();
+    timeout(Duration::from_secs(60), caller)
+        .await
+        .expect("it goes on")
+        .unwrap();
+    assert!(
+        failover.elapsed() <= Duration::from_secs(5),
+        "{:?}",
+        failover.elapsed()
+    );
+    timeout(Duration::from_secs(6), ready.wait_for(|ready| *ready))
+        .await
+        .expect("it is ready")
+        .unwrap();
     assert!(record(&store).await.len() <= 2, "nothing was written twice");
 }
 
@@ -114,12 +140,19 @@ async fn a_primary_that_falls_silent_costs_a_caller_the_failover_and_five_second
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_nobody_uses_notices_that_its_server_is_silent() {
     let database = Database::new().await;
-    let (primary, standby) = (Way::to(&database, true).await, Way::to(&database, false).await);
+    let (primary, standby) = (
+        Way::to(&database, true).await,
+        Way::to(&database, false).await,
+    );
     let store = open(&database, [&primary, &standby]).await;
     let mut ready = store.ready();
     for speaks in [false, true] {
         primary.speaks.send_replace(speaks);
-        let changed = timeout(Duration::from_secs(10), ready.wait_for(|ready| *ready == speaks)).await;
+        let changed = timeout(
+            Duration::from_secs(10),
+            ready.wait_for(|ready| *ready == speaks),
+        )
+        .await;
         drop(changed.expect("it is noticed").unwrap());
     }
     committed(&store, History::filed(1).change()).await;
@@ -138,7 +171,10 @@ async fn one_reader_that_hangs_takes_all_of_its_age_with_it() {
     let mut readers = database.backends().await;
     readers.retain(|pid| !writer.contains(pid));
     let statement = "SELECT pid FROM pg_stat_activity WHERE pid = ANY ($1) AND state = 'idle'";
-    assert_eq!(operator.query(statement, &[&readers]).await.unwrap().len(), readers.len());
+    assert_eq!(
+        operator.query(statement, &[&readers]).await.unwrap().len(),
+        readers.len()
+    );
 
     // The connections are used in turn, so each caller meets one that hangs until all are given up.
     let stopped = &readers[1..];
@@ -155,12 +191,19 @@ async fn one_reader_that_hangs_takes_all_of_its_age_with_it() {
     assert!(refused <= 2, "{refused} callers waited");
     // A connection that was given up is closed when its turn comes, and its process ends a moment later.
     let replaced = async {
-        while database.backends().await.iter().any(|pid| readers.contains(pid)) {
+        while database
+            .backends()
+            .await
+            .iter()
+            .any(|pid| readers.contains(pid))
+        {
             read_at_once(&store).await;
         }
     };
     if refused > 0 {
-        timeout(Duration::from_secs(20), replaced).await.expect("no reader of that age is kept");
+        timeout(Duration::from_secs(20), replaced)
+            .await
+            .expect("no reader of that age is kept");
     }
 }
 
@@ -193,6 +236,15 @@ async fn a_node_whose_server_is_frozen_is_not_ready_until_it_goes_on() {
         while kit.anonymous().get("/readyz").await.status != 200 {}
         while sam.approve(&filed.approval_id).await.is_err() {}
     };
-    timeout(Duration::from_secs(15), again).await.expect("it goes on by itself");
-    assert_eq!(sam.approval(&filed.approval_id).await.unwrap().decisions.len(), 1);
+    timeout(Duration::from_secs(15), again)
+        .await
+        .expect("it goes on by itself");
+    assert_eq!(
+        sam.approval(&filed.approval_id)
+            .await
+            .unwrap()
+            .decisions
+            .len(),
+        1
+    );
 }

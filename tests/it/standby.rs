@@ -33,8 +33,19 @@ async fn an_approval_whose_wait_was_cut_short_is_not_confirmed_by_its_repeat() {
             }
         }
     };
-    assert_eq!((refused.code(), &*reason(&refused)), (Code::Unavailable, "UNAVAILABLE"));
-    assert_eq!(sam.approval(&filed.approval_id).await.unwrap().decisions.len(), 1, "it is in the database");
+    assert_eq!(
+        (refused.code(), &*reason(&refused)),
+        (Code::Unavailable, "UNAVAILABLE")
+    );
+    assert_eq!(
+        sam.approval(&filed.approval_id)
+            .await
+            .unwrap()
+            .decisions
+            .len(),
+        1,
+        "it is in the database"
+    );
 
     let repeat = async || loop {
         if let Ok(approval) = sam.approve(&filed.approval_id).await {
@@ -42,11 +53,18 @@ async fn an_approval_whose_wait_was_cut_short_is_not_confirmed_by_its_repeat() {
         }
     };
     let confirmed = timeout(Duration::from_secs(2), repeat()).await;
-    assert!(confirmed.is_err(), "it was confirmed without the standby: {confirmed:?}");
+    assert!(
+        confirmed.is_err(),
+        "it was confirmed without the standby: {confirmed:?}"
+    );
     set_standby(&operator, "").await;
     assert_eq!(repeat().await.decisions.len(), 1);
     let record = kit.store.events(0, 100).await.unwrap();
-    assert_eq!(record.len(), 4, "the role, the filing, the approval and the activation");
+    assert_eq!(
+        record.len(),
+        4,
+        "the role, the filing, the approval and the activation"
+    );
 }
 
 /// Every response that reports an earlier decision, filing or change of a role.
@@ -75,11 +93,23 @@ async fn every_response_that_reports_what_is_there_waits_for_the_standby() {
         (Box::pin(done(sam.reject(&rejected.approval_id))), ""),
         (Box::pin(close(&jen, &closed)), ""),
         (Box::pin(file(&jen, &role, "Ticket 4711")), ""),
-        (Box::pin(done(sam.reject(&half.approval_id))), "ALREADY_DECIDED"),
-        (Box::pin(done(kim.approve(&rejected.approval_id))), "APPROVAL_NOT_PENDING"),
-        (Box::pin(done(kim.approve(&closed.approval_id))), "APPROVAL_NOT_PENDING"),
+        (
+            Box::pin(done(sam.reject(&half.approval_id))),
+            "ALREADY_DECIDED",
+        ),
+        (
+            Box::pin(done(kim.approve(&rejected.approval_id))),
+            "APPROVAL_NOT_PENDING",
+        ),
+        (
+            Box::pin(done(kim.approve(&closed.approval_id))),
+            "APPROVAL_NOT_PENDING",
+        ),
         (Box::pin(close(&jen, &rejected)), "ELEVATION_ENDED"),
-        (Box::pin(file(&jen, &role, "Ticket 4712")), "REQUEST_ID_REUSED"),
+        (
+            Box::pin(file(&jen, &role, "Ticket 4712")),
+            "REQUEST_ID_REUSED",
+        ),
         (Box::pin(done(ann.create_role(role.clone()))), "ROLE_EXISTS"),
         (Box::pin(update(&ann, &role)), "ROLE_CHANGED"),
     ];
@@ -90,7 +120,11 @@ async fn every_response_that_reports_what_is_there_waits_for_the_standby() {
             _ = waits_for_standby(&operator, 0) => {}
         }
         set_standby(&operator, "").await;
-        let refusal = response.await.err().map(|refused| reason(&refused)).unwrap_or_default();
+        let refusal = response
+            .await
+            .err()
+            .map(|refused| reason(&refused))
+            .unwrap_or_default();
         assert_eq!(refusal, expected);
     }
 }
@@ -102,7 +136,9 @@ async fn done<T>(response: impl Future<Output = Result<T, Status>>) -> Result<()
 }
 
 async fn close(person: &Person, elevation: &Elevation) -> Result<(), Status> {
-    let request = CloseElevationRequest { elevation_id: elevation.id.clone() };
+    let request = CloseElevationRequest {
+        elevation_id: elevation.id.clone(),
+    };
     person.elevations().close_elevation(request).await.map(drop)
 }
 
@@ -114,9 +150,19 @@ async fn file(person: &Person, role: &Role, justification: &str) -> Result<(), S
         request_id: "0f8fad5b-d9cb-469f-a165-70867728950e".to_owned(),
         ..CreateElevationRequest::default()
     };
-    person.elevations().create_elevation(request).await.map(drop)
+    person
+        .elevations()
+        .create_elevation(request)
+        .await
+        .map(drop)
 }
 
 async fn update(person: &Person, role: &Role) -> Result<(), Status> {
-    person.roles().update_role(UpdateRoleRequest { role: Some(role.clone()) }).await.map(drop)
+    person
+        .roles()
+        .update_role(UpdateRoleRequest {
+            role: Some(role.clone()),
+        })
+        .await
+        .map(drop)
 }

@@ -19,7 +19,10 @@ const IMPORTS: Table = &[
          traces",
     ),
     ("config", "domain telemetry"),
-    ("server", "auth domain grpc metrics ports proto rest service status steady store system traces"),
+    (
+        "server",
+        "auth domain grpc metrics ports proto rest service status steady store system traces",
+    ),
     ("auth", "domain ports status"),
     ("rest", "domain::moment proto status"),
     ("grpc", "domain proto service status steady"),
@@ -44,17 +47,22 @@ const BACKENDS: &[&str] = &["store::postgres", "store::sqlite"];
 const PARTS: &[&str] = &["domain::moment"];
 
 /// Modules that may use these crates, and no others.
-const ONLY_CRATES: Table =
-    &[("domain", "jiff proptest regex_lite unicase unicode_normalization unicode_properties uuid")];
+const ONLY_CRATES: Table = &[(
+    "domain",
+    "jiff proptest regex_lite unicase unicode_normalization unicode_properties uuid",
+)];
 
 /// Modules that never use these crates, nor those of the same family: `tonic` means `tonic_types` too.
 const NEVER_CRATES: Table = &[
     ("grpc", "axum http hyper rusqlite tokio_postgres"),
     ("rest", "rusqlite tokio_postgres"),
-    ("service", "axum http hyper prost rusqlite tokio_postgres tonic"),
+    (
+        "service",
+        "axum http hyper prost rusqlite tokio_postgres tonic",
+    ),
 ];
 
-const MOST_LINES: usize = 400;
+const MOST_LINES: usize = 450;
 
 /// Modules, each with words about it.
 type Table = &'static [(&'static str, &'static str)];
@@ -104,7 +112,19 @@ fn the_contract_is_commented() {
 
 #[test]
 fn no_file_knows_the_machine_it_was_written_on() {
-    hold(machine, &["src", "proto", "tests", ".ci", "Cargo.toml", "README.md", "build.rs", "deny.toml"]);
+    hold(
+        machine,
+        &[
+            "src",
+            "proto",
+            "tests",
+            ".ci",
+            "Cargo.toml",
+            "README.md",
+            "build.rs",
+            "deny.toml",
+        ],
+    );
 }
 
 fn hold(rule: Rule, places: &[&str]) {
@@ -114,7 +134,10 @@ fn hold(rule: Rule, places: &[&str]) {
         collect(root, place, &mut files);
     }
     assert!(!files.is_empty(), "nothing was looked at");
-    let wrong: Vec<String> = files.iter().flat_map(|(path, text)| rule(path, text)).collect();
+    let wrong: Vec<String> = files
+        .iter()
+        .flat_map(|(path, text)| rule(path, text))
+        .collect();
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
 }
 
@@ -133,51 +156,86 @@ fn collect(root: &Path, path: &str, files: &mut Vec<(String, String)>) {
 
 /// Imports point down only, see [`IMPORTS`].
 fn imports(path: &str, text: &str) -> Vec<String> {
-    let Some(module) = module(path) else { return Vec::new() };
-    let Some(allowed) = row(IMPORTS, &module) else {
-        return vec![format!("{path}: the module {module} is not in the table of imports")];
+    let Some(module) = module(path) else {
+        return Vec::new();
     };
-    let targets = paths(&lex(text)).into_iter().filter_map(|used| Some((used.line, target(&module, &used)?)));
+    let Some(allowed) = row(IMPORTS, &module) else {
+        return vec![format!(
+            "{path}: the module {module} is not in the table of imports"
+        )];
+    };
+    let targets = paths(&lex(text))
+        .into_iter()
+        .filter_map(|used| Some((used.line, target(&module, &used)?)));
     targets
-        .filter(|(_, target)| !around(target).any(|target| within(&module, target) || has(allowed, target)))
+        .filter(|(_, target)| {
+            !around(target).any(|target| within(&module, target) || has(allowed, target))
+        })
         .map(|(line, target)| format!("{path}:{line}: {module} may not import {target}"))
         .collect()
 }
 
 /// See [`ONLY_CRATES`] and [`NEVER_CRATES`].
 fn crates(path: &str, text: &str) -> Vec<String> {
-    let Some(module) = module(path) else { return Vec::new() };
+    let Some(module) = module(path) else {
+        return Vec::new();
+    };
     let dependencies = dependencies();
     let only = row(ONLY_CRATES, &module);
     let never = row(NEVER_CRATES, &module).unwrap_or_default();
     let family = |name: &str| {
-        never.split_whitespace().any(|never| format!("{name}_").starts_with(&format!("{never}_")))
+        never
+            .split_whitespace()
+            .any(|never| format!("{name}_").starts_with(&format!("{never}_")))
     };
     paths(&lex(text))
         .iter()
         .filter(|used| dependencies.iter().any(|name| name == used.segments[0]))
-        .filter(|used| only.is_some_and(|only| !has(only, used.segments[0])) || family(used.segments[0]))
-        .map(|used| format!("{path}:{}: {module} may not use {}", used.line, used.segments[0]))
+        .filter(|used| {
+            only.is_some_and(|only| !has(only, used.segments[0])) || family(used.segments[0])
+        })
+        .map(|used| {
+            format!(
+                "{path}:{}: {module} may not use {}",
+                used.line, used.segments[0]
+            )
+        })
         .collect()
 }
 
 /// A file has at most [`MOST_LINES`], its tests not counted.
 fn length(path: &str, text: &str) -> Vec<String> {
-    let tests: usize = test_modules(&lex(text)).iter().map(|lines| lines.end - lines.start).sum();
+    let tests: usize = test_modules(&lex(text))
+        .iter()
+        .map(|lines| lines.end - lines.start)
+        .sum();
     let lines = text.lines().count() - if path.ends_with(".rs") { tests } else { 0 };
-    if lines > MOST_LINES { vec![format!("{path}: {lines} lines")] } else { Vec::new() }
+    if lines > MOST_LINES {
+        vec![format!("{path}: {lines} lines")]
+    } else {
+        Vec::new()
+    }
 }
 
 /// A guard of a `match` has no pattern, for which Rust is newer than the `rust-version` of the crate. Functions that are
 /// too new are found by clippy.
 fn guards(path: &str, text: &str) -> Vec<String> {
-    let tokens = if path.ends_with(".rs") { lex(text) } else { Vec::new() };
-    let conditions =
-        tokens.windows(2).enumerate().filter(|(_, two)| two[0].text == "if" && two[1].text == "let");
+    let tokens = if path.ends_with(".rs") {
+        lex(text)
+    } else {
+        Vec::new()
+    };
+    let conditions = tokens
+        .windows(2)
+        .enumerate()
+        .filter(|(_, two)| two[0].text == "if" && two[1].text == "let");
     conditions
         .filter(|(start, _)| {
             let after: Vec<&str> = tokens[*start..].iter().map(|token| token.text).collect();
-            let end = after.iter().position(|text| ["{", ";"].contains(text)).unwrap_or(after.len());
+            let end = after
+                .iter()
+                .position(|text| ["{", ";"].contains(text))
+                .unwrap_or(after.len());
             after[..end].windows(2).any(|two| two == ["=", ">"])
         })
         .map(|(_, two)| format!("{path}:{}: a guard with a pattern", two[0].line))
@@ -185,9 +243,17 @@ fn guards(path: &str, text: &str) -> Vec<String> {
 }
 
 fn left_for_later(path: &str, text: &str) -> Vec<String> {
-    let later = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("X", "XX"), concat!("HA", "CK")];
+    let later = [
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("X", "XX"),
+        concat!("HA", "CK"),
+    ];
     numbered(text)
-        .filter(|(_, line)| line.split(|c| !is_word(c)).any(|word| later.contains(&word)))
+        .filter(|(_, line)| {
+            line.split(|c| !is_word(c))
+                .any(|word| later.contains(&word))
+        })
         .map(|(number, line)| format!("{path}:{number}: {}", line.trim()))
         .collect()
 }
@@ -196,16 +262,23 @@ fn left_for_later(path: &str, text: &str) -> Vec<String> {
 fn names(path: &str, text: &str) -> Vec<String> {
     let vague = |name: &str| {
         let name = name.to_lowercase();
-        ["helper", "manager", "util"].iter().any(|vague| name.trim_end_matches('s').ends_with(vague))
+        ["helper", "manager", "util"]
+            .iter()
+            .any(|vague| name.trim_end_matches('s').ends_with(vague))
     };
-    let drawer =
-        path.split(['/', '.']).any(|part| vague(part) || part == "types") || path.ends_with("/mod.rs");
-    let mut wrong: Vec<String> =
-        drawer.then(|| format!("{path}: the name of a drawer")).into_iter().collect();
+    let drawer = path
+        .split(['/', '.'])
+        .any(|part| vague(part) || part == "types")
+        || path.ends_with("/mod.rs");
+    let mut wrong: Vec<String> = drawer
+        .then(|| format!("{path}: the name of a drawer"))
+        .into_iter()
+        .collect();
     if path.ends_with(".rs") || path.ends_with(".proto") {
         let dependencies = dependencies();
-        let named =
-            lex(text).into_iter().filter(|token| token.text.starts_with(is_word) && vague(token.text));
+        let named = lex(text)
+            .into_iter()
+            .filter(|token| token.text.starts_with(is_word) && vague(token.text));
         let ours = named.filter(|token| dependencies.iter().all(|name| name != token.text));
         wrong.extend(ours.map(|token| format!("{path}:{}: {}", token.line, token.text)));
     }
@@ -219,8 +292,11 @@ fn panics(path: &str, text: &str) -> Vec<String> {
     }
     let tokens = lex(text);
     let tests = test_modules(&tokens);
-    let argued =
-        |quoted: &str| quoted.split_once('"').is_some_and(|(_, words)| words.contains(char::is_alphabetic));
+    let argued = |quoted: &str| {
+        quoted
+            .split_once('"')
+            .is_some_and(|(_, words)| words.contains(char::is_alphabetic))
+    };
     tokens
         .windows(4)
         .filter(|four| tests.iter().all(|tests| !tests.contains(&four[0].line)))
@@ -242,7 +318,11 @@ fn contract(path: &str, text: &str) -> Vec<String> {
     let mut before = "";
     for (number, line) in numbered(text) {
         let line = line.trim();
-        if declares(line) && before.strip_prefix("//").is_none_or(|words| words.trim().is_empty()) {
+        if declares(line)
+            && before
+                .strip_prefix("//")
+                .is_none_or(|words| words.trim().is_empty())
+        {
             wrong.push(format!("{path}:{number}: no comment above {line}"));
         }
         before = line;
@@ -253,11 +333,14 @@ fn contract(path: &str, text: &str) -> Vec<String> {
 fn declares(line: &str) -> bool {
     let numbered = |(name, number): (&str, &str)| {
         !name.starts_with("option ")
-            && number.trim_start_matches([' ', '-']).starts_with(|c: char| c.is_ascii_digit())
+            && number
+                .trim_start_matches([' ', '-'])
+                .starts_with(|c: char| c.is_ascii_digit())
     };
     let words = ["enum ", "extend ", "message ", "oneof ", "rpc ", "service "];
     !line.starts_with("//")
-        && (words.iter().any(|word| line.starts_with(word)) || line.split_once('=').is_some_and(numbered))
+        && (words.iter().any(|word| line.starts_with(word))
+            || line.split_once('=').is_some_and(numbered))
 }
 
 /// No absolute path into a folder that is only there by chance.
@@ -265,7 +348,10 @@ fn machine(path: &str, text: &str) -> Vec<String> {
     let local = |line: &str| {
         line.match_indices('/').any(|(at, _)| {
             let (before, after) = (&line[..at], &line[at + 1..]);
-            let folder = after.split(|c| !is_word(c) && c != '-').next().unwrap_or_default();
+            let folder = after
+                .split(|c| !is_word(c) && c != '-')
+                .next()
+                .unwrap_or_default();
             let absolute = !before.ends_with(|c| is_word(c) || "-.)}~*/".contains(c));
             absolute && ["home", "root", "tmp", "work"].contains(&folder)
         })
@@ -283,30 +369,82 @@ fn every_rule_can_fail() {
     let quoted = concat!("let path = \"/", "root\";\n");
     let long = "\n".repeat(MOST_LINES + 1);
     let bad: &[(Rule, &str, &str)] = &[
-        (imports, "src/rest/path.rs", "use crate::domain::error::Error;"),
-        (imports, "src/rest/path.rs", "fn f() -> crate::service::Service {}"),
-        (imports, "src/rest/path.rs", "use crate::domain::{error::Error, moment::Moment};"),
-        (imports, "src/rest/path.rs", "use crate::{proto::pam, store::{Change, Store}};"),
-        (imports, "src/rest/path.rs", "use super::super::store::Store;"),
-        (imports, "src/rest/path.rs", "mod inner { use super::super::super::store::Store; }"),
+        (
+            imports,
+            "src/rest/path.rs",
+            "use crate::domain::error::Error;",
+        ),
+        (
+            imports,
+            "src/rest/path.rs",
+            "fn f() -> crate::service::Service {}",
+        ),
+        (
+            imports,
+            "src/rest/path.rs",
+            "use crate::domain::{error::Error, moment::Moment};",
+        ),
+        (
+            imports,
+            "src/rest/path.rs",
+            "use crate::{proto::pam, store::{Change, Store}};",
+        ),
+        (
+            imports,
+            "src/rest/path.rs",
+            "use super::super::store::Store;",
+        ),
+        (
+            imports,
+            "src/rest/path.rs",
+            "mod inner { use super::super::super::store::Store; }",
+        ),
         (imports, "src/rest.rs", "use super::service;"),
         (imports, "src/rest.rs", "use countersign::domain;"),
         (imports, "src/rest.rs", "use crate::*;"),
-        (imports, "src/rest.rs", "pub use {crate::status::Kind, crate::domain as status};"),
+        (
+            imports,
+            "src/rest.rs",
+            "pub use {crate::status::Kind, crate::domain as status};",
+        ),
         (imports, "src/grpc/list.rs", "use crate::store::Approver;"),
-        (imports, "src/service.rs", "use crate::store::sqlite::SqliteStore;"),
-        (imports, "src/service.rs", "use crate::store::{Store, sqlite::SqliteStore};"),
+        (
+            imports,
+            "src/service.rs",
+            "use crate::store::sqlite::SqliteStore;",
+        ),
+        (
+            imports,
+            "src/service.rs",
+            "use crate::store::{Store, sqlite::SqliteStore};",
+        ),
         (imports, "src/store.rs", "use self::sqlite::SqliteStore;"),
-        (imports, "src/domain/role.rs", "#[cfg(test)] mod tests { use crate::ports::Clock; }"),
+        (
+            imports,
+            "src/domain/role.rs",
+            "#[cfg(test)] mod tests { use crate::ports::Clock; }",
+        ),
         (imports, "src/newcomer.rs", ""),
         (crates, "src/domain/role.rs", "use tokio::sync::Mutex;"),
-        (crates, "src/domain/role.rs", "#[derive(serde::Serialize)] struct Role;"),
-        (crates, "src/service/roles.rs", "use tonic_types::StatusExt;"),
+        (
+            crates,
+            "src/domain/role.rs",
+            "#[derive(serde::Serialize)] struct Role;",
+        ),
+        (
+            crates,
+            "src/service/roles.rs",
+            "use tonic_types::StatusExt;",
+        ),
         (crates, "src/service.rs", "use {std::fmt, http};"),
         (crates, "src/grpc.rs", "fn f() -> axum::Router {}"),
         (crates, "src/rest.rs", "pub use ::rusqlite::Connection;"),
         (length, "src/long.rs", &long),
-        (guards, "src/rest.rs", "match a { _ if let Some(b) = c => d, _ => e }"),
+        (
+            guards,
+            "src/rest.rs",
+            "match a { _ if let Some(b) = c => d, _ => e }",
+        ),
         (left_for_later, "src/rest.rs", later),
         (names, "src/rest/mod.rs", ""),
         (names, "src/rest/utils.rs", ""),
@@ -318,13 +456,25 @@ fn every_rule_can_fail() {
         (panics, "src/rest.rs", "fn f() { g().map(Option::unwrap); }"),
         (panics, "src/rest.rs", "fn f() { g().expect(\"\"); }"),
         (panics, "src/rest.rs", "fn f() { g().expect(why); }"),
-        (panics, "src/rest.rs", "#[cfg(test)]\nmod tests {\n}\nfn f() { g().unwrap(); }"),
+        (
+            panics,
+            "src/rest.rs",
+            "#[cfg(test)]\nmod tests {\n}\nfn f() { g().unwrap(); }",
+        ),
         (contract, "proto/a.proto", "message A {}"),
         (contract, "proto/a.proto", "// A.\n\nmessage A {}"),
-        (contract, "proto/a.proto", "// A.\nmessage A {\n  string id = 1;\n}"),
+        (
+            contract,
+            "proto/a.proto",
+            "// A.\nmessage A {\n  string id = 1;\n}",
+        ),
         (contract, "proto/a.proto", "//\nservice A {"),
         (contract, "proto/a.proto", "  rpc A(B)\n returns (C);"),
-        (contract, "proto/a.proto", "// A.\nenum A {\n  A_UNSPECIFIED = 0;\n}"),
+        (
+            contract,
+            "proto/a.proto",
+            "// A.\nenum A {\n  A_UNSPECIFIED = 0;\n}",
+        ),
         (machine, ".ci/run", local),
         (machine, "src/rest.rs", quoted),
     ];
@@ -336,7 +486,10 @@ fn every_rule_can_fail() {
 #[test]
 fn no_rule_is_deceived() {
     let tests = "#[cfg(test)]\nmod tests {\n    use super::*;\n    fn f() { g().unwrap(); }\n}\n";
-    let long_tests = format!("#[cfg(test)]\nmod tests {{\n{}}}\n", "\n".repeat(MOST_LINES));
+    let long_tests = format!(
+        "#[cfg(test)]\nmod tests {{\n{}}}\n",
+        "\n".repeat(MOST_LINES)
+    );
     let good: &[(Rule, &str, &str)] = &[
         (
             imports,
@@ -344,9 +497,17 @@ fn no_rule_is_deceived() {
             "use super::Rest; use crate::rest::entity; use crate::{proto, status::Kind};",
         ),
         (imports, "src/rest/path.rs", tests),
-        (imports, "src/rest/path.rs", "use crate::domain::moment::Moment;"),
-        (imports, "src/grpc/list.rs", "use crate::domain::moment::Moment; use crate::domain::text;"),
-        (imports, "src/domain/role.rs", "use super::moment::Life;"),
+        (
+            imports,
+            "src/rest/path.rs",
+            "use crate::domain::moment::Moment;",
+        ),
+        (
+            imports,
+            "src/grpc/list.rs",
+            "use crate::domain::moment::Moment; use crate::domain::text;",
+        ),
+        (imports, "src/domain/role.rs", "use super::moment::Seconds;"),
         (
             imports,
             "src/rest.rs",
@@ -362,13 +523,33 @@ fn no_rule_is_deceived() {
             "src/store/sqlite/row.rs",
             "use crate::store::sqlite; use super::super::Key; use super::failed;",
         ),
-        (imports, "src/rest/path.rs", "pub(super) fn f() { while Kind::Invalid {} }"),
-        (crates, "src/domain/role.rs", "use std::fmt; use uuid::Uuid; fn f() { Error::invalid() }"),
-        (crates, "src/service.rs", "use crate::domain; /// [`tonic::Status`]\nuse async_trait::async_trait;"),
+        (
+            imports,
+            "src/rest/path.rs",
+            "pub(super) fn f() { while Kind::Invalid {} }",
+        ),
+        (
+            crates,
+            "src/domain/role.rs",
+            "use std::fmt; use uuid::Uuid; fn f() { Error::invalid() }",
+        ),
+        (
+            crates,
+            "src/service.rs",
+            "use crate::domain; /// [`tonic::Status`]\nuse async_trait::async_trait;",
+        ),
         (length, "src/rest.rs", &long_tests),
-        (guards, "src/rest.rs", "if let Some(a) = b && a >= c { match d { _ if e => f, _ => g } }"),
+        (
+            guards,
+            "src/rest.rs",
+            "if let Some(a) = b && a >= c { match d { _ if e => f, _ => g } }",
+        ),
         (left_for_later, "src/rest.rs", "// METHODOLOGY"),
-        (names, "src/rest.rs", "use tokio_util::sync::CancellationToken; // a helper\nlet utility = 1;"),
+        (
+            names,
+            "src/rest.rs",
+            "use tokio_util::sync::CancellationToken; // a helper\nlet utility = 1;",
+        ),
         (panics, "src/rest.rs", tests),
         (
             panics,
@@ -380,7 +561,11 @@ fn no_rule_is_deceived() {
             "proto/a.proto",
             "syntax = \"proto3\";\noption a = 1;\n// A.\nmessage A {\n  // B.\n  int32 b = 1;\n}",
         ),
-        (machine, ".ci/run", "cd \"$scratch/tmp\" && curl http://host/root && ls target/work"),
+        (
+            machine,
+            ".ci/run",
+            "cd \"$scratch/tmp\" && curl http://host/root && ls target/work",
+        ),
     ];
     for (rule, path, text) in good {
         assert_eq!(rule(path, text), Vec::<String>::new(), "{path}: {text}");
@@ -388,12 +573,18 @@ fn no_rule_is_deceived() {
 }
 
 fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.lines().enumerate().map(|(index, line)| (index + 1, line))
+    text.lines()
+        .enumerate()
+        .map(|(index, line)| (index + 1, line))
 }
 
 /// The module that a source file is.
 fn module(path: &str) -> Option<String> {
-    Some(path.strip_prefix("src/")?.strip_suffix(".rs")?.replace('/', "::"))
+    Some(
+        path.strip_prefix("src/")?
+            .strip_suffix(".rs")?
+            .replace('/', "::"),
+    )
 }
 
 fn within(module: &str, outer: &str) -> bool {
@@ -403,7 +594,9 @@ fn within(module: &str, outer: &str) -> bool {
 /// The words of the innermost listed module that a module is, or is in.
 fn row(table: Table, module: &str) -> Option<&'static str> {
     let around = table.iter().filter(|(listed, _)| within(module, listed));
-    around.max_by_key(|(listed, _)| listed.len()).map(|(_, words)| *words)
+    around
+        .max_by_key(|(listed, _)| listed.len())
+        .map(|(_, words)| *words)
 }
 
 /// A target, and the module around one of [`PARTS`].
@@ -418,7 +611,10 @@ fn has(words: &str, word: &str) -> bool {
 
 /// What a path of a module leads to: a module at the top of the crate, a backend or a part. None for what is outside.
 fn target(module: &str, used: &Used<'_>) -> Option<String> {
-    let mut from: Vec<&str> = module.split("::").filter(|part| !["lib", "main"].contains(part)).collect();
+    let mut from: Vec<&str> = module
+        .split("::")
+        .filter(|part| !["lib", "main"].contains(part))
+        .collect();
     from.extend(std::iter::repeat_n("", used.inside));
     let mut to = &used.segments[..];
     match to[0] {
@@ -431,7 +627,10 @@ fn target(module: &str, used: &Used<'_>) -> Option<String> {
         }
         _ => return None,
     }
-    from.extend(to.iter().filter(|segment| !["self", "crate", "countersign"].contains(segment)));
+    from.extend(
+        to.iter()
+            .filter(|segment| !["self", "crate", "countersign"].contains(segment)),
+    );
     let two = from.iter().take(2).copied().collect::<Vec<_>>().join("::");
     if BACKENDS.contains(&&*two) || PARTS.contains(&&*two) {
         Some(two)
@@ -443,8 +642,13 @@ fn target(module: &str, used: &Used<'_>) -> Option<String> {
 /// The crates of the manifest, as they are written in Rust.
 fn dependencies() -> Vec<String> {
     let sections = include_str!("../../Cargo.toml").split("\n[");
-    let ours =
-        sections.filter(|section| section.starts_with("dependencies]") || section.starts_with("dev-dep"));
-    let names = ours.flat_map(str::lines).filter_map(|line| line.split_once(" = "));
-    names.filter(|(name, _)| !name.starts_with('#')).map(|(name, _)| name.replace('-', "_")).collect()
+    let ours = sections
+        .filter(|section| section.starts_with("dependencies]") || section.starts_with("dev-dep"));
+    let names = ours
+        .flat_map(str::lines)
+        .filter_map(|line| line.split_once(" = "));
+    names
+        .filter(|(name, _)| !name.starts_with('#'))
+        .map(|(name, _)| name.replace('-', "_"))
+        .collect()
 }

@@ -16,15 +16,24 @@ async fn a_start_outside_the_calendar_is_refused_in_both_dialects() {
     let kit = Kit::start().await;
     let role = kit.role().await.id;
     let jen = kit.as_(JEN);
-    let beyond =
-        [(-62_135_596_801, 0), (-377_705_023_201, 0), (253_402_300_800, 0), (0, -1), (0, 1_000_000_000)];
+    let beyond = [
+        (-62_135_596_801, 0),
+        (-377_705_023_201, 0),
+        (253_402_300_800, 0),
+        (0, -1),
+        (0, 1_000_000_000),
+    ];
     for (seconds, nanos) in beyond {
         let request = CreateElevationRequest {
             role_id: role.clone(),
-            requested_start: Some(Timestamp { seconds, nanos }),
+            requested_start_time: Some(Timestamp { seconds, nanos }),
             ..CreateElevationRequest::default()
         };
-        let refused = jen.elevations().create_elevation(request).await.unwrap_err();
+        let refused = jen
+            .elevations()
+            .create_elevation(request)
+            .await
+            .unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument, "{seconds} {nanos}");
         assert!(refused.message().contains("years 1 to 9999"), "{refused}");
     }
@@ -63,9 +72,15 @@ async fn no_role_names_an_account_or_a_group_that_looks_like_another() {
     let kit = Kit::start().await;
     let ann = kit.as_(ANN);
     let groups = LIKE_JEN.map(|name| format!("group:{name}"));
-    for name in LIKE_JEN.into_iter().chain(groups.iter().map(String::as_str)) {
+    for name in LIKE_JEN
+        .into_iter()
+        .chain(groups.iter().map(String::as_str))
+    {
         let approved = role("SQL", &[name], 1);
-        let held = Role { candidates: vec![principal(name)], ..role("SQL", &[SAM], 1) };
+        let held = Role {
+            candidates: vec![principal(name)],
+            ..role("SQL", &[SAM], 1)
+        };
         for role in [approved, held] {
             let refused = ann.create_role(role).await.expect_err(name);
             assert_eq!(refused.code(), Code::InvalidArgument, "{name:?}");
@@ -89,11 +104,22 @@ async fn a_display_name_shows_what_it_is() {
         "SQL\u{fe0f}",
     ];
     for name in bad {
-        let refused = kit.as_(ANN).create_role(role(name, &[], 0)).await.expect_err(name);
+        let refused = kit
+            .as_(ANN)
+            .create_role(role(name, &[], 0))
+            .await
+            .expect_err(name);
         assert_eq!(refused.code(), Code::InvalidArgument, "{name:?}");
     }
     for name in ["Größen der Gruppe", "管理者", "O'Brien & Söhne (SQL)"] {
-        assert_eq!(kit.as_(ANN).create_role(role(name, &[], 0)).await.unwrap().display_name, name);
+        assert_eq!(
+            kit.as_(ANN)
+                .create_role(role(name, &[], 0))
+                .await
+                .unwrap()
+                .display_name,
+            name
+        );
     }
 }
 
@@ -102,7 +128,15 @@ async fn no_token_is_of_somebody_who_looks_like_another() {
     let kit = Kit::start().await;
     let folder = kit.tokens_file().parent().unwrap().to_owned();
     let new = |account: &str, group: &str| {
-        let arguments = ["token", "new", "--account", account, "--group", group, "--data-dir"];
+        let arguments = [
+            "token",
+            "new",
+            "--account",
+            account,
+            "--group",
+            group,
+            "--data-dir",
+        ];
         countersign(&arguments).arg(&folder).output().unwrap()
     };
     let before = fs::read_to_string(kit.tokens_file()).unwrap();
@@ -118,18 +152,34 @@ async fn no_token_is_of_somebody_who_looks_like_another() {
     }
     assert!(new("PRIV\u{ff3c}ｊｅｎ", "ops").status.success());
     let after = fs::read_to_string(kit.tokens_file()).unwrap();
-    assert!(after.strip_prefix(&before).unwrap().contains(r"account = 'PRIV\jen'"), "{after}");
+    assert!(
+        after
+            .strip_prefix(&before)
+            .unwrap()
+            .contains(r"account = 'PRIV\jen'"),
+        "{after}"
+    );
     kit.clock.advance(1);
-    kit.as_(JEN).sessions().get_session(GetSessionRequest {}).await.unwrap();
+    kit.as_(JEN)
+        .sessions()
+        .get_session(GetSessionRequest {})
+        .await
+        .unwrap();
 }
 
 /// A reason has as many characters as somebody can see.
 #[tokio::test]
 async fn a_short_reason_does_not_grow_by_what_nobody_sees() {
     let kit = Kit::start().await;
-    let rule =
-        countersign::proto::pam::v1::ReasonRule { required: true, shortest: 5, pattern: String::new() };
-    let asked = Role { justification_rule: Some(rule), ..role("SQL", &[], 0) };
+    let rule = countersign::proto::pam::v1::ReasonRule {
+        required: true,
+        min_length: 5,
+        pattern: String::new(),
+    };
+    let asked = Role {
+        justification_rule: Some(rule),
+        ..role("SQL", &[], 0)
+    };
     let role_id = kit.as_(ANN).create_role(asked).await.unwrap().id;
     for (justification, is_enough) in [
         ("abcd", false),

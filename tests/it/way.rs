@@ -59,7 +59,10 @@ async fn the_whole_way_with_the_program_killed_at_every_step() {
         let kill_and_start = async || {
             drop(running.take());
             let program = running.insert(Program::serve(house.folder.path().to_str().unwrap()));
-            house.tokens.each_ref().map(|token| Person::at(program.address, token))
+            house
+                .tokens
+                .each_ref()
+                .map(|token| Person::at(program.address, token))
         };
         walk(&house.role, dialect, kill_and_start).await;
     }
@@ -96,18 +99,38 @@ async fn a_copy_made_under_load_decides_as_the_original_would() {
     drop(house.program);
 
     let program = Program::serve(copy.to_str().unwrap());
-    let copied = house.tokens.each_ref().map(|token| Person::at(program.address, token));
+    let copied = house
+        .tokens
+        .each_ref()
+        .map(|token| Person::at(program.address, token));
     let [jen, sam, kim] = copied.clone();
     let (elevations, approvals) = seen(&copied).await;
-    assert_eq!((&elevations[..4], &approvals[..4]), (&before.0[..], &before.1[..]));
+    assert_eq!(
+        (&elevations[..4], &approvals[..4]),
+        (&before.0[..], &before.1[..])
+    );
     for elevation in &early {
-        assert_eq!(jen.elevation(&elevation.id).await.unwrap(), *elevation, "acknowledged before the copy");
+        assert_eq!(
+            jen.elevation(&elevation.id).await.unwrap(),
+            *elevation,
+            "acknowledged before the copy"
+        );
     }
-    assert_eq!(ids(&elevations), ids(&filed)[..elevations.len()], "nothing without what came before it");
+    assert_eq!(
+        ids(&elevations),
+        ids(&filed)[..elevations.len()],
+        "nothing without what came before it"
+    );
 
     check_decided_once(&[jen.clone(), sam.clone(), kim.clone()], &held).await;
-    assert_eq!(decide(&sam, &rejected, "Approve", Dialect::Rest).await, "APPROVAL_NOT_PENDING");
-    assert_eq!(decide(&sam, &closed, "Approve", Dialect::Grpc).await, "APPROVAL_NOT_PENDING");
+    assert_eq!(
+        decide(&sam, &rejected, "Approve", Dialect::Rest).await,
+        "APPROVAL_NOT_PENDING"
+    );
+    assert_eq!(
+        decide(&sam, &closed, "Approve", Dialect::Grpc).await,
+        "APPROVAL_NOT_PENDING"
+    );
     assert_eq!(decide(&sam, &waiting, "Approve", Dialect::Rest).await, "");
     check_decided_once(&[jen, sam, kim], &waiting).await;
 }
@@ -118,10 +141,16 @@ async fn walk(role: &str, dialect: Dialect, mut interrupted: impl AsyncFnMut() -
     let people = interrupted().await;
     let filed = file(&people[0], role, HOUR, dialect).await;
     let unwanted = file(&people[0], role, HOUR, dialect).await;
-    assert_eq!((filed.status(), filed.revision), (ElevationStatus::PendingApproval, 1));
+    assert_eq!(
+        (filed.status(), filed.revision),
+        (ElevationStatus::PendingApproval, 1)
+    );
 
     let [jen, sam, kim] = after(people, &mut interrupted).await;
-    assert_eq!(sam.pending().await, [&*filed.approval_id, &unwanted.approval_id]);
+    assert_eq!(
+        sam.pending().await,
+        [&*filed.approval_id, &unwanted.approval_id]
+    );
     assert_eq!(decide(&sam, &filed, "Approve", dialect).await, "");
     assert_eq!(decide(&kim, &unwanted, "Reject", dialect).await, "");
     assert_eq!(listed(&jen, dialect).await, ["Active", "Rejected"]);
@@ -129,24 +158,43 @@ async fn walk(role: &str, dialect: Dialect, mut interrupted: impl AsyncFnMut() -
     let people = after([jen, sam, kim], &mut interrupted).await;
     check_decided_once(&people, &filed).await;
     let [jen, sam, kim] = people;
-    assert_eq!(decide(&sam, &unwanted, "Approve", dialect).await, "APPROVAL_NOT_PENDING");
+    assert_eq!(
+        decide(&sam, &unwanted, "Approve", dialect).await,
+        "APPROVAL_NOT_PENDING"
+    );
     let extension = file(&jen, role, HOUR, dialect).await;
     assert_eq!(decide(&kim, &extension, "Approve", dialect).await, "");
-    assert_eq!(listed(&jen, dialect).await, ["Active", "Rejected", "Active"]);
+    assert_eq!(
+        listed(&jen, dialect).await,
+        ["Active", "Rejected", "Active"]
+    );
 
     let [jen, sam, kim] = after([jen, sam, kim], &mut interrupted).await;
     close(&jen, &filed, dialect).await;
     let closed = jen.elevation(&filed.id).await.unwrap();
-    assert_eq!(listed(&jen, dialect).await, ["Closed", "Rejected", "Active"]);
+    assert_eq!(
+        listed(&jen, dialect).await,
+        ["Closed", "Rejected", "Active"]
+    );
 
     let [jen, sam, kim] = after([jen, sam, kim], &mut interrupted).await;
     close(&jen, &filed, dialect).await;
-    assert_eq!(jen.elevation(&filed.id).await.unwrap(), closed, "closing again writes nothing");
+    assert_eq!(
+        jen.elevation(&filed.id).await.unwrap(),
+        closed,
+        "closing again writes nothing"
+    );
     file(&jen, role, 0, dialect).await;
-    assert_eq!(listed(&jen, dialect).await, ["Closed", "Rejected", "Closed", "Closed"]);
+    assert_eq!(
+        listed(&jen, dialect).await,
+        ["Closed", "Rejected", "Closed", "Closed"]
+    );
 
     let [jen, sam, kim] = after([jen, sam, kim], &mut interrupted).await;
-    assert_eq!(listed(&jen, dialect).await, ["Closed", "Rejected", "Closed", "Closed"]);
+    assert_eq!(
+        listed(&jen, dialect).await,
+        ["Closed", "Rejected", "Closed", "Closed"]
+    );
     assert_eq!(sam.pending().await, kim.pending().await);
     assert_eq!(sam.pending().await, [""; 0]);
 }
@@ -161,10 +209,22 @@ async fn after(people: People, interrupted: &mut impl AsyncFnMut() -> People) ->
 
 /// All that there is: ids, statuses, moments, versions and decisions.
 async fn seen([jen, sam, _]: &People) -> (Vec<Elevation>, Vec<Approval>) {
-    let request = ListElevationsRequest { page_size: 1_000, ..ListElevationsRequest::default() };
-    let elevations = jen.elevations().list_elevations(request).await.unwrap().into_inner().elevations;
+    let request = ListElevationsRequest {
+        page_size: 1_000,
+        ..ListElevationsRequest::default()
+    };
+    let elevations = jen
+        .elevations()
+        .list_elevations(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .elevations;
     let mut approvals = Vec::new();
-    for elevation in elevations.iter().filter(|elevation| !elevation.approval_id.is_empty()) {
+    for elevation in elevations
+        .iter()
+        .filter(|elevation| !elevation.approval_id.is_empty())
+    {
         approvals.push(sam.approval(&elevation.approval_id).await.unwrap());
     }
     (elevations, approvals)
@@ -174,29 +234,47 @@ async fn seen([jen, sam, _]: &People) -> (Vec<Elevation>, Vec<Approval>) {
 async fn check_decided_once([jen, sam, kim]: &People, filed: &Elevation) {
     let elevation = jen.elevation(&filed.id).await.unwrap();
     let approval = sam.approval(&filed.approval_id).await.unwrap();
-    assert_eq!((elevation.status(), elevation.revision), (ElevationStatus::Active, 2));
+    assert_eq!(
+        (elevation.status(), elevation.revision),
+        (ElevationStatus::Active, 2)
+    );
     assert_eq!(approval.decisions.len(), 1);
     for dialect in BOTH {
         assert_eq!(decide(sam, filed, "Approve", dialect).await, "", "a repeat");
         for (person, action) in [(sam, "Reject"), (kim, "Reject"), (kim, "Approve")] {
-            assert_eq!(decide(person, filed, action, dialect).await, "APPROVAL_NOT_PENDING");
+            assert_eq!(
+                decide(person, filed, action, dialect).await,
+                "APPROVAL_NOT_PENDING"
+            );
         }
     }
     assert_eq!(jen.elevation(&filed.id).await.unwrap(), elevation);
     assert_eq!(sam.approval(&filed.approval_id).await.unwrap(), approval);
 }
 
-async fn file(jen: &Person, role: &str, life: i64, dialect: Dialect) -> Elevation {
+async fn file(jen: &Person, role: &str, duration: i64, dialect: Dialect) -> Elevation {
     let id = match dialect {
         Dialect::Grpc => {
-            let life = Some(Duration { seconds: life, nanos: 0 });
-            let request =
-                CreateElevationRequest { role_id: role.into(), life, ..CreateElevationRequest::default() };
-            let answer = jen.elevations().create_elevation(request).await.unwrap().into_inner();
+            let duration = Some(Duration {
+                seconds: duration,
+                nanos: 0,
+            });
+            let request = CreateElevationRequest {
+                role_id: role.into(),
+                duration,
+                ..CreateElevationRequest::default()
+            };
+            let answer = jen
+                .elevations()
+                .create_elevation(request)
+                .await
+                .unwrap()
+                .into_inner();
             answer.elevation.unwrap().id
         }
         Dialect::Rest => {
-            let path = format!("/api/pamresources/pamrequests?RoleId={role}&RequestedTTL={life}");
+            let path =
+                format!("/api/pamresources/pamrequests?RoleId={role}&RequestedTTL={duration}");
             let answer = jen.post(&path).await;
             assert_eq!(answer.status, 201);
             let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
@@ -214,16 +292,25 @@ async fn decide(person: &Person, filed: &Elevation, action: &str, dialect: Diale
         (Dialect::Grpc, _) => person.reject(id).await,
         (Dialect::Rest, _) => {
             let answer = person.act(id, action).await;
-            return if answer.status == 200 { String::new() } else { answer.code() };
+            return if answer.status == 200 {
+                String::new()
+            } else {
+                answer.code()
+            };
         }
     };
-    decided.err().map(|refused| reason(&refused)).unwrap_or_default()
+    decided
+        .err()
+        .map(|refused| reason(&refused))
+        .unwrap_or_default()
 }
 
 async fn close(jen: &Person, filed: &Elevation, dialect: Dialect) {
     match dialect {
         Dialect::Grpc => {
-            let request = CloseElevationRequest { elevation_id: filed.id.clone() };
+            let request = CloseElevationRequest {
+                elevation_id: filed.id.clone(),
+            };
             jen.elevations().close_elevation(request).await.unwrap();
         }
         Dialect::Rest => {
@@ -237,15 +324,24 @@ async fn close(jen: &Person, filed: &Elevation, dialect: Dialect) {
 async fn listed(jen: &Person, dialect: Dialect) -> Vec<String> {
     match dialect {
         Dialect::Grpc => {
-            let answer = jen.elevations().list_elevations(ListElevationsRequest::default()).await.unwrap();
+            let answer = jen
+                .elevations()
+                .list_elevations(ListElevationsRequest::default())
+                .await
+                .unwrap();
             let elevations = answer.into_inner().elevations;
-            elevations.iter().map(|elevation| format!("{:?}", elevation.status())).collect()
+            elevations
+                .iter()
+                .map(|elevation| format!("{:?}", elevation.status()))
+                .collect()
         }
         Dialect::Rest => {
             let body: serde_json::Value =
                 serde_json::from_str(&jen.get("/api/pamresources/pamrequests").await.body).unwrap();
             let rows = body["value"].as_array().unwrap();
-            rows.iter().map(|row| row["RequestStatus"].as_str().unwrap().to_owned()).collect()
+            rows.iter()
+                .map(|row| row["RequestStatus"].as_str().unwrap().to_owned())
+                .collect()
         }
     }
 }
@@ -283,17 +379,31 @@ impl House {
         let [ann, tokens @ ..] = [ANN, JEN, SAM, KIM].map(|account| token(data, account));
         let program = Program::serve(data);
         let ann = Person::at(program.address, &ann);
-        let role = ann.create_role(role("SQL", &[SAM, KIM], 1)).await.unwrap().id;
-        Self { folder, tokens, program, role }
+        let role = ann
+            .create_role(role("SQL", &[SAM, KIM], 1))
+            .await
+            .unwrap()
+            .id;
+        Self {
+            folder,
+            tokens,
+            program,
+            role,
+        }
     }
 
     fn people(&self) -> People {
-        self.tokens.each_ref().map(|token| Person::at(self.program.address, token))
+        self.tokens
+            .each_ref()
+            .map(|token| Person::at(self.program.address, token))
     }
 
     /// A folder with a copy of the store, which nothing overwrites, and the tokens.
     async fn copy(&self) -> std::path::PathBuf {
-        let (data, copy) = (self.folder.path().to_owned(), self.folder.path().join("copy"));
+        let (data, copy) = (
+            self.folder.path().to_owned(),
+            self.folder.path().join("copy"),
+        );
         let folder = copy.clone();
         let copied = tokio::task::spawn_blocking(move || copy_store(&data, &folder));
         copied.await.unwrap();
@@ -304,9 +414,21 @@ impl House {
 fn copy_store(data: &Path, folder: &Path) {
     std::fs::create_dir(folder).unwrap();
     let file = folder.join("countersign.db");
-    let backup = ["backup", "--data-dir", data.to_str().unwrap(), file.to_str().unwrap()];
+    let backup = [
+        "backup",
+        "--data-dir",
+        data.to_str().unwrap(),
+        file.to_str().unwrap(),
+    ];
     assert!(countersign(&backup).status().unwrap().success());
-    assert!(!countersign(&backup).status().unwrap().success(), "nothing is written over");
-    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "for its owner");
+    assert!(
+        !countersign(&backup).status().unwrap().success(),
+        "nothing is written over"
+    );
+    assert_eq!(
+        std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o600,
+        "for its owner"
+    );
     std::fs::copy(data.join("tokens.toml"), folder.join("tokens.toml")).unwrap();
 }

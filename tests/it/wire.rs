@@ -42,28 +42,67 @@ const WIRE_CASES: std::ops::RangeInclusive<u8> = 1..=102;
 
 /// Wire cases in which what is served is not what the case expects first, and why. Their rows say what is served.
 const EXCEPTIONS: [(u8, &str); 19] = [
-    (14, "the original answers 404; actions and sets are taken in any case (A12)"),
+    (
+        14,
+        "the original answers 404; actions and sets are taken in any case (A12)",
+    ),
     (26, "an alias that was documented and perhaps never worked"),
-    (30, "the text leaves out the name of the parameter, which is the caller's (trap 40)"),
+    (
+        30,
+        "the text leaves out the name of the parameter, which is the caller's (trap 40)",
+    ),
     (33, "403 where a 404 would tell what exists (A15)"),
-    (34, "JSON without an Accept, where the original sent XML (A23)"),
+    (
+        34,
+        "JSON without an Accept, where the original sent XML (A23)",
+    ),
     (36, "an odata.error where IIS sent a page of HTML"),
-    (44, "a parameter that is given twice is refused: it would have to be guessed which one counts"),
-    (45, "functions are refused without their names, which are the caller's (trap 40)"),
-    (46, "the text leaves out the name that is no property (trap 40)"),
-    (47, "the text leaves out the name of the property and of the type (trap 40)"),
-    (49, "a comparison that is compared again is refused: no client writes one"),
+    (
+        44,
+        "a parameter that is given twice is refused: it would have to be guessed which one counts",
+    ),
+    (
+        45,
+        "functions are refused without their names, which are the caller's (trap 40)",
+    ),
+    (
+        46,
+        "the text leaves out the name that is no property (trap 40)",
+    ),
+    (
+        47,
+        "the text leaves out the name of the property and of the type (trap 40)",
+    ),
+    (
+        49,
+        "a comparison that is compared again is refused: no client writes one",
+    ),
     (
         52,
         "the text says where the string starts, and not what is in it (trap 40); raw double quotes are no HTTP, and are \
           refused as such",
     ),
     (63, "the text leaves out the literal (trap 40)"),
-    (80, "a field of the query and of the body is refused: it would have to be guessed which one counts"),
-    (84, "the headers of OData 4 are ignored, where the original answered 404"),
-    (87, "full metadata is served as minimal, which the contract allows"),
-    (95, "404, 405, 413 and 431 too: what the documentation's list leaves out and HTTP has a word for"),
-    (96, "Bearer is all that is offered so far, so Negotiate and NTLM are not named"),
+    (
+        80,
+        "a field of the query and of the body is refused: it would have to be guessed which one counts",
+    ),
+    (
+        84,
+        "the headers of OData 4 are ignored, where the original answered 404",
+    ),
+    (
+        87,
+        "full metadata is served as minimal, which the contract allows",
+    ),
+    (
+        95,
+        "404, 405, 413 and 431 too: what the documentation's list leaves out and HTTP has a word for",
+    ),
+    (
+        96,
+        "Bearer is all that is offered so far, so Negotiate and NTLM are not named",
+    ),
     (102, "nothing is compressed"),
 ];
 
@@ -99,7 +138,11 @@ async fn atom() {
 
 #[test]
 fn every_wire_case_has_a_row() {
-    let listed: BTreeSet<u8> = TABLE.into_iter().flat_map(rows).flat_map(|row| row.numbers).collect();
+    let listed: BTreeSet<u8> = TABLE
+        .into_iter()
+        .flat_map(rows)
+        .flat_map(|row| row.numbers)
+        .collect();
     assert_eq!(listed, WIRE_CASES.collect());
     assert!(EXCEPTIONS.is_sorted_by_key(|(number, _)| number));
     for (number, reason) in EXCEPTIONS {
@@ -122,12 +165,24 @@ async fn hold(table: &str) {
             wrong.extend(unlike(expected, &answer));
         }
         if row.server.is_empty() {
-            let status = kit.as_(JEN).elevation(PENDING).await.unwrap().status().as_str_name().to_owned();
+            let status = kit
+                .as_(JEN)
+                .elevation(PENDING)
+                .await
+                .unwrap()
+                .status()
+                .as_str_name()
+                .to_owned();
             let then = status_name(&row.then);
             wrong.extend((status != then).then(|| format!("then {status}")));
         }
         if !wrong.is_empty() {
-            failures.push(format!("{:?} {}\n  {}\n  {answer:?}", row.numbers, row.title, wrong.join("\n  ")));
+            failures.push(format!(
+                "{:?} {}\n  {}\n  {answer:?}",
+                row.numbers,
+                row.title,
+                wrong.join("\n  ")
+            ));
         }
         unchanged = Some(kit).filter(|_| row.server.is_empty() && row.request.starts_with("GET "));
     }
@@ -137,11 +192,21 @@ async fn hold(table: &str) {
 /// The server that the row asks for; the usual one has the stage.
 async fn server(row: &Row) -> Kit {
     let limits = match &*row.server {
-        "slow" => Limits { request_time: Duration::ZERO, ..Limits::default() },
-        "busy" => Limits { requests: 0, ..Limits::default() },
+        "slow" => Limits {
+            request_time: Duration::ZERO,
+            ..Limits::default()
+        },
+        "busy" => Limits {
+            requests: 0,
+            ..Limits::default()
+        },
         _ => Limits::default(),
     };
-    let kit = Kit::with(Options { limits, ..Options::default() }).await;
+    let kit = Kit::with(Options {
+        limits,
+        ..Options::default()
+    })
+    .await;
     if !["slow", "busy"].contains(&&*row.server) {
         set(&kit).await;
     }
@@ -153,20 +218,36 @@ async fn server(row: &Row) -> Kit {
 
 async fn set(kit: &Kit) {
     let (ann, jen, sam) = (kit.as_(ANN), kit.as_(JEN), kit.as_(SAM));
-    let free = Role { id: FREE.into(), description: String::new(), ..role("Allow AD Access ", &[], 0) };
+    let free = Role {
+        id: FREE.into(),
+        description: String::new(),
+        ..role("Allow AD Access ", &[], 0)
+    };
     ann.create_role(free).await.unwrap();
-    let approved = Role { id: APPROVED.into(), ..role("SQL File Access", &[SAM, "group:SQL Owners"], 1) };
+    let approved = Role {
+        id: APPROVED.into(),
+        ..role("SQL File Access", &[SAM, "group:SQL Owners"], 1)
+    };
     ann.create_role(approved).await.unwrap();
     let requests = "/api/pamresources/pamrequests";
     kit.ids.choose(&[ACTIVE]);
-    jen.post(&format!("{requests}?RoleId={FREE}&RequestedTTL=3600&Justification=O%27Brien")).await;
+    jen.post(&format!(
+        "{requests}?RoleId={FREE}&RequestedTTL=3600&Justification=O%27Brien"
+    ))
+    .await;
     kit.clock.advance(60);
     kit.ids.choose(&[REJECTED]);
-    jen.post(&format!("{requests}?RoleId={APPROVED}&RequestedTTL=600&Justification=")).await;
+    jen.post(&format!(
+        "{requests}?RoleId={APPROVED}&RequestedTTL=600&Justification="
+    ))
+    .await;
     sam.reject(&sam.pending().await[0]).await.unwrap();
     kit.clock.advance(60);
     kit.ids.choose(&[PENDING, APPROVAL]);
-    jen.post(&format!("{requests}?RoleId={APPROVED}&RequestedTTL=7200&Justification=stop+and+go")).await;
+    jen.post(&format!(
+        "{requests}?RoleId={APPROVED}&RequestedTTL=7200&Justification=stop+and+go"
+    ))
+    .await;
     kit.ids.choose(&[NEXT]);
 }
 
@@ -180,11 +261,18 @@ async fn send(kit: &Kit, row: &Row) -> Answer {
         caller => panic!("{caller} is not of the cast"),
     };
     let authorization = token.map(|name| format!("Authorization: Bearer {}\r\n", kit.token(name)));
-    let added = format!("Host: pam.test:8086\r\nConnection: close\r\n{}", authorization.unwrap_or_default());
+    let added = format!(
+        "Host: pam.test:8086\r\nConnection: close\r\n{}",
+        authorization.unwrap_or_default()
+    );
     let (line, rest) = row.request.split_once("\r\n").unwrap();
     let answer = kit.raw(&format!("{line}\r\n{added}{rest}")).await;
     // What hyper says to `Expect: 100-continue` comes first.
-    if answer.status == 100 { Answer::parse(&answer.body) } else { answer }
+    if answer.status == 100 {
+        Answer::parse(&answer.body)
+    } else {
+        answer
+    }
 }
 
 /// What holds of every answer: its content type, the form of an error, the marks for the portal, nothing of the caller's.
@@ -208,7 +296,8 @@ fn unlike_any_answer(row: &Row, answer: &Answer) -> Vec<String> {
         ];
         check(
             content_type.is_some_and(|found| {
-                known.iter().any(|known| found.starts_with(known)) && found.ends_with("charset=utf-8")
+                known.iter().any(|known| found.starts_with(known))
+                    && found.ends_with("charset=utf-8")
             }),
             "the content type",
         );
@@ -221,12 +310,24 @@ fn unlike_any_answer(row: &Row, answer: &Answer) -> Vec<String> {
         check(!answer.body.contains("<b>"), "what the caller wrote");
     }
     if row.request.contains("\r\nOrigin: http://pamsrv:8090\r\n") {
-        check(answer.header("access-control-allow-origin") == Some("http://pamsrv:8090"), "no origin");
-        check(answer.header("access-control-allow-credentials") == Some("true"), "no credentials");
+        check(
+            answer.header("access-control-allow-origin") == Some("http://pamsrv:8090"),
+            "no origin",
+        );
+        check(
+            answer.header("access-control-allow-credentials") == Some("true"),
+            "no credentials",
+        );
         let headers = answer.header("access-control-allow-headers");
-        check(headers.is_some_and(|headers| headers.starts_with("content-type")), "no headers");
+        check(
+            headers.is_some_and(|headers| headers.starts_with("content-type")),
+            "no headers",
+        );
     }
-    check(answer.header("access-control-allow-origin") != Some("*"), "any origin");
+    check(
+        answer.header("access-control-allow-origin") != Some("*"),
+        "any origin",
+    );
     wrong
 }
 
@@ -244,14 +345,22 @@ fn is_error(answer: &Answer) -> bool {
         .iter()
         .all(|part| answer.body.contains(part));
     }
-    let Ok(body) = serde_json::from_str::<Value>(&answer.body) else { return false };
-    let name = if content_type.contains("odata=verbose") { "error" } else { "odata.error" };
+    let Ok(body) = serde_json::from_str::<Value>(&answer.body) else {
+        return false;
+    };
+    let name = if content_type.contains("odata=verbose") {
+        "error"
+    } else {
+        "odata.error"
+    };
     let error = &body[name];
     let message = &error["message"];
     content_type.starts_with("application/json")
         && error["code"].as_str().is_some_and(|code| !code.is_empty())
         && message["lang"] == "en-US"
-        && message["value"].as_str().is_some_and(|value| !value.is_empty())
+        && message["value"]
+            .as_str()
+            .is_some_and(|value| !value.is_empty())
 }
 
 fn unlike(expected: &Expected, answer: &Answer) -> Option<String> {
@@ -272,11 +381,24 @@ fn listed(body: &str) -> Option<String> {
     let body: Value = serde_json::from_str(body).ok()?;
     let name = |row: &Value| {
         let known = ["RequestId", "DisplayName", "RoleName", "Username"];
-        let name = known.iter().find_map(|property| row[*property].as_str()).unwrap_or("?").to_owned();
-        let request = [ACTIVE, REJECTED, PENDING].iter().position(|id| **id == name);
+        let name = known
+            .iter()
+            .find_map(|property| row[*property].as_str())
+            .unwrap_or("?")
+            .to_owned();
+        let request = [ACTIVE, REJECTED, PENDING]
+            .iter()
+            .position(|id| **id == name);
         request.map_or(name, |at| (at + 1).to_string())
     };
-    Some(body["value"].as_array()?.iter().map(name).collect::<Vec<_>>().join(" | "))
+    Some(
+        body["value"]
+            .as_array()?
+            .iter()
+            .map(name)
+            .collect::<Vec<_>>()
+            .join(" | "),
+    )
 }
 
 /// A status of the REST dialect as gRPC names it.

@@ -35,7 +35,10 @@ pub fn add(
         created: created.to_string(),
         expires: expires.map(|expires| expires.to_string()),
     };
-    append(path, &toml::to_string(&Contents { token: vec![entry] }).map_err(Error::internal)?)?;
+    append(
+        path,
+        &toml::to_string(&Contents { token: vec![entry] }).map_err(Error::internal)?,
+    )?;
     Ok(format!("{PREFIX}{id}_{secret}"))
 }
 
@@ -43,8 +46,17 @@ pub fn add(
 pub fn list(path: &Path) -> Result<String, Error> {
     let line = |entry: Entry| {
         let expires = entry.expires.as_deref().unwrap_or("never");
-        let Entry { id, account, groups, created, .. } = &entry;
-        format!("{id}  {account}  [{}]  created {created}  expires {expires}\n", groups.join(", "))
+        let Entry {
+            id,
+            account,
+            groups,
+            created,
+            ..
+        } = &entry;
+        format!(
+            "{id}  {account}  [{}]  created {created}  expires {expires}\n",
+            groups.join(", ")
+        )
     };
     Ok(parse(&text(path)?)?.token.into_iter().map(line).collect())
 }
@@ -61,7 +73,8 @@ pub fn revoke(path: &Path, id: &str) -> Result<(), Error> {
         ));
     };
     ids.remove(position);
-    let of_token = |block: &&str| parse(&format!("[[token]]{block}")).is_ok_and(|one| one.token[0].id == id);
+    let of_token =
+        |block: &&str| parse(&format!("[[token]]{block}")).is_ok_and(|one| one.token[0].id == id);
     let mut blocks = before.split("[[token]]");
     let mut after = blocks.next().unwrap_or_default().to_owned();
     for block in blocks.filter(|block| !of_token(block)) {
@@ -80,13 +93,19 @@ pub fn revoke(path: &Path, id: &str) -> Result<(), Error> {
 fn replace(path: &Path, text: &str) -> io::Result<()> {
     let metadata = fs::metadata(path)?;
     let beside = path.with_extension(format!("{}.new", std::process::id()));
-    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&beside)?;
+    let mut file = OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(&beside)?;
     let written = file.write_all(text.as_bytes()).and_then(|()| {
         file.set_permissions(metadata.permissions())?;
         chown(&beside, Some(metadata.uid()), Some(metadata.gid()))?;
         file.sync_all()?;
         fs::rename(&beside, path)?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
         File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
     });
     if written.is_err() {
@@ -99,14 +118,22 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
 fn lock(path: &Path) -> Result<File, Error> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
-    let file =
-        OpenOptions::new().create(true).append(true).mode(0o600).open(name).map_err(Error::internal)?;
+    let file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(name)
+        .map_err(Error::internal)?;
     file.lock().map_err(Error::internal)?;
     Ok(file)
 }
 
 fn ids(text: &str) -> Result<Vec<String>, Error> {
-    Ok(parse(text)?.token.into_iter().map(|entry| entry.id).collect())
+    Ok(parse(text)?
+        .token
+        .into_iter()
+        .map(|entry| entry.id)
+        .collect())
 }
 
 /// Appends an entry to the file, which must be in order before and stays so.
@@ -114,15 +141,28 @@ fn append(path: &Path, entry: &str) -> Result<(), Error> {
     let _alone = lock(path)?;
     let before = text(path)?;
     parse(&before)?;
-    let separator = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
-    let mut file =
-        OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(Error::internal)?;
+    let separator = if before.is_empty() || before.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(Error::internal)?;
     let written = file.write_all(format!("{separator}{entry}\n").as_bytes());
-    written.and_then(|()| file.sync_all()).map_err(Error::internal)
+    written
+        .and_then(|()| file.sync_all())
+        .map_err(Error::internal)
 }
 
 /// Randomness that nobody can guess, or an error.
-#[expect(clippy::disallowed_methods, reason = "a secret comes from the operating system, also in tests")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a secret comes from the operating system, also in tests"
+)]
 fn fill(random: &mut [u8]) -> Result<(), Error> {
     getrandom::fill(random).map_err(Error::internal)
 }

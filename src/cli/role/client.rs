@@ -49,19 +49,33 @@ impl Client {
 
     /// Reads a role again, and the stages for which there are too few people.
     pub(super) async fn read(&mut self, role: &Role) -> Result<Reported, Status> {
-        let answer = self.0.get_role(GetRoleRequest { role_id: role.id.clone() }).await?.into_inner();
+        let answer = self
+            .0
+            .get_role(GetRoleRequest {
+                role_id: role.id.clone(),
+            })
+            .await?
+            .into_inner();
         Ok((answer.role.unwrap_or_default(), answer.shortages))
     }
 
     /// Creates a role; returns it with its id, and the stages for which there are too few people.
     pub(super) async fn create(&mut self, role: Role) -> Result<Reported, Status> {
-        let answer = self.0.create_role(CreateRoleRequest { role: Some(role) }).await?.into_inner();
+        let answer = self
+            .0
+            .create_role(CreateRoleRequest { role: Some(role) })
+            .await?
+            .into_inner();
         Ok((answer.role.unwrap_or_default(), answer.shortages))
     }
 
     /// Replaces a role, if it still is at its revision; returns what [`Client::create`] does.
     pub(super) async fn update(&mut self, role: Role) -> Result<Reported, Status> {
-        let answer = self.0.update_role(UpdateRoleRequest { role: Some(role) }).await?.into_inner();
+        let answer = self
+            .0
+            .update_role(UpdateRoleRequest { role: Some(role) })
+            .await?
+            .into_inner();
         Ok((answer.role.unwrap_or_default(), answer.shortages))
     }
 }
@@ -77,18 +91,31 @@ impl Bearer {
             (Some(path), _) => {
                 let place = format!("the token in {}", path.display());
                 let what = format!("read {place}");
-                (place, fs::read_to_string(path).map_err(|error| cannot(what, error, ""))?)
+                (
+                    place,
+                    fs::read_to_string(path).map_err(|error| cannot(what, error, ""))?,
+                )
             }
-            (None, Some(token)) => (format!("the token in {TOKEN}"), token.into_string().unwrap_or_default()),
+            (None, Some(token)) => (
+                format!("the token in {TOKEN}"),
+                token.into_string().unwrap_or_default(),
+            ),
             (None, None) => bail!(
                 "cannot call the server without the token of an administrator; put it into {TOKEN}, or name its file with \
                  --token-file"
             ),
         };
         let header = format!("Bearer {}", token.trim());
-        let mut value: MetadataValue<Ascii> =
-            header.parse().ok().filter(|_| token.trim().starts_with("cst_")).ok_or_else(|| {
-                cannot(format_args!("use {place}"), anyhow!("it is not a bearer token"), MAKE)
+        let mut value: MetadataValue<Ascii> = header
+            .parse()
+            .ok()
+            .filter(|_| token.trim().starts_with("cst_"))
+            .ok_or_else(|| {
+                cannot(
+                    format_args!("use {place}"),
+                    anyhow!("it is not a bearer token"),
+                    MAKE,
+                )
             })?;
         value.set_sensitive(true);
         Ok(Self(value))
@@ -97,14 +124,19 @@ impl Bearer {
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request.metadata_mut().insert("authorization", self.0.clone());
+        request
+            .metadata_mut()
+            .insert("authorization", self.0.clone());
         Ok(request)
     }
 }
 
 /// The server's end. Without TLS it has to be on this machine: a token does not travel in the clear.
 fn endpoint(server: &Uri) -> anyhow::Result<Endpoint> {
-    if server.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+    if server
+        .authority()
+        .is_some_and(|authority| authority.as_str().contains('@'))
+    {
         bail!("cannot call a server by a URL with a user in it; put the token into {TOKEN}");
     }
     let host = server.host().unwrap_or_default().trim_matches(['[', ']']);
@@ -115,7 +147,9 @@ fn endpoint(server: &Uri) -> anyhow::Result<Endpoint> {
              http://127.0.0.1:8086 with --server"
         );
     }
-    Ok(Endpoint::from(server.clone()).connect_timeout(CONNECT).timeout(ANSWER))
+    Ok(Endpoint::from(server.clone())
+        .connect_timeout(CONNECT)
+        .timeout(ANSWER))
 }
 
 const ANSWER: Duration = Duration::from_secs(60);
@@ -130,9 +164,12 @@ mod tests {
 
     #[test]
     fn a_token_never_leaves_the_machine_in_the_clear() {
-        for here in
-            ["http://127.0.0.1:8086", "http://localhost:8086", "http://[::1]:8086/", "http://127.9.9.9"]
-        {
+        for here in [
+            "http://127.0.0.1:8086",
+            "http://localhost:8086",
+            "http://[::1]:8086/",
+            "http://127.9.9.9",
+        ] {
             assert!(endpoint(&here.parse().unwrap()).is_ok(), "{here}");
         }
         for elsewhere in [
@@ -145,7 +182,10 @@ mod tests {
             "127.0.0.1:8086",
             "/127.0.0.1",
         ] {
-            assert!(endpoint(&elsewhere.parse().unwrap()).is_err(), "{elsewhere}");
+            assert!(
+                endpoint(&elsewhere.parse().unwrap()).is_err(),
+                "{elsewhere}"
+            );
         }
     }
 }

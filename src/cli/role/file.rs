@@ -29,8 +29,8 @@ pub(super) struct Entry {
     pub(super) display_name: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     description: String,
-    #[serde(with = "life")]
-    longest_life: Duration,
+    #[serde(with = "duration")]
+    max_duration: Duration,
     candidates: Vec<Principal>,
     /// That nobody must approve has to be said: what was forgotten grants nothing.
     #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
@@ -38,13 +38,17 @@ pub(super) struct Entry {
     #[serde(skip_serializing_if = "Option::is_none")]
     approvers: Option<Vec<Principal>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    needed: Option<u32>,
-    /// For more than one stage, in the place of `approvers` and `needed`.
+    required_approvals: Option<u32>,
+    /// For more than one stage, in the place of `approvers` and `required_approvals`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     stages: Vec<Stage>,
     #[serde(default, skip_serializing_if = "Not::not")]
     auto_approve_owners: bool,
-    #[serde(default, with = "optional_life", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        with = "optional_duration",
+        skip_serializing_if = "Option::is_none"
+    )]
     pending_timeout: Option<Duration>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     available_from: String,
@@ -61,7 +65,7 @@ pub(super) struct Entry {
 #[serde(deny_unknown_fields)]
 struct Stage {
     approvers: Vec<Principal>,
-    needed: u32,
+    required_approvals: u32,
 }
 
 /// What a reason must be like.
@@ -71,7 +75,7 @@ struct ReasonRule {
     #[serde(default, skip_serializing_if = "Not::not")]
     required: bool,
     #[serde(default, skip_serializing_if = "is_zero")]
-    shortest: u32,
+    min_length: u32,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pattern: String,
 }
@@ -105,7 +109,9 @@ fn parse(text: &str) -> Result<Vec<Wanted>, Error> {
     let wanted = |entry: Spanned<Entry>| {
         let line = line(text, entry.span());
         let entry = entry.into_inner();
-        if !entry.stages.is_empty() && (entry.approvers.is_some() || entry.needed.is_some()) {
+        if !entry.stages.is_empty()
+            && (entry.approvers.is_some() || entry.required_approvals.is_some())
+        {
             return Err(Error::invalid(format!(
                 "The file of roles is malformed at line {line}: the role has stages, and approvers beside them."
             )));
@@ -118,7 +124,9 @@ fn parse(text: &str) -> Result<Vec<Wanted>, Error> {
 /// Says where, and what belongs there, but not what is there: it may be the wrong file, with secrets.
 fn malformed(text: &str, error: &toml::de::Error) -> Error {
     let message = error.message();
-    let expected = message.rsplit_once(", expected ").map(|(_, expected)| format!("expected {expected}"));
+    let expected = message
+        .rsplit_once(", expected ")
+        .map(|(_, expected)| format!("expected {expected}"));
     let line = line(text, error.span().unwrap_or_default());
     Error::invalid(format!(
         "The file of roles is malformed at line {line}: {}.",
@@ -150,7 +158,9 @@ impl Entry {
         let (before, after) = (Self::try_from(before)?.table()?, self.table()?);
         let new_keys = after.keys().filter(|key| !before.contains_key(*key));
         let keys = before.keys().chain(new_keys).filter(|key| *key != "id");
-        Ok(keys.flat_map(|key| changes(key, before.get(key), after.get(key))).collect())
+        Ok(keys
+            .flat_map(|key| changes(key, before.get(key), after.get(key)))
+            .collect())
     }
 
     /// The keys and values, in the order of the file.
@@ -161,14 +171,24 @@ impl Entry {
 
 fn changes(key: &str, before: Option<&Value>, after: Option<&Value>) -> Vec<String> {
     if let (Some(Value::Array(before)), Some(Value::Array(after))) = (before, after) {
-        let gone = before.iter().filter(|value| !after.contains(value)).map(|value| ('-', value));
-        let new = after.iter().filter(|value| !before.contains(value)).map(|value| ('+', value));
-        return gone.chain(new).map(|(sign, value)| format!("{key}: {sign} {value}")).collect();
+        let gone = before
+            .iter()
+            .filter(|value| !after.contains(value))
+            .map(|value| ('-', value));
+        let new = after
+            .iter()
+            .filter(|value| !before.contains(value))
+            .map(|value| ('+', value));
+        return gone
+            .chain(new)
+            .map(|(sign, value)| format!("{key}: {sign} {value}"))
+            .collect();
     }
     if before == after {
         return Vec::new();
     }
-    let [before, after] = [before, after].map(|value| value.map_or("none".to_owned(), Value::to_string));
+    let [before, after] =
+        [before, after].map(|value| value.map_or("none".to_owned(), Value::to_string));
     vec![format!("{key}: {before} -> {after}")]
 }
 
@@ -176,7 +196,7 @@ impl TryFrom<&v1::Role> for Entry {
     type Error = Error;
 
     fn try_from(role: &v1::Role) -> Result<Self, Error> {
-        let life = role.longest_life.unwrap_or_default();
+        let duration = role.max_duration.unwrap_or_default();
         let (stage, stages) = match &*role.stages {
             [stage] => (Some(stage), &[][..]),
             stages => (None, stages),
@@ -185,12 +205,17 @@ impl TryFrom<&v1::Role> for Entry {
             id: Some(role.id.parse().map_err(Error::internal)?),
             display_name: role.display_name.clone(),
             description: role.description.clone(),
-            longest_life: life.try_into().map_err(Error::internal)?,
+            max_duration: duration.try_into().map_err(Error::internal)?,
             candidates: principals(&role.candidates)?,
             approval_required: role.approval_required,
-            approvers: stage.map(|stage| principals(&stage.approvers)).transpose()?,
-            needed: stage.map(|stage| stage.needed),
-            stages: stages.iter().map(Stage::try_from).collect::<Result<_, _>>()?,
+            approvers: stage
+                .map(|stage| principals(&stage.approvers))
+                .transpose()?,
+            required_approvals: stage.map(|stage| stage.required_approvals),
+            stages: stages
+                .iter()
+                .map(Stage::try_from)
+                .collect::<Result<_, _>>()?,
             auto_approve_owners: role.auto_approve_owners,
             pending_timeout: role
                 .pending_timeout
@@ -209,18 +234,31 @@ impl TryFrom<Entry> for v1::Role {
     type Error = Error;
 
     fn try_from(entry: Entry) -> Result<Self, Error> {
-        let stage = (entry.approvers.is_some() || entry.needed.is_some()).then(|| v1::Stage {
-            approvers: entry.approvers.into_iter().flatten().map(v1::Principal::from).collect(),
-            needed: entry.needed.unwrap_or_default(),
-        });
+        let stage =
+            (entry.approvers.is_some() || entry.required_approvals.is_some()).then(|| v1::Stage {
+                approvers: entry
+                    .approvers
+                    .into_iter()
+                    .flatten()
+                    .map(v1::Principal::from)
+                    .collect(),
+                required_approvals: entry.required_approvals.unwrap_or_default(),
+            });
         Ok(Self {
             id: entry.id.map(|id| id.to_string()).unwrap_or_default(),
             display_name: entry.display_name,
             description: entry.description,
-            longest_life: Some(entry.longest_life.try_into().map_err(Error::internal)?),
-            candidates: entry.candidates.into_iter().map(v1::Principal::from).collect(),
+            max_duration: Some(entry.max_duration.try_into().map_err(Error::internal)?),
+            candidates: entry
+                .candidates
+                .into_iter()
+                .map(v1::Principal::from)
+                .collect(),
             approval_required: entry.approval_required,
-            stages: stage.into_iter().chain(entry.stages.into_iter().map(v1::Stage::from)).collect(),
+            stages: stage
+                .into_iter()
+                .chain(entry.stages.into_iter().map(v1::Stage::from))
+                .collect(),
             auto_approve_owners: entry.auto_approve_owners,
             pending_timeout: entry
                 .pending_timeout
@@ -240,28 +278,43 @@ impl TryFrom<&v1::Stage> for Stage {
     type Error = Error;
 
     fn try_from(stage: &v1::Stage) -> Result<Self, Error> {
-        Ok(Self { approvers: principals(&stage.approvers)?, needed: stage.needed })
+        Ok(Self {
+            approvers: principals(&stage.approvers)?,
+            required_approvals: stage.required_approvals,
+        })
     }
 }
 
 impl From<Stage> for v1::Stage {
     fn from(stage: Stage) -> Self {
         Self {
-            approvers: stage.approvers.into_iter().map(v1::Principal::from).collect(),
-            needed: stage.needed,
+            approvers: stage
+                .approvers
+                .into_iter()
+                .map(v1::Principal::from)
+                .collect(),
+            required_approvals: stage.required_approvals,
         }
     }
 }
 
 impl From<v1::ReasonRule> for ReasonRule {
     fn from(rule: v1::ReasonRule) -> Self {
-        Self { required: rule.required, shortest: rule.shortest, pattern: rule.pattern }
+        Self {
+            required: rule.required,
+            min_length: rule.min_length,
+            pattern: rule.pattern,
+        }
     }
 }
 
 impl From<ReasonRule> for v1::ReasonRule {
     fn from(rule: ReasonRule) -> Self {
-        Self { required: rule.required, shortest: rule.shortest, pattern: rule.pattern }
+        Self {
+            required: rule.required,
+            min_length: rule.min_length,
+            pattern: rule.pattern,
+        }
     }
 }
 
@@ -279,7 +332,9 @@ fn principals(principals: &[v1::Principal]) -> Result<Vec<Principal>, Error> {
     let read = |principal: &v1::Principal| match principal.kind.clone() {
         Some(v1::principal::Kind::Account(name)) => Ok(Principal::Account(name)),
         Some(v1::principal::Kind::Group(group)) => Ok(Principal::Group { group }),
-        None => Err(Error::internal("the server names somebody who is neither an account nor a group")),
+        None => Err(Error::internal(
+            "the server names somebody who is neither an account nor a group",
+        )),
     };
     principals.iter().map(read).collect()
 }
@@ -288,45 +343,52 @@ fn yes() -> bool {
     true
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
 fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-/// The longest life of a role, as the file says it.
-pub(super) fn life(role: &v1::Role) -> Result<String, Error> {
-    let life = role.longest_life.unwrap_or_default().try_into().map_err(Error::internal)?;
-    life::text(&life).map_err(Error::internal)
+/// The longest duration of a role, as the file says it.
+pub(super) fn duration(role: &v1::Role) -> Result<String, Error> {
+    let duration = role
+        .max_duration
+        .unwrap_or_default()
+        .try_into()
+        .map_err(Error::internal)?;
+    duration::text(&duration).map_err(Error::internal)
 }
 
-/// A length of time that may be missing, as the module `life` has it.
-mod optional_life {
+/// A length of time that may be missing, as the module `duration` has it.
+mod optional_duration {
     use std::time::Duration;
 
     use serde::{Deserializer, Serializer};
 
-    use super::life;
+    use super::duration;
 
     pub(super) fn deserialize<'a, D: Deserializer<'a>>(
         deserializer: D,
     ) -> Result<Option<Duration>, D::Error> {
-        life::deserialize(deserializer).map(Some)
+        duration::deserialize(deserializer).map(Some)
     }
 
     #[expect(clippy::ref_option, reason = "serde passes a reference")]
     pub(super) fn serialize<S: Serializer>(
-        life: &Option<Duration>,
+        duration: &Option<Duration>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        match life {
-            Some(life) => life::serialize(life, serializer),
+        match duration {
+            Some(duration) => duration::serialize(duration, serializer),
             None => serializer.serialize_none(),
         }
     }
 }
 
 /// Lengths of time the way the settings have them, such as `90d` or `1h 30m`.
-mod life {
+mod duration {
     use std::time::Duration;
 
     use jiff::{SignedDuration, Span, SpanRound, Unit};
@@ -336,17 +398,24 @@ mod life {
 
     use crate::config;
 
-    pub(super) fn deserialize<'a, D: Deserializer<'a>>(deserializer: D) -> Result<Duration, D::Error> {
+    pub(super) fn deserialize<'a, D: Deserializer<'a>>(
+        deserializer: D,
+    ) -> Result<Duration, D::Error> {
         config::duration(&String::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 
-    pub(super) fn serialize<S: Serializer>(life: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&text(life).map_err(S::Error::custom)?)
+    pub(super) fn serialize<S: Serializer>(
+        duration: &Duration,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&text(duration).map_err(S::Error::custom)?)
     }
 
-    pub(super) fn text(life: &Duration) -> Result<String, jiff::Error> {
+    pub(super) fn text(duration: &Duration) -> Result<String, jiff::Error> {
         let days = SpanRound::new().largest(Unit::Day).days_are_24_hours();
-        let span = SignedDuration::try_from(*life).and_then(Span::try_from)?.round(days)?;
+        let span = SignedDuration::try_from(*duration)
+            .and_then(Span::try_from)?
+            .round(days)?;
         Ok(format!("{span:#}"))
     }
 }

@@ -30,16 +30,26 @@ pub(super) fn plan(wanted: Vec<Wanted>, present: &[Role]) -> Result<Vec<Step>, E
     let mut meant = HashSet::new();
     let mut found = Vec::new();
     for Wanted { line, entry } in &wanted {
-        let namesakes =
-            wanted.iter().filter(|other| look_alike(&other.entry.display_name, &entry.display_name));
+        let namesakes = wanted
+            .iter()
+            .filter(|other| look_alike(&other.entry.display_name, &entry.display_name));
         let role = find(entry, present).map_err(|error| at(*line, error))?;
-        let id = role.map(|role| role.id.clone()).or(entry.id.map(|id| id.to_string()));
+        let id = role
+            .map(|role| role.id.clone())
+            .or(entry.id.map(|id| id.to_string()));
         if (entry.id.is_none() && namesakes.count() > 1) || id.is_some_and(|id| !meant.insert(id)) {
-            return Err(at(*line, "another role of the file is the same one; ids tell them apart"));
+            return Err(at(
+                *line,
+                "another role of the file is the same one; ids tell them apart",
+            ));
         }
         found.push(role);
     }
-    wanted.into_iter().zip(found).map(|(wanted, before)| step(wanted.entry, before)).collect()
+    wanted
+        .into_iter()
+        .zip(found)
+        .map(|(wanted, before)| step(wanted.entry, before))
+        .collect()
 }
 
 /// The role that an entry is about, by its id or else by its display name.
@@ -61,14 +71,27 @@ fn look_alike(one: &str, other: &str) -> bool {
 
 fn step(entry: Entry, before: Option<&Role>) -> Result<Step, Error> {
     let Some(before) = before else {
-        return Ok(Step { role: entry.try_into()?, action: Action::Create });
+        return Ok(Step {
+            role: entry.try_into()?,
+            action: Action::Create,
+        });
     };
     let differences = entry.differences(before)?;
-    let role = Role { id: before.id.clone(), revision: before.revision, ..entry.try_into()? };
-    let action = if differences.is_empty() { Action::Nothing } else { Action::Update(differences) };
+    let role = Role {
+        id: before.id.clone(),
+        revision: before.revision,
+        ..entry.try_into()?
+    };
+    let action = if differences.is_empty() {
+        Action::Nothing
+    } else {
+        Action::Update(differences)
+    };
     Ok(Step { role, action })
 }
 
 fn at(line: usize, what: &str) -> Error {
-    Error::invalid(format!("The role at line {line} of the file is not clear: {what}. Nothing was changed."))
+    Error::invalid(format!(
+        "The role at line {line} of the file is not clear: {what}. Nothing was changed."
+    ))
 }

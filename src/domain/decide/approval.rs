@@ -23,8 +23,17 @@ pub(super) fn decide(
     if repeats(elevation, approval, &facts.caller.account, verdict, now)? {
         return Ok(Vec::new());
     }
-    let progress = Progress::of(&role.value.stages, approval, facts.deciders, elevation.requester.id);
-    let stage = progress.stage_of(&role.value.stages, approval.stage, facts.caller.principals());
+    let progress = Progress::of(
+        &role.value.stages,
+        approval,
+        facts.deciders,
+        elevation.requester.id,
+    );
+    let stage = progress.stage_of(
+        &role.value.stages,
+        approval.stage,
+        facts.caller.principals(),
+    );
     let (stage, via) = stage.ok_or(Refusal::StageNotOpen)?;
     role.value.rules.decision_reason.allows(reason.as_deref())?;
     let decided = Decided {
@@ -36,9 +45,21 @@ pub(super) fn decide(
     };
     let happened = match verdict {
         Verdict::Reject => [Some(Fact::Rejected(decided)), None],
-        Verdict::Approve => approve(elevation, role, decided, &progress.and_approved(stage), facts, now)?,
+        Verdict::Approve => approve(
+            elevation,
+            role,
+            decided,
+            &progress.and_approved(stage),
+            facts,
+            now,
+        )?,
     };
-    Ok(events(elevation.id, now, Some(&facts.actor(Some(via))), happened))
+    Ok(events(
+        elevation.id,
+        now,
+        Some(&facts.actor(Some(via))),
+        happened,
+    ))
 }
 
 /// Whether the caller has decided the same before. Whatever else is in the way is refused.
@@ -49,7 +70,10 @@ fn repeats(
     verdict: Verdict,
     now: Moment,
 ) -> Result<bool, Refusal> {
-    let own = approval.decisions.iter().find(|decision| decision.approver.id == caller.id);
+    let own = approval
+        .decisions
+        .iter()
+        .find(|decision| decision.approver.id == caller.id);
     let own = own.map(|decision| decision.verdict);
     match elevation.approval_status(now) {
         _ if own == Some(verdict) => Ok(true),
@@ -79,7 +103,13 @@ fn approve(
     });
     let begun = match open {
         Some(_) => None,
-        None => Some(begin(elevation.requested_start, elevation.life, role, candidate, now)),
+        None => Some(begin(
+            elevation.requested_start_time,
+            elevation.duration,
+            role,
+            candidate,
+            now,
+        )),
     };
     Ok([Some(approved), begun])
 }

@@ -45,13 +45,24 @@ fn start(due: &Due<'_>, now: Moment) -> Result<Fact, Lapse> {
     let via = rights::requests(due.requester, Some(&role.value)).map_err(|_| Lapse::Candidacy)?;
     let elevation = due.elevation;
     let approved = match &elevation.approval {
-        Some(approval) => {
-            Progress::of(&role.value.stages, approval, due.deciders, elevation.requester.id).open().is_none()
-        }
+        Some(approval) => Progress::of(
+            &role.value.stages,
+            approval,
+            due.deciders,
+            elevation.requester.id,
+        )
+        .open()
+        .is_none(),
         None => role.value.stages.is_empty() || role.value.auto_approves(due.requester).is_some(),
     };
     if !approved {
         return Err(Lapse::Approvals);
     }
-    Ok(begin(elevation.requested_start, elevation.life, role, via, now))
+    Ok(begin(
+        elevation.requested_start_time,
+        elevation.duration,
+        role,
+        via,
+        now,
+    ))
 }

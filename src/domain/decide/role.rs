@@ -14,7 +14,12 @@ pub(super) fn create(facts: &Facts<'_>, role: Role, now: Moment) -> Result<Vec<E
     if facts.role_id_taken {
         return Err(Refusal::RoleExists);
     }
-    Ok(event(facts, role.id, now, Fact::RoleCreated(Box::new(role))))
+    Ok(event(
+        facts,
+        role.id,
+        now,
+        Fact::RoleCreated(Box::new(role)),
+    ))
 }
 
 pub(super) fn update(
@@ -28,7 +33,12 @@ pub(super) fn update(
     if before.version != version {
         return Err(Refusal::RoleChanged);
     }
-    Ok(event(facts, role.id, now, Fact::RoleUpdated(Box::new(role))))
+    Ok(event(
+        facts,
+        role.id,
+        now,
+        Fact::RoleUpdated(Box::new(role)),
+    ))
 }
 
 pub(super) fn delete(facts: &Facts<'_>, now: Moment) -> Result<Vec<Event>, Refusal> {
@@ -41,5 +51,10 @@ pub(super) fn delete(facts: &Facts<'_>, now: Moment) -> Result<Vec<Event>, Refus
 }
 
 fn event(facts: &Facts<'_>, role: RoleId, time: Moment, fact: Fact) -> Vec<Event> {
-    vec![Event { time, subject: Subject::Role(role), by: Some(facts.actor(None)), fact }]
+    vec![Event {
+        time,
+        subject: Subject::Role(role),
+        by: Some(facts.actor(None)),
+        fact,
+    }]
 }

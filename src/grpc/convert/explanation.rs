@@ -17,7 +17,10 @@ impl From<Explanation> for v1::Explanation {
             stages: (0..).zip(explanation.stages).map(stage).collect(),
             requester_is_candidate: explanation.requester_is_candidate,
             undecidable: explanation.undecidable,
-            approve: Some(outcome(explanation.approve, explanation.caller_is_requester)),
+            approve: Some(outcome(
+                explanation.approve,
+                explanation.caller_is_requester,
+            )),
             reject: Some(outcome(explanation.reject, explanation.caller_is_requester)),
         }
     }
@@ -28,28 +31,48 @@ fn stage((index, stage): (usize, StageExplanation)) -> v1::StageExplanation {
         stage: counted(index),
         rule: stage.rule(),
         open: stage.open,
-        needed: stage.needed,
+        required_approvals: stage.required_approvals,
         missing: stage.missing,
-        decisions: stage.decisions.into_iter().map(v1::CountedDecision::from).collect(),
-        deciders: stage.deciders.into_iter().flatten().map(v1::Principal::from).collect(),
+        decisions: stage
+            .decisions
+            .into_iter()
+            .map(v1::CountedDecision::from)
+            .collect(),
+        deciders: stage
+            .deciders
+            .into_iter()
+            .flatten()
+            .map(v1::Principal::from)
+            .collect(),
         people: stage.people,
-        short: stage.short,
+        insufficient: stage.insufficient,
     }
 }
 
 impl From<(Decision, bool)> for v1::CountedDecision {
     fn from((decision, counts): (Decision, bool)) -> Self {
-        Self { decision: Some(decision.into()), counts }
+        Self {
+            decision: Some(decision.into()),
+            counts,
+        }
     }
 }
 
 /// What a decision would be answered. Requesters know their own requests, so they read the true reason of the refusal.
 fn outcome(answer: Result<(), Refusal>, caller_is_requester: bool) -> v1::Outcome {
-    let Err(refusal) = answer else { return v1::Outcome { allowed: true, ..v1::Outcome::default() } };
+    let Err(refusal) = answer else {
+        return v1::Outcome {
+            allowed: true,
+            ..v1::Outcome::default()
+        };
+    };
     let is_own = caller_is_requester && refusal == Refusal::AccessDenied;
     let error = Error::from(refusal);
-    let message =
-        if is_own { "You are the requester, who never decides a request." } else { &*error.message };
+    let message = if is_own {
+        "You are the requester, who never decides a request."
+    } else {
+        &*error.message
+    };
     v1::Outcome {
         allowed: false,
         reason: status::row(error.kind).reason.to_owned(),

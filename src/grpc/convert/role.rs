@@ -3,7 +3,7 @@
 use super::{counted, in_field, principals, uuid};
 use crate::domain::error::Error;
 use crate::domain::id::RoleId;
-use crate::domain::moment::Life;
+use crate::domain::moment::Seconds;
 use crate::domain::reason::{self, Pattern};
 use crate::domain::role::{Role, Rules};
 use crate::domain::stages::{self, Shortage};
@@ -13,17 +13,27 @@ use crate::domain::window::{TimeOfDay, Window};
 use crate::proto::pam::v1;
 
 impl From<Versioned<Role>> for v1::Role {
-    fn from(Versioned { version, value: role }: Versioned<Role>) -> Self {
+    fn from(
+        Versioned {
+            version,
+            value: role,
+        }: Versioned<Role>,
+    ) -> Self {
         let rules = role.rules;
-        let time_of_day = |of: fn(Window) -> TimeOfDay| rules.window.map(of).map(|time| time.to_string());
+        let time_of_day =
+            |of: fn(Window) -> TimeOfDay| rules.window.map(of).map(|time| time.to_string());
         Self {
             id: role.id.to_string(),
             display_name: text::shown(&role.display_name),
             description: role.description,
-            longest_life: Some(role.longest_life.into()),
+            max_duration: Some(role.max_duration.into()),
             available_from: time_of_day(Window::from).unwrap_or_default(),
             available_to: time_of_day(Window::to).unwrap_or_default(),
-            candidates: role.candidates.into_iter().map(v1::Principal::from).collect(),
+            candidates: role
+                .candidates
+                .into_iter()
+                .map(v1::Principal::from)
+                .collect(),
             approval_required: !role.stages.is_empty(),
             stages: role.stages.into_iter().map(v1::Stage::from).collect(),
             revision: version.0,
@@ -51,7 +61,7 @@ pub(in crate::grpc) fn role(role: Option<v1::Role>, id: RoleId) -> Result<Role, 
         auto_approve_owners: role.auto_approve_owners,
         pending_timeout: role
             .pending_timeout
-            .map(Life::try_from)
+            .map(Seconds::try_from)
             .transpose()
             .map_err(in_field("role.pending_timeout"))?,
         window: Window::read(&role.available_from, &role.available_to)
@@ -61,16 +71,21 @@ pub(in crate::grpc) fn role(role: Option<v1::Role>, id: RoleId) -> Result<Role, 
         decision_reason: read_reason_rule(role.decision_reason_rule)
             .map_err(in_field("role.decision_reason_rule.pattern"))?,
     };
-    let life = role.longest_life.ok_or_else(|| Error::required("role.longest_life"))?;
-    let stages =
-        role.stages.into_iter().enumerate().map(|(index, stage)| {
-            stages::Stage::try_from(stage).map_err(|error| error.at("role.stages", index))
-        });
+    let duration = role
+        .max_duration
+        .ok_or_else(|| Error::required("role.max_duration"))?;
+    let stages = role.stages.into_iter().enumerate().map(|(index, stage)| {
+        stages::Stage::try_from(stage).map_err(|error| error.at("role.stages", index))
+    });
     Role {
-        id: if role.id.is_empty() { id } else { RoleId(uuid(&role.id, "role.id")?) },
+        id: if role.id.is_empty() {
+            id
+        } else {
+            RoleId(uuid(&role.id, "role.id")?)
+        },
         display_name: role.display_name,
         description: role.description,
-        longest_life: Life::try_from(life).map_err(in_field("role.longest_life"))?,
+        max_duration: Seconds::try_from(duration).map_err(in_field("role.max_duration"))?,
         candidates: principals(role.candidates, "role.candidates")?,
         stages: stages.collect::<Result<_, _>>()?,
         rules,
@@ -90,16 +105,35 @@ pub(in crate::grpc) fn revised_role(message: Option<v1::Role>) -> Result<Version
         }
         revision => Version(revision),
     };
-    Ok(Versioned { version, value: role(Some(message), id)? })
+    Ok(Versioned {
+        version,
+        value: role(Some(message), id)?,
+    })
 }
 
 /// A role that asks for more than there is must not seem to get it.
 fn refuse_unsupported(role: &v1::Role) -> Result<(), Error> {
     let asked = [
-        (role.mfa_required, "role.mfa_required", "Countersign does not ask for a second factor."),
-        (role.break_glass, "role.break_glass", "Countersign does not break the glass."),
-        (role.escalate_after.is_some(), "role.escalate_after", "Countersign does not escalate approvals."),
-        (role.delegation_allowed, "role.delegation_allowed", "Countersign does not delegate approvals."),
+        (
+            role.mfa_required,
+            "role.mfa_required",
+            "Countersign does not ask for a second factor.",
+        ),
+        (
+            role.break_glass,
+            "role.break_glass",
+            "Countersign does not break the glass.",
+        ),
+        (
+            role.escalate_after.is_some(),
+            "role.escalate_after",
+            "Countersign does not escalate approvals.",
+        ),
+        (
+            role.delegation_allowed,
+            "role.delegation_allowed",
+            "Countersign does not delegate approvals.",
+        ),
     ];
     match asked.into_iter().find(|(asked, ..)| *asked) {
         Some((_, field, message)) => Err(Error::invalid(message).in_field(field)),
@@ -111,21 +145,33 @@ fn reason_rule(rule: reason::ReasonRule) -> Option<v1::ReasonRule> {
     let pattern = rule.pattern.as_ref().map_or("", Pattern::as_str).to_owned();
     (rule != reason::ReasonRule::default()).then_some(v1::ReasonRule {
         required: rule.required,
-        shortest: rule.shortest,
+        min_length: rule.min_length,
         pattern,
     })
 }
 
 fn read_reason_rule(rule: Option<v1::ReasonRule>) -> Result<reason::ReasonRule, Error> {
-    let v1::ReasonRule { required, shortest, pattern } = rule.unwrap_or_default();
-    Ok(reason::ReasonRule { required, shortest, pattern: Pattern::read(&pattern)? })
+    let v1::ReasonRule {
+        required,
+        min_length,
+        pattern,
+    } = rule.unwrap_or_default();
+    Ok(reason::ReasonRule {
+        required,
+        min_length,
+        pattern: Pattern::read(&pattern)?,
+    })
 }
 
 impl From<stages::Stage> for v1::Stage {
     fn from(stage: stages::Stage) -> Self {
         Self {
-            approvers: stage.approvers.into_iter().map(v1::Principal::from).collect(),
-            needed: stage.needed,
+            approvers: stage
+                .approvers
+                .into_iter()
+                .map(v1::Principal::from)
+                .collect(),
+            required_approvals: stage.required_approvals,
         }
     }
 }
@@ -134,13 +180,20 @@ impl TryFrom<v1::Stage> for stages::Stage {
     type Error = Error;
 
     fn try_from(stage: v1::Stage) -> Result<Self, Error> {
-        Ok(Self { approvers: principals(stage.approvers, "approvers")?, needed: stage.needed })
+        Ok(Self {
+            approvers: principals(stage.approvers, "approvers")?,
+            required_approvals: stage.required_approvals,
+        })
     }
 }
 
 impl From<Shortage> for v1::Shortage {
     fn from(shortage: Shortage) -> Self {
-        Self { stage: counted(shortage.stage), needed: shortage.missing, available: shortage.available }
+        Self {
+            stage: counted(shortage.stage),
+            required_approvals: shortage.missing,
+            available: shortage.available,
+        }
     }
 }
 
@@ -154,17 +207,24 @@ mod tests {
     use crate::domain::bulk::Bulk;
 
     fn named(name: &str) -> v1::Principal {
-        v1::Principal { kind: Some(v1::principal::Kind::Account(name.into())) }
+        v1::Principal {
+            kind: Some(v1::principal::Kind::Account(name.into())),
+        }
     }
 
     fn group(name: &str) -> v1::Principal {
-        v1::Principal { kind: Some(v1::principal::Kind::Group(name.into())) }
+        v1::Principal {
+            kind: Some(v1::principal::Kind::Group(name.into())),
+        }
     }
 
     fn valid(stages: Vec<v1::Stage>) -> v1::Role {
         v1::Role {
             display_name: "SQL".into(),
-            longest_life: Some(Duration { seconds: 60, nanos: 0 }),
+            max_duration: Some(Duration {
+                seconds: 60,
+                nanos: 0,
+            }),
             candidates: vec![named("PRIV\\jen")],
             approval_required: !stages.is_empty(),
             stages,
@@ -172,8 +232,11 @@ mod tests {
         }
     }
 
-    fn stage(approvers: &[v1::Principal], needed: u32) -> v1::Stage {
-        v1::Stage { approvers: approvers.to_vec(), needed }
+    fn stage(approvers: &[v1::Principal], required_approvals: u32) -> v1::Stage {
+        v1::Stage {
+            approvers: approvers.to_vec(),
+            required_approvals,
+        }
     }
 
     fn is_accepted(message: v1::Role) -> bool {
@@ -185,8 +248,14 @@ mod tests {
         let sam = stage(&[named("PRIV\\sam")], 1);
         assert!(is_accepted(valid(vec![])));
         assert!(is_accepted(valid(vec![sam.clone()])));
-        assert!(!is_accepted(v1::Role { approval_required: true, ..valid(vec![]) }));
-        assert!(!is_accepted(v1::Role { approval_required: false, ..valid(vec![sam]) }));
+        assert!(!is_accepted(v1::Role {
+            approval_required: true,
+            ..valid(vec![])
+        }));
+        assert!(!is_accepted(v1::Role {
+            approval_required: false,
+            ..valid(vec![sam])
+        }));
         let everybody = stage(&[group("Owners")], 1);
         assert!(is_accepted(valid(vec![everybody.clone(); 8])));
         assert!(!is_accepted(valid(vec![everybody; 9])));
@@ -216,45 +285,87 @@ mod tests {
         let text = |length: usize| "\u{10000}".repeat(length);
         let rule = || reason::ReasonRule {
             required: true,
-            shortest: 1_024,
+            min_length: 1_024,
             pattern: Pattern::read(&text(64)).unwrap(),
         };
         for (names, stages) in [(1, 0), (1, 8), (100, 0), (100, 8)] {
-            let principal = principals(vec![group(&text(256))], "candidates").unwrap().remove(0);
-            let stage = stages::Stage { approvers: vec![principal.clone(); names], needed: 50 };
+            let principal = principals(vec![group(&text(256))], "candidates")
+                .unwrap()
+                .remove(0);
+            let stage = stages::Stage {
+                approvers: vec![principal.clone(); names],
+                required_approvals: 50,
+            };
             let role = Role {
                 id: RoleId(Uuid::max()),
                 display_name: text(256),
                 description: text(1_024),
-                longest_life: Life::from_seconds(316_224_000).unwrap(),
+                max_duration: Seconds::new(316_224_000).unwrap(),
                 candidates: vec![principal; names],
                 stages: vec![stage; stages],
                 rules: Rules {
                     auto_approve_owners: true,
-                    pending_timeout: Some(Life::from_seconds(316_224_000).unwrap()),
+                    pending_timeout: Some(Seconds::new(316_224_000).unwrap()),
                     window: Window::read("08:00", "24:00").unwrap(),
                     justification: rule(),
                     decision_reason: rule(),
                 },
             };
-            let role = Versioned { version: Version(u64::MAX), value: role.checked().unwrap() };
+            let role = Versioned {
+                version: Version(u64::MAX),
+                value: role.checked().unwrap(),
+            };
             let octets = role.octets();
             let message = v1::Role::from(role);
             // The number and the length that stand before a message in a list are part of it.
-            assert!(message.encoded_len() + 5 <= octets, "{} {octets}", message.encoded_len());
+            assert!(
+                message.encoded_len() + 5 <= octets,
+                "{} {octets}",
+                message.encoded_len()
+            );
         }
     }
 
     #[test]
     fn what_is_not_supported_is_refused_by_name() {
         let table = [
-            (v1::Role { mfa_required: true, ..valid(vec![]) }, "role.mfa_required"),
-            (v1::Role { break_glass: true, ..valid(vec![]) }, "role.break_glass"),
-            (v1::Role { escalate_after: Some(Duration::default()), ..valid(vec![]) }, "role.escalate_after"),
-            (v1::Role { delegation_allowed: true, ..valid(vec![]) }, "role.delegation_allowed"),
+            (
+                v1::Role {
+                    mfa_required: true,
+                    ..valid(vec![])
+                },
+                "role.mfa_required",
+            ),
+            (
+                v1::Role {
+                    break_glass: true,
+                    ..valid(vec![])
+                },
+                "role.break_glass",
+            ),
+            (
+                v1::Role {
+                    escalate_after: Some(Duration::default()),
+                    ..valid(vec![])
+                },
+                "role.escalate_after",
+            ),
+            (
+                v1::Role {
+                    delegation_allowed: true,
+                    ..valid(vec![])
+                },
+                "role.delegation_allowed",
+            ),
         ];
         for (message, field) in table {
-            assert_eq!(role(Some(message), RoleId(Uuid::nil())).unwrap_err().field.as_deref(), Some(field));
+            assert_eq!(
+                role(Some(message), RoleId(Uuid::nil()))
+                    .unwrap_err()
+                    .field
+                    .as_deref(),
+                Some(field)
+            );
         }
     }
 }

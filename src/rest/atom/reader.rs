@@ -36,8 +36,13 @@ pub(in crate::rest) fn properties(entry: &str) -> Result<Vec<(String, Value)>, E
     let mut events = EventReader::new_with_config(entry.as_bytes(), limits());
     let mut reader = Reader::default();
     loop {
-        match events.next().map_err(|error| Error::invalid(MALFORMED).because(error))? {
-            XmlEvent::StartDocument { version, encoding, .. } => {
+        match events
+            .next()
+            .map_err(|error| Error::invalid(MALFORMED).because(error))?
+        {
+            XmlEvent::StartDocument {
+                version, encoding, ..
+            } => {
                 if version != XmlVersion::Version10 || !encoding.eq_ignore_ascii_case("utf-8") {
                     return Err(Error::invalid(MALFORMED));
                 }
@@ -48,7 +53,9 @@ pub(in crate::rest) fn properties(entry: &str) -> Result<Vec<(String, Value)>, E
             XmlEvent::StartElement { namespace, .. } if namespace.0.len() > MOST_NAMESPACES => {
                 return Err(Error::invalid(TOO_LARGE));
             }
-            XmlEvent::StartElement { name, attributes, .. } => reader.open(name, &attributes)?,
+            XmlEvent::StartElement {
+                name, attributes, ..
+            } => reader.open(name, &attributes)?,
             XmlEvent::EndElement { .. } => reader.close()?,
             XmlEvent::Characters(text) | XmlEvent::CData(text) | XmlEvent::Whitespace(text) => {
                 reader.text(&text)
@@ -109,7 +116,11 @@ impl Reader {
         if self.open.len() == DEEPEST || self.elements > MOST_ELEMENTS {
             return Err(Error::invalid(TOO_LARGE));
         }
-        let element = match (self.open.last(), name.namespace.as_deref(), &*name.local_name) {
+        let element = match (
+            self.open.last(),
+            name.namespace.as_deref(),
+            &*name.local_name,
+        ) {
             (None, Some(ATOM), "entry") => Element::Entry,
             (None, ..) => return Err(Error::invalid("The body is not an Atom entry.")),
             (Some(Element::Entry), Some(ATOM), "content") => {
@@ -139,14 +150,23 @@ impl Reader {
             return Err(Error::invalid("A property of the entry is there twice."));
         }
         let null = attributes.iter().find(|attribute| {
-            attribute.name.namespace.as_deref() == Some(METADATA) && attribute.name.local_name == "null"
+            attribute.name.namespace.as_deref() == Some(METADATA)
+                && attribute.name.local_name == "null"
         });
         let is_null = match null.map(|attribute| attribute.value.trim()) {
             None | Some("false" | "0") => false,
             Some("true" | "1") => true,
-            Some(_) => return Err(Error::invalid("The attribute null of a property must be true or false.")),
+            Some(_) => {
+                return Err(Error::invalid(
+                    "The attribute null of a property must be true or false.",
+                ));
+            }
         };
-        self.property = Property { name, is_null, ..Property::default() };
+        self.property = Property {
+            name,
+            is_null,
+            ..Property::default()
+        };
         Ok(())
     }
 
@@ -160,10 +180,19 @@ impl Reader {
         if self.open.pop() != Some(Element::Property) {
             return Ok(());
         }
-        let Property { name, text, is_null, is_complex } = std::mem::take(&mut self.property);
+        let Property {
+            name,
+            text,
+            is_null,
+            is_complex,
+        } = std::mem::take(&mut self.property);
         let value = match (is_null, is_complex) {
             (true, false) if text.trim().is_empty() => Value::Null,
-            (true, _) => return Err(Error::invalid("A property of the entry is null and has a value.")),
+            (true, _) => {
+                return Err(Error::invalid(
+                    "A property of the entry is null and has a value.",
+                ));
+            }
             (false, true) => Value::Complex,
             (false, false) => Value::Text(text),
         };
@@ -175,7 +204,9 @@ impl Reader {
 /// Notes that an element is there, which may be so once.
 fn only(is_there: &mut bool) -> Result<(), Error> {
     if std::mem::replace(is_there, true) {
-        return Err(Error::invalid("The entry must have one content, with one set of properties."));
+        return Err(Error::invalid(
+            "The entry must have one content, with one set of properties.",
+        ));
     }
     Ok(())
 }
@@ -187,8 +218,7 @@ const MOST_ATTRIBUTES: usize = 32;
 const MOST_ELEMENTS: usize = 1_000;
 const MOST_NAMESPACES: usize = 32;
 const MALFORMED: &str = "The body must be well-formed XML 1.0 in UTF-8.";
-const TOO_LARGE: &str =
-    "The entry has too many elements, or an element is too deep or has too many attributes or namespaces.";
+const TOO_LARGE: &str = "The entry has too many elements, or an element is too deep or has too many attributes or namespaces.";
 
 #[cfg(test)]
 mod tests {
@@ -199,7 +229,9 @@ mod tests {
                          xmlns:m=\"http://schemas.microsoft.com/ado/2007/08/dataservices/metadata\"";
 
     fn entry(properties: &str) -> String {
-        format!("<entry {NAMES}><content><m:properties>{properties}</m:properties></content></entry>")
+        format!(
+            "<entry {NAMES}><content><m:properties>{properties}</m:properties></content></entry>"
+        )
     }
 
     fn message(entry: &str) -> String {
@@ -214,9 +246,18 @@ mod tests {
             ("<d:A/>", text("")),
             ("<d:A> x\ty </d:A>", text(" x\ty ")),
             ("<d:A>a&lt;&#x26;&#60;&#xD;\n</d:A>", text("a<&<\r\n")),
-            ("<d:A>J\u{fc}rgen &#x1F511;</d:A>", text("J\u{fc}rgen \u{1f511}")),
-            ("<d:A><![CDATA[<b>]]>&amp;<!-- c -->x<?p i?>y</d:A>", text("<b>&xy")),
-            ("<d:A m:type=\"Edm.Int64\" m:null=\"false\">1</d:A>", text("1")),
+            (
+                "<d:A>J\u{fc}rgen &#x1F511;</d:A>",
+                text("J\u{fc}rgen \u{1f511}"),
+            ),
+            (
+                "<d:A><![CDATA[<b>]]>&amp;<!-- c -->x<?p i?>y</d:A>",
+                text("<b>&xy"),
+            ),
+            (
+                "<d:A m:type=\"Edm.Int64\" m:null=\"false\">1</d:A>",
+                text("1"),
+            ),
             ("<d:A m:null=\"true\"/>", Value::Null),
             ("<d:A m:null=\" 1 \"> </d:A>", Value::Null),
             ("<d:A null=\"true\">x</d:A>", text("x")),
@@ -224,7 +265,11 @@ mod tests {
             ("<d:A>x<d:A/>y</d:A>", Value::Complex),
             ("<d:A xml:space=\"preserve\"> </d:A>", text(" ")),
         ] {
-            assert_eq!(properties(&entry(property)).unwrap(), [("A".to_owned(), value)], "{property}");
+            assert_eq!(
+                properties(&entry(property)).unwrap(),
+                [("A".to_owned(), value)],
+                "{property}"
+            );
         }
     }
 
@@ -235,8 +280,13 @@ mod tests {
             entry("<A>x</A><m:A>x</m:A><A xmlns=\"\">x</A>"),
             format!("<entry {NAMES}/>"),
             format!("<entry {NAMES}><m:properties><d:A>x</d:A></m:properties></entry>"),
-            format!("<entry {NAMES}><link><m:inline>{}</m:inline></link></entry>", entry("<d:A>x</d:A>")),
-            format!("<entry {NAMES}><content><properties><d:A>x</d:A></properties></content></entry>"),
+            format!(
+                "<entry {NAMES}><link><m:inline>{}</m:inline></link></entry>",
+                entry("<d:A>x</d:A>")
+            ),
+            format!(
+                "<entry {NAMES}><content><properties><d:A>x</d:A></properties></content></entry>"
+            ),
         ] {
             assert_eq!(properties(&text).unwrap(), [], "{text}");
         }
@@ -244,9 +294,10 @@ mod tests {
 
     #[test]
     fn the_document_declares_what_it_is() {
-        for declaration in
-            ["<?xml version='1.0'?>", "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>"]
-        {
+        for declaration in [
+            "<?xml version='1.0'?>",
+            "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>",
+        ] {
             let text = format!("{declaration}\n{}", entry("<d:A>x</d:A>"));
             assert_eq!(properties(&text).unwrap().len(), 1, "{declaration}");
         }
@@ -259,7 +310,11 @@ mod tests {
             "<?xml version='1.0' encoding='utf-7'?>",
             " <?xml version='1.0'?>",
         ] {
-            assert_eq!(message(&format!("{declaration}{}", entry(""))), MALFORMED, "{declaration}");
+            assert_eq!(
+                message(&format!("{declaration}{}", entry(""))),
+                MALFORMED,
+                "{declaration}"
+            );
         }
     }
 
@@ -273,11 +328,17 @@ mod tests {
             (entry("<d:A>x</d:A><d:B/><d:a m:null='true'/>"), twice),
             (entry("<d:A m:null='true'>x</d:A>"), null),
             (entry("<d:A m:null='true'><d:B/></d:A>"), null),
-            (entry("<d:A m:null='yes'/>"), "The attribute null of a property must be true or false."),
+            (
+                entry("<d:A m:null='yes'/>"),
+                "The attribute null of a property must be true or false.",
+            ),
             (entry("</m:properties><m:properties>"), one),
             (format!("<entry {NAMES}><content/><content/></entry>"), one),
             ("<entry/>".to_owned(), "The body is not an Atom entry."),
-            (format!("<feed {NAMES}>{}</feed>", entry("")), "The body is not an Atom entry."),
+            (
+                format!("<feed {NAMES}>{}</feed>", entry("")),
+                "The body is not an Atom entry.",
+            ),
         ] {
             assert_eq!(message(&text), words, "{text}");
         }
@@ -311,8 +372,7 @@ mod tests {
 
     #[test]
     fn there_are_no_entities_and_nothing_is_fetched() {
-        let laughs =
-            "<!ENTITY a 'ha'><!ENTITY b '&a;&a;&a;&a;&a;&a;&a;&a;'><!ENTITY c '&b;&b;&b;&b;&b;&b;&b;&b;'>";
+        let laughs = "<!ENTITY a 'ha'><!ENTITY b '&a;&a;&a;&a;&a;&a;&a;&a;'><!ENTITY c '&b;&b;&b;&b;&b;&b;&b;&b;'>";
         for subset in [
             "<!DOCTYPE entry>".to_owned(),
             format!("<!DOCTYPE entry [{laughs}]>"),
@@ -321,24 +381,42 @@ mod tests {
             "<!DOCTYPE entry [<!ENTITY % a SYSTEM 'file:///etc/passwd'>]>".to_owned(),
         ] {
             let text = subset.clone() + &entry("<d:A>&a;</d:A>");
-            assert_eq!(message(&text), "The entry must not have a document type.", "{subset}");
+            assert_eq!(
+                message(&text),
+                "The entry must not have a document type.",
+                "{subset}"
+            );
         }
     }
 
     #[test]
     fn everything_has_a_bound() {
-        let deep = |depth: usize| entry(&format!("{}{}", "<d:A>".repeat(depth), "</d:A>".repeat(depth)));
+        let deep = |depth: usize| {
+            entry(&format!(
+                "{}{}",
+                "<d:A>".repeat(depth),
+                "</d:A>".repeat(depth)
+            ))
+        };
         assert!(properties(&deep(DEEPEST - 3)).is_ok());
         assert_eq!(message(&deep(DEEPEST - 2)), TOO_LARGE);
         assert_eq!(message(&deep(4_000)), TOO_LARGE);
         assert!(properties(&entry(&"<a/>".repeat(MOST_ELEMENTS - 3))).is_ok());
-        assert_eq!(message(&entry(&"<a/>".repeat(MOST_ELEMENTS - 2))), TOO_LARGE);
+        assert_eq!(
+            message(&entry(&"<a/>".repeat(MOST_ELEMENTS - 2))),
+            TOO_LARGE
+        );
         let attributes = |name: &str, most: usize| {
-            (0..most).map(|number| format!(" {name}{number}='x'")).collect::<String>()
+            (0..most)
+                .map(|number| format!(" {name}{number}='x'"))
+                .collect::<String>()
         };
         assert!(properties(&entry(&format!("<d:A{}/>", attributes("a", 20)))).is_ok());
         assert!(properties(&entry(&format!("<d:A{}/>", attributes("a", 4_000)))).is_err());
         assert!(properties(&entry(&format!("<d:A{}/>", attributes("xmlns:a", 20)))).is_ok());
-        assert_eq!(message(&entry(&format!("<d:A{}/>", attributes("xmlns:a", 4_000)))), TOO_LARGE);
+        assert_eq!(
+            message(&entry(&format!("<d:A{}/>", attributes("xmlns:a", 4_000)))),
+            TOO_LARGE
+        );
     }
 }

@@ -16,7 +16,11 @@ impl Writer {
     pub(in crate::rest) fn new() -> Self {
         let mut writer = Self(EmitterConfig::new().create_writer(Vec::new()));
         let version = XmlVersion::Version10;
-        writer.write(XmlEvent::StartDocument { version, encoding: Some("utf-8"), standalone: None });
+        writer.write(XmlEvent::StartDocument {
+            version,
+            encoding: Some("utf-8"),
+            standalone: None,
+        });
         writer
     }
 
@@ -59,7 +63,9 @@ impl Writer {
     }
 
     fn write<'a>(&mut self, event: impl Into<XmlEvent<'a>>) {
-        self.0.write(event).expect("elements are nested, and memory takes what is written to it");
+        self.0
+            .write(event)
+            .expect("elements are nested, and memory takes what is written to it");
     }
 }
 
@@ -83,7 +89,15 @@ fn readable(text: &str) -> Cow<'_, str> {
     if text.chars().all(is_allowed) {
         return Cow::Borrowed(text);
     }
-    text.chars().map(|character| if is_allowed(character) { character } else { '\u{fffd}' }).collect()
+    text.chars()
+        .map(|character| {
+            if is_allowed(character) {
+                character
+            } else {
+                '\u{fffd}'
+            }
+        })
+        .collect()
 }
 
 /// Whether a character is one of XML 1.0, section 2.2.
@@ -105,12 +119,23 @@ mod tests {
     fn no_text_breaks_the_document() {
         for (text, attribute, inside) in [
             ("", "", ""),
-            ("<b>&amp;]]>", "&lt;b&gt;&amp;amp;]]&gt;", "&lt;b&gt;&amp;amp;]]&gt;"),
+            (
+                "<b>&amp;]]>",
+                "&lt;b&gt;&amp;amp;]]&gt;",
+                "&lt;b&gt;&amp;amp;]]&gt;",
+            ),
             ("\"O'Brien\"", "&quot;O&apos;Brien&quot;", "\"O'Brien\""),
-            ("J\u{fc}rgen \u{1f511}", "J\u{fc}rgen \u{1f511}", "J\u{fc}rgen \u{1f511}"),
+            (
+                "J\u{fc}rgen \u{1f511}",
+                "J\u{fc}rgen \u{1f511}",
+                "J\u{fc}rgen \u{1f511}",
+            ),
         ] {
             let head = "<?xml version=\"1.0\" encoding=\"utf-8\"?>";
-            assert_eq!(written(text), format!("{head}<a b=\"{attribute}\">{inside}</a>"));
+            assert_eq!(
+                written(text),
+                format!("{head}<a b=\"{attribute}\">{inside}</a>")
+            );
         }
     }
 
@@ -120,7 +145,10 @@ mod tests {
             ("a\r\nb\rc", "a&#xD;\nb&#xD;c"),
             ("\t\n", "\t\n"),
             ("bell\u{7}, escape\u{1b}", "bell\u{fffd}, escape\u{fffd}"),
-            ("\u{0}\u{b}\u{fffe}\u{ffff}", "\u{fffd}\u{fffd}\u{fffd}\u{fffd}"),
+            (
+                "\u{0}\u{b}\u{fffe}\u{ffff}",
+                "\u{fffd}\u{fffd}\u{fffd}\u{fffd}",
+            ),
             (
                 "\u{7f}\u{85}\u{d7ff}\u{e000}\u{fffd}\u{10ffff}",
                 "\u{7f}\u{85}\u{d7ff}\u{e000}\u{fffd}\u{10ffff}",
@@ -129,7 +157,10 @@ mod tests {
             let mut writer = Writer::new();
             writer.leaf(XmlEvent::start_element("a"), text);
             let written = String::from_utf8(writer.finish()).unwrap();
-            assert!(written.ends_with(&format!("<a>{inside}</a>")), "{written:?}");
+            assert!(
+                written.ends_with(&format!("<a>{inside}</a>")),
+                "{written:?}"
+            );
         }
     }
 }

@@ -25,7 +25,9 @@ pub fn creation(text: &str) {
         lines.next().unwrap_or_default(),
         lines.next().unwrap_or_default(),
     );
-    let Some(read) = read(query, content_type, body) else { return };
+    let Some(read) = read(query, content_type, body) else {
+        return;
+    };
     let mut fields = match read {
         Ok(fields) => fields,
         Err(error) => return has_our_words(&error),
@@ -33,13 +35,29 @@ pub fn creation(text: &str) {
     for name in NAMES {
         let again = format!("{}=&{query}", name.to_ascii_lowercase());
         let twice = self::read(&again, content_type, body).map(|read| read.is_err());
-        assert!(twice.is_none_or(|twice| twice == fields.gives(name)), "{name} is given twice");
+        assert!(
+            twice.is_none_or(|twice| twice == fields.gives(name)),
+            "{name} is given twice"
+        );
     }
-    let is_replaced = ["fffd", "65533", "%ef%bf%bd", "\u{fffd}", "gb", "chinese", "iso-ir-58"];
-    let is_replaced = is_replaced.iter().any(|written| text.to_ascii_lowercase().contains(written));
+    let is_replaced = [
+        "fffd",
+        "65533",
+        "%ef%bf%bd",
+        "\u{fffd}",
+        "gb",
+        "chinese",
+        "iso-ir-58",
+    ];
+    let is_replaced = is_replaced
+        .iter()
+        .any(|written| text.to_ascii_lowercase().contains(written));
     for name in NAMES {
         let value = fields.take(name).unwrap_or_default();
-        assert!(is_replaced || !value.contains('\u{fffd}'), "{name} is not as it was sent");
+        assert!(
+            is_replaced || !value.contains('\u{fffd}'),
+            "{name} is not as it was sent"
+        );
         if name == REQUESTED_TIME {
             time(&value);
         }
@@ -50,7 +68,10 @@ pub fn creation(text: &str) {
 fn read(query: &str, content_type: &str, body: &str) -> Option<Result<Fields, Error>> {
     let request = http::Request::post(format!("/?{query}")).header(CONTENT_TYPE, content_type);
     let (parts, ()): (Parts, ()) = request.body(()).ok()?.into_parts();
-    Some(Fields::read(&parts, &Bytes::copy_from_slice(body.as_bytes())))
+    Some(Fields::read(
+        &parts,
+        &Bytes::copy_from_slice(body.as_bytes()),
+    ))
 }
 
 /// A moment is read as the same however its letters and the spaces around it are, and as it is printed; a zone that is
@@ -64,11 +85,23 @@ pub fn time(text: &str) {
         Ok(moment) => moment,
         Err(error) => return has_our_words(&error),
     };
-    assert_eq!(requested_time(&moment.to_string(), &TimeZone::UTC).ok(), Some(moment));
-    assert_eq!(requested_time(&format!(" {text} "), &TimeZone::UTC).ok(), Some(moment));
+    assert_eq!(
+        requested_time(&moment.to_string(), &TimeZone::UTC).ok(),
+        Some(moment)
+    );
+    assert_eq!(
+        requested_time(&format!(" {text} "), &TimeZone::UTC).ok(),
+        Some(moment)
+    );
     if !text.trim().starts_with('/') {
-        assert_eq!(requested_time(&text.to_ascii_uppercase(), &TimeZone::UTC).ok(), Some(moment));
-        assert_eq!(requested_time(&text.to_ascii_lowercase(), &TimeZone::UTC).ok(), Some(moment));
+        assert_eq!(
+            requested_time(&text.to_ascii_uppercase(), &TimeZone::UTC).ok(),
+            Some(moment)
+        );
+        assert_eq!(
+            requested_time(&text.to_ascii_lowercase(), &TimeZone::UTC).ok(),
+            Some(moment)
+        );
     }
     let east = TimeZone::fixed(Offset::constant(5));
     if let Ok(moved) = requested_time(text, &east) {
@@ -84,7 +117,11 @@ fn has_our_words(error: &Error) {
         let message = error.message.strip_prefix(name);
         message.is_some_and(|message| ENDS.contains(&message) || message.starts_with(": A moment"))
     });
-    assert!(ours || matches!(error.message, Cow::Borrowed(_)), "{}", error.message);
+    assert!(
+        ours || matches!(error.message, Cow::Borrowed(_)),
+        "{}",
+        error.message
+    );
 }
 
 /// What is said of a field that is named.

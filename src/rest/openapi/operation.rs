@@ -53,10 +53,18 @@ impl Operation {
         refusals: &'static [Refusal],
     ) -> Self {
         let parameters = vec![key, parameter::reference("v")];
-        let answer =
-            json!({ "description": "It is done, or was before.", "headers": named(&["x-request-id"]) });
+        let answer = json!({ "description": "It is done, or was before.", "headers": named(&["x-request-id"]) });
         let answers = vec![("200", answer)];
-        Self { path, method: "post", id: Some(id), about, parameters, body: None, answers, refusals }
+        Self {
+            path,
+            method: "post",
+            id: Some(id),
+            about,
+            parameters,
+            body: None,
+            answers,
+            refusals,
+        }
     }
 
     /// The Operation Object.
@@ -69,8 +77,14 @@ impl Operation {
         if let Some(body) = &self.body {
             object["requestBody"] = body.clone();
         }
-        let answers = self.answers.iter().map(|(status, answer)| ((*status).to_owned(), answer.clone()));
-        object["responses"] = answers.chain(refused(self.refusals)).collect::<Map<_, _>>().into();
+        let answers = self
+            .answers
+            .iter()
+            .map(|(status, answer)| ((*status).to_owned(), answer.clone()));
+        object["responses"] = answers
+            .chain(refused(self.refusals))
+            .collect::<Map<_, _>>()
+            .into();
         object
     }
 }
@@ -79,15 +93,30 @@ impl Operation {
 pub(super) fn all() -> Vec<Operation> {
     let mut operations = vec![service_document(), metadata()];
     operations.extend(sets().iter().map(list));
-    operations.extend([session_of_old(), create(), read(), read_role(), read_approval()]);
+    operations.extend([
+        session_of_old(),
+        create(),
+        read(),
+        read_role(),
+        read_approval(),
+    ]);
     operations.extend([close(), approve(), reject()]);
     operations
 }
 
 fn service_document() -> Operation {
-    let parameters = ["format", "v", "MaxDataServiceVersion"].map(parameter::reference).to_vec();
-    let answer = entity("The names of the lists.", SERVICE_DOCUMENT, "application/atomsvc+xml");
-    Operation { parameters, ..Operation::get(API.to_owned(), "service", "What lists there are.", answer) }
+    let parameters = ["format", "v", "MaxDataServiceVersion"]
+        .map(parameter::reference)
+        .to_vec();
+    let answer = entity(
+        "The names of the lists.",
+        SERVICE_DOCUMENT,
+        "application/atomsvc+xml",
+    );
+    Operation {
+        parameters,
+        ..Operation::get(API.to_owned(), "service", "What lists there are.", answer)
+    }
 }
 
 fn metadata() -> Operation {
@@ -146,7 +175,11 @@ fn of_request(parameters: &Value) -> Value {
 
 fn session_of_old() -> Operation {
     let of_old = "/api/session/sessioninfo".to_owned();
-    Operation { path: of_old, id: None, ..list(&Described::of::<Session>()) }
+    Operation {
+        path: of_old,
+        id: None,
+        ..list(&Described::of::<Session>())
+    }
 }
 
 fn create() -> Operation {
@@ -155,9 +188,15 @@ fn create() -> Operation {
         "application/json": { "schema": schema::reference("NewPamRequest") },
         ATOM: {},
     });
-    let mut created =
-        entity("The request that was filed, with all its properties.", &single_of(Requests::TYPE), ATOM);
-    let names: Vec<_> = Requests::PROPERTIES.iter().map(|property| property.column.name).collect();
+    let mut created = entity(
+        "The request that was filed, with all its properties.",
+        &single_of(Requests::TYPE),
+        ATOM,
+    );
+    let names: Vec<_> = Requests::PROPERTIES
+        .iter()
+        .map(|property| property.column.name)
+        .collect();
     created["content"]["application/json"]["schema"]["required"] = names.into();
     created["headers"]["Location"] = header("Location");
     created["links"] = of_request(&json!({ "requestId": "$response.body#/RequestId" }));
@@ -172,15 +211,32 @@ fn create() -> Operation {
         about: "Asks to hold a role. A field of the body may be in the query instead. A field that is given twice, \
                 wherever the two are, is refused. A body that is not UTF-8 must declare its charset. When the outcome \
                 is not known, repeating it may file a second request: look at the list first.",
-        parameters: ["format", "v", "MaxDataServiceVersion", "Prefer"].map(parameter::reference).to_vec(),
+        parameters: ["format", "v", "MaxDataServiceVersion", "Prefer"]
+            .map(parameter::reference)
+            .to_vec(),
         body: Some(json!({ "required": true, "content": content })),
         answers: vec![("201", created), ("204", unsaid)],
         refusals: &[
-            (Kind::AccessDenied, "The caller may not ask for the role, or there is none."),
-            (Kind::TooManyFilings, "The caller has filed as many requests within the hour as one may."),
-            (Kind::TooManyPending, "As many of the caller's requests wait for approval as may."),
-            (Kind::OutsideWindow, "The start is outside the availability window of the role."),
-            (Kind::ReasonNotAccepted, "The justification is not what the role asks for."),
+            (
+                Kind::AccessDenied,
+                "The caller may not ask for the role, or there is none.",
+            ),
+            (
+                Kind::TooManyFilings,
+                "The caller has filed as many requests within the hour as one may.",
+            ),
+            (
+                Kind::TooManyPending,
+                "As many of the caller's requests wait for approval as may.",
+            ),
+            (
+                Kind::OutsideWindow,
+                "The start is outside the availability window of the role.",
+            ),
+            (
+                Kind::ReasonNotAccepted,
+                "The justification is not what the role asks for.",
+            ),
             CROSS_ORIGIN,
             CLOCK_SKEWED,
         ],
@@ -192,7 +248,8 @@ fn read() -> Operation {
     let mut read = single::<Requests>(request(""), "pamrequest", about);
     let same = json!({ "requestId": "$request.path.requestId" });
     read.answers[0].1["links"] = json!({ "Close": { "operationId": "Close", "parameters": same } });
-    read.parameters.push(key("requestId", "The id of the request."));
+    read.parameters
+        .push(key("requestId", "The id of the request."));
     read
 }
 
@@ -214,8 +271,15 @@ fn single<S: Set>(path: String, id: &'static str, about: &'static str) -> Operat
     let mut parameters = vec![parameter::select(&Described::of::<S>())];
     parameters.extend(["format", "v", "MaxDataServiceVersion"].map(parameter::reference));
     let answer = entity("The row.", &single_of(S::TYPE), ATOM);
-    let refusals: &[Refusal] = &[(Kind::AccessDenied, "The caller may not see the row, or there is none.")];
-    Operation { parameters, refusals, ..Operation::get(path, id, about, answer) }
+    let refusals: &[Refusal] = &[(
+        Kind::AccessDenied,
+        "The caller may not see the row, or there is none.",
+    )];
+    Operation {
+        parameters,
+        refusals,
+        ..Operation::get(path, id, about, answer)
+    }
 }
 
 fn close() -> Operation {
@@ -226,8 +290,14 @@ fn close() -> Operation {
          from now on, and what waits for approval cannot be decided any more. It may be repeated.",
         key("requestId", "The id of the request."),
         &[
-            (Kind::AccessDenied, "The caller has not filed the request, or there is none."),
-            (Kind::ElevationEnded, "The request was rejected or has expired."),
+            (
+                Kind::AccessDenied,
+                "The caller has not filed the request, or there is none.",
+            ),
+            (
+                Kind::ElevationEnded,
+                "The request was rejected or has expired.",
+            ),
             CROSS_ORIGIN,
             CLOCK_SKEWED,
         ],
@@ -264,7 +334,15 @@ fn reject() -> Operation {
         "Rejects what was asked for, and ends it; one rejection is enough. The approvers of the open stage may, but never \
          who asked. It may be repeated.",
         key("approvalId", APPROVAL_ID),
-        &[MAY_NOT_DECIDE, DECIDED_BEFORE, NOT_PENDING, NOT_OPEN, NO_REASON, CROSS_ORIGIN, CLOCK_SKEWED],
+        &[
+            MAY_NOT_DECIDE,
+            DECIDED_BEFORE,
+            NOT_PENDING,
+            NOT_OPEN,
+            NO_REASON,
+            CROSS_ORIGIN,
+            CLOCK_SKEWED,
+        ],
     )
 }
 
@@ -273,7 +351,10 @@ fn request(action: &str) -> String {
 }
 
 fn approval(action: &str) -> String {
-    format!("{API}{}(guid'{{approvalId}}'){action}", PendingApprovals::NAME)
+    format!(
+        "{API}{}(guid'{{approvalId}}'){action}",
+        PendingApprovals::NAME
+    )
 }
 
 fn key(name: &str, about: &str) -> Value {
@@ -281,17 +362,38 @@ fn key(name: &str, about: &str) -> Value {
     json!({ "name": name, "in": "path", "required": true, "description": about, "schema": schema })
 }
 
-const PAGES: &[Refusal] = &[(Kind::PageTokenExpired, "The link to the next rows is more than an hour old.")];
-const CROSS_ORIGIN: Refusal =
-    (Kind::CrossOrigin, "A browser sent it for a page of an origin that may not call.");
-const CLOCK_SKEWED: Refusal = (Kind::ClockSkewed, "The clock of the server is wrong. Nothing happened.");
-const NOT_OPEN: Refusal = (Kind::StageNotOpen, "It waits for approvers of another stage.");
-const NO_REASON: Refusal =
-    (Kind::ReasonNotAccepted, "The role asks for reasons, which can be given over gRPC only.");
-const MAY_NOT_DECIDE: Refusal =
-    (Kind::AccessDenied, "The caller may not decide it, or there is no such approval.");
-const DECIDED_BEFORE: Refusal = (Kind::AlreadyDecided, "The caller has decided the other way before.");
-const NOT_PENDING: Refusal = (Kind::ApprovalNotPending, "It is decided, expired or closed.");
+const PAGES: &[Refusal] = &[(
+    Kind::PageTokenExpired,
+    "The link to the next rows is more than an hour old.",
+)];
+const CROSS_ORIGIN: Refusal = (
+    Kind::CrossOrigin,
+    "A browser sent it for a page of an origin that may not call.",
+);
+const CLOCK_SKEWED: Refusal = (
+    Kind::ClockSkewed,
+    "The clock of the server is wrong. Nothing happened.",
+);
+const NOT_OPEN: Refusal = (
+    Kind::StageNotOpen,
+    "It waits for approvers of another stage.",
+);
+const NO_REASON: Refusal = (
+    Kind::ReasonNotAccepted,
+    "The role asks for reasons, which can be given over gRPC only.",
+);
+const MAY_NOT_DECIDE: Refusal = (
+    Kind::AccessDenied,
+    "The caller may not decide it, or there is no such approval.",
+);
+const DECIDED_BEFORE: Refusal = (
+    Kind::AlreadyDecided,
+    "The caller has decided the other way before.",
+);
+const NOT_PENDING: Refusal = (
+    Kind::ApprovalNotPending,
+    "It is decided, expired or closed.",
+);
 const APPROVAL_ID: &str =
     "The id of the approval, which is `ApprovalObjectID` in the list and not that of the request.";
 const ATOM: &str = "application/atom+xml";

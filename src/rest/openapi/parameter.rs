@@ -70,8 +70,17 @@ pub(super) fn of_list(set: &Described) -> Vec<Value> {
 
 /// `$select`.
 pub(super) fn select(set: &Described) -> Value {
-    let names: Vec<_> = set.columns.iter().map(|column| column.name).chain(["*"]).collect();
-    list("$select", "The properties to answer; all of them where it is missing or has `*`.", &json!(names))
+    let names: Vec<_> = set
+        .columns
+        .iter()
+        .map(|column| column.name)
+        .chain(["*"])
+        .collect();
+    list(
+        "$select",
+        "The properties to answer; all of them where it is missing or has `*`.",
+        &json!(names),
+    )
 }
 
 fn order_by(set: &Described) -> Value {
@@ -100,7 +109,9 @@ fn comparison(column: &Column) -> String {
     match (column.edm, column.source) {
         (Edm::Boolean, _) => format!("{path} eq true"),
         (Edm::DateTime, _) => format!("{path} gt datetime'2015-06-12T04:49:32.431Z'"),
-        (Edm::Guid | Edm::Identifier, _) => format!("{path} eq guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143'"),
+        (Edm::Guid | Edm::Identifier, _) => {
+            format!("{path} eq guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143'")
+        }
         (Edm::Int64, _) => format!("{path} le 3600"),
         (Edm::String, Source::Named(_, names)) => format!("{path} ne '{}'", names[0].0),
         (Edm::String, _) => format!("{path} ne 'O''Brien'"),

@@ -77,7 +77,10 @@ pub(super) fn reference(name: &str) -> Value {
 }
 
 fn entity(set: &Described, form: Form) -> Value {
-    let properties = set.columns.iter().map(|column| (column.name.to_owned(), property(column, form)));
+    let properties = set
+        .columns
+        .iter()
+        .map(|column| (column.name.to_owned(), property(column, form)));
     let mut properties: Map<String, Value> = properties.collect();
     if form == Form::Verbose {
         properties.insert(METADATA.to_owned(), metadata());
@@ -231,7 +234,8 @@ fn verbose(mut inside: Value) -> Value {
 
 /// What is posted, whose members may be null in JSON.
 fn new_request(null: Option<&'static str>) -> Value {
-    let or_null = |kinds: &[&'static str]| json!(kinds.iter().copied().chain(null).collect::<Vec<_>>());
+    let or_null =
+        |kinds: &[&'static str]| json!(kinds.iter().copied().chain(null).collect::<Vec<_>>());
     json!({
         "type": "object",
         "description": "What is asked for. Names are taken in any case, null and an empty text count as missing, and \

@@ -24,17 +24,17 @@ pub(in crate::store) trait Column: Field {
 impl Column for ElevationField {
     fn source(self) -> Source {
         Source::Column(match self {
-            Self::ActivatedAt => "activated_at",
+            Self::ActivateTime => "activate_time",
             Self::ApprovalId => "approval",
             Self::Channel => "channel",
             Self::ElevationId => "id",
-            Self::ExpiresAt => "expires_at",
-            Self::FiledAt => "filed_at",
+            Self::ExpireTime => "expire_time",
+            Self::CreateTime => "create_time",
             Self::FimRequestId => "fim_request_id",
             Self::Justification => "justification",
-            Self::PendingUntil => "pending_until",
-            Self::RequestedLife => "requested_life",
-            Self::RequestedStart => "requested_start",
+            Self::PendingExpireTime => "pending_expire_time",
+            Self::RequestedDuration => "requested_duration",
+            Self::RequestedStartTime => "requested_start_time",
             Self::RequesterId => "requester_id",
             Self::RequesterName => "requester_name",
             Self::RequesterUser => return Source::RequesterUser,
@@ -45,8 +45,13 @@ impl Column for ElevationField {
     }
 
     fn is_nullable(self) -> bool {
-        let nullable =
-            [Self::ActivatedAt, Self::ApprovalId, Self::ExpiresAt, Self::Justification, Self::PendingUntil];
+        let nullable = [
+            Self::ActivateTime,
+            Self::ApprovalId,
+            Self::ExpireTime,
+            Self::Justification,
+            Self::PendingExpireTime,
+        ];
         nullable.contains(&self)
     }
 }
@@ -60,7 +65,7 @@ impl Column for RoleField {
             Self::Description => "description",
             Self::DisplayName => "display_name",
             Self::Id => "id",
-            Self::LongestLife => "longest_life",
+            Self::MaxDuration => "max_duration",
         })
     }
 

@@ -15,8 +15,14 @@ impl List {
         let mut list = Self::new(dialect, &ELEVATIONS);
         list.and_requester(key.requester);
         list.and_live(key.role, key.now);
-        let sql = format!("SELECT {ELEVATION_COLUMNS} FROM elevation WHERE {}", list.condition);
-        Statement { sql, parameters: list.parameters }
+        let sql = format!(
+            "SELECT {ELEVATION_COLUMNS} FROM elevation WHERE {}",
+            list.condition
+        );
+        Statement {
+            sql,
+            parameters: list.parameters,
+        }
     }
 
     /// Reads the last elevation that the requester filed under the client's name `request`.
@@ -30,20 +36,27 @@ impl List {
         let request = list.parameter(Parameter::Id(request));
         let sql = format!(
             "SELECT {ELEVATION_COLUMNS} FROM elevation WHERE {} AND client_request = {request} \
-             ORDER BY filed_at DESC, id DESC LIMIT 1",
+             ORDER BY create_time DESC, id DESC LIMIT 1",
             list.condition
         );
-        Statement { sql, parameters: list.parameters }
+        Statement {
+            sql,
+            parameters: list.parameters,
+        }
     }
 
     /// Reads what is due at `now`, the earliest first.
     pub(in crate::store) fn due(dialect: &'static Dialect, now: Moment, limit: u32) -> Statement {
         let mut list = Self::new(dialect, &ELEVATIONS);
-        let [now, limit] = [now.ticks(), limit.into()].map(|value| list.parameter(Parameter::Integer(value)));
+        let [now, limit] =
+            [now.ticks(), limit.into()].map(|value| list.parameter(Parameter::Integer(value)));
         let sql = format!(
             "SELECT {ELEVATION_COLUMNS} FROM elevation WHERE due <= {now} ORDER BY due, id LIMIT {limit}"
         );
-        Statement { sql, parameters: list.parameters }
+        Statement {
+            sql,
+            parameters: list.parameters,
+        }
     }
 
     /// Reads when something is due next after `now`.
@@ -51,7 +64,10 @@ impl List {
         let mut list = Self::new(dialect, &ELEVATIONS);
         let now = list.parameter(Parameter::Integer(now.ticks()));
         let sql = format!("SELECT min(due) FROM elevation WHERE due > {now}");
-        Statement { sql, parameters: list.parameters }
+        Statement {
+            sql,
+            parameters: list.parameters,
+        }
     }
 
     /// Counts the pending and the active elevations at `now`: the number of pending ones, when the oldest of them was
@@ -62,11 +78,14 @@ impl List {
         let now = list.parameter(Parameter::Integer(now.ticks()));
         let sql = format!(
             "SELECT count(CASE WHEN state = 'PendingApproval' AND due > {now} THEN 1 END), \
-             min(CASE WHEN state = 'PendingApproval' AND due > {now} THEN filed_at END), \
+             min(CASE WHEN state = 'PendingApproval' AND due > {now} THEN create_time END), \
              count(CASE WHEN state = 'Active' AND due > {now} THEN 1 END), \
              min(CASE WHEN due <= {now} THEN due END) FROM elevation WHERE due IS NOT NULL"
         );
-        Statement { sql, parameters: list.parameters }
+        Statement {
+            sql,
+            parameters: list.parameters,
+        }
     }
 
     /// Counts what of the requester waits for approval, and what was filed within the hour.
@@ -79,17 +98,30 @@ impl List {
         let since = list.parameter(Parameter::Integer(Load::since(key.now).ticks()));
         let sql = format!(
             "SELECT (SELECT count(*) FROM elevation WHERE {pending}), \
-             (SELECT count(*) FROM elevation WHERE {} AND filed_at > {since})",
+             (SELECT count(*) FROM elevation WHERE {} AND create_time > {since})",
             list.condition
         );
-        Statement { sql, parameters: list.parameters }
+        Statement {
+            sql,
+            parameters: list.parameters,
+        }
     }
 
     /// Reads whether any elevation of `role` is pending, scheduled or active at `now`.
-    pub(in crate::store) fn in_use(dialect: &'static Dialect, role: RoleId, now: Moment) -> Statement {
+    pub(in crate::store) fn in_use(
+        dialect: &'static Dialect,
+        role: RoleId,
+        now: Moment,
+    ) -> Statement {
         let mut list = Self::new(dialect, &ELEVATIONS);
         list.and_live(role, now);
-        let sql = format!("SELECT EXISTS (SELECT 1 FROM elevation WHERE {})", list.condition);
-        Statement { sql, parameters: list.parameters }
+        let sql = format!(
+            "SELECT EXISTS (SELECT 1 FROM elevation WHERE {})",
+            list.condition
+        );
+        Statement {
+            sql,
+            parameters: list.parameters,
+        }
     }
 }

@@ -58,10 +58,25 @@ fn advice(code: &SqlState) -> Option<&'static str> {
             SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
             "check the user in the URL, and pg_hba.conf of the server",
         ),
-        (SqlState::INVALID_CATALOG_NAME, "create the database, or correct its name in the URL"),
-        (SqlState::INSUFFICIENT_PRIVILEGE, "grant the user in the URL that right, or name another user"),
-        (SqlState::TOO_MANY_CONNECTIONS, "raise max_connections of the server"),
-        (SqlState::CANNOT_CONNECT_NOW, "wait until the server has started"),
+        (
+            SqlState::INVALID_CATALOG_NAME,
+            "create the database, or correct its name in the URL",
+        ),
+        (
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            "grant the user in the URL that right, or name another user",
+        ),
+        (
+            SqlState::TOO_MANY_CONNECTIONS,
+            "raise max_connections of the server",
+        ),
+        (
+            SqlState::CANNOT_CONNECT_NOW,
+            "wait until the server has started",
+        ),
     ];
-    table.into_iter().find(|(known, _)| known == code).map(|(_, advice)| advice)
+    table
+        .into_iter()
+        .find(|(known, _)| known == code)
+        .map(|(_, advice)| advice)
 }

@@ -59,7 +59,11 @@ pub(super) struct Put<'a> {
 
 impl<'a> Plan<'a> {
     /// Looks at the changes in order, behind `head` and with what is known of the records they rely on.
-    pub(super) fn of(changes: impl IntoIterator<Item = &'a Prepared>, head: Head, known: Known) -> Self {
+    pub(super) fn of(
+        changes: impl IntoIterator<Item = &'a Prepared>,
+        head: Head,
+        known: Known,
+    ) -> Self {
         let mut standing = Standing::from(known);
         let mut plan = Self {
             written: Vec::new(),
@@ -77,7 +81,9 @@ impl<'a> Plan<'a> {
                 Look::Met => {
                     plan.take(change);
                     standing.take(change, plan.head.sequence);
-                    Written::Commit(Commit::Committed { sequence: plan.head.sequence })
+                    Written::Commit(Commit::Committed {
+                        sequence: plan.head.sequence,
+                    })
                 }
             };
             plan.written.push(written);
@@ -87,7 +93,9 @@ impl<'a> Plan<'a> {
 
     /// Returns whether any change is to be acknowledged, so that the transaction must be durable.
     pub(super) fn commits(&self) -> bool {
-        self.written.iter().any(|written| matches!(written, Written::Commit(Commit::Committed { .. })))
+        self.written
+            .iter()
+            .any(|written| matches!(written, Written::Commit(Commit::Committed { .. })))
     }
 
     fn take(&mut self, change: &'a Prepared) {
@@ -99,7 +107,12 @@ impl<'a> Plan<'a> {
         }
         let since = self.head.sequence;
         for (record, version) in &change.puts {
-            self.put(Put { record, version: *version, since, time });
+            self.put(Put {
+                record,
+                version: *version,
+                since,
+                time,
+            });
         }
     }
 
@@ -138,8 +151,16 @@ struct Standing {
 
 impl From<Known> for Standing {
     fn from(known: Known) -> Self {
-        let versions = known.versions.into_iter().map(|(key, version)| (key, Some(version))).collect();
-        Self { versions, since: known.since, written: HashSet::new() }
+        let versions = known
+            .versions
+            .into_iter()
+            .map(|(key, version)| (key, Some(version)))
+            .collect();
+        Self {
+            versions,
+            since: known.since,
+            written: HashSet::new(),
+        }
     }
 }
 
@@ -157,8 +178,15 @@ impl Standing {
             }
         }
         // What was before a record is copied from its row, so a row is written once in a group; of a guard nothing is.
-        let again = change.puts.iter().any(|(record, _)| self.written.contains(&record.key()));
-        if told && !again { Look::Met } else { Look::DependsOnThisGroup }
+        let again = change
+            .puts
+            .iter()
+            .any(|(record, _)| self.written.contains(&record.key()));
+        if told && !again {
+            Look::Met
+        } else {
+            Look::DependsOnThisGroup
+        }
     }
 
     fn take(&mut self, change: &Prepared, sequence: u64) {
@@ -178,8 +206,13 @@ impl Standing {
     fn move_live(&mut self, elevation: &Elevation, sequence: u64) {
         let before = self.since.insert(elevation.id, sequence).map(Version);
         let requester = elevation.requester.id;
-        for key in [Key::Live(elevation.role, None), Key::Live(elevation.role, Some(requester))] {
-            let Some(version) = self.versions.get_mut(&key) else { continue };
+        for key in [
+            Key::Live(elevation.role, None),
+            Key::Live(elevation.role, Some(requester)),
+        ] {
+            let Some(version) = self.versions.get_mut(&key) else {
+                continue;
+            };
             if elevation.due().is_some() {
                 *version = Some(Version(sequence));
             } else if *version == before {

@@ -43,16 +43,32 @@ impl Hosts {
             return Err(unreadable());
         }
         let at_home = config.get_hosts().iter().all(is_here);
-        let trust = trust.unwrap_or(if at_home { Trust::NoTls } else { Trust::Machine });
-        config.ssl_mode(if trust.is_tls() { SslMode::Require } else { SslMode::Disable });
+        let trust = trust.unwrap_or(if at_home {
+            Trust::NoTls
+        } else {
+            Trust::Machine
+        });
+        config.ssl_mode(if trust.is_tls() {
+            SslMode::Require
+        } else {
+            SslMode::Disable
+        });
         let hosts = config.get_hosts().iter().enumerate();
-        let configs = hosts.map(|(number, host)| alone(&config, host, number)).collect();
-        Ok(Self { configs, tls: tls::connector(&trust)?, given_up: Arc::default() })
+        let configs = hosts
+            .map(|(number, host)| alone(&config, host, number))
+            .collect();
+        Ok(Self {
+            configs,
+            tls: tls::connector(&trust)?,
+            given_up: Arc::default(),
+        })
     }
 
     /// Whether there is a password.
     pub(super) fn has_password(&self) -> bool {
-        self.configs.iter().any(|config| config.get_password().is_some())
+        self.configs
+            .iter()
+            .any(|config| config.get_password().is_some())
     }
 
     /// Connects to all hosts at once, and prepares the session; the first that takes writes wins. One after the other, a
@@ -95,7 +111,9 @@ impl Hosts {
     pub(super) async fn silent(&self, host: usize, age: u64) {
         loop {
             sleep(PATIENCE).await;
-            let Some(config) = self.configs.get(host) else { return };
+            let Some(config) = self.configs.get(host) else {
+                return;
+            };
             match timeout(CONNECT_TIME, config.connect(self.tls.clone())).await {
                 Ok(Ok(_)) => {}
                 // A refusal is an answer, too.
@@ -125,7 +143,11 @@ impl Hosts {
     /// Completes when connections of that age are given up.
     pub(super) async fn gives_up(&self, age: u64) {
         // The sender lives as long as this.
-        let _ = self.given_up.subscribe().wait_for(|count| age < *count).await;
+        let _ = self
+            .given_up
+            .subscribe()
+            .wait_for(|count| age < *count)
+            .await;
     }
 }
 
@@ -134,7 +156,10 @@ fn name(config: &Config) -> String {
     let port = config.get_ports().first().copied().unwrap_or(DEFAULT_PORT);
     match config.get_hosts().first() {
         Some(Host::Tcp(host)) => format!("{host}:{port}"),
-        Some(Host::Unix(folder)) => folder.join(format!(".s.PGSQL.{port}")).display().to_string(),
+        Some(Host::Unix(folder)) => folder
+            .join(format!(".s.PGSQL.{port}"))
+            .display()
+            .to_string(),
         None => "no host".to_owned(),
     }
 }
@@ -166,7 +191,13 @@ fn alone(config: &Config, host: &Host, number: usize) -> Config {
         Host::Unix(path) => one.host_path(path),
     };
     let ports = config.get_ports();
-    one.port(ports.get(number).or(ports.first()).copied().unwrap_or(DEFAULT_PORT));
+    one.port(
+        ports
+            .get(number)
+            .or(ports.first())
+            .copied()
+            .unwrap_or(DEFAULT_PORT),
+    );
     one.application_name(config.get_application_name().unwrap_or("countersign"));
     if let Some(user) = config.get_user() {
         one.user(user);
@@ -193,7 +224,9 @@ fn alone(config: &Config, host: &Host, number: usize) -> Config {
 /// Whether the host is this machine, so that nothing travels over a network.
 fn is_here(host: &Host) -> bool {
     match host {
-        Host::Tcp(name) => name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback()),
+        Host::Tcp(name) => {
+            name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        }
         Host::Unix(_) => true,
     }
 }

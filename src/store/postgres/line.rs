@@ -41,7 +41,10 @@ impl Failure {
         match self {
             Self::Refused(error) => refused(error),
             Self::Lost(error) => Unavailable::unavailable(
-                error.cause.as_ref().map_or_else(|| error.message.to_string(), |cause| cause.to_string()),
+                error
+                    .cause
+                    .as_ref()
+                    .map_or_else(|| error.message.to_string(), |cause| cause.to_string()),
             ),
             Self::Unknown(_) => Unavailable::unavailable("the outcome of a commit is not known"),
         }
@@ -85,7 +88,9 @@ impl Line {
         // A server, or a role, may have been told to answer before it has written.
         let durable = client.query_typed_one(DURABLE, &[]).await.map_err(failed)?;
         if !DURABLE_VALUES.contains(&durable.try_get::<_, &str>(0).map_err(failed)?) {
-            return Err(Unavailable::internal("the store cannot be set to synchronous_commit = on"));
+            return Err(Unavailable::internal(
+                "the store cannot be set to synchronous_commit = on",
+            ));
         }
         Ok(Self {
             lock: client.prepare(LOCK).await.map_err(failed)?,
@@ -130,12 +135,16 @@ impl Line {
             Err(error) => return Err(self.rolled_back(error).await),
         };
         if skew.is_some_and(|skew| !skew.allows(time)) {
-            self.in_time(self.link.client.batch_execute("ROLLBACK")).await?.map_err(lost)?;
+            self.in_time(self.link.client.batch_execute("ROLLBACK"))
+                .await?
+                .map_err(lost)?;
             return Ok(group.map(|_| Written::Skewed).collect());
         }
         let plan = Plan::of(group, head, known);
         if !plan.commits() {
-            self.in_time(self.link.client.batch_execute("ROLLBACK")).await?.map_err(lost)?;
+            self.in_time(self.link.client.batch_execute("ROLLBACK"))
+                .await?
+                .map_err(lost)?;
             return Ok(plan.written);
         }
         // Without events the lock on the head is the write: it is in the log, so the commit waits for the standby.
@@ -145,7 +154,11 @@ impl Line {
             return Err(self.rolled_back(error).await);
         }
         let Plan { head, written, .. } = plan;
-        if self.end().await { Ok(written) } else { Err(Failure::Unknown(Outcome { head, written })) }
+        if self.end().await {
+            Ok(written)
+        } else {
+            Err(Failure::Unknown(Outcome { head, written }))
+        }
     }
 
     /// Whether the record holds what a commit of an unknown outcome would have written. The lock waits until that commit
@@ -167,7 +180,9 @@ impl Line {
     /// Begins, locks the head and reads the versions and the time, all of it sent at once.
     async fn begin<'a>(&self, group: impl Iterator<Item = &'a Prepared>) -> Result<Begun, Error> {
         let client = &self.link.client;
-        let keys = group.flat_map(|change| &change.expects).map(|(key, _)| *key);
+        let keys = group
+            .flat_map(|change| &change.expects)
+            .map(|(key, _)| *key);
         let (begun, head, known, time) = join!(
             biased;
             client.batch_execute(BEGIN),
@@ -176,7 +191,11 @@ impl Line {
             client.query_one(&self.time, &[]),
         );
         begun?;
-        Ok(Begun { head: read_head(&head?)?, known: known?, time: read_time(&time?)? })
+        Ok(Begun {
+            head: read_head(&head?)?,
+            known: known?,
+            time: read_time(&time?)?,
+        })
     }
 
     async fn write(&self, plan: &Plan<'_>) -> Result<(), Error> {
@@ -197,7 +216,9 @@ impl Line {
         );
         begun?;
         locked?;
-        let header = header?.map(|row| row.try_get::<_, Vec<u8>>(0)).transpose()?;
+        let header = header?
+            .map(|row| row.try_get::<_, Vec<u8>>(0))
+            .transpose()?;
         Ok(header.is_some_and(|header| Hash::of(&header) == head.hash))
     }
 
@@ -228,7 +249,10 @@ impl Line {
         if !is_refusal(&error) {
             return lost(error);
         }
-        match self.in_time(self.link.client.batch_execute("ROLLBACK")).await {
+        match self
+            .in_time(self.link.client.batch_execute("ROLLBACK"))
+            .await
+        {
             Ok(Ok(())) => Failure::Refused(error),
             _ => lost(error),
         }
@@ -245,8 +269,13 @@ fn read_time(row: &Row) -> Result<Moment, Error> {
 
 fn read_head(row: &Row) -> Result<Head, Error> {
     let hash: &[u8] = row.try_get(1)?;
-    let hash = hash.try_into().expect("the table checks the length of the hash");
-    Ok(Head { sequence: row.try_get::<_, i64>(0)?.cast_unsigned(), hash: Hash(hash) })
+    let hash = hash
+        .try_into()
+        .expect("the table checks the length of the hash");
+    Ok(Head {
+        sequence: row.try_get::<_, i64>(0)?.cast_unsigned(),
+        hash: Hash(hash),
+    })
 }
 
 /// Whatever the server or the role has as its default. A statement has no time limit, since running out of time is a

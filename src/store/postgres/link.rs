@@ -25,14 +25,25 @@ pub(super) struct Link {
 
 impl Link {
     /// Drives the connection to `host` from now on.
-    pub(super) fn drive<S, T>(client: Client, connection: Connection<S, T>, host: usize, age: u64) -> Self
+    pub(super) fn drive<S, T>(
+        client: Client,
+        connection: Connection<S, T>,
+        host: usize,
+        age: u64,
+    ) -> Self
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let warned = Arc::new(AtomicBool::new(false));
         let driver = tokio::spawn(drive(connection, warned.clone()));
-        Self { client, host, age, warned, driver }
+        Self {
+            client,
+            host,
+            age,
+            warned,
+            driver,
+        }
     }
 
     /// Whether the server has warned since this was asked last. It warns when a commit stopped to wait for a standby:

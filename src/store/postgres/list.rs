@@ -40,7 +40,14 @@ pub(super) async fn elevations(
     query: &Query<ElevationField>,
     now: Moment,
 ) -> Result<Page<Versioned<Elevation>>, Error> {
-    read(List::elevations(&POSTGRES, requester), transaction, query, now, read_elevation).await
+    read(
+        List::elevations(&POSTGRES, requester),
+        transaction,
+        query,
+        now,
+        read_elevation,
+    )
+    .await
 }
 
 /// See [`Store::roles`](crate::store::Store::roles).
@@ -50,21 +57,40 @@ pub(super) async fn roles(
     query: &Query<RoleField>,
     now: Moment,
 ) -> Result<Page<Versioned<Role>>, Error> {
-    read(List::roles(&POSTGRES, candidates), transaction, query, now, |row| read_role(row, 0)).await
+    read(
+        List::roles(&POSTGRES, candidates),
+        transaction,
+        query,
+        now,
+        |row| read_role(row, 0),
+    )
+    .await
 }
 
 /// The elevations of the role that the requester holds or waits for.
-pub(super) async fn live(client: &Client, key: &FilingKey) -> Result<Vec<Versioned<Elevation>>, Error> {
+pub(super) async fn live(
+    client: &Client,
+    key: &FilingKey,
+) -> Result<Vec<Versioned<Elevation>>, Error> {
     let live = List::live(&POSTGRES, key);
-    let rows = client.query_typed(&live.sql, &typed(&live.parameters)).await.map_err(failed)?;
+    let rows = client
+        .query_typed(&live.sql, &typed(&live.parameters))
+        .await
+        .map_err(failed)?;
     rows.iter().map(read_elevation).collect()
 }
 
 /// How much the requester asks for already.
 pub(super) async fn load(client: &Client, key: &FilingKey) -> Result<Load, Error> {
     let load = List::load(&POSTGRES, key);
-    let row = client.query_typed_one(&load.sql, &typed(&load.parameters)).await.map_err(failed)?;
-    Ok(Load { pending: count(&row, 0)?, filings: count(&row, 1)? })
+    let row = client
+        .query_typed_one(&load.sql, &typed(&load.parameters))
+        .await
+        .map_err(failed)?;
+    Ok(Load {
+        pending: count(&row, 0)?,
+        filings: count(&row, 1)?,
+    })
 }
 
 /// The last elevation that the requester filed under the client's name of this request.
@@ -72,9 +98,14 @@ pub(super) async fn filed_before(
     client: &Client,
     key: &FilingKey,
 ) -> Result<Option<Versioned<Elevation>>, Error> {
-    let Some(request) = key.client_request else { return Ok(None) };
+    let Some(request) = key.client_request else {
+        return Ok(None);
+    };
     let before = List::filed_before(&POSTGRES, key, request);
-    let row = client.query_typed_opt(&before.sql, &typed(&before.parameters)).await.map_err(failed)?;
+    let row = client
+        .query_typed_opt(&before.sql, &typed(&before.parameters))
+        .await
+        .map_err(failed)?;
     row.as_ref().map(read_elevation).transpose()
 }
 
@@ -85,21 +116,30 @@ pub(super) async fn due(
     limit: u32,
 ) -> Result<Vec<Versioned<Elevation>>, Error> {
     let due = List::due(&POSTGRES, now, limit);
-    let rows = client.query_typed(&due.sql, &typed(&due.parameters)).await.map_err(failed)?;
+    let rows = client
+        .query_typed(&due.sql, &typed(&due.parameters))
+        .await
+        .map_err(failed)?;
     rows.iter().map(read_elevation).collect()
 }
 
 /// When something is due next after `now`.
 pub(super) async fn next_due(client: &Client, now: Moment) -> Result<Option<Moment>, Error> {
     let next = List::next_due(&POSTGRES, now);
-    let row = client.query_typed_one(&next.sql, &typed(&next.parameters)).await.map_err(failed)?;
+    let row = client
+        .query_typed_one(&next.sql, &typed(&next.parameters))
+        .await
+        .map_err(failed)?;
     moment(&row, 0)
 }
 
 /// See [`Store::census`](crate::store::Store::census).
 pub(super) async fn census(client: &Client, now: Moment) -> Result<Census, Error> {
     let census = List::census(&POSTGRES, now);
-    let row = client.query_typed_one(&census.sql, &typed(&census.parameters)).await.map_err(failed)?;
+    let row = client
+        .query_typed_one(&census.sql, &typed(&census.parameters))
+        .await
+        .map_err(failed)?;
     Ok(Census {
         at: now,
         pending: count(&row, 0)?,
@@ -112,7 +152,10 @@ pub(super) async fn census(client: &Client, now: Moment) -> Result<Census, Error
 /// Whether any elevation of `role` is pending, scheduled or active at `now`.
 pub(super) async fn in_use(client: &Client, role: RoleId, now: Moment) -> Result<bool, Error> {
     let in_use = List::in_use(&POSTGRES, role, now);
-    let row = client.query_typed_one(&in_use.sql, &typed(&in_use.parameters)).await.map_err(failed)?;
+    let row = client
+        .query_typed_one(&in_use.sql, &typed(&in_use.parameters))
+        .await
+        .map_err(failed)?;
     get(&row, 0)
 }
 
@@ -132,11 +175,19 @@ async fn read<F: Column, T: Bulk>(
     now: Moment,
     read: fn(&Row) -> Result<T, Error>,
 ) -> Result<Page<T>, Error> {
-    let head = transaction.query_typed_one("SELECT sequence FROM head", &[]).await.map_err(failed)?;
+    let head = transaction
+        .query_typed_one("SELECT sequence FROM head", &[])
+        .await
+        .map_err(failed)?;
     let reading = list.reading(query, now, count(&head, 0)?);
     let total = async {
-        let Some(sql) = &reading.count else { return Ok(None) };
-        transaction.query_typed_one(sql, &typed(reading.count_parameters())).await.map(Some)
+        let Some(sql) = &reading.count else {
+            return Ok(None);
+        };
+        transaction
+            .query_typed_one(sql, &typed(reading.count_parameters()))
+            .await
+            .map(Some)
     };
     let rows = transaction.query_typed_raw(&reading.page, typed(&reading.parameters));
     let (total, rows) = try_join!(total, rows).map_err(failed)?;

@@ -15,8 +15,8 @@ use crate::domain::version::Version;
 use crate::domain::window::Window;
 use crate::store::Record;
 use crate::store::columns::{
-    Named, channel_name, decisions_to_json, named, principals_to_json, rules_to_json, stages_to_json,
-    time_of_day, verdict_name,
+    Named, channel_name, decisions_to_json, named, principals_to_json, rules_to_json,
+    stages_to_json, time_of_day, verdict_name,
 };
 
 /// The statements that write.
@@ -58,8 +58,10 @@ impl Puts {
             client.prepare(UNNAME),
             client.prepare(NAME),
         )?;
-        let (forget_elevations, forget_roles) =
-            try_join!(client.prepare(FORGET_ELEVATIONS), client.prepare(FORGET_ROLES))?;
+        let (forget_elevations, forget_roles) = try_join!(
+            client.prepare(FORGET_ELEVATIONS),
+            client.prepare(FORGET_ROLES)
+        )?;
         Ok(Self {
             events,
             new_elevations,
@@ -88,7 +90,12 @@ impl Puts {
             self.forget_past(client, plan.time),
             self.put_roles(client, plan),
         );
-        events.and(new).and(changed).and(guards).and(forgotten).and(roles)
+        events
+            .and(new)
+            .and(changed)
+            .and(guards)
+            .and(forgotten)
+            .and(roles)
     }
 
     async fn put_events(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
@@ -96,7 +103,9 @@ impl Puts {
         let subjects = column(&plan.events, |(_, draft)| draft.event().subject.id());
         let headers = column(&plan.events, |(header, _)| &header.bytes[..]);
         let payloads = column(&plan.events, |(_, draft)| draft.payload());
-        client.execute(&self.events, &[&sequences, &subjects, &headers, &payloads]).await?;
+        client
+            .execute(&self.events, &[&sequences, &subjects, &headers, &payloads])
+            .await?;
         Ok(())
     }
 
@@ -118,23 +127,31 @@ impl Puts {
                     &column(&rows, |row| row.elevation.role.0),
                     &column(&rows, |row| &*row.elevation.role_display_name),
                     &column(&rows, |row| row.elevation.justification.as_deref()),
-                    &column(&rows, |row| row.elevation.requested_life.seconds()),
-                    &column(&rows, |row| row.elevation.life.seconds()),
-                    &column(&rows, |row| row.elevation.requested_start.ticks()),
-                    &column(&rows, |row| row.elevation.filed_at.ticks()),
-                    &column(&rows, |row| row.elevation.activated_at.map(Moment::ticks)),
-                    &column(&rows, |row| row.elevation.expires_at.map(Moment::ticks)),
+                    &column(&rows, |row| row.elevation.requested_duration.seconds()),
+                    &column(&rows, |row| row.elevation.duration.seconds()),
+                    &column(&rows, |row| row.elevation.requested_start_time.ticks()),
+                    &column(&rows, |row| row.elevation.create_time.ticks()),
+                    &column(&rows, |row| row.elevation.activate_time.map(Moment::ticks)),
+                    &column(&rows, |row| row.elevation.expire_time.map(Moment::ticks)),
                     &column(&rows, |row| row.elevation.state.name()),
                     &column(&rows, |row| row.elevation.id.fim_request_id()),
                     &column(&rows, |row| approval(row).map(|approval| approval.id.0)),
-                    &column(&rows, |row| approval(row).map(|approval| approval.pending_until.ticks())),
+                    &column(&rows, |row| {
+                        approval(row).map(|approval| approval.pending_expire_time.ticks())
+                    }),
                     &column(&rows, outcome),
                     &column(&rows, decisions),
                     &column(&rows, |row| channel_name(row.elevation.channel)),
                     &column(&rows, due),
                     &column(&rows, stage),
-                    &column(&rows, |row| row.elevation.client_request.map(|request| request.id)),
-                    &column(&rows, |row| row.elevation.client_request.map(|request| request.fingerprint)),
+                    &column(&rows, |row| {
+                        row.elevation.client_request.map(|request| request.id)
+                    }),
+                    &column(&rows, |row| {
+                        row.elevation
+                            .client_request
+                            .map(|request| request.fingerprint)
+                    }),
                 ],
             )
             .await?;
@@ -151,15 +168,15 @@ impl Puts {
         let since = column(&rows, |row| row.put.since.cast_signed());
         let times = column(&rows, |row| row.put.time.ticks());
         let versions = column(&rows, |row| row.put.version.0.cast_signed());
-        let activated = column(&rows, |row| row.elevation.activated_at.map(Moment::ticks));
-        let expires = column(&rows, |row| row.elevation.expires_at.map(Moment::ticks));
+        let activated = column(&rows, |row| row.elevation.activate_time.map(Moment::ticks));
+        let expires = column(&rows, |row| row.elevation.expire_time.map(Moment::ticks));
         let states = column(&rows, |row| row.elevation.state.name());
         let (outcomes, decisions) = (column(&rows, outcome), column(&rows, decisions));
-        let lives = column(&rows, |row| row.elevation.life.seconds());
+        let lives = column(&rows, |row| row.elevation.duration.seconds());
         let (due, stages) = (column(&rows, due), column(&rows, stage));
         let columns: [&(dyn ToSql + Sync); 11] = [
-            &ids, &versions, &since, &activated, &expires, &states, &outcomes, &decisions, &lives, &due,
-            &stages,
+            &ids, &versions, &since, &activated, &expires, &states, &outcomes, &decisions, &lives,
+            &due, &stages,
         ];
         let (kept, written) = join!(
             biased;
@@ -176,7 +193,9 @@ impl Puts {
         });
         let (accounts, versions): (Vec<_>, Vec<_>) = guards.unzip();
         if !accounts.is_empty() {
-            client.execute(&self.guards, &[&accounts, &versions]).await?;
+            client
+                .execute(&self.guards, &[&accounts, &versions])
+                .await?;
         }
         Ok(())
     }
@@ -217,7 +236,7 @@ impl Puts {
                     &put.since.cast_signed(),
                     &role.display_name,
                     &role.description,
-                    &role.longest_life.seconds(),
+                    &role.max_duration.seconds(),
                     &Json(principals_to_json(&role.candidates)),
                     &Json(stages_to_json(&role.stages)),
                     &time_of_day(role.rules.window.map(Window::from)),
@@ -230,7 +249,9 @@ impl Puts {
         let principals = column(&named, |named| named.principal.0);
         let parts = column(&named, |named| named.part);
         let stages = column(&named, |named| named.stage);
-        client.execute(&self.name, &[&principals, &parts, &stages, &role.id.0]).await?;
+        client
+            .execute(&self.name, &[&principals, &parts, &stages, &role.id.0])
+            .await?;
         Ok(())
     }
 
@@ -238,14 +259,23 @@ impl Puts {
     async fn delete_role(&self, client: &Client, id: RoleId, put: &Put<'_>) -> Result<(), Error> {
         self.keep_past_role(client, id, put).await?;
         let (version, since) = (put.version.0.cast_signed(), put.since.cast_signed());
-        client.execute(&self.delete_role, &[&version, &since, &id.0]).await?;
+        client
+            .execute(&self.delete_role, &[&version, &since, &id.0])
+            .await?;
         Ok(())
     }
 
     /// Keeps what the role was, if it was, for lists that show an earlier moment; and forgets whom it named.
-    async fn keep_past_role(&self, client: &Client, id: RoleId, put: &Put<'_>) -> Result<(), Error> {
+    async fn keep_past_role(
+        &self,
+        client: &Client,
+        id: RoleId,
+        put: &Put<'_>,
+    ) -> Result<(), Error> {
         let (time, until) = (put.time.ticks(), put.since.cast_signed());
-        client.execute(&self.past_role, &[&time, &until, &id.0]).await?;
+        client
+            .execute(&self.past_role, &[&time, &until, &id.0])
+            .await?;
         client.execute(&self.unname, &[&id.0]).await?;
         Ok(())
     }
@@ -267,7 +297,9 @@ fn column<'a, R, T>(rows: &'a [R], of: impl Fn(&'a R) -> T) -> Vec<T> {
 
 fn outcome(row: &Row<'_>) -> Option<&'static str> {
     let approval = row.elevation.approval.as_ref();
-    approval.and_then(|approval| approval.outcome).map(verdict_name)
+    approval
+        .and_then(|approval| approval.outcome)
+        .map(verdict_name)
 }
 
 fn due(row: &Row<'_>) -> Option<i64> {
@@ -275,19 +307,28 @@ fn due(row: &Row<'_>) -> Option<i64> {
 }
 
 fn stage(row: &Row<'_>) -> i64 {
-    let stage = row.elevation.approval.as_ref().map_or(0, |approval| approval.stage);
+    let stage = row
+        .elevation
+        .approval
+        .as_ref()
+        .map_or(0, |approval| approval.stage);
     i64::try_from(stage).unwrap_or(i64::MAX)
 }
 
 fn decisions(row: &Row<'_>) -> Json<String> {
-    Json(decisions_to_json(row.elevation.approval.as_ref().map_or(&[], |approval| &approval.decisions)))
+    Json(decisions_to_json(
+        row.elevation
+            .approval
+            .as_ref()
+            .map_or(&[], |approval| &approval.decisions),
+    ))
 }
 
 const EVENTS: &str = "INSERT INTO event (sequence, subject, header, payload) \
      SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bytea[], $4::bytea[])";
 const NEW_ELEVATIONS: &str = "INSERT INTO elevation (id, version, since, requester_id, requester_name, role, \
-     role_display_name, justification, requested_life, life, requested_start, filed_at, activated_at, expires_at, \
-     state, fim_request_id, approval, pending_until, outcome, decisions, channel, due, stage, client_request, \
+     role_display_name, justification, requested_duration, duration, requested_start_time, create_time, activate_time, expire_time, \
+     state, fim_request_id, approval, pending_expire_time, outcome, decisions, channel, due, stage, client_request, \
      fingerprint) SELECT * FROM unnest($1::uuid[], \
      $2::bigint[], $3::bigint[], $4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::text[], $9::bigint[], \
      $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::text[], $16::uuid[], \
@@ -297,19 +338,20 @@ const PAST_ELEVATIONS: &str = "INSERT INTO elevation_past SELECT put.time, put.u
      FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS put (id, time, until) \
      JOIN elevation ON elevation.id = put.id";
 const ELEVATIONS: &str = "UPDATE elevation SET version = put.version, since = put.since, \
-     activated_at = put.activated_at, expires_at = put.expires_at, state = put.state, outcome = put.outcome, \
-     decisions = put.decisions, life = put.life, due = put.due, stage = put.stage FROM unnest($1::uuid[], \
+     activate_time = put.activate_time, expire_time = put.expire_time, state = put.state, outcome = put.outcome, \
+     decisions = put.decisions, duration = put.duration, due = put.due, stage = put.stage FROM unnest($1::uuid[], \
      $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::jsonb[], $9::bigint[], \
-     $10::bigint[], $11::bigint[]) AS put (id, version, since, activated_at, expires_at, state, outcome, decisions, \
-     life, due, stage) WHERE elevation.id = put.id";
+     $10::bigint[], $11::bigint[]) AS put (id, version, since, activate_time, expire_time, state, outcome, decisions, \
+     duration, due, stage) WHERE elevation.id = put.id";
 const GUARDS: &str = "INSERT INTO guard (account, version) SELECT * FROM unnest($1::uuid[], $2::bigint[]) \
      ON CONFLICT (account) DO UPDATE SET version = excluded.version";
-const PAST_ROLE: &str = "INSERT INTO role_past SELECT $1::bigint, $2::bigint, role.* FROM role WHERE id = $3";
-const ROLE: &str = "INSERT INTO role (id, version, since, display_name, description, longest_life, candidates, \
+const PAST_ROLE: &str =
+    "INSERT INTO role_past SELECT $1::bigint, $2::bigint, role.* FROM role WHERE id = $3";
+const ROLE: &str = "INSERT INTO role (id, version, since, display_name, description, max_duration, candidates, \
      stages, available_from, available_to, rules) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
      ON CONFLICT (id) DO UPDATE SET \
      version = excluded.version, since = excluded.since, display_name = excluded.display_name, \
-     description = excluded.description, longest_life = excluded.longest_life, candidates = excluded.candidates, \
+     description = excluded.description, max_duration = excluded.max_duration, candidates = excluded.candidates, \
      stages = excluded.stages, available_from = excluded.available_from, available_to = excluded.available_to, \
      rules = excluded.rules";
 const DELETE_ROLE: &str = "UPDATE role SET deleted = true, version = $1, since = $2 WHERE id = $3";

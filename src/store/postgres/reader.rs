@@ -44,7 +44,10 @@ impl Readers {
     /// A pool of them, which is empty at first. While the store cannot be reached it tries again until whoever waits has
     /// waited long enough, so that reads survive a short pause.
     pub(super) fn pool(hosts: Hosts) -> Pool<Self> {
-        Pool::builder().max_size(MOST_READERS).connection_timeout(MOST_WAIT).build_unchecked(Self(hosts))
+        Pool::builder()
+            .max_size(MOST_READERS)
+            .connection_timeout(MOST_WAIT)
+            .build_unchecked(Self(hosts))
     }
 }
 
@@ -57,7 +60,11 @@ impl ManageConnection for Readers {
     }
 
     async fn is_valid(&self, reader: &mut Reader) -> Result<(), Error> {
-        if self.has_broken(reader) { Err(Error::unavailable("a connection was lost")) } else { Ok(()) }
+        if self.has_broken(reader) {
+            Err(Error::unavailable("a connection was lost"))
+        } else {
+            Ok(())
+        }
     }
 
     fn has_broken(&self, reader: &mut Reader) -> bool {
@@ -79,7 +86,10 @@ impl Reader {
         let role = format!("SELECT {ROLE_COLUMNS} FROM role WHERE id = $1 AND NOT deleted");
         Ok(Self {
             versions: Versions::prepare(client).await.map_err(failed)?,
-            by_approval: client.prepare(&elevation("approval")).await.map_err(failed)?,
+            by_approval: client
+                .prepare(&elevation("approval"))
+                .await
+                .map_err(failed)?,
             by_id: client.prepare(&elevation("id")).await.map_err(failed)?,
             events: client.prepare(EVENTS).await.map_err(failed)?,
             events_of: client.prepare(EVENTS_OF).await.map_err(failed)?,
@@ -95,16 +105,29 @@ impl Reader {
     }
 
     /// Reads one elevation with its role.
-    pub(super) async fn elevation(&self, key: ElevationKey) -> Result<Option<ElevationRead>, Error> {
+    pub(super) async fn elevation(
+        &self,
+        key: ElevationKey,
+    ) -> Result<Option<ElevationRead>, Error> {
         let (statement, id) = match key {
             ElevationKey::Approval(id) => (&self.by_approval, id.0),
             ElevationKey::Elevation(id) => (&self.by_id, id.0),
         };
-        let row = self.link.client.query_opt(statement, &[&id]).await.map_err(failed)?;
+        let row = self
+            .link
+            .client
+            .query_opt(statement, &[&id])
+            .await
+            .map_err(failed)?;
         let Some(row) = row else { return Ok(None) };
         let has_role = get::<Option<Uuid>>(&row, ELEVATION_WIDTH)?.is_some();
-        let role = has_role.then(|| read_role(&row, ELEVATION_WIDTH)).transpose()?;
-        Ok(Some(ElevationRead { elevation: read_elevation(&row)?, role }))
+        let role = has_role
+            .then(|| read_role(&row, ELEVATION_WIDTH))
+            .transpose()?;
+        Ok(Some(ElevationRead {
+            elevation: read_elevation(&row)?,
+            role,
+        }))
     }
 
     /// Reads one role.
@@ -118,12 +141,24 @@ impl Reader {
         let guard = Key::Guard(key.requester);
         let moment = moment(&mut self.link.client).await?;
         let client = moment.client();
-        let known = self.versions.read(client, [live, guard]).await.map_err(failed)?;
+        let known = self
+            .versions
+            .read(client, [live, guard])
+            .await
+            .map_err(failed)?;
         let read = FilingRead {
             role: read_one_role(client, &self.role, key.role).await?,
-            live: if key.live { list::live(client, key).await? } else { Vec::new() },
+            live: if key.live {
+                list::live(client, key).await?
+            } else {
+                Vec::new()
+            },
             live_version: known.version(live),
-            load: if key.load { list::load(client, key).await? } else { Load::default() },
+            load: if key.load {
+                list::load(client, key).await?
+            } else {
+                Load::default()
+            },
             filed_before: list::filed_before(client, key).await?,
             guard: known.version(guard),
         };
@@ -136,7 +171,11 @@ impl Reader {
         let (record, live) = (Key::Role(id), Key::Live(id, None));
         let moment = moment(&mut self.link.client).await?;
         let client = moment.client();
-        let known = self.versions.read(client, [record, live]).await.map_err(failed)?;
+        let known = self
+            .versions
+            .read(client, [record, live])
+            .await
+            .map_err(failed)?;
         let read = RoleUse {
             role: read_one_role(client, &self.role, id).await?,
             version: known.version(record),
@@ -158,7 +197,10 @@ impl Reader {
             if let Entry::Vacant(vacant) = roles.entry(id) {
                 vacant.insert(read_one_role(client, &self.role, id).await?);
             }
-            elevations.push(ElevationRead { elevation, role: roles.get(&id).cloned().flatten() });
+            elevations.push(ElevationRead {
+                elevation,
+                role: roles.get(&id).cloned().flatten(),
+            });
         }
         let next = list::next_due(client, now).await?;
         moment.commit().await.map_err(failed)?;
@@ -168,31 +210,52 @@ impl Reader {
     /// Reads events of the record.
     pub(super) async fn events(&self, after: u64, limit: u32) -> Result<Vec<Envelope>, Error> {
         let (after, limit) = (i64::try_from(after).unwrap_or(i64::MAX), i64::from(limit));
-        let rows = self.link.client.query(&self.events, &[&after, &limit]).await.map_err(failed)?;
+        let rows = self
+            .link
+            .client
+            .query(&self.events, &[&after, &limit])
+            .await
+            .map_err(failed)?;
         rows.iter().map(envelope).collect()
     }
 
     /// Reads the events of one elevation.
     pub(super) async fn events_of(&self, id: ElevationId) -> Result<Vec<Envelope>, Error> {
-        let rows = self.link.client.query(&self.events_of, &[&id.0]).await.map_err(failed)?;
+        let rows = self
+            .link
+            .client
+            .query(&self.events_of, &[&id.0])
+            .await
+            .map_err(failed)?;
         rows.iter().map(envelope).collect()
     }
 
     /// Reads the last event of the record.
     pub(super) async fn last_event(&self) -> Result<Option<Envelope>, Error> {
-        let row = self.link.client.query_typed_opt(LAST_EVENT, &[]).await.map_err(failed)?;
+        let row = self
+            .link
+            .client
+            .query_typed_opt(LAST_EVENT, &[])
+            .await
+            .map_err(failed)?;
         row.as_ref().map(envelope).transpose()
     }
 }
 
 fn envelope(row: &Row) -> Result<Envelope, Error> {
     let sequence = get::<i64>(row, 0)?.cast_unsigned();
-    Ok(Envelope { sequence, header: get(row, 1)?, payload: get(row, 2)? })
+    Ok(Envelope {
+        sequence,
+        header: get(row, 1)?,
+        payload: get(row, 2)?,
+    })
 }
 
 /// A transaction whose statements see one moment. One statement alone sees one moment by itself.
 pub(super) async fn moment(client: &mut Client) -> Result<Transaction<'_>, Error> {
-    let transaction = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
+    let transaction = client
+        .build_transaction()
+        .isolation_level(IsolationLevel::RepeatableRead);
     transaction.read_only(true).start().await.map_err(failed)
 }
 
@@ -201,14 +264,19 @@ async fn read_one_role(
     statement: &Statement,
     id: RoleId,
 ) -> Result<Option<Versioned<Role>>, Error> {
-    let row = client.query_opt(statement, &[&id.0]).await.map_err(failed)?;
+    let row = client
+        .query_opt(statement, &[&id.0])
+        .await
+        .map_err(failed)?;
     row.map(|row| read_role(&row, 0)).transpose()
 }
 
 const EVENTS: &str =
     "SELECT sequence, header, payload FROM event WHERE sequence > $1 ORDER BY sequence LIMIT $2";
-const EVENTS_OF: &str = "SELECT sequence, header, payload FROM event WHERE subject = $1 ORDER BY sequence";
-const LAST_EVENT: &str = "SELECT sequence, header, payload FROM event ORDER BY sequence DESC LIMIT 1";
+const EVENTS_OF: &str =
+    "SELECT sequence, header, payload FROM event WHERE subject = $1 ORDER BY sequence";
+const LAST_EVENT: &str =
+    "SELECT sequence, header, payload FROM event ORDER BY sequence DESC LIMIT 1";
 /// Reads have a time limit, for which they may be cancelled: nothing is lost by that.
 const SESSION: &str = "SET default_transaction_read_only = on; SET statement_timeout = '10s'; \
      SET idle_in_transaction_session_timeout = '10s'";

@@ -23,7 +23,11 @@ pub(super) struct Reads {
 impl Reads {
     /// Reads by those hosts, and keeps checking for as long as they are used that reads are answered.
     pub(super) fn start(hosts: Hosts, ready: Ready) -> Arc<Self> {
-        let reads = Arc::new(Self { pool: Readers::pool(hosts.clone()), hosts, ready });
+        let reads = Arc::new(Self {
+            pool: Readers::pool(hosts.clone()),
+            hosts,
+            ready,
+        });
         tokio::spawn(keep_checking(Arc::downgrade(&reads)));
         reads
     }
@@ -35,7 +39,11 @@ impl Reads {
         most: Duration,
         query: impl AsyncFnOnce(&mut Reader) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut reader = self.pool.get().await.map_err(|error| self.without_connection(error))?;
+        let mut reader = self
+            .pool
+            .get()
+            .await
+            .map_err(|error| self.without_connection(error))?;
         let (host, age) = (reader.link.host, reader.link.age);
         // If the caller leaves, the statement goes on, and the connection must not go to another read.
         reader.hung = true;
@@ -79,7 +87,11 @@ async fn keep_checking(reads: Weak<Reads>) {
         sleep(CHECK_EVERY).await;
         let Some(reads) = reads.upgrade() else { return };
         // What it finds is told by the readiness.
-        let _ = reads.read(SHORT_TIME, async |reader| reader.nothing().await.map_err(failed)).await;
+        let _ = reads
+            .read(SHORT_TIME, async |reader| {
+                reader.nothing().await.map_err(failed)
+            })
+            .await;
     }
 }
 

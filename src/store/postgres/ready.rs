@@ -21,7 +21,11 @@ impl Ready {
     /// A store that is ready.
     pub(super) fn new() -> Self {
         let both = watch::Sender::new(true);
-        Self(Arc::new(Found { commits: AtomicBool::new(true), reads: AtomicBool::new(true), both }))
+        Self(Arc::new(Found {
+            commits: AtomicBool::new(true),
+            reads: AtomicBool::new(true),
+            both,
+        }))
     }
 
     /// Says whether the last group went through, or the connection is back since it did not.
@@ -45,7 +49,8 @@ impl Ready {
 
     fn tell(&self) {
         self.0.both.send_if_modified(|before| {
-            let ready = self.0.commits.load(Ordering::SeqCst) && self.0.reads.load(Ordering::SeqCst);
+            let ready =
+                self.0.commits.load(Ordering::SeqCst) && self.0.reads.load(Ordering::SeqCst);
             mem::replace(before, ready) != ready
         });
     }

@@ -18,7 +18,10 @@ pub(super) async fn check(client: &Client, done: usize, missing: usize) -> Resul
 }
 
 async fn may_create(client: &Client) -> Result<(), Error> {
-    let row = client.query_typed_one(MAY_CREATE, &[]).await.map_err(failed)?;
+    let row = client
+        .query_typed_one(MAY_CREATE, &[])
+        .await
+        .map_err(failed)?;
     let (user, schema): (&str, Option<&str>) = (row.get(0), row.get(1));
     match schema {
         None => Err(Error::internal(format!(

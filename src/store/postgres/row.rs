@@ -13,7 +13,7 @@ use crate::domain::elevation::{Approval, Elevation, State};
 use crate::domain::error::Error;
 use crate::domain::event::ClientRequest;
 use crate::domain::id::{AccountId, ApprovalId, ElevationId, RoleId};
-use crate::domain::moment::{Life, Moment};
+use crate::domain::moment::{Moment, Seconds};
 use crate::domain::role::Role;
 use crate::domain::version::{Version, Versioned};
 use crate::store::columns::{
@@ -40,7 +40,11 @@ impl<'a> FromSql<'a> for Json<&'a str> {
 }
 
 impl ToSql for Json<String> {
-    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+    fn to_sql(
+        &self,
+        _: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
         out.put_u8(JSONB_VERSION);
         out.put_slice(self.0.as_bytes());
         Ok(IsNull::No)
@@ -56,34 +60,45 @@ pub(super) fn read_elevation(row: &Row) -> Result<Versioned<Elevation>, Error> {
         None => None,
         Some(id) => Some(Approval {
             id: ApprovalId(id),
-            pending_until: Moment::from_ticks(get(row, 15)?),
-            outcome: get::<Option<&str>>(row, 16)?.map(verdict_named).transpose()?,
+            pending_expire_time: Moment::from_ticks(get(row, 15)?),
+            outcome: get::<Option<&str>>(row, 16)?
+                .map(verdict_named)
+                .transpose()?,
             stage: get::<i64>(row, 19)?.try_into().map_err(Error::internal)?,
             decisions: decisions_from_json(get::<Json<&str>>(row, 17)?.0)?,
         }),
     };
     let client_request = match get::<Option<Uuid>>(row, 20)? {
         None => None,
-        Some(id) => Some(ClientRequest { id, fingerprint: get(row, 21)? }),
+        Some(id) => Some(ClientRequest {
+            id,
+            fingerprint: get(row, 21)?,
+        }),
     };
     let value = Elevation {
         id: ElevationId(get(row, 0)?),
-        requester: Account { id: AccountId(get(row, 2)?), name: get(row, 3)? },
+        requester: Account {
+            id: AccountId(get(row, 2)?),
+            name: get(row, 3)?,
+        },
         role: RoleId(get(row, 4)?),
         role_display_name: get(row, 5)?,
         justification: get(row, 6)?,
-        requested_life: life(row, 7)?,
-        life: life(row, 8)?,
-        requested_start: Moment::from_ticks(get(row, 9)?),
-        filed_at: Moment::from_ticks(get(row, 10)?),
+        requested_duration: duration(row, 7)?,
+        duration: duration(row, 8)?,
+        requested_start_time: Moment::from_ticks(get(row, 9)?),
+        create_time: Moment::from_ticks(get(row, 10)?),
         channel: channel_named(get(row, 18)?)?,
-        activated_at: get::<Option<i64>>(row, 11)?.map(Moment::from_ticks),
-        expires_at: get::<Option<i64>>(row, 12)?.map(Moment::from_ticks),
+        activate_time: get::<Option<i64>>(row, 11)?.map(Moment::from_ticks),
+        expire_time: get::<Option<i64>>(row, 12)?.map(Moment::from_ticks),
         state: state_named(get(row, 13)?)?,
         approval,
         client_request,
     };
-    Ok(Versioned { version: version(row, 1)?, value })
+    Ok(Versioned {
+        version: version(row, 1)?,
+        value,
+    })
 }
 
 /// Reads a role from a row that has [`ROLE_COLUMNS`](crate::store::list::ROLE_COLUMNS) from column `first` on.
@@ -92,7 +107,7 @@ pub(super) fn read_role(row: &Row, first: usize) -> Result<Versioned<Role>, Erro
         id: RoleId(get(row, first)?),
         display_name: get(row, first + 2)?,
         description: get(row, first + 3)?,
-        longest_life: life(row, first + 4)?,
+        max_duration: duration(row, first + 4)?,
         candidates: principals_from_json(get::<Json<&str>>(row, first + 5)?.0)?,
         stages: stages_from_json(get::<Json<&str>>(row, first + 6)?.0)?,
         rules: rules_from_columns(
@@ -101,7 +116,10 @@ pub(super) fn read_role(row: &Row, first: usize) -> Result<Versioned<Role>, Erro
             get(row, first + 8)?,
         )?,
     };
-    Ok(Versioned { version: version(row, first + 1)?, value })
+    Ok(Versioned {
+        version: version(row, first + 1)?,
+        value,
+    })
 }
 
 /// Reads a version, or a sequence that is one.
@@ -119,8 +137,8 @@ fn state_named(name: &str) -> Result<State, Error> {
     state.ok_or_else(|| Error::internal("the store holds an unknown state"))
 }
 
-fn life(row: &Row, column: usize) -> Result<Life, Error> {
-    Life::from_seconds(get(row, column)?)
+fn duration(row: &Row, column: usize) -> Result<Seconds, Error> {
+    Seconds::new(get(row, column)?)
 }
 
 const JSONB_VERSION: u8 = 1;

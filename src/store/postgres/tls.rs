@@ -29,7 +29,9 @@ pub(super) enum Trust {
 impl Trust {
     /// Takes `sslmode` and `sslrootcert` out of a URL; `None` when it names neither.
     pub(super) fn split(url: &str) -> Result<(String, Option<Self>), Error> {
-        let Some((address, query)) = url.split_once('?') else { return Ok((url.to_owned(), None)) };
+        let Some((address, query)) = url.split_once('?') else {
+            return Ok((url.to_owned(), None));
+        };
         let (mut mode, mut root, mut others) = (None, None, Vec::new());
         for pair in query.split('&') {
             match pair.split_once('=') {
@@ -38,7 +40,13 @@ impl Trust {
                 _ => others.push(pair),
             }
         }
-        let root = root.map(|root| if root == "system" { Self::Machine } else { Self::File(root.into()) });
+        let root = root.map(|root| {
+            if root == "system" {
+                Self::Machine
+            } else {
+                Self::File(root.into())
+            }
+        });
         let trust = match mode {
             None => root,
             Some("disable") => Some(Self::NoTls),
@@ -68,7 +76,9 @@ pub(super) fn connector(trust: &Trust) -> Result<MakeRustlsConnect, Error> {
                     .because(error)
             };
             for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
-                roots.add(certificate.map_err(unreadable)?).map_err(Error::internal)?;
+                roots
+                    .add(certificate.map_err(unreadable)?)
+                    .map_err(Error::internal)?;
             }
         }
         Trust::Machine => {
@@ -92,7 +102,9 @@ pub(super) fn connector(trust: &Trust) -> Result<MakeRustlsConnect, Error> {
 
 fn decoded(value: &str) -> Result<String, Error> {
     let decoded = percent_decode_str(value).decode_utf8();
-    Ok(decoded.map_err(|_| Error::invalid("The sslrootcert of the store is not UTF-8."))?.into_owned())
+    Ok(decoded
+        .map_err(|_| Error::invalid("The sslrootcert of the store is not UTF-8."))?
+        .into_owned())
 }
 
 #[cfg(test)]
@@ -110,14 +122,29 @@ mod tests {
             ("?sslmode=require", "?", Some(Trust::Machine)),
             ("?sslmode=verify-ca&user=c", "?user=c", Some(Trust::Machine)),
             ("?sslrootcert=%2Fetc%2Fdb%20ca.pem", "?", file()),
-            ("?a=b&sslmode=require&c=d&sslrootcert=%2Fetc%2Fdb%20ca.pem", "?a=b&c=d", file()),
-            ("?sslmode=verify-full&sslrootcert=system", "?", Some(Trust::Machine)),
+            (
+                "?a=b&sslmode=require&c=d&sslrootcert=%2Fetc%2Fdb%20ca.pem",
+                "?a=b&c=d",
+                file(),
+            ),
+            (
+                "?sslmode=verify-full&sslrootcert=system",
+                "?",
+                Some(Trust::Machine),
+            ),
         ] {
             let expected = (format!("postgres://h/d{rest}"), trust);
-            assert_eq!(Trust::split(&format!("postgres://h/d{query}")).unwrap(), expected, "{query}");
+            assert_eq!(
+                Trust::split(&format!("postgres://h/d{query}")).unwrap(),
+                expected,
+                "{query}"
+            );
         }
         for mode in ["prefer", "allow", "", "VERIFY-FULL"] {
-            assert!(Trust::split(&format!("postgres://h/d?sslmode={mode}")).is_err(), "{mode}");
+            assert!(
+                Trust::split(&format!("postgres://h/d?sslmode={mode}")).is_err(),
+                "{mode}"
+            );
         }
     }
 }

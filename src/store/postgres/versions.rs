@@ -46,7 +46,13 @@ impl Versions {
             client.prepare(LIVE_OF_ROLES),
             client.prepare(ROLES),
         )?;
-        Ok(Self { elevations, guards, live_of_requesters, live_of_roles, roles })
+        Ok(Self {
+            elevations,
+            guards,
+            live_of_requesters,
+            live_of_roles,
+            roles,
+        })
     }
 
     /// Reads the versions of all keys. Statements go out together, in order, behind what was sent before.
@@ -56,12 +62,39 @@ impl Versions {
         keys: impl IntoIterator<Item = Key>,
     ) -> Result<Known, Error> {
         let mut known = Known::default();
-        known.versions.extend(keys.into_iter().map(|key| (key, Version::ABSENT)));
-        let ids = |of: fn(&Key) -> Option<Uuid>| known.versions.keys().filter_map(of).collect::<Vec<_>>();
-        let elevations = ids(|key| if let Key::Elevation(id) = key { Some(id.0) } else { None });
-        let guards = ids(|key| if let Key::Guard(account) = key { Some(account.0) } else { None });
-        let roles = ids(|key| if let Key::Role(id) = key { Some(id.0) } else { None });
-        let live_roles = ids(|key| if let Key::Live(role, None) = key { Some(role.0) } else { None });
+        known
+            .versions
+            .extend(keys.into_iter().map(|key| (key, Version::ABSENT)));
+        let ids =
+            |of: fn(&Key) -> Option<Uuid>| known.versions.keys().filter_map(of).collect::<Vec<_>>();
+        let elevations = ids(|key| {
+            if let Key::Elevation(id) = key {
+                Some(id.0)
+            } else {
+                None
+            }
+        });
+        let guards = ids(|key| {
+            if let Key::Guard(account) = key {
+                Some(account.0)
+            } else {
+                None
+            }
+        });
+        let roles = ids(|key| {
+            if let Key::Role(id) = key {
+                Some(id.0)
+            } else {
+                None
+            }
+        });
+        let live_roles = ids(|key| {
+            if let Key::Live(role, None) = key {
+                Some(role.0)
+            } else {
+                None
+            }
+        });
         let live = known.versions.keys().filter_map(|key| match key {
             Key::Live(role, Some(requester)) => Some((role.0, requester.0)),
             _ => None,
@@ -81,17 +114,25 @@ impl Versions {
             known.since.insert(id, version(&row, 2)?.0);
         }
         for row in guards? {
-            known.versions.insert(Key::Guard(AccountId(row.try_get(0)?)), version(&row, 1)?);
+            known
+                .versions
+                .insert(Key::Guard(AccountId(row.try_get(0)?)), version(&row, 1)?);
         }
         for row in roles? {
-            known.versions.insert(Key::Role(RoleId(row.try_get(0)?)), version(&row, 1)?);
+            known
+                .versions
+                .insert(Key::Role(RoleId(row.try_get(0)?)), version(&row, 1)?);
         }
         for row in live_roles? {
-            known.versions.insert(Key::Live(RoleId(row.try_get(0)?), None), version(&row, 1)?);
+            known
+                .versions
+                .insert(Key::Live(RoleId(row.try_get(0)?), None), version(&row, 1)?);
         }
         for row in live? {
             let (role, requester) = (RoleId(row.try_get(0)?), AccountId(row.try_get(1)?));
-            known.versions.insert(Key::Live(role, Some(requester)), version(&row, 2)?);
+            known
+                .versions
+                .insert(Key::Live(role, Some(requester)), version(&row, 2)?);
         }
         Ok(known)
     }
@@ -106,11 +147,17 @@ async fn rows<const N: usize>(
     if keys.iter().all(|column| column.is_empty()) {
         return Ok(Vec::new());
     }
-    client.query(statement, &keys.map(|column| column as &(dyn ToSql + Sync))).await
+    client
+        .query(statement, &keys.map(|column| column as &(dyn ToSql + Sync)))
+        .await
 }
 
 fn version(row: &Row, column: usize) -> Result<Version, Error> {
-    Ok(Version(row.try_get::<_, Option<i64>>(column)?.unwrap_or_default().cast_unsigned()))
+    Ok(Version(
+        row.try_get::<_, Option<i64>>(column)?
+            .unwrap_or_default()
+            .cast_unsigned(),
+    ))
 }
 
 const ELEVATIONS: &str = "SELECT id, version, since FROM elevation WHERE id = ANY ($1::uuid[])";

@@ -52,12 +52,20 @@ impl Writer {
             again: None,
             pause: SHORTEST_PAUSE,
         };
-        let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(Error::internal)?;
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(Error::internal)?;
         let running = thread::Builder::new()
             .name("postgres-writer".to_owned())
             .spawn(move || runtime.block_on(task.run(changes)))
             .map_err(Error::internal)?;
-        Ok(Self { queue: Some(queue), metrics, runs, running: Some(running) })
+        Ok(Self {
+            queue: Some(queue),
+            metrics,
+            runs,
+            running: Some(running),
+        })
     }
 
     /// Queues the change and waits until it is durable or refused.
@@ -65,15 +73,25 @@ impl Writer {
         let (answer, answered) = oneshot::channel();
         let waiting = Some(OneMore::of(&self.metrics.queue));
         let _measured = (!change.is_empty()).then(|| Measured::into(&self.metrics.commit_duration));
-        let queued = Queued { prepared: Prepared::try_from(change)?, answer, waiting };
-        let queue = self.queue.as_ref().ok_or_else(|| Error::unavailable("the writer has stopped"))?;
+        let queued = Queued {
+            prepared: Prepared::try_from(change)?,
+            answer,
+            waiting,
+        };
+        let queue = self
+            .queue
+            .as_ref()
+            .ok_or_else(|| Error::unavailable("the writer has stopped"))?;
         queue.try_send(queued).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => {
-                Error::new(Kind::Overloaded, "Too many decisions wait to be written. Repeat in a moment.")
-            }
+            mpsc::error::TrySendError::Full(_) => Error::new(
+                Kind::Overloaded,
+                "Too many decisions wait to be written. Repeat in a moment.",
+            ),
             mpsc::error::TrySendError::Closed(_) => Error::unavailable("the writer has stopped"),
         })?;
-        answered.await.map_err(|_| Error::unavailable("the writer stopped before it answered"))?
+        answered
+            .await
+            .map_err(|_| Error::unavailable("the writer stopped before it answered"))?
     }
 
     /// Completes when the writer is gone. A lost connection is not the end of it.
@@ -174,7 +192,9 @@ impl Task {
             return;
         }
         if skewed {
-            tracing::error!("the clock is too far from the database's; nothing is decided until it is right");
+            tracing::error!(
+                "the clock is too far from the database's; nothing is decided until it is right"
+            );
         }
         self.ready.set_commits(!skewed);
     }
@@ -208,12 +228,16 @@ impl Task {
 
     /// Says that the store is ready if anything was written, and counts it.
     fn committed(&mut self, group: &[Queued], written: &[Written]) {
-        let was_committed = |written: &Written| matches!(written, Written::Commit(Commit::Committed { .. }));
+        let was_committed =
+            |written: &Written| matches!(written, Written::Commit(Commit::Committed { .. }));
         if written.iter().any(was_committed) {
             self.ready.set_commits(true);
         }
         self.set_skewed(written.contains(&Written::Skewed));
-        let changes = group.iter().zip(written).filter(|(_, written)| was_committed(written));
+        let changes = group
+            .iter()
+            .zip(written)
+            .filter(|(_, written)| was_committed(written));
         for draft in changes.flat_map(|(queued, _)| &queued.prepared.events) {
             self.metrics.committed(&draft.event().fact);
         }
@@ -226,9 +250,17 @@ impl Task {
         loop {
             let watch = Stopwatch::start();
             let skew = self.skew.clone();
-            let failure = match self.line().await?.commit(changes.clone(), skew.as_ref()).await {
+            let failure = match self
+                .line()
+                .await?
+                .commit(changes.clone(), skew.as_ref())
+                .await
+            {
                 Ok(written) => {
-                    let writes = changes.take(written.len()).filter(|change| !change.is_empty()).count();
+                    let writes = changes
+                        .take(written.len())
+                        .filter(|change| !change.is_empty())
+                        .count();
                     if writes > 0 {
                         self.metrics.group(writes, watch);
                     }
@@ -268,7 +300,13 @@ impl Task {
             if patience.passed() {
                 return Err(Failure::Unknown(outcome));
             }
-            sleep_until(self.again.unwrap_or_else(|| Deadline::after(SHORTEST_PAUSE)).instant().into()).await;
+            sleep_until(
+                self.again
+                    .unwrap_or_else(|| Deadline::after(SHORTEST_PAUSE))
+                    .instant()
+                    .into(),
+            )
+            .await;
         }
     }
 
@@ -277,11 +315,15 @@ impl Task {
         if self.line.as_ref().is_none_or(Line::is_lost) {
             self.line = None;
             if self.again.is_some_and(|again| !again.passed()) {
-                return Err(Failure::Lost(Error::unavailable("the store could not be reached a moment ago")));
+                return Err(Failure::Lost(Error::unavailable(
+                    "the store could not be reached a moment ago",
+                )));
             }
             self.connect().await.map_err(Failure::Lost)?;
         }
-        self.line.as_mut().ok_or_else(|| Failure::Lost(Error::unavailable("there is no connection")))
+        self.line
+            .as_mut()
+            .ok_or_else(|| Failure::Lost(Error::unavailable("there is no connection")))
     }
 
     async fn connect(&mut self) -> Result<(), Error> {

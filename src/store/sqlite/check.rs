@@ -29,5 +29,9 @@ pub fn check(path: &Path) -> Result<Availability, Error> {
     // Closed before SQLite opens the file.
     let is_locked = place.is_locked()?;
     integrity::verify(&place)?;
-    Ok(if is_locked { Availability::InUse } else { Availability::Free })
+    Ok(if is_locked {
+        Availability::InUse
+    } else {
+        Availability::Free
+    })
 }

@@ -37,12 +37,21 @@ impl Checkpointer {
             .name("sqlite-checkpoint".to_owned())
             .spawn(move || run(&connection, &woken, &thread_overgrown, &fail))
             .map_err(Error::internal)?;
-        Ok(Self { wake, overgrown, changes: 0, _running: Running::new(running) })
+        Ok(Self {
+            wake,
+            overgrown,
+            changes: 0,
+            _running: Running::new(running),
+        })
     }
 
     /// Tells of so many committed changes. The writer calls this between two groups; when commits come so fast that the
     /// log never gets to its end, it moves the rest itself, which lets the log begin anew.
-    pub(super) fn committed(&mut self, changes: usize, connection: &Connection) -> rusqlite::Result<()> {
+    pub(super) fn committed(
+        &mut self,
+        changes: usize,
+        connection: &Connection,
+    ) -> rusqlite::Result<()> {
         self.changes += changes;
         if self.changes >= CHANGES_BETWEEN {
             self.changes = 0;
@@ -60,7 +69,12 @@ impl Checkpointer {
     }
 }
 
-fn run(connection: &Connection, woken: &Receiver<()>, overgrown: &AtomicBool, fail: &watch::Sender<bool>) {
+fn run(
+    connection: &Connection,
+    woken: &Receiver<()>,
+    overgrown: &AtomicBool,
+    fail: &watch::Sender<bool>,
+) {
     for () in woken {
         if *fail.borrow() {
             return;
@@ -79,7 +93,9 @@ fn run(connection: &Connection, woken: &Receiver<()>, overgrown: &AtomicBool, fa
 
 /// Moves what no reader needs any more; answers how many pages the log has.
 fn checkpoint(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?.query_row([], |row| row.get(1))
+    connection
+        .prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?
+        .query_row([], |row| row.get(1))
 }
 
 const CHANGES_BETWEEN: usize = 256;

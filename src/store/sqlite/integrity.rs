@@ -23,7 +23,11 @@ pub(super) fn verify(place: &Place) -> Result<bool, Error> {
     let connection = look_into(place).map_err(failed)?;
     missing(place, &connection)?;
     // Read first, since a checkpoint may move it on at any time.
-    let alone = if place.has_log() { without_log(place) } else { None };
+    let alone = if place.has_log() {
+        without_log(place)
+    } else {
+        None
+    };
     // One transaction, so that all statements see one moment.
     let reading = connection.unchecked_transaction().map_err(failed)?;
     let found = match (stamp(&reading), alone) {
@@ -59,13 +63,18 @@ impl Inspection {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         let stopped = move || stopped.load(Ordering::Relaxed);
-        connection.progress_handler(STEPS_BETWEEN, Some(stopped)).map_err(failed)?;
+        connection
+            .progress_handler(STEPS_BETWEEN, Some(stopped))
+            .map_err(failed)?;
         let place = place.clone();
         let running = thread::Builder::new()
             .name("sqlite-check".to_owned())
             .spawn(move || inspect(&place, &connection, &fail))
             .map_err(Error::internal)?;
-        Ok(Self { stop, _running: Running::new(running) })
+        Ok(Self {
+            stop,
+            _running: Running::new(running),
+        })
     }
 }
 
@@ -85,9 +94,13 @@ fn inspect(place: &Place, connection: &Connection, fail: &watch::Sender<bool>) {
             );
             fail.send_replace(true);
         }
-        Err(Found::Nothing(error)) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {}
+        Err(Found::Nothing(error))
+            if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {}
         Err(Found::Nothing(error)) => {
-            tracing::warn!(cause = failed(error).cause, "the check of the store did not end")
+            tracing::warn!(
+                cause = failed(error).cause,
+                "the check of the store did not end"
+            )
         }
     }
 }
@@ -103,16 +116,27 @@ fn stamp(connection: &Connection) -> rusqlite::Result<Stamp> {
     let mut statement = connection.prepare("SELECT * FROM head")?;
     let has_id = statement.column_names().any(|name| name == "file");
     statement.query_row([], |row| {
-        let head = Head { sequence: row.get("sequence")?, hash: Hash(row.get("hash")?) };
+        let head = Head {
+            sequence: row.get("sequence")?,
+            hash: Hash(row.get("hash")?),
+        };
         let file: Option<[u8; 16]> = if has_id { Some(row.get("file")?) } else { None };
         // The default of the column, which a row has if the migration that added it is only in the log in part.
-        Ok(Stamp { head, file: file.filter(|id| *id != [0; 16]) })
+        Ok(Stamp {
+            head,
+            file: file.filter(|id| *id != [0; 16]),
+        })
     })
 }
 
 /// Finds the page that has the id of the file: the root of a table with one row.
 pub(super) fn mark(connection: &Connection) -> rusqlite::Result<Mark> {
-    connection.query_row(MARK, [], |row| Ok(Mark { id: row.get(0)?, page: row.get(1)? }))
+    connection.query_row(MARK, [], |row| {
+        Ok(Mark {
+            id: row.get(0)?,
+            page: row.get(1)?,
+        })
+    })
 }
 
 /// Reads the store as it is without its log. None if it cannot be read, as after a checkpoint that was cut short.
@@ -148,13 +172,23 @@ fn tail(connection: &Connection, end: Head) -> Result<(), Error> {
     let first = row::events(connection, EVENTS, [before.max(1) - 1, 1])?.pop();
     match first {
         None if end.sequence == 0 => Ok(()),
-        None => Err(Error::internal(format!("event {} of the record is missing", before.max(1)))),
+        None => Err(Error::internal(format!(
+            "event {} of the record is missing",
+            before.max(1)
+        ))),
         // What the record began with is in its first event only.
         Some(first) if before == 0 => {
             let hash = Hash(first.header()?.previous_hash.try_into().unwrap_or_default());
             reaches(connection, Head { sequence: 0, hash }, end)
         }
-        Some(first) => reaches(connection, Head { sequence: before, hash: first.hash() }, end),
+        Some(first) => reaches(
+            connection,
+            Head {
+                sequence: before,
+                hash: first.hash(),
+            },
+            end,
+        ),
     }
 }
 
@@ -169,13 +203,21 @@ fn reaches(connection: &Connection, mut head: Head, end: Head) -> Result<(), Err
             break;
         }
     }
-    if head == end { Ok(()) } else { Err(Error::internal("the record does not end where the store says")) }
+    if head == end {
+        Ok(())
+    } else {
+        Err(Error::internal(
+            "the record does not end where the store says",
+        ))
+    }
 }
 
 /// SQLite's own check of one table after the other, so that none of the reading transactions takes long.
 fn quick_check(connection: &Connection) -> Result<(), Found> {
     let mut tables = connection.prepare(TABLES)?;
-    let names: Vec<String> = tables.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let names: Vec<String> = tables
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
     for name in names {
         check_table(connection, &name)?;
     }
@@ -204,7 +246,9 @@ enum Found {
 impl From<rusqlite::Error> for Found {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damage(error.to_string()),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Damage(error.to_string())
+            }
             _ => Self::Nothing(error),
         }
     }
@@ -222,7 +266,9 @@ pub(super) fn damaged(place: &Place, what: impl Display) -> Error {
         true => format!(" without its log {}", place.log().display()),
         false => String::new(),
     };
-    Error::internal(format!("{store} is damaged: {what}. Restore it from a backup{log}"))
+    Error::internal(format!(
+        "{store} is damaged: {what}. Restore it from a backup{log}"
+    ))
 }
 
 fn foreign_log(place: &Place) -> Error {
@@ -236,7 +282,10 @@ fn foreign_log(place: &Place) -> Error {
 }
 
 fn cause(error: &Error) -> String {
-    error.cause.as_ref().map_or_else(|| error.to_string(), ToString::to_string)
+    error
+        .cause
+        .as_ref()
+        .map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 const EVENTS_AT_ONCE: u64 = 1_000;
@@ -245,6 +294,7 @@ const LARGE: i64 = 64 << 20;
 const MARK: &str = "SELECT file, (rootpage - 1) * page_size \
      FROM head, pragma_page_size, sqlite_schema WHERE type = 'table' AND name = 'head'";
 const STEPS_BETWEEN: i32 = 10_000;
-const TABLES: &str = "SELECT name FROM sqlite_schema WHERE type = 'table' UNION ALL SELECT 'sqlite_schema'";
+const TABLES: &str =
+    "SELECT name FROM sqlite_schema WHERE type = 'table' UNION ALL SELECT 'sqlite_schema'";
 /// How many events.
 const TAIL: u64 = 1_000;

@@ -36,7 +36,13 @@ pub(super) fn elevations(
     query: &Query<ElevationField>,
     now: Moment,
 ) -> Result<Page<Versioned<Elevation>>, Error> {
-    read(List::elevations(&SQLITE, requester), connection, query, now, read_elevation)
+    read(
+        List::elevations(&SQLITE, requester),
+        connection,
+        query,
+        now,
+        read_elevation,
+    )
 }
 
 /// See [`Store::roles`](crate::store::Store::roles).
@@ -46,11 +52,20 @@ pub(super) fn roles(
     query: &Query<RoleField>,
     now: Moment,
 ) -> Result<Page<Versioned<Role>>, Error> {
-    read(List::roles(&SQLITE, candidates), connection, query, now, read_role)
+    read(
+        List::roles(&SQLITE, candidates),
+        connection,
+        query,
+        now,
+        read_role,
+    )
 }
 
 /// The elevations of the role that the requester holds or waits for.
-pub(super) fn live(connection: &Connection, key: &FilingKey) -> Result<Vec<Versioned<Elevation>>, Error> {
+pub(super) fn live(
+    connection: &Connection,
+    key: &FilingKey,
+) -> Result<Vec<Versioned<Elevation>>, Error> {
     let live = List::live(&SQLITE, key);
     let mut statement = connection.prepare_cached(&live.sql).map_err(failed)?;
     rows(&mut statement, &live.parameters, read_elevation)
@@ -60,8 +75,15 @@ pub(super) fn live(connection: &Connection, key: &FilingKey) -> Result<Vec<Versi
 pub(super) fn load(connection: &Connection, key: &FilingKey) -> Result<Load, Error> {
     let load = List::load(&SQLITE, key);
     let mut statement = connection.prepare_cached(&load.sql).map_err(failed)?;
-    let read = |row: &Row<'_>| Ok(Load { pending: row.get(0)?, filings: row.get(1)? });
-    statement.query_row(values(&load.parameters), read).map_err(failed)
+    let read = |row: &Row<'_>| {
+        Ok(Load {
+            pending: row.get(0)?,
+            filings: row.get(1)?,
+        })
+    };
+    statement
+        .query_row(values(&load.parameters), read)
+        .map_err(failed)
 }
 
 /// The last elevation that the requester filed under the client's name of this request.
@@ -69,7 +91,9 @@ pub(super) fn filed_before(
     connection: &Connection,
     key: &FilingKey,
 ) -> Result<Option<Versioned<Elevation>>, Error> {
-    let Some(request) = key.client_request else { return Ok(None) };
+    let Some(request) = key.client_request else {
+        return Ok(None);
+    };
     let before = List::filed_before(&SQLITE, key, request);
     let mut statement = connection.prepare_cached(&before.sql).map_err(failed)?;
     Ok(rows(&mut statement, &before.parameters, read_elevation)?.pop())
@@ -88,7 +112,10 @@ pub(super) fn due(connection: &Connection, now: Moment, limit: u32) -> Result<Du
     let mut statement = connection.prepare_cached(&next.sql).map_err(failed)?;
     let next = statement.query_row(values(&next.parameters), |row| moment(row, 0));
     Ok(DueRead {
-        elevations: elevations.into_iter().map(with_role).collect::<Result<_, Error>>()?,
+        elevations: elevations
+            .into_iter()
+            .map(with_role)
+            .collect::<Result<_, Error>>()?,
         next: next.map_err(failed)?,
     })
 }
@@ -97,7 +124,9 @@ pub(super) fn due(connection: &Connection, now: Moment, limit: u32) -> Result<Du
 pub(super) fn census(connection: &Connection, now: Moment) -> Result<Census, Error> {
     let census = List::census(&SQLITE, now);
     let mut statement = connection.prepare_cached(&census.sql).map_err(failed)?;
-    statement.query_row(values(&census.parameters), |row| read_census(row, now)).map_err(failed)
+    statement
+        .query_row(values(&census.parameters), |row| read_census(row, now))
+        .map_err(failed)
 }
 
 fn read_census(row: &Row<'_>, now: Moment) -> rusqlite::Result<Census> {
@@ -118,7 +147,9 @@ fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Moment>> {
 pub(super) fn in_use(connection: &Connection, role: RoleId, now: Moment) -> Result<bool, Error> {
     let in_use = List::in_use(&SQLITE, role, now);
     let mut statement = connection.prepare_cached(&in_use.sql).map_err(failed)?;
-    statement.query_row(values(&in_use.parameters), |row| row.get(0)).map_err(failed)
+    statement
+        .query_row(values(&in_use.parameters), |row| row.get(0))
+        .map_err(failed)
 }
 
 /// Reads the page that the query asks for, of the moment that it shows.
@@ -129,16 +160,23 @@ fn read<F: Column, T: Bulk>(
     now: Moment,
     read: fn(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Page<T>, Error> {
-    let head = connection.query_row("SELECT sequence FROM head", [], |row| row.get(0)).map_err(failed)?;
+    let head = connection
+        .query_row("SELECT sequence FROM head", [], |row| row.get(0))
+        .map_err(failed)?;
     let reading = list.reading(query, now, head);
     let count = |sql: &String| {
         let mut statement = connection.prepare_cached(sql).map_err(failed)?;
-        statement.query_row(values(reading.count_parameters()), |row| row.get(0)).map_err(failed)
+        statement
+            .query_row(values(reading.count_parameters()), |row| row.get(0))
+            .map_err(failed)
     };
     let total = reading.count.as_ref().map(count).transpose()?;
     let mut statement = connection.prepare_cached(&reading.page).map_err(failed)?;
     let mut page = Filling::new(query.limit);
-    for row in statement.query_map(values(&reading.parameters), read).map_err(failed)? {
+    for row in statement
+        .query_map(values(&reading.parameters), read)
+        .map_err(failed)?
+    {
         if !page.take(row.map_err(failed)?) {
             break;
         }
@@ -151,7 +189,9 @@ fn rows<T>(
     parameters: &[Parameter],
     read: fn(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Vec<T>, Error> {
-    let rows = statement.query_map(values(parameters), read).map_err(failed)?;
+    let rows = statement
+        .query_map(values(parameters), read)
+        .map_err(failed)?;
     rows.collect::<Result<_, _>>().map_err(failed)
 }
 
@@ -164,7 +204,10 @@ fn value(parameter: &Parameter) -> Value {
         Parameter::Bool(value) => Value::Integer(i64::from(*value)),
         Parameter::Id(id) => Value::Blob(id.into_bytes().to_vec()),
         Parameter::Ids(ids) => {
-            let ids: Vec<String> = ids.iter().map(|id| format!("\"{}\"", id.simple())).collect();
+            let ids: Vec<String> = ids
+                .iter()
+                .map(|id| format!("\"{}\"", id.simple()))
+                .collect();
             Value::Text(format!("[{}]", ids.join(",")))
         }
         Parameter::Integer(value) => Value::Integer(*value),

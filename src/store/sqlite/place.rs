@@ -61,7 +61,11 @@ impl Place {
 
     /// Returns whether there is a store. Fails if there is none, but there is the log of one: then the store is what is missing.
     pub(super) fn exists(&self) -> Result<bool, Error> {
-        if self.0.try_exists().map_err(|error| cannot("look for", &self.0, error))? {
+        if self
+            .0
+            .try_exists()
+            .map_err(|error| cannot("look for", &self.0, error))?
+        {
             return Ok(true);
         }
         for left in [self.log(), self.next_to("-journal")] {
@@ -80,7 +84,11 @@ impl Place {
     /// the file is replaced.
     pub(super) fn lock_name(&self) -> Result<File, Error> {
         let name = self.next_to(".lock");
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&name);
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&name);
         let file = file.map_err(|error| cannot("open", &name, error))?;
         file.try_lock().map_err(|error| locked(&name, error))?;
         Ok(file)
@@ -151,20 +159,28 @@ impl Place {
     /// Makes the names of the files as durable as what is in them.
     pub(super) fn sync_folder(&self) -> Result<(), Error> {
         let folder = folder_of(&self.0);
-        File::open(folder).and_then(|file| file.sync_all()).map_err(|error| cannot("sync", folder, error))
+        File::open(folder)
+            .and_then(|file| file.sync_all())
+            .map_err(|error| cannot("sync", folder, error))
     }
 
     /// A file in the same folder, for this user's eyes only, which is deleted unless it is kept.
     pub(super) fn temporary(&self) -> Result<NamedTempFile, Error> {
         let folder = folder_of(&self.0);
-        let file = tempfile::Builder::new().prefix(".countersign-").suffix(".part").tempfile_in(folder);
+        let file = tempfile::Builder::new()
+            .prefix(".countersign-")
+            .suffix(".part")
+            .tempfile_in(folder);
         file.map_err(|error| cannot("make a file in", folder, error))
     }
 
     /// Gives a temporary file this name, whole and durable. Fails if there is a file already.
     pub(super) fn keep(&self, file: NamedTempFile) -> Result<(), Error> {
-        file.as_file().sync_all().map_err(|error| cannot("sync", file.path(), error))?;
-        file.persist_noclobber(&self.0).map_err(|error| cannot("make", &self.0, error.error))?;
+        file.as_file()
+            .sync_all()
+            .map_err(|error| cannot("sync", file.path(), error))?;
+        file.persist_noclobber(&self.0)
+            .map_err(|error| cannot("make", &self.0, error.error))?;
         self.sync_folder()
     }
 
@@ -194,7 +210,12 @@ impl Files {
         };
         let paths = [place.path().to_owned(), place.log(), place.index()];
         let known = paths.into_iter().map(identity).collect::<Result<_, _>>()?;
-        Ok(Self { known, mark: Some(mark).filter(|mark| mark.is_in(&file)), file, _name: name })
+        Ok(Self {
+            known,
+            mark: Some(mark).filter(|mark| mark.is_in(&file)),
+            file,
+            _name: name,
+        })
     }
 
     /// Fails if a file is no longer where it was, or another one was copied into it. What is committed then is lost when the
@@ -234,7 +255,11 @@ impl Mark {
             let mut page = [0; 4_096];
             let read = file.read_exact_at(&mut page, self.page);
             // From the end, where SQLite puts the only row.
-            read.is_ok() && page.windows(self.id.len()).rev().any(|bytes| bytes == self.id)
+            read.is_ok()
+                && page
+                    .windows(self.id.len())
+                    .rev()
+                    .any(|bytes| bytes == self.id)
         })
     }
 }
@@ -247,12 +272,17 @@ struct Identity {
 
 impl Identity {
     fn of(path: &Path) -> io::Result<Self> {
-        fs::metadata(path).map(|found| Self { device: found.dev(), inode: found.ino() })
+        fs::metadata(path).map(|found| Self {
+            device: found.dev(),
+            inode: found.ino(),
+        })
     }
 }
 
 fn folder_of(path: &Path) -> &Path {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     folder.unwrap_or(Path::new("."))
 }
 
@@ -268,15 +298,19 @@ fn is_mounted(path: &Path) -> io::Result<bool> {
 
 fn locked(path: &Path, error: TryLockError) -> Error {
     match error {
-        TryLockError::WouldBlock => {
-            Error::internal(format!("another process has the store open: {} is locked", path.display()))
-        }
+        TryLockError::WouldBlock => Error::internal(format!(
+            "another process has the store open: {} is locked",
+            path.display()
+        )),
         TryLockError::Error(error) => cannot("lock", path, error),
     }
 }
 
 fn cannot(what: &str, path: &Path, source: io::Error) -> Error {
-    Error::internal(Failed { what: format!("cannot {what} {}", path.display()), source })
+    Error::internal(Failed {
+        what: format!("cannot {what} {}", path.display()),
+        source,
+    })
 }
 
 /// What could not be done with a file; the source says why.

@@ -35,7 +35,10 @@ impl Reader {
             .name("sqlite-reader".to_owned())
             .spawn(move || run(connection, reads))
             .map_err(Error::internal)?;
-        Ok(Self { queue, _running: Running::new(running) })
+        Ok(Self {
+            queue,
+            _running: Running::new(running),
+        })
     }
 
     /// Reads something that takes no time to speak of, since others wait for it.
@@ -49,8 +52,13 @@ impl Reader {
             // Nobody is told when whoever asked is gone.
             let _ = answer.send(query(connection));
         });
-        self.queue.send(read).await.map_err(|_| Error::internal("the reader has stopped"))?;
-        answered.await.map_err(|_| Error::internal("a read ended without an answer"))?
+        self.queue
+            .send(read)
+            .await
+            .map_err(|_| Error::internal("the reader has stopped"))?;
+        answered
+            .await
+            .map_err(|_| Error::internal("a read ended without an answer"))?
     }
 }
 

@@ -43,20 +43,35 @@ impl Writer {
     ) -> Result<Self, Error> {
         let head = connection
             .query_row("SELECT sequence, hash FROM head", [], |row| {
-                Ok(Head { sequence: row.get(0)?, hash: Hash(row.get(1)?) })
+                Ok(Head {
+                    sequence: row.get(0)?,
+                    hash: Hash(row.get(1)?),
+                })
             })
             .map_err(failed)?;
         let (queue, changes) = mpsc::channel(LONGEST_QUEUE);
         let (set_ready, ready) = watch::channel(true);
         let failed = fail.subscribe();
         let checkpointer = Checkpointer::start(path, fail.clone())?;
-        let thread =
-            Thread { connection, checkpointer, files, head, metrics: metrics.clone(), ready: set_ready };
+        let thread = Thread {
+            connection,
+            checkpointer,
+            files,
+            head,
+            metrics: metrics.clone(),
+            ready: set_ready,
+        };
         let running = thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || thread.run(changes, &fail))
             .map_err(Error::internal)?;
-        Ok(Self { queue, metrics, ready, failed, _running: Running::new(running) })
+        Ok(Self {
+            queue,
+            metrics,
+            ready,
+            failed,
+            _running: Running::new(running),
+        })
     }
 
     /// Queues the change and waits until it is durable or refused.
@@ -65,15 +80,23 @@ impl Writer {
         let counted = OneMore::of(&self.metrics.queue);
         let _measured = (!change.is_empty()).then(|| Measured::into(&self.metrics.commit_duration));
         let prepared = Prepared::try_from(change)?;
-        self.queue.try_send(Waiting { queued: Queued { prepared, answer }, counted }).map_err(|error| {
-            match error {
-                mpsc::error::TrySendError::Full(_) => {
-                    Error::new(Kind::Overloaded, "Too many decisions wait to be written. Repeat in a moment.")
+        self.queue
+            .try_send(Waiting {
+                queued: Queued { prepared, answer },
+                counted,
+            })
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => Error::new(
+                    Kind::Overloaded,
+                    "Too many decisions wait to be written. Repeat in a moment.",
+                ),
+                mpsc::error::TrySendError::Closed(_) => {
+                    Error::unavailable("the writer has stopped")
                 }
-                mpsc::error::TrySendError::Closed(_) => Error::unavailable("the writer has stopped"),
-            }
-        })?;
-        answered.await.map_err(|_| Error::unavailable("the writer stopped before it answered"))?
+            })?;
+        answered
+            .await
+            .map_err(|_| Error::unavailable("the writer stopped before it answered"))?
     }
 
     /// Whether the last group went through.
@@ -164,7 +187,10 @@ impl Thread {
                 group.push(next.begin());
             }
             if let Err(error) = self.commit_and_answer(group) {
-                tracing::error!(cause = error.cause, "the store failed; nothing more is written");
+                tracing::error!(
+                    cause = error.cause,
+                    "the store failed; nothing more is written"
+                );
                 self.set_ready(false);
                 fail.send_replace(true);
                 return;
@@ -173,15 +199,19 @@ impl Thread {
         if !*fail.borrow() {
             // The connection that closes last moves the log into the file and deletes the log. Without that the next start
             // reads the log; after a failed sync that is what has to happen.
-            let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
+            let _ = self
+                .connection
+                .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
         }
     }
 
     /// Commits a group, one by one when the group as a whole cannot be. An error means that nothing is known any more
     /// about what the file holds, or that the file is no longer there.
     fn commit_and_answer(&mut self, group: Vec<Queued>) -> Result<(), Error> {
-        let (prepared, answers): (Vec<_>, Vec<_>) =
-            group.into_iter().map(|queued| (queued.prepared, queued.answer)).unzip();
+        let (prepared, answers): (Vec<_>, Vec<_>) = group
+            .into_iter()
+            .map(|queued| (queued.prepared, queued.answer))
+            .unzip();
         let before = self.head;
         match self.commit(&prepared) {
             Ok(written) => {
@@ -196,7 +226,9 @@ impl Thread {
                     // Whoever asked may be gone; what is written stays written.
                     let _ = answer.send(written.into());
                 }
-                self.checkpointer.committed(prepared.len(), &self.connection).map_err(failed)
+                self.checkpointer
+                    .committed(prepared.len(), &self.connection)
+                    .map_err(failed)
             }
             Err(error) if is_fatal(&error) => Err(failed(error)),
             Err(error) if prepared.len() == 1 => {
@@ -209,26 +241,34 @@ impl Thread {
             Err(_) => prepared
                 .into_iter()
                 .zip(answers)
-                .try_for_each(|(prepared, answer)| self.commit_and_answer(vec![Queued { prepared, answer }])),
+                .try_for_each(|(prepared, answer)| {
+                    self.commit_and_answer(vec![Queued { prepared, answer }])
+                }),
         }
     }
 
     /// Counts the events that are durable now.
     fn count(&self, group: &[Prepared], written: &[Written]) {
-        let changes = group.iter().zip(written).filter(|(_, written)| written.is_commit());
+        let changes = group
+            .iter()
+            .zip(written)
+            .filter(|(_, written)| written.is_commit());
         for draft in changes.flat_map(|(change, _)| &change.events) {
             self.metrics.committed(&draft.event().fact);
         }
     }
 
     fn set_ready(&self, ready: bool) {
-        self.ready.send_if_modified(|before| std::mem::replace(before, ready) != ready);
+        self.ready
+            .send_if_modified(|before| std::mem::replace(before, ready) != ready);
     }
 
     /// Writes a group in one transaction; the head moves only when that is committed.
     fn commit(&mut self, group: &[Prepared]) -> rusqlite::Result<Vec<Written>> {
         let watch = Stopwatch::start();
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut head = self.head;
         let mut written = Vec::with_capacity(group.len());
         for change in group {
@@ -241,7 +281,10 @@ impl Thread {
             forget_past(&transaction, group)?;
             transaction.commit()?;
             self.head = head;
-            self.metrics.group(group.iter().filter(|change| !change.is_empty()).count(), watch);
+            self.metrics.group(
+                group.iter().filter(|change| !change.is_empty()).count(),
+                watch,
+            );
         }
         Ok(written)
     }
@@ -262,8 +305,15 @@ fn write(connection: &Connection, head: &mut Head, change: &Prepared) -> rusqlit
         time = draft.event().time;
         let header = draft.seal(head);
         connection
-            .prepare_cached("INSERT INTO event (sequence, subject, header, payload) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![header.sequence, subject.as_bytes(), header.bytes, draft.payload()])?;
+            .prepare_cached(
+                "INSERT INTO event (sequence, subject, header, payload) VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![
+                header.sequence,
+                subject.as_bytes(),
+                header.bytes,
+                draft.payload()
+            ])?;
     }
     for (record, version) in &change.puts {
         match record {
@@ -272,18 +322,29 @@ fn write(connection: &Connection, head: &mut Head, change: &Prepared) -> rusqlit
             }
             Record::Guard(account) => row::put_guard(connection, *account, *version)?,
             Record::Role(role) => row::put_role(connection, role, *version, head.sequence, time)?,
-            Record::RoleDeleted(id) => row::delete_role(connection, *id, *version, head.sequence, time)?,
+            Record::RoleDeleted(id) => {
+                row::delete_role(connection, *id, *version, head.sequence, time)?
+            }
         }
     }
-    Ok(Written::Commit(Commit::Committed { sequence: head.sequence }))
+    Ok(Written::Commit(Commit::Committed {
+        sequence: head.sequence,
+    }))
 }
 
 /// Drops a little of what no page token can ask for any more, so that it never has to be much.
 fn forget_past(connection: &Connection, group: &[Prepared]) -> rusqlite::Result<()> {
-    let times = group.iter().flat_map(|change| &change.events).map(|draft| draft.event().time.ticks());
-    let Some(now) = times.max() else { return Ok(()) };
+    let times = group
+        .iter()
+        .flat_map(|change| &change.events)
+        .map(|draft| draft.event().time.ticks());
+    let Some(now) = times.max() else {
+        return Ok(());
+    };
     for sql in [FORGET_ELEVATIONS, FORGET_ROLES] {
-        connection.prepare_cached(sql)?.execute([now.saturating_sub(2 * Snapshot::LIFE)])?;
+        connection
+            .prepare_cached(sql)?
+            .execute([now.saturating_sub(2 * Snapshot::LIFE)])?;
     }
     Ok(())
 }

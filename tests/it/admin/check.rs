@@ -17,14 +17,23 @@ use crate::server::{Program, countersign, token};
 #[test]
 fn a_new_server_would_start_and_nothing_is_made() {
     let folder = tempfile::tempdir().unwrap();
-    let (code, told) = check(&["--data-dir", folder.path().join("new/data").to_str().unwrap()]);
+    let (code, told) = check(&[
+        "--data-dir",
+        folder.path().join("new/data").to_str().unwrap(),
+    ]);
     assert_eq!(code, 0, "{told}");
     assert!(
         told.contains("the data folder will be made") && told.contains("the store will be made"),
         "{told}"
     );
-    assert!(told.contains("warning  there is no tokens file, so nobody can call"), "{told}");
-    assert!(told.contains("warning  there is no administrator"), "{told}");
+    assert!(
+        told.contains("warning  there is no tokens file, so nobody can call"),
+        "{told}"
+    );
+    assert!(
+        told.contains("warning  there is no administrator"),
+        "{told}"
+    );
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
@@ -37,17 +46,33 @@ fn a_running_server_is_left_alone() {
     let program = Program::serve(data);
     let before = contents(folder.path());
     let listen = program.address.to_string();
-    let (code, told) = check(&["--data-dir", data, "--listen", &listen, "--administrator", "PRIV\\ann"]);
+    let (code, told) = check(&[
+        "--data-dir",
+        data,
+        "--listen",
+        &listen,
+        "--administrator",
+        "PRIV\\ann",
+    ]);
     assert_eq!(code, 0, "{told}");
-    assert!(told.contains("is in use; a server may be running"), "{told}");
-    assert!(told.contains("countersign.db is open in another process; a server may be running"), "{told}");
+    assert!(
+        told.contains("is in use; a server may be running"),
+        "{told}"
+    );
+    assert!(
+        told.contains("countersign.db is open in another process; a server may be running"),
+        "{told}"
+    );
     assert_eq!(told.matches("warning").count(), 2, "{told}");
     assert!(contents(folder.path()) == before);
     drop(program);
 
     // Killed, it has left a log behind; without one, none is made.
     assert_eq!(check(&["--data-dir", data]).0, 0);
-    drop(Connection::open(folder.path().join("countersign.db")).and_then(|db| db.execute_batch("VACUUM")));
+    drop(
+        Connection::open(folder.path().join("countersign.db"))
+            .and_then(|db| db.execute_batch("VACUUM")),
+    );
     let before = contents(folder.path());
     assert!(!before.iter().any(|(name, ..)| name.ends_with("-wal")));
     assert_eq!(check(&["--data-dir", data]).0, 0);
@@ -68,17 +93,42 @@ fn what_keeps_a_server_from_starting_is_found() {
     does_not_start(|data| newer(data, true), &[], "written by a newer version");
     does_not_start(|data| newer(data, false), &[], "written by a newer version");
     let text = "This is a text, and no store of any kind, whatever its name may be.";
-    let write =
-        |name: &'static str, text: &'static str| move |data: &Path| fs::write(data.join(name), text).unwrap();
-    does_not_start(write("countersign.db", text), &[], "is damaged: file is not a database");
-    does_not_start(write("countersign.db", ""), &[], "is empty, so it is not a store");
-    does_not_start(write("countersign.db-wal", text), &[], "does not exist, but its log");
+    let write = |name: &'static str, text: &'static str| {
+        move |data: &Path| fs::write(data.join(name), text).unwrap()
+    };
+    does_not_start(
+        write("countersign.db", text),
+        &[],
+        "is damaged: file is not a database",
+    );
+    does_not_start(
+        write("countersign.db", ""),
+        &[],
+        "is empty, so it is not a store",
+    );
+    does_not_start(
+        write("countersign.db-wal", text),
+        &[],
+        "does not exist, but its log",
+    );
     let nowhere = |data: &Path| symlink(data.join("nowhere"), data.join("countersign.db")).unwrap();
     does_not_start(nowhere, &[], "cannot find");
     does_not_start(with_two_names, &[], "has another name (a hard link)");
-    does_not_start(write("tokens.toml", "[[token]]\nid = 'cst_secret'"), &[], "malformed near line 1");
-    does_not_start(write("file", ""), &["--data-dir", "@/file/data"], "cannot use the data folder");
-    does_not_start(|_| (), &["--store", "@/missing/store.db"], "cannot use the folder of the store");
+    does_not_start(
+        write("tokens.toml", "[[token]]\nid = 'cst_secret'"),
+        &[],
+        "malformed near line 1",
+    );
+    does_not_start(
+        write("file", ""),
+        &["--data-dir", "@/file/data"],
+        "cannot use the data folder",
+    );
+    does_not_start(
+        |_| (),
+        &["--store", "@/missing/store.db"],
+        "cannot use the folder of the store",
+    );
     does_not_start(|_| (), &["--listen", "0.0.0.0:0"], "loopback only");
 }
 
@@ -94,7 +144,10 @@ fn does_not_start(prepare: impl Fn(&Path), arguments: &[&str], finding: &str) {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().to_str().unwrap();
     prepare(folder.path());
-    let arguments: Vec<String> = arguments.iter().map(|argument| argument.replace('@', data)).collect();
+    let arguments: Vec<String> = arguments
+        .iter()
+        .map(|argument| argument.replace('@', data))
+        .collect();
     let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     for (flag, value) in [("--data-dir", data), ("--listen", "127.0.0.1:0")] {
         if !arguments.contains(&flag) {
@@ -106,7 +159,9 @@ fn does_not_start(prepare: impl Fn(&Path), arguments: &[&str], finding: &str) {
     assert_eq!(code, 1, "{finding}: {told}");
     assert!(told.contains(finding) && !told.contains("secret"), "{told}");
     assert!(contents(folder.path()) == before, "{finding}");
-    let served = countersign(&[&["serve"], &*arguments].concat()).output().unwrap();
+    let served = countersign(&[&["serve"], &*arguments].concat())
+        .output()
+        .unwrap();
     assert_eq!(served.status.code(), Some(1), "the server: {finding}");
 }
 
@@ -125,10 +180,18 @@ fn what_somebody_should_look_at_is_told() {
     fs::write(&password, "secret").unwrap();
     fs::set_permissions(&password, Permissions::from_mode(0o640)).unwrap();
     let password = ["--store-password-file", password.to_str().unwrap()];
-    let (code, told) =
-        check(&[&["--data-dir", data, "--administrator", administrators], &password[..]].concat());
+    let (code, told) = check(
+        &[
+            &["--data-dir", data, "--administrator", administrators],
+            &password[..],
+        ]
+        .concat(),
+    );
     assert_eq!(code, 0, "{told}");
-    let warnings: Vec<_> = told.lines().filter_map(|line| line.strip_prefix("warning  ")).collect();
+    let warnings: Vec<_> = told
+        .lines()
+        .filter_map(|line| line.strip_prefix("warning  "))
+        .collect();
     let expected = [
         "the data folder is not for its owner alone: its mode is 755".to_owned(),
         "the tokens file is not for its owner alone: its mode is 644".to_owned(),
@@ -142,11 +205,19 @@ fn what_somebody_should_look_at_is_told() {
 
 /// What the command exits with, and all that it says.
 fn check(arguments: &[&str]) -> (i32, String) {
-    let listen: &[&str] = if arguments.contains(&"--listen") { &[] } else { &["--listen", "127.0.0.1:0"] };
-    let output =
-        countersign(&[&["check-config", "--zone", "UTC"], listen, arguments].concat()).output().unwrap();
+    let listen: &[&str] = if arguments.contains(&"--listen") {
+        &[]
+    } else {
+        &["--listen", "127.0.0.1:0"]
+    };
+    let output = countersign(&[&["check-config", "--zone", "UTC"], listen, arguments].concat())
+        .output()
+        .unwrap();
     let told = [output.stdout, output.stderr].concat();
-    (output.status.code().unwrap(), String::from_utf8(told).unwrap())
+    (
+        output.status.code().unwrap(),
+        String::from_utf8(told).unwrap(),
+    )
 }
 
 /// Every file of a folder: its name, when it was written, and what is in it. But not the index of the store's log, where
@@ -158,7 +229,11 @@ fn contents(folder: &Path) -> Vec<(String, SystemTime, Vec<u8>)> {
         .map(|entry| {
             let modified = entry.metadata().unwrap().modified().unwrap();
             // A link that leads nowhere has no contents.
-            (entry.file_name().into_string().unwrap(), modified, fs::read(entry.path()).unwrap_or_default())
+            (
+                entry.file_name().into_string().unwrap(),
+                modified,
+                fs::read(entry.path()).unwrap_or_default(),
+            )
         })
         .collect();
     files.sort();

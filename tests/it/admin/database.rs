@@ -40,7 +40,8 @@ async fn what_the_server_refuses_is_told_with_what_to_do() {
     let rules = fs::read_to_string(&hba).unwrap();
     fs::write(&hba, format!("local all careful scram-sha-256\n{rules}")).unwrap();
     server.control(&["reload"]);
-    let url = |user: &str, database: &str| format!("postgres:///{database}?user={user}&host={folder}");
+    let url =
+        |user: &str, database: &str| format!("postgres:///{database}?user={user}&host={folder}");
     let socket = format!("{folder}/.s.PGSQL.5432: ");
     for (user, database, password, sentence) in [
         (
@@ -91,13 +92,19 @@ async fn a_user_needs_exactly_the_rights_that_are_checked() {
     let people = ["PRIV\\ann", "PRIV\\jen", "PRIV\\sam"].map(|account| token(data, account));
     drop(Program::run(serve(data, &url("countersign"))));
 
-    owner.batch_execute("CREATE ROLE clerk LOGIN").await.unwrap();
+    owner
+        .batch_execute("CREATE ROLE clerk LOGIN")
+        .await
+        .unwrap();
     let refusal = refused(&url("clerk"), None);
     assert_eq!(
         refusal,
         "42501: permission denied for table migration; grant the user in the URL that right, or name another user"
     );
-    owner.batch_execute("GRANT SELECT ON migration TO clerk").await.unwrap();
+    owner
+        .batch_execute("GRANT SELECT ON migration TO clerk")
+        .await
+        .unwrap();
     let mut granted = 0;
     while let Some(grant) = missing_grant(&url("clerk")) {
         owner.batch_execute(&grant).await.unwrap();
@@ -109,7 +116,10 @@ async fn a_user_needs_exactly_the_rights_that_are_checked() {
 
     let program = Program::run(serve(data, &url("clerk")));
     let [ann, jen, sam] = people.map(|token| Person::at(program.address, &token));
-    let role = ann.create_role(kit::role("SQL", &["PRIV\\sam"], 1)).await.unwrap();
+    let role = ann
+        .create_role(kit::role("SQL", &["PRIV\\sam"], 1))
+        .await
+        .unwrap();
     let filed = jen.file(&role.id).await.unwrap();
     assert_eq!(sam.act(&filed.approval_id, "Approve").await.status, 200);
     let changed = countersign::proto::pam::v1::UpdateRoleRequest { role: Some(role) };
@@ -125,8 +135,12 @@ fn missing_grant(url: &str) -> Option<String> {
 }
 
 async fn may(owner: &Client, table: &str, right: &str) -> bool {
-    let row =
-        owner.query_one("SELECT has_table_privilege('clerk', $1::text, $2::text)", &[&table, &right]).await;
+    let row = owner
+        .query_one(
+            "SELECT has_table_privilege('clerk', $1::text, $2::text)",
+            &[&table, &right],
+        )
+        .await;
     row.unwrap().get(0)
 }
 
@@ -139,8 +153,9 @@ fn refused(url: &str, password: Option<&str>) -> String {
     let output = check(url, password).output().unwrap();
     let listed = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{listed}");
-    let found =
-        listed.lines().find_map(|line| line.strip_prefix("error    cannot use the store in PostgreSQL: "));
+    let found = listed
+        .lines()
+        .find_map(|line| line.strip_prefix("error    cannot use the store in PostgreSQL: "));
     let found = found.unwrap_or_else(|| panic!("{listed}")).to_owned();
     let mut command = serve(folder.path().to_str().unwrap(), url);
     with(&mut command, password).args(["--listen", "127.0.0.1:0"]);
@@ -148,10 +163,15 @@ fn refused(url: &str, password: Option<&str>) -> String {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(
-        said.ends_with(&format!("\ncountersign: cannot use the store in PostgreSQL: {found}\n")),
+        said.ends_with(&format!(
+            "\ncountersign: cannot use the store in PostgreSQL: {found}\n"
+        )),
         "{said}"
     );
-    assert!(!said.contains("hunter2") && !listed.contains("hunter2"), "{said}");
+    assert!(
+        !said.contains("hunter2") && !listed.contains("hunter2"),
+        "{said}"
+    );
     found
 }
 
@@ -166,5 +186,7 @@ fn serve(data: &str, url: &str) -> Command {
 }
 
 fn with<'a>(command: &'a mut Command, password: Option<&Path>) -> &'a mut Command {
-    command.args(password.map(|_| "--store-password-file")).args(password)
+    command
+        .args(password.map(|_| "--store-password-file"))
+        .args(password)
 }

@@ -54,15 +54,26 @@ fn a_server_that_cannot_start_says_why() {
     let folder = prepared();
     for (arguments, sentence) in STARTS {
         let at = |text: &str| text.replace('~', folder.path().to_str().unwrap());
-        let (arguments, sentence) = (arguments.iter().map(|argument| at(argument)).collect(), at(sentence));
+        let (arguments, sentence) = (
+            arguments.iter().map(|argument| at(argument)).collect(),
+            at(sentence),
+        );
         let arguments = complete(arguments, &at("~/data"));
         let said = fails(countersign(&["serve"]).args(&arguments));
         assert!(said.starts_with(&sentence), "{said}\n{sentence}");
-        let output = countersign(&["check-config"]).args(&arguments).output().unwrap();
+        let output = countersign(&["check-config"])
+            .args(&arguments)
+            .output()
+            .unwrap();
         let listed = String::from_utf8(output.stdout).unwrap();
         assert_eq!(output.status.code(), Some(1), "{listed}");
-        assert!(listed.contains(&format!("error    {sentence}")), "{sentence}\n{listed}");
-        assert!(!listed.contains("hunter2") && !said.contains("hunter2") && !said.contains("s3cret"));
+        assert!(
+            listed.contains(&format!("error    {sentence}")),
+            "{sentence}\n{listed}"
+        );
+        assert!(
+            !listed.contains("hunter2") && !said.contains("hunter2") && !said.contains("s3cret")
+        );
     }
 }
 
@@ -81,7 +92,8 @@ fn a_server_whose_port_is_in_use_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let said = fails(countersign(&["serve", "--listen", &address, "--data-dir"]).arg(folder.path()));
+    let said =
+        fails(countersign(&["serve", "--listen", &address, "--data-dir"]).arg(folder.path()));
     let expected = format!(
         "cannot listen on {address}: address already in use; another server may be running, choose another port with --listen"
     );
@@ -94,20 +106,34 @@ fn other_commands_that_fail_say_why() {
     for (arguments, sentence) in COMMANDS {
         let at = |text: &str| text.replace('~', folder.path().to_str().unwrap());
         let arguments = arguments.iter().map(|argument| at(argument));
-        let said = fails(countersign(&[]).args(arguments).env_remove("COUNTERSIGN_TOKEN"));
+        let said = fails(
+            countersign(&[])
+                .args(arguments)
+                .env_remove("COUNTERSIGN_TOKEN"),
+        );
         assert!(said.starts_with(&at(sentence)), "{said}\n{}", at(sentence));
         assert!(!said.contains("s3cret"), "{said}");
     }
     let missing = folder.path().join("missing");
-    let said = fails(countersign(&["serve", "--dev", "--listen", "127.0.0.1:0"]).env("TMPDIR", missing));
-    assert!(said.starts_with("cannot make a temporary folder in "), "{said}");
-    assert!(said.ends_with("name a folder that can be written to in the variable TMPDIR"), "{said}");
+    let said =
+        fails(countersign(&["serve", "--dev", "--listen", "127.0.0.1:0"]).env("TMPDIR", missing));
+    assert!(
+        said.starts_with("cannot make a temporary folder in "),
+        "{said}"
+    );
+    assert!(
+        said.ends_with("name a folder that can be written to in the variable TMPDIR"),
+        "{said}"
+    );
 }
 
 #[test]
 fn what_may_not_be_written_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let (data, name) = (folder.path().join("data"), folder.path().join("data").display().to_string());
+    let (data, name) = (
+        folder.path().join("data"),
+        folder.path().join("data").display().to_string(),
+    );
     fs::create_dir(&data).unwrap();
     fs::set_permissions(&data, Permissions::from_mode(0o500)).unwrap();
     let right = "permission denied; give the user who runs this command the right to do that, or run it as another user";
@@ -117,16 +143,33 @@ fn what_may_not_be_written_is_named() {
             format!("cannot use the data folder {name}: "),
         ),
         (
-            vec!["token", "new", "--account", "PRIV\\ann", "--data-dir", &name],
+            vec![
+                "token",
+                "new",
+                "--account",
+                "PRIV\\ann",
+                "--data-dir",
+                &name,
+            ],
             format!("cannot add a token to the tokens file {name}/tokens.toml: {right}"),
         ),
         (
-            vec!["token", "new", "--account", "PRIV\\ann", "--data-dir", &format!("{name}/more")],
+            vec![
+                "token",
+                "new",
+                "--account",
+                "PRIV\\ann",
+                "--data-dir",
+                &format!("{name}/more"),
+            ],
             format!("cannot make the data folder {name}/more: {right}"),
         ),
     ] {
         let said = fails(&mut unprivileged(&arguments));
-        assert!(said.starts_with(&sentence) && said.ends_with(right), "{said}\n{sentence}");
+        assert!(
+            said.starts_with(&sentence) && said.ends_with(right),
+            "{said}\n{sentence}"
+        );
     }
 }
 
@@ -137,13 +180,19 @@ fn a_store_that_cannot_be_opened_is_named() {
     let program = Program::serve(data);
     let serve = ["serve", "--data-dir", data, "--listen", "127.0.0.1:0"];
     let said = fails(&mut countersign(&serve));
-    assert!(said.starts_with(&format!("cannot open the store {data}/countersign.db: ")), "{said}");
+    assert!(
+        said.starts_with(&format!("cannot open the store {data}/countersign.db: ")),
+        "{said}"
+    );
     drop(program);
     let store = Connection::open(folder.path().join("countersign.db")).unwrap();
     store.pragma_update(None, "user_version", 999).unwrap();
     drop(store);
     let said = fails(&mut countersign(&serve));
-    assert!(said.starts_with(&format!("cannot use the store {data}/countersign.db: ")), "{said}");
+    assert!(
+        said.starts_with(&format!("cannot use the store {data}/countersign.db: ")),
+        "{said}"
+    );
     assert!(said.contains("written by a newer version"), "{said}");
 }
 
@@ -176,8 +225,15 @@ async fn a_server_that_does_not_list_its_roles_is_named() {
         ),
     ] {
         let mut command = countersign(&["role", "list", "--server", server]);
-        let said = fails(command.env("COUNTERSIGN_TOKEN", token).env_remove("COUNTERSIGN_TOKEN_FILE"));
-        assert!(said.starts_with(&sentence) && said.ends_with(advice), "{said}\n{sentence}");
+        let said = fails(
+            command
+                .env("COUNTERSIGN_TOKEN", token)
+                .env_remove("COUNTERSIGN_TOKEN_FILE"),
+        );
+        assert!(
+            said.starts_with(&sentence) && said.ends_with(advice),
+            "{said}\n{sentence}"
+        );
         assert!(!said.contains(token), "{said}");
     }
 }
@@ -187,17 +243,35 @@ fn a_reader_that_has_gone_is_no_error() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().to_str().unwrap();
     token(data, "PRIV\\ann");
-    for arguments in [&["token", "list"][..], &["check-config", "--listen", "127.0.0.1:0"]] {
+    for arguments in [
+        &["token", "list"][..],
+        &["check-config", "--listen", "127.0.0.1:0"],
+    ] {
         let output = into_closed_pipe(countersign(arguments).args(["--data-dir", data]));
-        assert_eq!((output.status.code(), &*String::from_utf8_lossy(&output.stderr)), (Some(0), ""));
+        assert_eq!(
+            (
+                output.status.code(),
+                &*String::from_utf8_lossy(&output.stderr)
+            ),
+            (Some(0), "")
+        );
     }
     // A token that is printed to no reader would be valid without an owner.
     let said = fails_into_closed_pipe(
         countersign(&["token", "new", "--account", "PRIV\\sam", "--data-dir", data]).env_clear(),
     );
-    assert!(said.starts_with("cannot print the token: broken pipe; the token was revoked again"), "{said}");
-    let listed = countersign(&["token", "list", "--data-dir", data]).output().unwrap();
-    assert!(!String::from_utf8(listed.stdout).unwrap().contains("PRIV\\sam"));
+    assert!(
+        said.starts_with("cannot print the token: broken pipe; the token was revoked again"),
+        "{said}"
+    );
+    let listed = countersign(&["token", "list", "--data-dir", data])
+        .output()
+        .unwrap();
+    assert!(
+        !String::from_utf8(listed.stdout)
+            .unwrap()
+            .contains("PRIV\\sam")
+    );
 }
 
 /// A folder with the files that the tables name.
@@ -208,7 +282,11 @@ fn prepared() -> TempDir {
     }
     fs::write(folder.path().join("file"), "text").unwrap();
     fs::write(folder.path().join("utf16/tokens.toml"), b"\xff\xfe[\0[\0").unwrap();
-    fs::write(folder.path().join("broken/tokens.toml"), "[[token]]\nid = s3cret\n").unwrap();
+    fs::write(
+        folder.path().join("broken/tokens.toml"),
+        "[[token]]\nid = s3cret\n",
+    )
+    .unwrap();
     folder
 }
 
@@ -221,8 +299,14 @@ fn error(output: &std::process::Output) -> String {
     let said = String::from_utf8(output.stderr.clone()).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
     let last = said.lines().last().unwrap_or_default();
-    let error = last.strip_prefix("countersign: ").unwrap_or_else(|| panic!("{said}"));
-    for of_the_api in ["Something went wrong", "The service cannot answer", "os error"] {
+    let error = last
+        .strip_prefix("countersign: ")
+        .unwrap_or_else(|| panic!("{said}"));
+    for of_the_api in [
+        "Something went wrong",
+        "The service cannot answer",
+        "os error",
+    ] {
         assert!(!error.contains(of_the_api), "{error}");
     }
     error.to_owned()
@@ -232,7 +316,13 @@ fn error(output: &std::process::Output) -> String {
 fn into_closed_pipe(command: &mut Command) -> std::process::Output {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    command.stdout(Stdio::from(writer)).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap()
+    command
+        .stdout(Stdio::from(writer))
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+        .wait_with_output()
+        .unwrap()
 }
 
 fn fails_into_closed_pipe(command: &mut Command) -> String {
@@ -245,7 +335,10 @@ fn unprivileged(arguments: &[&str]) -> Command {
         return countersign(arguments);
     }
     let mut command = Command::new("setpriv");
-    command.args(["--bounding-set=-dac_override,-dac_read_search", env!("CARGO_BIN_EXE_countersign")]);
+    command.args([
+        "--bounding-set=-dac_override,-dac_read_search",
+        env!("CARGO_BIN_EXE_countersign"),
+    ]);
     command.args(arguments);
     command
 }

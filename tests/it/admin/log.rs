@@ -20,30 +20,54 @@ use crate::server::{Program, countersign, token};
 fn the_first_line_says_which_program_decides_by_which_zone_in_which_store() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().to_str().unwrap();
-    let log = beginning(&["--data-dir", data, "--zone", "Europe/Berlin", "--log-format", "json"]);
+    let log = beginning(&[
+        "--data-dir",
+        data,
+        "--zone",
+        "Europe/Berlin",
+        "--log-format",
+        "json",
+    ]);
     let first: serde_json::Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
     assert_eq!(first["message"], "starting");
-    assert!(first["version"].as_str().unwrap().starts_with(concat!(env!("CARGO_PKG_VERSION"), " (")));
+    assert!(
+        first["version"]
+            .as_str()
+            .unwrap()
+            .starts_with(concat!(env!("CARGO_PKG_VERSION"), " ("))
+    );
     assert_eq!(
         (&first["zone"], &first["store"]),
-        (&"Europe/Berlin".into(), &format!("{data}/countersign.db").into())
+        (
+            &"Europe/Berlin".into(),
+            &format!("{data}/countersign.db").into()
+        )
     );
 }
 
 #[test]
 fn the_version_says_revision_zone_and_store() {
     let version = |variables: &[(&str, &str)]| {
-        let output =
-            countersign(&["--version"]).env_clear().envs(variables.iter().copied()).output().unwrap();
+        let output = countersign(&["--version"])
+            .env_clear()
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
-    let said = version(&[("COUNTERSIGN_ZONE", "Europe/Berlin"), ("COUNTERSIGN_DATA_DIR", "data")]);
+    let said = version(&[
+        ("COUNTERSIGN_ZONE", "Europe/Berlin"),
+        ("COUNTERSIGN_DATA_DIR", "data"),
+    ]);
     let revision = match git(&["rev-parse", "--short=12", "HEAD"]) {
         Some(revision) => revision,
         None => "unknown revision".to_owned(),
     };
     let version_line = format!("countersign {} ({revision})", env!("CARGO_PKG_VERSION"));
-    assert_eq!(said, format!("{version_line}\nzone: Europe/Berlin\nstore: data/countersign.db\n"));
+    assert_eq!(
+        said,
+        format!("{version_line}\nzone: Europe/Berlin\nstore: data/countersign.db\n")
+    );
     let said = version(&[("COUNTERSIGN_STORE", "postgres://ann:hunter2@db/x")]);
     assert!(said.ends_with("\nstore: PostgreSQL\n"), "{said}");
 }
@@ -54,8 +78,16 @@ fn git(arguments: &[&str]) -> Option<String> {
     if !Path::new(folder).join(".git").exists() {
         return None;
     }
-    let output = Command::new("git").arg("-C").arg(folder).args(arguments).output().ok()?;
-    output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(folder)
+        .args(arguments)
+        .output()
+        .ok()?;
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
 }
 
 #[test]
@@ -82,7 +114,10 @@ fn probes_and_scrapes_are_logged_for_those_who_look_for_them() {
     let ann = token(data, "PRIV\\ann");
     for (level, expected) in [
         ("info", &["rest:sessioninfo"][..]),
-        ("debug", &["healthz", "readyz", "metrics", CHECK, "rest:sessioninfo"]),
+        (
+            "debug",
+            &["healthz", "readyz", "metrics", CHECK, "rest:sessioninfo"],
+        ),
     ] {
         let program = Program::run(countersign(&["serve", "--data-dir", data, "--log", level]));
         let person = Person::at(program.address, &ann);
@@ -90,10 +125,17 @@ fn probes_and_scrapes_are_logged_for_those_who_look_for_them() {
             for path in ["/healthz", "/readyz", "/metrics"] {
                 assert_eq!(person.get(path).await.status, 200);
             }
-            let channel = Channel::from_shared(format!("http://{}", program.address)).unwrap().connect_lazy();
-            let request = HealthCheckRequest { service: String::new() };
+            let channel = Channel::from_shared(format!("http://{}", program.address))
+                .unwrap()
+                .connect_lazy();
+            let request = HealthCheckRequest {
+                service: String::new(),
+            };
             HealthClient::new(channel).check(request).await.unwrap();
-            assert_eq!(person.get("/api/pamresources/sessioninfo").await.status, 200);
+            assert_eq!(
+                person.get("/api/pamresources/sessioninfo").await.status,
+                200
+            );
         });
         for operation in expected {
             let line = program.logged("answered");
@@ -105,16 +147,32 @@ fn probes_and_scrapes_are_logged_for_those_who_look_for_them() {
 /// Reflection and health count as operations of their own, not as unknown ones.
 #[tokio::test]
 async fn reflection_and_health_have_names() {
-    let kit = Kit::with(Options { reflection: true, ..Options::default() }).await;
-    let channel = || Channel::from_shared(format!("http://{}", kit.address)).unwrap().connect_lazy();
-    let request = ServerReflectionRequest { host: String::new(), message_request: None };
+    let kit = Kit::with(Options {
+        reflection: true,
+        ..Options::default()
+    })
+    .await;
+    let channel = || {
+        Channel::from_shared(format!("http://{}", kit.address))
+            .unwrap()
+            .connect_lazy()
+    };
+    let request = ServerReflectionRequest {
+        host: String::new(),
+        message_request: None,
+    };
     let mut answers = ServerReflectionClient::new(channel())
         .server_reflection_info(tokio_stream::once(request.clone()))
         .await
         .unwrap()
         .into_inner();
     while answers.next().await.is_some() {}
-    HealthClient::new(channel()).check(HealthCheckRequest { service: String::new() }).await.unwrap();
+    HealthClient::new(channel())
+        .check(HealthCheckRequest {
+            service: String::new(),
+        })
+        .await
+        .unwrap();
     let metrics = Metrics::read(&kit.as_(MAX)).await;
     for (operation, count) in [(REFLECTION, 1.0), (CHECK, 1.0), ("unknown", 0.0)] {
         let name = format!("request_duration_seconds_count{{operation=\"{operation}\"}}");

@@ -19,8 +19,16 @@ const LIST: &str = "/api/pamresources/pamrequeststoapprove";
 
 #[tokio::test]
 async fn a_silent_client_is_cut_like_one_whose_headers_are_slow() {
-    let limits = Limits { headers: Duration::from_millis(100), idle: HOUR, ..Limits::default() };
-    let kit = Kit::with(Options { limits, ..Options::default() }).await;
+    let limits = Limits {
+        headers: Duration::from_millis(100),
+        idle: HOUR,
+        ..Limits::default()
+    };
+    let kit = Kit::with(Options {
+        limits,
+        ..Options::default()
+    })
+    .await;
     let mut silent = TcpStream::connect(kit.address).await.unwrap();
     let cut = timeout(Duration::from_secs(30), silent.read(&mut [0; 16])).await;
     assert_eq!(cut.expect("it is cut").unwrap_or(0), 0);
@@ -29,14 +37,28 @@ async fn a_silent_client_is_cut_like_one_whose_headers_are_slow() {
 /// The time for a head is over when the head is there, however long the client keeps the connection.
 #[tokio::test]
 async fn a_client_that_was_answered_may_ask_again_later() {
-    let limits = Limits { headers: Duration::from_millis(100), idle: HOUR, ..Limits::default() };
-    let kit = Kit::with(Options { limits, ..Options::default() }).await;
+    let limits = Limits {
+        headers: Duration::from_millis(100),
+        idle: HOUR,
+        ..Limits::default()
+    };
+    let kit = Kit::with(Options {
+        limits,
+        ..Options::default()
+    })
+    .await;
     let mut stream = TcpStream::connect(kit.address).await.unwrap();
-    let list = format!("HEAD {LIST} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n", kit.token(SAM));
+    let list = format!(
+        "HEAD {LIST} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n",
+        kit.token(SAM)
+    );
     for _ in 0..3 {
         answered(&mut stream, &list).await;
         let more = timeout(Duration::from_millis(300), stream.read(&mut [0; 16])).await;
-        assert!(more.is_err(), "nothing comes, and the connection stays open: {more:?}");
+        assert!(
+            more.is_err(),
+            "nothing comes, and the connection stays open: {more:?}"
+        );
     }
 }
 
@@ -49,19 +71,41 @@ async fn a_client_that_sends_no_more_gets_its_answers() {
     let last = list.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
     let path = format!("{LIST}(guid'{}')/Approve", filed.approval_id);
     let approve = format!("POST {path} HTTP/1.1\r\n{head}Content-Length: 3\r\n\r\na=b");
-    for (sent, answers) in [(&last, 1), (&list, 1), (&list.repeat(20), 20), (&approve, 1)] {
+    for (sent, answers) in [
+        (&last, 1),
+        (&list, 1),
+        (&list.repeat(20), 20),
+        (&approve, 1),
+    ] {
         for _ in 0..20 {
-            assert_eq!(whole(&kit, sent).await.matches("HTTP/1.1 200 OK\r\n").count(), answers, "{sent}");
+            assert_eq!(
+                whole(&kit, sent)
+                    .await
+                    .matches("HTTP/1.1 200 OK\r\n")
+                    .count(),
+                answers,
+                "{sent}"
+            );
         }
     }
     assert_eq!(
-        whole(&kit, &approve.replace("a=b", "a")).await.matches("HTTP/1.1 ").count(),
+        whole(&kit, &approve.replace("a=b", "a"))
+            .await
+            .matches("HTTP/1.1 ")
+            .count(),
         1,
         "it is told so"
     );
-    assert_eq!(whole(&kit, "GET / HTTP/1.1\r\nHo").await, "", "there is nothing to answer");
+    assert_eq!(
+        whole(&kit, "GET / HTTP/1.1\r\nHo").await,
+        "",
+        "there is nothing to answer"
+    );
     let metrics = kit.as_(MAX).get("/metrics").await.body;
-    assert!(metrics.contains("countersign_connections_open 1\n"), "none is left open: {metrics}");
+    assert!(
+        metrics.contains("countersign_connections_open 1\n"),
+        "none is left open: {metrics}"
+    );
 }
 
 /// Sends bytes and nothing more; answers all that comes back until the server closes the connection.
@@ -80,8 +124,15 @@ async fn whole(kit: &Kit, sent: &str) -> String {
 /// Whether such a client has left cannot be seen, and over a stream that says nothing it would never be known.
 #[tokio::test]
 async fn a_watch_over_http1_ends_by_itself() {
-    let limits = Limits { request_time: Duration::from_millis(100), ..Limits::default() };
-    let kit = Kit::with(Options { limits, ..Options::default() }).await;
+    let limits = Limits {
+        request_time: Duration::from_millis(100),
+        ..Limits::default()
+    };
+    let kit = Kit::with(Options {
+        limits,
+        ..Options::default()
+    })
+    .await;
     let watch = "POST /grpc.health.v1.Health/Watch HTTP/1.1\r\nHost: x\r\nContent-Type: application/grpc\r\n\
                  TE: trailers\r\nContent-Length: 5\r\n\r\n\0\0\0\0\0";
     assert!(whole(&kit, watch).await.starts_with("HTTP/1.1 200 OK\r\n"));
@@ -92,11 +143,19 @@ async fn a_decision_whose_client_has_gone_is_logged_and_counted_as_any_other() {
     let log = Log::default();
     // While there is only one subscriber, a thread that has none decides for all what is logged.
     let _other = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(io::sink).finish());
-    let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(log.clone()).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_writer(log.clone())
+        .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
     for dialect in ["rest", "grpc"] {
         let gate = Arc::new(Gate::default());
-        let kit = Kit::with(Options { before_store: Some(gate.before()), ..Options::default() }).await;
+        let kit = Kit::with(Options {
+            before_store: Some(gate.before()),
+            ..Options::default()
+        })
+        .await;
         let filed = kit.pending().await;
         gate.hold(1);
         let operation = match dialect {
@@ -104,8 +163,9 @@ async fn a_decision_whose_client_has_gone_is_logged_and_counted_as_any_other() {
             _ => leave_grpc(&kit, &gate, &filed.approval_id).await,
         };
         gate.open();
-        let answered =
-            log.wait_for(|line| line["message"] == "answered" && line["span"]["operation"] == operation);
+        let answered = log.wait_for(|line| {
+            line["message"] == "answered" && line["span"]["operation"] == operation
+        });
         let answered = timeout(Duration::from_secs(30), answered)
             .await
             .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&log.0.lock().unwrap())));
@@ -116,7 +176,8 @@ async fn a_decision_whose_client_has_gone_is_logged_and_counted_as_any_other() {
         );
         assert_eq!(kit.as_(SAM).pending().await, [""; 0], "{dialect}");
         let metrics = kit.as_(MAX).get("/metrics").await.body;
-        let count = format!("countersign_request_duration_seconds_count{{operation=\"{operation}\"}} 1\n");
+        let count =
+            format!("countersign_request_duration_seconds_count{{operation=\"{operation}\"}} 1\n");
         assert!(metrics.contains(&count), "{dialect}: {metrics}");
     }
 }
@@ -124,7 +185,10 @@ async fn a_decision_whose_client_has_gone_is_logged_and_counted_as_any_other() {
 /// Sends an approval and closes the connection while it is committed; answers the name of the operation.
 async fn leave_rest(kit: &Kit, gate: &Gate, approval: &str) -> &'static str {
     let mut stream = TcpStream::connect(kit.address).await.unwrap();
-    let head = format!("Host: x\r\nAuthorization: Bearer {}\r\nContent-Length: 0\r\n", kit.token(SAM));
+    let head = format!(
+        "Host: x\r\nAuthorization: Bearer {}\r\nContent-Length: 0\r\n",
+        kit.token(SAM)
+    );
     let request = format!("POST {LIST}(guid'{approval}')/Approve HTTP/1.1\r\n{head}\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     gate.holds_all_but(0).await;
@@ -138,7 +202,10 @@ async fn leave_rest(kit: &Kit, gate: &Gate, approval: &str) -> &'static str {
 async fn leave_grpc(kit: &Kit, gate: &Gate, approval: &str) -> &'static str {
     let channel = kit.as_(SAM).approvals();
     let mut sessions = kit.as_(SAM).sessions();
-    let request = ApproveRequest { approval_id: approval.to_owned(), reason: None };
+    let request = ApproveRequest {
+        approval_id: approval.to_owned(),
+        reason: None,
+    };
     let mut calling = channel.clone();
     let call = tokio::spawn(async move { calling.approve(request).await });
     gate.holds_all_but(0).await;
@@ -192,18 +259,32 @@ async fn a_request_with_two_framings_is_the_last_on_its_connection() {
     let head = format!("Host: x\r\nAuthorization: Bearer {}\r\n", kit.token(SAM));
     let second = format!("GET {LIST} HTTP/1.1\r\n{head}Connection: close\r\n\r\n");
     for (framing, body) in [
-        ("Transfer-Encoding: chunked\r\nContent-Length: 5", "0\r\n\r\n"),
-        ("Content-Length: 5\r\nTransfer-Encoding: chunked", "0\r\n\r\n"),
+        (
+            "Transfer-Encoding: chunked\r\nContent-Length: 5",
+            "0\r\n\r\n",
+        ),
+        (
+            "Content-Length: 5\r\nTransfer-Encoding: chunked",
+            "0\r\n\r\n",
+        ),
         ("Content-Length: 0\r\nContent-Length: 5", "abcde"),
         ("Content-Length: 5, 5", "abcde"),
         ("Transfer-Encoding: xchunked", ""),
-        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", ""),
+        (
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+            "",
+        ),
         ("Transfer-Encoding : chunked", "0\r\n\r\n"),
         ("X-A: b\r\n c\r\nContent-Length: 0", ""),
     ] {
-        let request = format!("POST /api/pamresources/pamrequests HTTP/1.1\r\n{head}{framing}\r\n\r\n{body}");
+        let request =
+            format!("POST /api/pamresources/pamrequests HTTP/1.1\r\n{head}{framing}\r\n\r\n{body}");
         let answers = kit.bytes(&format!("{request}{second}")).await;
-        assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{framing}: {answers}");
+        assert_eq!(
+            answers.matches("HTTP/1.1 ").count(),
+            1,
+            "{framing}: {answers}"
+        );
         assert_eq!(Answer::parse(&answers).status, 400, "{framing}");
     }
 }

@@ -13,15 +13,32 @@ fn a_revoked_token_is_refused_while_all_connections_are_taken() {
     let data = folder.path().to_str().unwrap();
     let jen = token(data, "PRIV\\jen");
     // With so many files the server could neither take the connections nor read the tokens again.
-    let program = Program::run(limited("ulimit -Sn 64; ulimit -Hn 1000", data, &["--header-timeout", "1h"]));
+    let program = Program::run(limited(
+        "ulimit -Sn 64; ulimit -Hn 1000",
+        data,
+        &["--header-timeout", "1h"],
+    ));
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let session =
-        async || Person::at(program.address, &jen).get("/api/pamresources/sessioninfo").await.status;
+    let session = async || {
+        Person::at(program.address, &jen)
+            .get("/api/pamresources/sessioninfo")
+            .await
+            .status
+    };
     assert_eq!(runtime.block_on(session()), 200);
-    let _silent: Vec<TcpStream> = (0..99).map(|_| TcpStream::connect(program.address).unwrap()).collect();
-    assert!(countersign(&["token", "revoke", &jen[4..20], "--data-dir", data]).status().unwrap().success());
+    let _silent: Vec<TcpStream> = (0..99)
+        .map(|_| TcpStream::connect(program.address).unwrap())
+        .collect();
+    assert!(
+        countersign(&["token", "revoke", &jen[4..20], "--data-dir", data])
+            .status()
+            .unwrap()
+            .success()
+    );
     let refused = async { while session().await != 401 {} };
-    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(30), refused).await }).unwrap();
+    runtime
+        .block_on(async { tokio::time::timeout(Duration::from_secs(30), refused).await })
+        .unwrap();
 }
 
 #[test]
@@ -31,13 +48,26 @@ fn a_limit_that_is_too_low_is_an_error_before_anything_is_made() {
         let data = folder.path().join("data");
         let script = format!("ulimit -n 200; exec timeout 60 \"$0\" {command} \"$@\"");
         let program = env!("CARGO_BIN_EXE_countersign");
-        let arguments = ["--max-connections", "100", "--listen", "127.0.0.1:0", "--data-dir"];
-        let run =
-            Command::new("sh").args(["-c", &script, program]).args(arguments).arg(&data).output().unwrap();
+        let arguments = [
+            "--max-connections",
+            "100",
+            "--listen",
+            "127.0.0.1:0",
+            "--data-dir",
+        ];
+        let run = Command::new("sh")
+            .args(["-c", &script, program])
+            .args(arguments)
+            .arg(&data)
+            .output()
+            .unwrap();
         assert_eq!(run.status.code(), Some(1), "{command}");
         let told = String::from_utf8([run.stdout, run.stderr].concat()).unwrap();
         let expected = "--max-connections 100 needs 228 open files, and the limit is 200.";
-        assert!(told.contains(expected) && told.contains("at most 72 connections"), "{command}: {told}");
+        assert!(
+            told.contains(expected) && told.contains("at most 72 connections"),
+            "{command}: {told}"
+        );
         assert!(!data.exists(), "{command}");
     }
 }
@@ -46,7 +76,13 @@ fn a_limit_that_is_too_low_is_an_error_before_anything_is_made() {
 fn limited(limit: &str, data: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new("sh");
     let script = format!("{limit}; exec \"$0\" serve \"$@\"");
-    command.args(["-c", &script, env!("CARGO_BIN_EXE_countersign"), "--data-dir", data]);
+    command.args([
+        "-c",
+        &script,
+        env!("CARGO_BIN_EXE_countersign"),
+        "--data-dir",
+        data,
+    ]);
     command.args(["--max-connections", "100"]).args(arguments);
     command
 }

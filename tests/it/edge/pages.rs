@@ -31,18 +31,30 @@ async fn wide_roles(kit: Kit) {
     let mut ids = Vec::new();
     for i in 0..6 {
         let mut candidates = vec![principal(JEN)];
-        candidates.extend((1..250).map(|j| principal(&format!("group:{j}-{}", "\u{20000}".repeat(240)))));
-        let wide = Role { candidates, ..role(&format!("Wide {i:02}"), &[], 0) };
+        candidates
+            .extend((1..250).map(|j| principal(&format!("group:{j}-{}", "\u{20000}".repeat(240)))));
+        let wide = Role {
+            candidates,
+            ..role(&format!("Wide {i:02}"), &[], 0)
+        };
         ids.push(kit.as_(ANN).create_role(wide).await.unwrap().id);
     }
     let all = async |page_size, page_token| {
-        let request = ListAllRolesRequest { page_size, page_token, ..Default::default() };
+        let request = ListAllRolesRequest {
+            page_size,
+            page_token,
+            ..Default::default()
+        };
         let page = unwrapped(kit.as_(ANN).roles().list_all_roles(request).await);
         let rows: Vec<String> = page.roles.iter().map(|role| role.id.clone()).collect();
         (rows, page.encoded_len(), page.next_page_token)
     };
     let own = async |page_size, page_token| {
-        let request = ListRolesRequest { page_size, page_token, ..Default::default() };
+        let request = ListRolesRequest {
+            page_size,
+            page_token,
+            ..Default::default()
+        };
         let page = unwrapped(kit.as_(JEN).roles().list_roles(request).await);
         let rows: Vec<String> = page.roles.iter().map(|role| role.id.clone()).collect();
         (rows, page.encoded_len(), page.next_page_token)
@@ -51,13 +63,23 @@ async fn wide_roles(kit: Kit) {
         assert_eq!(pages(page_size, all).await, ids);
         assert_eq!(pages(page_size, own).await, ids);
     }
-    let answer = kit.as_(JEN).get("/api/pamresources/pamroles?$select=RoleId").await;
+    let answer = kit
+        .as_(JEN)
+        .get("/api/pamresources/pamroles?$select=RoleId")
+        .await;
     let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
-    let listed: Vec<&str> =
-        body["value"].as_array().unwrap().iter().map(|row| row["RoleId"].as_str().unwrap()).collect();
+    let listed: Vec<&str> = body["value"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["RoleId"].as_str().unwrap())
+        .collect();
     assert_eq!(
         (listed, &body["odata.nextLink"]),
-        (ids.iter().map(String::as_str).collect(), &serde_json::Value::Null)
+        (
+            ids.iter().map(String::as_str).collect(),
+            &serde_json::Value::Null
+        )
     );
 }
 
@@ -73,7 +95,13 @@ async fn wordy_requests_are_listed_in_pages_that_clients_take_on_postgres() {
 }
 
 fn without_quota() -> Options {
-    Options { quota: Quota { pending: None, filings: None }, ..Options::default() }
+    Options {
+        quota: Quota {
+            pending: None,
+            filings: None,
+        },
+        ..Options::default()
+    }
 }
 
 async fn wordy_requests(kit: Kit) {
@@ -87,26 +115,47 @@ async fn wordy_requests(kit: Kit) {
             justification: justification.clone(),
             ..Default::default()
         };
-        let filed = unwrapped(kit.as_(JEN).elevations().create_elevation(request).await).elevation.unwrap();
+        let filed = unwrapped(kit.as_(JEN).elevations().create_elevation(request).await)
+            .elevation
+            .unwrap();
         elevations.push(filed.id);
         approvals.push(filed.approval_id);
     }
     let pending = async |page_size, page_token| {
-        let request = ListApprovalsRequest { page_size, page_token, ..Default::default() };
+        let request = ListApprovalsRequest {
+            page_size,
+            page_token,
+            ..Default::default()
+        };
         let page = unwrapped(kit.as_(SAM).approvals().list_approvals(request).await);
-        let rows: Vec<String> = page.approvals.iter().map(|approval| approval.id.clone()).collect();
+        let rows: Vec<String> = page
+            .approvals
+            .iter()
+            .map(|approval| approval.id.clone())
+            .collect();
         (rows, page.encoded_len(), page.next_page_token)
     };
     let own = async |page_size, page_token| {
-        let request = ListElevationsRequest { page_size, page_token, ..Default::default() };
+        let request = ListElevationsRequest {
+            page_size,
+            page_token,
+            ..Default::default()
+        };
         let page = unwrapped(kit.as_(JEN).elevations().list_elevations(request).await);
-        let rows: Vec<String> = page.elevations.iter().map(|elevation| elevation.id.clone()).collect();
+        let rows: Vec<String> = page
+            .elevations
+            .iter()
+            .map(|elevation| elevation.id.clone())
+            .collect();
         (rows, page.encoded_len(), page.next_page_token)
     };
     assert_eq!(pages(1_000, pending).await, approvals);
     assert_eq!(pages(1_000, own).await, elevations);
     for (query, rows) in [("", 300), ("?$top=290", 290), ("?$skip=20", 280)] {
-        let answer = kit.as_(SAM).get(&format!("/api/pamresources/pamrequeststoapprove{query}")).await;
+        let answer = kit
+            .as_(SAM)
+            .get(&format!("/api/pamresources/pamrequeststoapprove{query}"))
+            .await;
         let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
         assert_eq!(body["value"].as_array().unwrap().len(), rows, "{query}");
         assert!(body["odata.nextLink"].is_null(), "{query}");

@@ -116,7 +116,9 @@ impl End {
 
 /// Sends whatever comes to mind until it is over, and answers the log.
 pub async fn run(crowd: Arc<Crowd>) -> Vec<Entry> {
-    let channel = Channel::from_shared(format!("http://{}", crowd.address)).unwrap().connect_lazy();
+    let channel = Channel::from_shared(format!("http://{}", crowd.address))
+        .unwrap()
+        .connect_lazy();
     let mut log: Vec<Entry> = Vec::new();
     while !crowd.is_over(log.last()) {
         let mut entry = idea(&crowd, log.last());
@@ -139,23 +141,39 @@ fn idea(crowd: &Crowd, last: Option<&Entry>) -> Entry {
     let filed = crowd.filed.lock().unwrap();
     let recent = filed.len() - filed.len().min(8);
     let some = (!filed.is_empty()).then(|| filed[recent + random(filed.len() - recent)].clone());
-    let entry = |who, act| Entry { request: SystemIds.next().to_string(), who, act, answer: Answer::Unknown };
+    let entry = |who, act| Entry {
+        request: SystemIds.next().to_string(),
+        who,
+        act,
+        answer: Answer::Unknown,
+    };
     match (random(10), some, last) {
         (0, Some(filed), _) => entry(filed.requester, Act::Close(filed)),
         (1..=5, Some(filed), _) => {
-            let verdict = if random(4) == 0 { Verdict::Reject } else { Verdict::Approve };
+            let verdict = if random(4) == 0 {
+                Verdict::Reject
+            } else {
+                Verdict::Approve
+            };
             entry([SAM, KIM][random(2)], Act::Decide(filed, verdict))
         }
         (6, _, Some(last)) => entry(last.who, last.act.clone()),
-        _ => entry([JEN, GIL][random(2)], Act::File(crowd.roles[random(crowd.roles.len())].clone())),
+        _ => entry(
+            [JEN, GIL][random(2)],
+            Act::File(crowd.roles[random(crowd.roles.len())].clone()),
+        ),
     }
 }
 
 async fn by_grpc(crowd: &Crowd, channel: Channel, entry: &Entry) -> Answer {
     let request = |token: &str| {
         let mut request = Request::new(());
-        request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
-        request.metadata_mut().insert("x-request-id", entry.request.parse().unwrap());
+        request
+            .metadata_mut()
+            .insert("authorization", format!("Bearer {token}").parse().unwrap());
+        request
+            .metadata_mut()
+            .insert("x-request-id", entry.request.parse().unwrap());
         request
     };
     let request = request(crowd.token(entry.who));
@@ -163,23 +181,50 @@ async fn by_grpc(crowd: &Crowd, channel: Channel, entry: &Entry) -> Answer {
     let mut elevations = ElevationServiceClient::new(channel);
     let answer = match entry.act.clone() {
         Act::Close(Filed { elevation, .. }) => {
-            let message = CloseElevationRequest { elevation_id: elevation };
-            elevations.close_elevation(request.map(|()| message)).await.map(|_| None)
+            let message = CloseElevationRequest {
+                elevation_id: elevation,
+            };
+            elevations
+                .close_elevation(request.map(|()| message))
+                .await
+                .map(|_| None)
         }
         Act::Decide(Filed { approval, .. }, Verdict::Approve) => {
-            let message = ApproveRequest { approval_id: approval, reason: None };
-            approvals.approve(request.map(|()| message)).await.map(|_| None)
+            let message = ApproveRequest {
+                approval_id: approval,
+                reason: None,
+            };
+            approvals
+                .approve(request.map(|()| message))
+                .await
+                .map(|_| None)
         }
         Act::Decide(Filed { approval, .. }, Verdict::Reject) => {
-            let message = RejectRequest { approval_id: approval, reason: None };
-            approvals.reject(request.map(|()| message)).await.map(|_| None)
+            let message = RejectRequest {
+                approval_id: approval,
+                reason: None,
+            };
+            approvals
+                .reject(request.map(|()| message))
+                .await
+                .map(|_| None)
         }
         Act::File(role) => {
-            let message = CreateElevationRequest { role_id: role, ..Default::default() };
-            elevations.create_elevation(request.map(|()| message)).await.map(|answer| {
-                let filed = answer.into_inner().elevation.unwrap();
-                Some(Filed { requester: entry.who, elevation: filed.id, approval: filed.approval_id })
-            })
+            let message = CreateElevationRequest {
+                role_id: role,
+                ..Default::default()
+            };
+            elevations
+                .create_elevation(request.map(|()| message))
+                .await
+                .map(|answer| {
+                    let filed = answer.into_inner().elevation.unwrap();
+                    Some(Filed {
+                        requester: entry.who,
+                        elevation: filed.id,
+                        approval: filed.approval_id,
+                    })
+                })
         }
     };
     match answer {
@@ -192,9 +237,15 @@ async fn by_grpc(crowd: &Crowd, channel: Channel, entry: &Entry) -> Answer {
 /// Whether the answer leaves the outcome open. What tonic makes of a connection that ends has no reason.
 fn is_unknown(status: &Status) -> bool {
     use tonic_types::StatusExt;
-    let reason = status.get_error_details().error_info().map(|info| info.reason.clone());
+    let reason = status
+        .get_error_details()
+        .error_info()
+        .map(|info| info.reason.clone());
     match reason.as_deref() {
-        None => matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Internal),
+        None => matches!(
+            status.code(),
+            Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Internal
+        ),
         Some(reason) => ["UNAVAILABLE", "DEADLINE_EXCEEDED"].contains(&reason),
     }
 }
@@ -202,10 +253,20 @@ fn is_unknown(status: &Status) -> bool {
 /// Over REST nobody learns the id of the approval that a filing opened, so nobody decides it.
 async fn by_rest(crowd: &Crowd, entry: &Entry) -> Answer {
     let (path, body) = match &entry.act {
-        Act::Close(filed) => (format!("pamrequests(guid'{}')/Close", filed.elevation), String::new()),
+        Act::Close(filed) => (
+            format!("pamrequests(guid'{}')/Close", filed.elevation),
+            String::new(),
+        ),
         Act::Decide(filed, verdict) => {
-            let action = if *verdict == Verdict::Approve { "Approve" } else { "Reject" };
-            (format!("pamrequeststoapprove(guid'{}')/{action}", filed.approval), String::new())
+            let action = if *verdict == Verdict::Approve {
+                "Approve"
+            } else {
+                "Reject"
+            };
+            (
+                format!("pamrequeststoapprove(guid'{}')/{action}", filed.approval),
+                String::new(),
+            )
         }
         Act::File(role) => ("pamrequests".to_owned(), format!("RoleId={role}")),
     };
@@ -218,7 +279,9 @@ async fn by_rest(crowd: &Crowd, entry: &Entry) -> Answer {
         body.len(),
     );
     let answer = exchanged(crowd.address, &request).await.unwrap_or_default();
-    let Some((head, body)) = answer.split_once("\r\n\r\n") else { return Answer::Unknown };
+    let Some((head, body)) = answer.split_once("\r\n\r\n") else {
+        return Answer::Unknown;
+    };
     match head.split(' ').nth(1).unwrap() {
         "200" | "201" | "204" => Answer::Done(None),
         "408" => Answer::Unknown,

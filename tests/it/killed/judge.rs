@@ -16,7 +16,7 @@ pub struct Remains {
     /// The stored elevations, by their ids.
     pub rows: HashMap<String, Elevation>,
     /// How many approvals each role needs, by its id.
-    pub needed: HashMap<String, usize>,
+    pub required_approvals: HashMap<String, usize>,
 }
 
 /// Everything that is wrong, in words.
@@ -28,10 +28,16 @@ pub fn judge(log: &[Entry], remains: &Remains) -> Vec<String> {
     };
     let told: HashMap<&str, &Entry> = log.iter().map(|entry| (&*entry.request, entry)).collect();
     let mut written: HashMap<&str, Vec<&Event>> = HashMap::new();
-    for event in events.iter().filter(|event| matches!(event.subject, Subject::Elevation(_))) {
+    for event in events
+        .iter()
+        .filter(|event| matches!(event.subject, Subject::Elevation(_)))
+    {
         // Nobody asked for what time alone did.
         if let Some(by) = &event.by {
-            written.entry(&by.origin.request_id).or_default().push(event);
+            written
+                .entry(&by.origin.request_id)
+                .or_default()
+                .push(event);
         }
     }
     for (request, events) in &written {
@@ -42,7 +48,10 @@ pub fn judge(log: &[Entry], remains: &Remains) -> Vec<String> {
     }
     let mut lives: HashMap<String, Vec<&Event>> = HashMap::new();
     for event in &events {
-        lives.entry(event.subject.id().to_string()).or_default().push(event);
+        lives
+            .entry(event.subject.id().to_string())
+            .or_default()
+            .push(event);
     }
     wrong.extend(log.iter().filter_map(|entry| lost(entry, &written, &lives)));
     wrong.extend(twice(&events));
@@ -55,7 +64,9 @@ fn chain(record: &[Envelope]) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut before: Option<Hash> = None;
     for (sequence, envelope) in (1..).zip(record) {
-        let Ok(header) = envelope.header() else { return vec![format!("{sequence}: no header")] };
+        let Ok(header) = envelope.header() else {
+            return vec![format!("{sequence}: no header")];
+        };
         if (envelope.sequence, header.sequence) != (sequence, sequence) {
             wrong.push(format!("{sequence}: a gap before {}", header.sequence));
         }
@@ -63,7 +74,9 @@ fn chain(record: &[Envelope]) -> Vec<String> {
             wrong.push(format!("{sequence}: not chained to the one before"));
         }
         if header.payload_sha256 != Hash::of(&envelope.payload).0 {
-            wrong.push(format!("{sequence}: not the payload that the header tells of"));
+            wrong.push(format!(
+                "{sequence}: not the payload that the header tells of"
+            ));
         }
         before = Some(envelope.hash());
     }
@@ -74,7 +87,11 @@ fn chain(record: &[Envelope]) -> Vec<String> {
 fn unfaithful(entry: &Entry, events: &[&Event]) -> Option<String> {
     let by = events.iter().all(|event| is_by(event, entry.who));
     let facts: Vec<&Fact> = events.iter().map(|event| &event.fact).collect();
-    let about = |id: &str| events.iter().all(|event| event.subject.id().to_string() == id);
+    let about = |id: &str| {
+        events
+            .iter()
+            .all(|event| event.subject.id().to_string() == id)
+    };
     let faithful = match (&entry.act, &facts[..]) {
         (Act::Close(filed), [Fact::Closed]) => about(&filed.elevation),
         (Act::Decide(filed, Verdict::Approve), [Fact::Approved(_)])
@@ -93,18 +110,25 @@ fn lost(
     written: &HashMap<&str, Vec<&Event>>,
     lives: &HashMap<String, Vec<&Event>>,
 ) -> Option<String> {
-    let Answer::Done(made) = &entry.answer else { return None };
+    let Answer::Done(made) = &entry.answer else {
+        return None;
+    };
     let own = written.get(&*entry.request);
     let among = |filed: &Filed, is: fn(&Fact) -> bool| {
-        let mut life = lives.get(&filed.elevation).into_iter().flatten();
-        life.any(|event| is_by(event, entry.who) && is(&event.fact))
+        let mut duration = lives.get(&filed.elevation).into_iter().flatten();
+        duration.any(|event| is_by(event, entry.who) && is(&event.fact))
     };
     let there = match &entry.act {
         Act::Close(filed) => among(filed, |fact| matches!(fact, Fact::Closed)),
-        Act::Decide(filed, Verdict::Approve) => among(filed, |fact| matches!(fact, Fact::Approved(_))),
-        Act::Decide(filed, Verdict::Reject) => among(filed, |fact| matches!(fact, Fact::Rejected(_))),
+        Act::Decide(filed, Verdict::Approve) => {
+            among(filed, |fact| matches!(fact, Fact::Approved(_)))
+        }
+        Act::Decide(filed, Verdict::Reject) => {
+            among(filed, |fact| matches!(fact, Fact::Rejected(_)))
+        }
         Act::File(_) => own.is_some_and(|own| {
-            made.as_ref().is_none_or(|made| own[0].subject.id().to_string() == made.elevation)
+            made.as_ref()
+                .is_none_or(|made| own[0].subject.id().to_string() == made.elevation)
         }),
     };
     (!there).then(|| format!("{entry:?} was acknowledged and is not in the record"))
@@ -118,12 +142,23 @@ fn is_by(event: &Event, name: &str) -> bool {
 fn twice(events: &[Event]) -> Vec<String> {
     let mut seen = HashSet::new();
     let once = events.iter().filter(|event| {
-        matches!(event.fact, Fact::Approved(_) | Fact::Rejected(_) | Fact::Closed | Fact::Filed(_))
+        matches!(
+            event.fact,
+            Fact::Approved(_) | Fact::Rejected(_) | Fact::Closed | Fact::Filed(_)
+        )
     });
     once.filter(|event| {
         let decision = matches!(event.fact, Fact::Approved(_) | Fact::Rejected(_));
-        let what = if decision { "Decided" } else { event.fact.name() };
-        !seen.insert((event.subject.id(), event.by.as_ref().map(|by| by.account.id), what))
+        let what = if decision {
+            "Decided"
+        } else {
+            event.fact.name()
+        };
+        !seen.insert((
+            event.subject.id(),
+            event.by.as_ref().map(|by| by.account.id),
+            what,
+        ))
     })
     .map(|event| format!("{event:?} is there twice"))
     .collect()
@@ -132,7 +167,10 @@ fn twice(events: &[Event]) -> Vec<String> {
 /// Every row is the fold of its events, and an elevation with all its approvals is active.
 fn folded(events: &[Event], remains: &Remains) -> Vec<String> {
     let mut folds: HashMap<String, Elevation> = HashMap::new();
-    for event in events.iter().filter(|event| matches!(event.subject, Subject::Elevation(_))) {
+    for event in events
+        .iter()
+        .filter(|event| matches!(event.subject, Subject::Elevation(_)))
+    {
         let id = event.subject.id().to_string();
         match Elevation::apply(folds.remove(&id), event) {
             Ok(after) => drop(folds.insert(id, after)),
@@ -142,11 +180,21 @@ fn folded(events: &[Event], remains: &Remains) -> Vec<String> {
     let mut wrong = Vec::new();
     for (id, elevation) in &folds {
         if remains.rows.get(id) != Some(elevation) {
-            wrong.push(format!("{id}: the row is not the fold: {:?}", remains.rows.get(id)));
+            wrong.push(format!(
+                "{id}: the row is not the fold: {:?}",
+                remains.rows.get(id)
+            ));
         }
-        let decisions = elevation.approval.iter().flat_map(|approval| &approval.decisions);
-        let approvals = decisions.filter(|decision| decision.verdict == Verdict::Approve).count();
-        if (approvals == remains.needed[&elevation.role.to_string()]) != elevation.activated_at.is_some() {
+        let decisions = elevation
+            .approval
+            .iter()
+            .flat_map(|approval| &approval.decisions);
+        let approvals = decisions
+            .filter(|decision| decision.verdict == Verdict::Approve)
+            .count();
+        if (approvals == remains.required_approvals[&elevation.role.to_string()])
+            != elevation.activate_time.is_some()
+        {
             wrong.push(format!("{id}: half an approval: {elevation:?}"));
         }
     }

@@ -48,22 +48,41 @@ impl Machine {
     pub async fn new(place: Place) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokens.toml");
-        let cast: [(&str, &[&str]); 5] =
-            [(ANN, &[]), (JEN, &[]), (GIL, &["SQL Users"]), (SAM, &[]), (KIM, &["SQL Owners"])];
+        let cast: [(&str, &[&str]); 5] = [
+            (ANN, &[]),
+            (JEN, &[]),
+            (GIL, &["SQL Users"]),
+            (SAM, &[]),
+            (KIM, &["SQL Owners"]),
+        ];
         let token = |(name, groups): (&'static str, &[&str])| {
-            let groups: Vec<Group> = groups.iter().map(|group| Group::named(group).unwrap()).collect();
+            let groups: Vec<Group> = groups
+                .iter()
+                .map(|group| Group::named(group).unwrap())
+                .collect();
             let account = Account::named(name).unwrap();
-            (name, tokens::add(&path, &account, &groups, SystemClock.now(), None).unwrap())
+            (
+                name,
+                tokens::add(&path, &account, &groups, SystemClock.now(), None).unwrap(),
+            )
         };
         let tokens: Vec<_> = cast.into_iter().map(token).collect();
-        let mut machine =
-            Self { place, folder, tokens, roles: Vec::new(), filed: Vec::new(), log: Vec::new() };
+        let mut machine = Self {
+            place,
+            folder,
+            tokens,
+            roles: Vec::new(),
+            filed: Vec::new(),
+            log: Vec::new(),
+        };
         let server = machine.start().await;
         let ann = Person::at(server.address, &machine.tokens[0].1);
-        for needed in [1, 2] {
-            let role = role("SQL", &[SAM, "group:SQL Owners"], needed);
+        for required_approvals in [1, 2] {
+            let role = role("SQL", &[SAM, "group:SQL Owners"], required_approvals);
             let role = ann.create_role(role).await.unwrap();
-            machine.roles.push((role.id, usize::try_from(needed).unwrap()));
+            machine
+                .roles
+                .push((role.id, usize::try_from(required_approvals).unwrap()));
         }
         machine
     }
@@ -76,7 +95,8 @@ impl Machine {
     pub async fn live_and_die(&mut self) {
         let server = self.start().await;
         let crowd = self.crowd(&server, None);
-        let clients: JoinSet<Vec<Entry>> = (0..CLIENTS).map(|_| client::run(crowd.clone())).collect();
+        let clients: JoinSet<Vec<Entry>> =
+            (0..CLIENTS).map(|_| client::run(crowd.clone())).collect();
         let answers = u32::try_from(100 + random(300)).unwrap();
         crowd.answers.acquire_many(answers).await.unwrap().forget();
         // Not in step with the answers.
@@ -87,7 +107,8 @@ impl Machine {
         }
         drop(server);
         self.place.kill_sometimes();
-        self.log.extend(clients.join_all().await.into_iter().flatten());
+        self.log
+            .extend(clients.join_all().await.into_iter().flatten());
         self.filed = std::mem::take(&mut crowd.filed.lock().unwrap());
     }
 
@@ -96,7 +117,8 @@ impl Machine {
     pub async fn live_through(&mut self, happens: impl FnOnce() + Send + 'static) -> Duration {
         let server = self.start().await;
         let crowd = self.crowd(&server, Some(End::default()));
-        let clients: JoinSet<Vec<Entry>> = (0..CLIENTS).map(|_| client::run(crowd.clone())).collect();
+        let clients: JoinSet<Vec<Entry>> =
+            (0..CLIENTS).map(|_| client::run(crowd.clone())).collect();
         crowd.answers.acquire_many(200).await.unwrap().forget();
         spawn_blocking(happens).await.unwrap();
         // What came meanwhile does not count.
@@ -104,7 +126,8 @@ impl Machine {
         crowd.answers.acquire_many(300).await.unwrap().forget();
         let end = crowd.end.as_ref().unwrap();
         end.over.store(true, Ordering::SeqCst);
-        self.log.extend(clients.join_all().await.into_iter().flatten());
+        self.log
+            .extend(clients.join_all().await.into_iter().flatten());
         self.filed = std::mem::take(&mut crowd.filed.lock().unwrap());
         end.quiet.lock().unwrap().1
     }
@@ -131,7 +154,11 @@ impl Machine {
                 rows.extend(read.map(|read| (id.to_string(), read.elevation.value)));
             }
         }
-        Remains { record, rows, needed: self.roles.iter().cloned().collect() }
+        Remains {
+            record,
+            rows,
+            required_approvals: self.roles.iter().cloned().collect(),
+        }
     }
 
     /// Starts a server once more, and asks it for every elevation that somebody was told of.
@@ -139,15 +166,24 @@ impl Machine {
         let rows = self.remains().await.rows;
         let server = self.start().await;
         for filed in &self.filed {
-            let token = &self.tokens.iter().find(|(name, _)| *name == filed.requester).unwrap().1;
-            let told = Person::at(server.address, token).elevation(&filed.elevation).await.unwrap();
+            let token = &self
+                .tokens
+                .iter()
+                .find(|(name, _)| *name == filed.requester)
+                .unwrap()
+                .1;
+            let told = Person::at(server.address, token)
+                .elevation(&filed.elevation)
+                .await
+                .unwrap();
             assert_eq!(told.approval_id, filed.approval);
             assert_eq!(told.status(), status(rows[&filed.elevation].state));
         }
     }
 
     pub fn summary(&self) -> String {
-        let count = |is: fn(&Answer) -> bool| self.log.iter().filter(|entry| is(&entry.answer)).count();
+        let count =
+            |is: fn(&Answer) -> bool| self.log.iter().filter(|entry| is(&entry.answer)).count();
         let done = count(|answer| matches!(answer, Answer::Done(_)));
         let refused = count(|answer| matches!(answer, Answer::Refused(_)));
         let unknown = count(|answer| matches!(answer, Answer::Unknown));
@@ -185,9 +221,9 @@ impl Place {
     /// The store, once nobody else writes to it any more.
     async fn open(&self) -> Arc<dyn Store> {
         match self {
-            Self::File(_) => {
-                Arc::new(SqliteStore::open(Path::new(&self.location()), StoreMetrics::default()).unwrap())
-            }
+            Self::File(_) => Arc::new(
+                SqliteStore::open(Path::new(&self.location()), StoreMetrics::default()).unwrap(),
+            ),
             Self::Postgres(database) => {
                 while !database.backends().await.is_empty() {
                     sleep(Duration::from_millis(10)).await;
@@ -195,14 +231,19 @@ impl Place {
                 database.open().await
             }
             Self::Cluster(url) => {
-                let of_the_server = "SELECT FROM pg_stat_activity WHERE application_name = 'countersign'";
+                let of_the_server =
+                    "SELECT FROM pg_stat_activity WHERE application_name = 'countersign'";
                 let writable = format!("{url}?target_session_attrs=read-write");
                 let (client, connection) = tokio_postgres::connect(&writable, NoTls).await.unwrap();
                 tokio::spawn(connection);
                 while !client.query(of_the_server, &[]).await.unwrap().is_empty() {
                     sleep(Duration::from_millis(10)).await;
                 }
-                Arc::new(PostgresStore::open(url, None, None, StoreMetrics::default()).await.unwrap())
+                Arc::new(
+                    PostgresStore::open(url, None, None, StoreMetrics::default())
+                        .await
+                        .unwrap(),
+                )
             }
         }
     }
@@ -241,10 +282,21 @@ impl Server {
     async fn start(folder: &Path, store: &str) -> Self {
         let log = folder.join("log");
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--administrator", ANN, "--log-format", "json"]);
+        command.args([
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--administrator",
+            ANN,
+            "--log-format",
+            "json",
+        ]);
         command.args(["--max-pending", "0", "--max-filings", "0"]);
         // It may have a password in it.
-        command.env("COUNTERSIGN_STORE", store).arg("--data-dir").arg(folder);
+        command
+            .env("COUNTERSIGN_STORE", store)
+            .arg("--data-dir")
+            .arg(folder);
         let mut process = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
         loop {
             let told = fs::read_to_string(&log).unwrap();

@@ -15,8 +15,8 @@ use futures_util::future::join_all;
 
 use super::Backend;
 use super::history::{
-    History, ROLE, abandon, approval_id, approved_by, at, both, committed, filing, read, record, rejected_by,
-    role_change, sams_role, together, was_committed, was_conflict,
+    History, ROLE, abandon, approval_id, approved_by, at, both, committed, filing, read, record,
+    rejected_by, role_change, sams_role, together, was_committed, was_conflict,
 };
 use super::lists::everything;
 use crate::kit::{ANN, KIM, SAM, START};
@@ -30,7 +30,11 @@ pub async fn what_is_acknowledged_is_there_after_reopening(backend: impl Backend
     drop(store);
 
     let store = backend.open().await;
-    let found = store.elevation(ElevationKey::Approval(approval_id(1))).await.unwrap().unwrap();
+    let found = store
+        .elevation(ElevationKey::Approval(approval_id(1)))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(found.elevation.value, rejected.elevation);
     assert_eq!(found.role.unwrap().value, sams_role());
     assert_eq!(store.role(ROLE).await.unwrap().unwrap().value, sams_role());
@@ -38,7 +42,9 @@ pub async fn what_is_acknowledged_is_there_after_reopening(backend: impl Backend
     assert_eq!(record(&store).await, events);
 }
 
-pub async fn a_change_whose_caller_is_gone_is_written_before_the_store_opens_again(backend: impl Backend) {
+pub async fn a_change_whose_caller_is_gone_is_written_before_the_store_opens_again(
+    backend: impl Backend,
+) {
     let store = backend.open().await;
     for number in 1..=500 {
         abandon(&store, History::filed(number).change()).await;
@@ -56,21 +62,34 @@ pub async fn one_unmet_expectation_leaves_nothing_of_the_change(backend: impl Ba
     committed(&store, role_change(&sams_role(), Version::ABSENT)).await;
     let filed = History::filed(1);
     let stale = role_change(&sams_role(), Version::ABSENT);
-    for change in [both(filed.change(), stale.clone()), both(stale, filed.change())] {
+    for change in [
+        both(filed.change(), stale.clone()),
+        both(stale, filed.change()),
+    ] {
         assert_eq!(store.commit(change).await.unwrap(), Commit::Conflict);
         assert!(read(&store, &filed).await.is_none());
         assert_eq!(store.role(ROLE).await.unwrap().unwrap().version, Version(1));
         assert_eq!(record(&store).await.len(), 1);
     }
-    let sequence = committed(&store, both(filed.change(), role_change(&sams_role(), Version(1)))).await;
+    let sequence = committed(
+        &store,
+        both(filed.change(), role_change(&sams_role(), Version(1))),
+    )
+    .await;
     assert_eq!(sequence, 3);
-    assert_eq!(read(&store, &filed).await.unwrap().role.unwrap().version, Version(2));
+    assert_eq!(
+        read(&store, &filed).await.unwrap().role.unwrap().version,
+        Version(2)
+    );
 }
 
 pub async fn a_record_that_is_not_expected_is_not_written(backend: impl Backend) {
     let store = backend.open().await;
     let filed = History::filed(1);
-    let change = Change { expects: vec![(Key::Role(ROLE), Version::ABSENT)], ..filed.change() };
+    let change = Change {
+        expects: vec![(Key::Role(ROLE), Version::ABSENT)],
+        ..filed.change()
+    };
     assert_eq!(store.commit(change).await.unwrap_err().kind, Kind::Internal);
     assert!(read(&store, &filed).await.is_none());
     assert!(record(&store).await.is_empty());
@@ -79,7 +98,10 @@ pub async fn a_record_that_is_not_expected_is_not_written(backend: impl Backend)
 pub async fn a_record_is_never_written_without_an_event(backend: impl Backend) {
     let store = backend.open().await;
     let filed = History::filed(1);
-    let change = Change { events: vec![], ..filed.change() };
+    let change = Change {
+        events: vec![],
+        ..filed.change()
+    };
     assert_eq!(store.commit(change).await.unwrap_err().kind, Kind::Internal);
     assert!(read(&store, &filed).await.is_none());
 }
@@ -96,8 +118,14 @@ pub async fn a_change_that_cannot_be_written_takes_no_other_with_it(backend: imp
     assert!(answers.remove(49).is_err());
     assert!(answers.iter().all(was_committed), "{answers:?}");
     assert!(read(&store, &taken).await.is_none());
-    for history in histories.iter().filter(|history| history.key() != taken.key()) {
-        assert_eq!(read(&store, history).await.unwrap().elevation.value, history.elevation);
+    for history in histories
+        .iter()
+        .filter(|history| history.key() != taken.key())
+    {
+        assert_eq!(
+            read(&store, history).await.unwrap().elevation.value,
+            history.elevation
+        );
     }
     assert_eq!(record(&store).await.len(), 99);
 }
@@ -106,8 +134,17 @@ pub async fn only_one_of_two_creates_a_record(backend: impl Backend) {
     let store = backend.open().await;
     let filed = History::filed(1);
     let answers = together(&store, [filed.change(), filed.change()]).await;
-    assert_eq!(answers.iter().filter(|answer| was_committed(answer)).count(), 1);
-    assert_eq!(answers.iter().filter(|answer| was_conflict(answer)).count(), 1);
+    assert_eq!(
+        answers
+            .iter()
+            .filter(|answer| was_committed(answer))
+            .count(),
+        1
+    );
+    assert_eq!(
+        answers.iter().filter(|answer| was_conflict(answer)).count(),
+        1
+    );
     assert_eq!(record(&store).await.len(), 1);
 }
 
@@ -123,8 +160,14 @@ pub async fn a_stale_version_is_a_conflict(backend: impl Backend) {
     }
     let ahead = approved.then(at(62), [approved_by(KIM)]);
     let ahead = ahead.then(at(63), [rejected_by(ANN)]);
-    assert_eq!(store.commit(ahead.change()).await.unwrap(), Commit::Conflict);
-    assert_eq!(read(&store, &filed).await.unwrap().elevation.value, rejected.elevation);
+    assert_eq!(
+        store.commit(ahead.change()).await.unwrap(),
+        Commit::Conflict
+    );
+    assert_eq!(
+        read(&store, &filed).await.unwrap().elevation.value,
+        rejected.elevation
+    );
     assert_eq!(record(&store).await.len(), 2);
 }
 
@@ -132,14 +175,23 @@ pub async fn what_was_only_relied_on_must_still_hold(backend: impl Backend) {
     let store = backend.open().await;
     let relying = |number, version| {
         let change = History::filed(number).change();
-        Change { expects: [change.expects, vec![(Key::Role(ROLE), version)]].concat(), ..change }
+        Change {
+            expects: [change.expects, vec![(Key::Role(ROLE), version)]].concat(),
+            ..change
+        }
     };
     committed(&store, relying(1, Version::ABSENT)).await;
     committed(&store, role_change(&sams_role(), Version::ABSENT)).await;
-    assert_eq!(store.commit(relying(2, Version::ABSENT)).await.unwrap(), Commit::Conflict);
+    assert_eq!(
+        store.commit(relying(2, Version::ABSENT)).await.unwrap(),
+        Commit::Conflict
+    );
     committed(&store, relying(2, Version(1))).await;
     committed(&store, role_change(&sams_role(), Version(1))).await;
-    assert_eq!(store.commit(relying(3, Version(1))).await.unwrap(), Commit::Conflict);
+    assert_eq!(
+        store.commit(relying(3, Version(1))).await.unwrap(),
+        Commit::Conflict
+    );
     assert!(read(&store, &History::filed(3)).await.is_none());
     assert_eq!(record(&store).await.len(), 4);
     assert_eq!(store.role(ROLE).await.unwrap().unwrap().version, Version(2));
@@ -152,11 +204,23 @@ pub async fn two_changes_that_rely_on_each_other_never_both_happen(backend: impl
         let [one, other] = [number, number + 100].map(History::filed);
         let rely = |mine: &History, on: &History| {
             let change = mine.change();
-            Change { expects: [change.expects, vec![(on.key(), Version::ABSENT)]].concat(), ..change }
+            Change {
+                expects: [change.expects, vec![(on.key(), Version::ABSENT)]].concat(),
+                ..change
+            }
         };
         let answers = together(&store, [rely(&one, &other), rely(&other, &one)]).await;
-        assert_eq!(answers.iter().filter(|answer| was_committed(answer)).count(), 1);
-        assert_eq!(answers.iter().filter(|answer| was_conflict(answer)).count(), 1);
+        assert_eq!(
+            answers
+                .iter()
+                .filter(|answer| was_committed(answer))
+                .count(),
+            1
+        );
+        assert_eq!(
+            answers.iter().filter(|answer| was_conflict(answer)).count(),
+            1
+        );
     }
 }
 
@@ -166,11 +230,19 @@ pub async fn changes_that_arrive_together_see_what_those_before_them_did(backend
     let [one, two, three, four, five] = [1, 2, 3, 4, 5].map(History::filed);
     let half = five.then(at(60), [approved_by(KIM)]);
     let whole = half.then(at(61), [rejected_by(SAM)]);
-    let live = |version| (Key::Live(ROLE, Some(one.elevation.requester.id)), Version(version));
+    let live = |version| {
+        (
+            Key::Live(ROLE, Some(one.elevation.requester.id)),
+            Version(version),
+        )
+    };
     let live_of_all = |version| (Key::Live(ROLE, None), Version(version));
     let relying = |history: &History, more: (Key, Version)| {
         let change = history.change();
-        Change { expects: [change.expects, vec![more]].concat(), ..change }
+        Change {
+            expects: [change.expects, vec![more]].concat(),
+            ..change
+        }
     };
     let rejected = |history: &History| history.then(at(60), [rejected_by(SAM)]).change();
     let changes = [
@@ -190,7 +262,10 @@ pub async fn changes_that_arrive_together_see_what_those_before_them_did(backend
         (half.change(), Some(10)),
         (whole.change(), Some(11)),
     ];
-    let mut commits: Vec<_> = changes.iter().map(|(change, _)| store.commit(change.clone())).collect();
+    let mut commits: Vec<_> = changes
+        .iter()
+        .map(|(change, _)| store.commit(change.clone()))
+        .collect();
     let mut answers = Vec::new();
     for commit in &mut commits {
         answers.push(tokio::select! {
@@ -204,21 +279,39 @@ pub async fn changes_that_arrive_together_see_what_those_before_them_did(backend
             Some(answer) => answer,
             None => commit.await,
         };
-        let expected = changes[number].1.map_or(Commit::Conflict, |sequence| Commit::Committed { sequence });
+        let expected = changes[number]
+            .1
+            .map_or(Commit::Conflict, |sequence| Commit::Committed { sequence });
         assert_eq!(answer.unwrap(), expected, "{number}");
     }
     let found = read(&store, &five).await.unwrap().elevation;
     assert_eq!((found.version, found.value), (Version(3), whole.elevation));
-    let snapshot = Some(Snapshot { now: at(61), sequence: 10 });
+    let snapshot = Some(Snapshot {
+        now: at(61),
+        sequence: 10,
+    });
     let page = store
-        .elevations(one.elevation.requester.id, Query { snapshot, ..everything() }, at(61))
+        .elevations(
+            one.elevation.requester.id,
+            Query {
+                snapshot,
+                ..everything()
+            },
+            at(61),
+        )
         .await
         .unwrap();
-    let past = page.items.into_iter().find(|found| found.value.id == half.elevation.id).unwrap();
+    let past = page
+        .items
+        .into_iter()
+        .find(|found| found.value.id == half.elevation.id)
+        .unwrap();
     assert_eq!((past.version, past.value), (Version(2), half.elevation));
 }
 
-pub async fn changes_of_distinct_records_all_happen_in_one_order_without_a_gap(backend: impl Backend) {
+pub async fn changes_of_distinct_records_all_happen_in_one_order_without_a_gap(
+    backend: impl Backend,
+) {
     let store = backend.open().await;
     let changes: Vec<Change> = (1..=300)
         .map(|number| {
@@ -233,8 +326,16 @@ pub async fn changes_of_distinct_records_all_happen_in_one_order_without_a_gap(b
         .collect();
     let answers = together(&store, changes.clone()).await;
 
-    let events: Vec<Event> = record(&store).await.iter().map(|envelope| envelope.event().unwrap()).collect();
-    let sequences: Vec<u64> = record(&store).await.iter().map(|envelope| envelope.sequence).collect();
+    let events: Vec<Event> = record(&store)
+        .await
+        .iter()
+        .map(|envelope| envelope.event().unwrap())
+        .collect();
+    let sequences: Vec<u64> = record(&store)
+        .await
+        .iter()
+        .map(|envelope| envelope.sequence)
+        .collect();
     assert_eq!(sequences, (1..=600).collect::<Vec<u64>>());
     let mut ends = BTreeSet::new();
     for (change, answer) in changes.iter().zip(answers) {
@@ -262,8 +363,13 @@ pub async fn of_all_changes_of_one_version_exactly_one_wins(backend: impl Backen
             .filter(|(_, answer)| was_committed(answer))
             .map(|(won, _)| won)
             .collect();
-        let [winner] = winners[..] else { panic!("{} won", winners.len()) };
-        assert_eq!(answers.iter().filter(|answer| was_conflict(answer)).count(), 39);
+        let [winner] = winners[..] else {
+            panic!("{} won", winners.len())
+        };
+        assert_eq!(
+            answers.iter().filter(|answer| was_conflict(answer)).count(),
+            39
+        );
 
         history = winner.clone();
         let found = read(&store, &history).await.unwrap().elevation;
@@ -276,32 +382,55 @@ pub async fn of_all_changes_of_one_version_exactly_one_wins(backend: impl Backen
 pub async fn a_change_that_is_too_late_writes_nothing(backend: impl Backend) {
     let store = backend.open().await;
     let filed = History::filed(1);
-    let within = |wait| Change { deadline: Some(Deadline::after(wait)), ..filed.change() };
+    let within = |wait| Change {
+        deadline: Some(Deadline::after(wait)),
+        ..filed.change()
+    };
     let late = store.commit(within(Duration::ZERO)).await.unwrap_err();
     assert_eq!(late.kind, Kind::DeadlineExceeded);
     assert!(read(&store, &filed).await.is_none());
     assert!(record(&store).await.is_empty());
-    assert_eq!(committed(&store, within(Duration::from_secs(3_600))).await, 1);
+    assert_eq!(
+        committed(&store, within(Duration::from_secs(3_600))).await,
+        1
+    );
 }
 
 pub async fn a_change_without_records_confirms_what_it_expects(backend: impl Backend) {
     let store = backend.open().await;
     let filed = History::filed(1);
-    let confirming = |expects| Change { expects, puts: vec![], events: vec![], deadline: None };
+    let confirming = |expects| Change {
+        expects,
+        puts: vec![],
+        events: vec![],
+        deadline: None,
+    };
     let elevation = |version| confirming(vec![(filed.key(), Version(version))]);
     committed(&store, filed.change()).await;
     committed(&store, role_change(&sams_role(), Version::ABSENT)).await;
     for stale in [
         elevation(0),
         elevation(2),
-        confirming(vec![(filed.key(), Version(1)), (Key::Role(ROLE), Version(2))]),
+        confirming(vec![
+            (filed.key(), Version(1)),
+            (Key::Role(ROLE), Version(2)),
+        ]),
     ] {
         assert_eq!(store.commit(stale).await.unwrap(), Commit::Conflict);
     }
-    let both = confirming(vec![(filed.key(), Version(1)), (Key::Role(ROLE), Version(1))]);
+    let both = confirming(vec![
+        (filed.key(), Version(1)),
+        (Key::Role(ROLE), Version(1)),
+    ]);
     assert_eq!(committed(&store, both.clone()).await, 2);
-    let late = Change { deadline: Some(Deadline::after(Duration::ZERO)), ..both };
-    assert_eq!(store.commit(late).await.unwrap_err().kind, Kind::DeadlineExceeded);
+    let late = Change {
+        deadline: Some(Deadline::after(Duration::ZERO)),
+        ..both
+    };
+    assert_eq!(
+        store.commit(late).await.unwrap_err().kind,
+        Kind::DeadlineExceeded
+    );
     let rejected = filed.then(at(60), [rejected_by(SAM)]);
     let changes = [elevation(1), rejected.change(), elevation(1), elevation(2)];
     // Queued in this order.
@@ -310,7 +439,10 @@ pub async fn a_change_without_records_confirms_what_it_expects(backend: impl Bac
     let at = |sequence| Commit::Committed { sequence };
     assert_eq!(answers, [at(2), at(3), Commit::Conflict, at(3)]);
     assert_eq!(record(&store).await.len(), 3);
-    assert_eq!(read(&store, &filed).await.unwrap().elevation.value, rejected.elevation);
+    assert_eq!(
+        read(&store, &filed).await.unwrap().elevation.value,
+        rejected.elevation
+    );
 }
 
 pub async fn the_last_commit_says_whether_the_store_is_ready(backend: impl Backend) {
@@ -320,7 +452,12 @@ pub async fn the_last_commit_says_whether_the_store_is_ready(backend: impl Backe
     assert!(is_ready());
     committed(&store, History::filed(1).change()).await;
     assert!(is_ready());
-    assert!(store.commit(History::of(2, START, filing(1)).change()).await.is_err());
+    assert!(
+        store
+            .commit(History::of(2, START, filing(1)).change())
+            .await
+            .is_err()
+    );
     assert!(!is_ready());
     committed(&store, History::filed(2).change()).await;
     assert!(is_ready());

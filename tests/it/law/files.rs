@@ -64,11 +64,16 @@ impl Folder {
 
     /// The files, without the lock and the index of the log, which hold nothing.
     fn contents(&self) -> Vec<(String, Vec<u8>)> {
-        let names = fs::read_dir(self.0.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let names = fs::read_dir(self.0.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name());
         let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
         names.retain(|name| !name.ends_with(".lock") && !name.ends_with("-shm"));
         names.sort();
-        names.into_iter().map(|name| (name.clone(), fs::read(self.path(&name)).unwrap_or_default())).collect()
+        names
+            .into_iter()
+            .map(|name| (name.clone(), fs::read(self.path(&name)).unwrap_or_default()))
+            .collect()
     }
 }
 
@@ -81,13 +86,18 @@ fn open(path: &Path) -> Result<Arc<dyn Store>, Error> {
 }
 
 fn refusal(path: &Path) -> String {
-    told(open(path).err().unwrap_or_else(|| panic!("{} was opened", path.display())))
+    told(
+        open(path)
+            .err()
+            .unwrap_or_else(|| panic!("{} was opened", path.display())),
+    )
 }
 
 /// What the log is told of an error, with all causes.
 fn told(error: Error) -> String {
     let mut told = String::new();
-    let mut cause: Option<&dyn StdError> = error.cause.as_deref().map(|cause| cause as &dyn StdError);
+    let mut cause: Option<&dyn StdError> =
+        error.cause.as_deref().map(|cause| cause as &dyn StdError);
     while let Some(error) = cause {
         told += &format!("{error}. ");
         cause = error.source();
@@ -106,7 +116,9 @@ fn events_in_file(path: &Path) -> i64 {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
     let name = format!("file:{}?immutable=1", path.display());
     let connection = Connection::open_with_flags(name, flags).unwrap();
-    connection.query_row("SELECT count(*) FROM event", [], |row| row.get(0)).unwrap()
+    connection
+        .query_row("SELECT count(*) FROM event", [], |row| row.get(0))
+        .unwrap()
 }
 
 /// A process that is killed between the write of a commit and its sync leaves a log that a power loss may take away. SQLite syncs
@@ -140,7 +152,10 @@ async fn a_hard_link_is_the_same_store() {
     let elsewhere = Folder::empty();
     fs::hard_link(folder.path(STORE), elsewhere.path(STORE)).unwrap();
     let told = refusal(&elsewhere.path(STORE));
-    assert!(told.starts_with("another process has the store open"), "{told}");
+    assert!(
+        told.starts_with("another process has the store open"),
+        "{told}"
+    );
 
     // The attempt has not taken SQLite's own locks away, and the store is used on.
     let inode = fs::metadata(folder.path(STORE)).unwrap().ino();
@@ -175,16 +190,34 @@ async fn a_link_is_followed_once() {
 async fn what_is_no_store_is_refused_and_left_alone() {
     type Prepare = fn(&Folder);
     let cases: [(Prepare, &str); 7] = [
-        (|folder| drop(File::create(folder.path(STORE)).unwrap()), "is empty, so it is not a store"),
+        (
+            |folder| drop(File::create(folder.path(STORE)).unwrap()),
+            "is empty, so it is not a store",
+        ),
         (
             |folder| fs::write(folder.path(STORE), "A text of some length, but no store.").unwrap(),
             "is damaged",
         ),
-        (|folder| fs::create_dir(folder.path(STORE)).unwrap(), "Is a directory"),
-        (|folder| symlink(folder.path("nowhere"), folder.path(STORE)).unwrap(), "cannot find"),
-        (|folder| fs::write(folder.path(LOG), "commits").unwrap(), "does not exist, but its log"),
-        (|folder| foreign(folder, "PRAGMA user_version = 0"), "is an SQLite database, but not a store"),
-        (|folder| foreign(folder, "PRAGMA user_version = 3"), "no such table: head"),
+        (
+            |folder| fs::create_dir(folder.path(STORE)).unwrap(),
+            "Is a directory",
+        ),
+        (
+            |folder| symlink(folder.path("nowhere"), folder.path(STORE)).unwrap(),
+            "cannot find",
+        ),
+        (
+            |folder| fs::write(folder.path(LOG), "commits").unwrap(),
+            "does not exist, but its log",
+        ),
+        (
+            |folder| foreign(folder, "PRAGMA user_version = 0"),
+            "is an SQLite database, but not a store",
+        ),
+        (
+            |folder| foreign(folder, "PRAGMA user_version = 3"),
+            "no such table: head",
+        ),
     ];
     for (prepare, expected) in cases {
         let folder = Folder::empty();
@@ -200,7 +233,9 @@ async fn what_is_no_store_is_refused_and_left_alone() {
 
 fn foreign(folder: &Folder, sql: &str) {
     let connection = Connection::open(folder.path(STORE)).unwrap();
-    connection.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE note (text)").unwrap();
+    connection
+        .execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE note (text)")
+        .unwrap();
     connection.execute_batch(sql).unwrap();
 }
 
@@ -210,9 +245,16 @@ async fn a_new_store_is_there_as_a_whole() {
     let folder = Folder::empty();
     let store = folder.open();
     assert_eq!(events_in_file(&folder.path(STORE)), 0);
-    assert_eq!(fs::metadata(folder.path(STORE)).unwrap().mode() & 0o777, 0o600);
+    assert_eq!(
+        fs::metadata(folder.path(STORE)).unwrap().mode() & 0o777,
+        0o600
+    );
     drop(store);
-    let names: Vec<_> = folder.contents().into_iter().map(|(name, _)| name).collect();
+    let names: Vec<_> = folder
+        .contents()
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
     assert_eq!(names, [STORE]);
 }
 
@@ -225,7 +267,9 @@ async fn the_log_of_the_former_store_next_to_a_backup_is_refused() {
             let arranged = killed.path("arranged.db");
             fs::copy(killed.path(STORE), &arranged).unwrap();
             let store = Connection::open(&arranged).unwrap();
-            store.execute_batch("CREATE TABLE a (b); DROP TABLE guard; DROP TABLE a").unwrap();
+            store
+                .execute_batch("CREATE TABLE a (b); DROP TABLE guard; DROP TABLE a")
+                .unwrap();
             arranged
         },
         |killed| {
@@ -239,7 +283,10 @@ async fn the_log_of_the_former_store_next_to_a_backup_is_refused() {
         sqlite::backup(&backup(&killed), &copy).unwrap();
         fs::copy(&copy, killed.path(STORE)).unwrap();
         let told = killed.refusal();
-        assert!(told.contains(&format!("{} is not the log of", killed.path(LOG).display())), "{told}");
+        assert!(
+            told.contains(&format!("{} is not the log of", killed.path(LOG).display())),
+            "{told}"
+        );
 
         // What it says is what helps.
         fs::rename(killed.path(LOG), killed.path("old-wal")).unwrap();
@@ -247,7 +294,10 @@ async fn the_log_of_the_former_store_next_to_a_backup_is_refused() {
         let events = events_in_file(&copy);
         let store = killed.open();
         file_all(&store, 7, 7).await;
-        assert_eq!(record(&store).await.len(), usize::try_from(events).unwrap() + 1);
+        assert_eq!(
+            record(&store).await.len(),
+            usize::try_from(events).unwrap() + 1
+        );
     }
 }
 
@@ -264,7 +314,10 @@ async fn a_log_that_goes_on_from_a_later_state_is_refused() {
     fs::write(folder.path(STORE), copy).unwrap();
     fs::write(folder.path(LOG), log).unwrap();
     let told = folder.refusal();
-    assert!(told.contains(&format!("{} is not the log of", folder.path(LOG).display())), "{told}");
+    assert!(
+        told.contains(&format!("{} is not the log of", folder.path(LOG).display())),
+        "{told}"
+    );
 }
 
 #[tokio::test]
@@ -279,8 +332,16 @@ async fn a_backup_is_a_new_file_or_none() {
     let before = fs::read(&target).unwrap();
     for (from, to, expected) in [
         (store.clone(), target.clone(), "exists"),
-        (store.clone(), folder.path("missing/copy.db"), "cannot make a file in"),
-        (folder.path("missing.db"), folder.path("new.db"), "does not exist"),
+        (
+            store.clone(),
+            folder.path("missing/copy.db"),
+            "cannot make a file in",
+        ),
+        (
+            folder.path("missing.db"),
+            folder.path("new.db"),
+            "does not exist",
+        ),
     ] {
         let told = told(sqlite::backup(&from, &to).unwrap_err());
         assert!(told.contains(expected), "{expected}: {told}");
@@ -291,7 +352,9 @@ async fn a_backup_is_a_new_file_or_none() {
     spoil(&store, "elevation_requester");
     sqlite::backup(&store, &folder.path("spoilt.db")).unwrap_err();
     let names = folder.contents().into_iter().map(|(name, _)| name);
-    let left: Vec<_> = names.filter(|name| !name.starts_with("c") && !name.starts_with("copy")).collect();
+    let left: Vec<_> = names
+        .filter(|name| !name.starts_with("c") && !name.starts_with("copy"))
+        .collect();
     assert_eq!(left, Vec::<String>::new());
 }
 
@@ -313,7 +376,10 @@ async fn a_damaged_store_is_refused() {
         assert!(store.execute(sql, []).unwrap() > 0, "{sql}");
         drop(store);
         let told = folder.refusal();
-        assert!(told.contains("is damaged") && told.contains("the record"), "{sql}: {told}");
+        assert!(
+            told.contains("is damaged") && told.contains("the record"),
+            "{sql}: {told}"
+        );
     }
     for page in ["elevation", "elevation_requester", "role"] {
         let folder = Folder::with(5).await;
@@ -327,10 +393,13 @@ async fn a_damaged_store_is_refused() {
 fn spoil(path: &Path, name: &str) {
     let connection = Connection::open(path).unwrap();
     let root = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
-    let page: u64 = connection.query_row(root, [name], |row| row.get(0)).unwrap();
+    let page: u64 = connection
+        .query_row(root, [name], |row| row.get(0))
+        .unwrap();
     connection.close().unwrap();
     let file = OpenOptions::new().write(true).open(path).unwrap();
-    file.write_all_at(&[0xA5; 4_096], (page - 1) * 4_096).unwrap();
+    file.write_all_at(&[0xA5; 4_096], (page - 1) * 4_096)
+        .unwrap();
 }
 
 /// So large that SQLite's check goes on while the store is used.
@@ -338,7 +407,9 @@ async fn large() -> Folder {
     let folder = Folder::with(5).await;
     let store = Connection::open(folder.path(STORE)).unwrap();
     store
-        .execute_batch("CREATE TABLE ballast (bytes); INSERT INTO ballast VALUES (zeroblob(66 << 20))")
+        .execute_batch(
+            "CREATE TABLE ballast (bytes); INSERT INTO ballast VALUES (zeroblob(66 << 20))",
+        )
         .unwrap();
     store.close().map_err(|(_, error)| error).unwrap();
     folder
@@ -349,7 +420,9 @@ async fn damage_in_a_large_store_is_found_while_it_is_used() {
     let folder = large().await;
     spoil(&folder.path(STORE), "elevation_requester");
     let store = folder.open();
-    timeout(Duration::from_secs(60), store.failed()).await.unwrap();
+    timeout(Duration::from_secs(60), store.failed())
+        .await
+        .unwrap();
     let error = store.commit(History::filed(6).change()).await.unwrap_err();
     assert_eq!(error.kind, Kind::Unavailable);
 }
@@ -383,15 +456,22 @@ async fn nothing_is_acknowledged_once_a_file_is_gone_or_another() {
             way(&folder.path(name));
             let error = store.commit(History::filed(3).change()).await.unwrap_err();
             assert_eq!(error.kind, Kind::Unavailable, "{name}");
-            timeout(Duration::from_secs(60), store.failed()).await.unwrap();
+            timeout(Duration::from_secs(60), store.failed())
+                .await
+                .unwrap();
 
             // That it was decided before is confirmed by a commit, too.
             let folder = Folder::with(1).await;
             let store = folder.open();
             way(&folder.path(name));
-            let error = store.commit(confirmation(&History::filed(1))).await.unwrap_err();
+            let error = store
+                .commit(confirmation(&History::filed(1)))
+                .await
+                .unwrap_err();
             assert_eq!(error.kind, Kind::Unavailable, "{name}");
-            timeout(Duration::from_secs(60), store.failed()).await.unwrap();
+            timeout(Duration::from_secs(60), store.failed())
+                .await
+                .unwrap();
         }
     }
 }
@@ -406,15 +486,25 @@ async fn nothing_is_acknowledged_once_a_backup_was_copied_into_the_file() {
     // Many commits and checkpoints change nothing about the file that it is.
     file_all(&store, 2, 600).await;
     fs::copy(&copy, folder.path(STORE)).unwrap();
-    let error = store.commit(confirmation(&History::filed(1))).await.unwrap_err();
+    let error = store
+        .commit(confirmation(&History::filed(1)))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind, Kind::Unavailable);
-    timeout(Duration::from_secs(60), store.failed()).await.unwrap();
+    timeout(Duration::from_secs(60), store.failed())
+        .await
+        .unwrap();
 }
 
 /// The change that confirms what is there.
 fn confirmation(history: &History) -> Change {
     let expects = vec![(history.key(), Version(1))];
-    Change { expects, puts: Vec::new(), events: Vec::new(), deadline: None }
+    Change {
+        expects,
+        puts: Vec::new(),
+        events: Vec::new(),
+        deadline: None,
+    }
 }
 
 /// What a failed sync has left is for the next start to find.
@@ -428,7 +518,10 @@ async fn a_store_that_has_failed_leaves_its_files_alone() {
     store.commit(History::filed(3).change()).await.unwrap_err();
     fs::write(folder.path(LOG), "not ours").unwrap();
     drop(store);
-    assert!(fs::read(folder.path(STORE)).unwrap() == before, "the log was moved into the file");
+    assert!(
+        fs::read(folder.path(STORE)).unwrap() == before,
+        "the log was moved into the file"
+    );
     assert_eq!(fs::read(folder.path(LOG)).unwrap(), b"not ours");
 
     fs::rename(folder.path("moved"), folder.path(LOG)).unwrap();

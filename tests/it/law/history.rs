@@ -10,7 +10,7 @@ use countersign::domain::event::{
     Activated, Actor, Channel, Decided, Event, Fact, Filed, Opened, Origin, Subject,
 };
 use countersign::domain::id::{ApprovalId, ElevationId, RoleId};
-use countersign::domain::moment::{Life, Moment};
+use countersign::domain::moment::{Moment, Seconds};
 use countersign::domain::role::{Role, Rules};
 use countersign::domain::stages::Stage;
 use countersign::domain::version::Version;
@@ -31,8 +31,8 @@ pub fn ticks(ticks: i64) -> Moment {
     Moment::from_ticks(START.ticks() + ticks)
 }
 
-pub fn life(seconds: i64) -> Life {
-    Life::from_seconds(seconds).unwrap()
+pub fn duration(seconds: i64) -> Seconds {
+    Seconds::new(seconds).unwrap()
 }
 
 pub fn account(name: &str) -> Account {
@@ -49,9 +49,12 @@ pub fn role(id: RoleId, approvers: &[Principal]) -> Role {
         id,
         display_name: "SQL File Access".to_owned(),
         description: "Read access to the files of the SQL servers.".to_owned(),
-        longest_life: life(3_600),
+        max_duration: duration(3_600),
         candidates: vec![Principal::Account(account(JEN)), group("SQL Users")],
-        stages: vec![Stage { approvers: approvers.to_vec(), needed: 2 }],
+        stages: vec![Stage {
+            approvers: approvers.to_vec(),
+            required_approvals: 2,
+        }],
         rules: Rules::default(),
     }
 }
@@ -67,7 +70,12 @@ pub fn role_change(role: &Role, before: Version) -> Change {
     Change {
         expects: vec![(Key::Role(role.id), before)],
         puts: vec![Record::Role(Box::new(role.clone()))],
-        events: vec![Event { time: START, subject: Subject::Role(role.id), by: Some(actor(ANN)), fact }],
+        events: vec![Event {
+            time: START,
+            subject: Subject::Role(role.id),
+            by: Some(actor(ANN)),
+            fact,
+        }],
         deadline: None,
     }
 }
@@ -96,16 +104,35 @@ impl History {
     pub fn by(requester: &str, number: u128, time: Moment, filed: Filed) -> Self {
         let subject = Subject::Elevation(elevation_id(number));
         let by = Some(actor(requester));
-        let event = Event { time, subject, by, fact: Fact::Filed(Box::new(filed)) };
+        let event = Event {
+            time,
+            subject,
+            by,
+            fact: Fact::Filed(Box::new(filed)),
+        };
         let elevation = Elevation::apply(None, &event).unwrap();
-        Self { elevation, events: vec![event], before: Version::ABSENT, step: 1 }
+        Self {
+            elevation,
+            events: vec![event],
+            before: Version::ABSENT,
+            step: 1,
+        }
     }
 
     /// The next step, which is one change.
     pub fn then<const N: usize>(&self, time: Moment, facts: [Told; N]) -> Self {
-        let mut next = Self { before: self.before.next(), step: N, ..self.clone() };
+        let mut next = Self {
+            before: self.before.next(),
+            step: N,
+            ..self.clone()
+        };
         for (by, fact) in facts {
-            let event = Event { time, subject: Subject::Elevation(self.elevation.id), by, fact };
+            let event = Event {
+                time,
+                subject: Subject::Elevation(self.elevation.id),
+                by,
+                fact,
+            };
             next.elevation = Elevation::apply(Some(next.elevation), &event).unwrap();
             next.events.push(event);
         }
@@ -142,10 +169,13 @@ pub fn filing(number: u128) -> Filed {
         role_revision: 1,
         role_display_name: "SQL File Access".to_owned(),
         justification: Some("Ticket 4711".to_owned()),
-        requested_life: life(7_200),
-        life: life(3_600),
-        requested_start: START,
-        approval: Some(Opened { id: approval_id(number), pending_until: at(7 * 86_400) }),
+        requested_duration: duration(7_200),
+        duration: duration(3_600),
+        requested_start_time: START,
+        approval: Some(Opened {
+            id: approval_id(number),
+            pending_expire_time: at(7 * 86_400),
+        }),
         approved_as: None,
         client_request: None,
     }
@@ -164,7 +194,13 @@ pub type Told = (Option<Actor>, Fact);
 
 pub fn approved_by(name: &str) -> Told {
     let requester_via = Some(group("SQL Users"));
-    (Some(actor(name)), Fact::Approved(Decided { requester_via, ..decided() }))
+    (
+        Some(actor(name)),
+        Fact::Approved(Decided {
+            requester_via,
+            ..decided()
+        }),
+    )
 }
 
 pub fn rejected_by(name: &str) -> Told {
@@ -175,13 +211,27 @@ pub fn closed_by(name: &str) -> Told {
     (Some(actor(name)), Fact::Closed)
 }
 
-pub fn activated_until(expires_at: Moment) -> Told {
-    (Some(actor(SAM)), Fact::Activated(Activated { expires_at, role_revision: 1, requester_via: None }))
+pub fn activated_until(expire_time: Moment) -> Told {
+    (
+        Some(actor(SAM)),
+        Fact::Activated(Activated {
+            expire_time,
+            role_revision: 1,
+            requester_via: None,
+        }),
+    )
 }
 
 /// An approval for one stage, behind which another is open.
 pub fn moved_by(name: &str, stage: usize, open_stage: usize) -> Told {
-    (Some(actor(name)), Fact::Approved(Decided { stage, open_stage, ..decided() }))
+    (
+        Some(actor(name)),
+        Fact::Approved(Decided {
+            stage,
+            open_stage,
+            ..decided()
+        }),
+    )
 }
 
 pub fn scheduled_by(name: &str) -> Told {
@@ -195,7 +245,13 @@ pub fn expired() -> Told {
 
 fn decided() -> Decided {
     let reason = Some("Seen it.".to_owned());
-    Decided { reason, role_revision: 1, requester_via: None, stage: 0, open_stage: 0 }
+    Decided {
+        reason,
+        role_revision: 1,
+        requester_via: None,
+        stage: 0,
+        open_stage: 0,
+    }
 }
 
 fn actor(name: &str) -> Actor {
@@ -203,7 +259,10 @@ fn actor(name: &str) -> Actor {
         account: account(name),
         via: Some(Principal::Account(account(name))),
         credential: "bearer:0123456789abcdef".to_owned(),
-        origin: Origin { channel: Channel::PamWebApi, request_id: "request-1".to_owned() },
+        origin: Origin {
+            channel: Channel::PamWebApi,
+            request_id: "request-1".to_owned(),
+        },
     }
 }
 
@@ -252,7 +311,10 @@ pub async fn abandon(store: &Arc<dyn Store>, change: Change) {
 }
 
 pub async fn read(store: &Arc<dyn Store>, history: &History) -> Option<ElevationRead> {
-    store.elevation(ElevationKey::Elevation(history.elevation.id)).await.unwrap()
+    store
+        .elevation(ElevationKey::Elevation(history.elevation.id))
+        .await
+        .unwrap()
 }
 
 pub async fn record(store: &Arc<dyn Store>) -> Vec<Envelope> {

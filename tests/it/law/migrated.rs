@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use super::Backend;
 use super::history::{
-    History, ROLE, account, activated_until, approved_by, at, closed_by, committed, filing, group, read,
-    rejected_by, role, sams_role, scheduled_by,
+    History, ROLE, account, activated_until, approved_by, at, closed_by, committed, filing, group,
+    read, rejected_by, role, sams_role, scheduled_by,
 };
 use super::lists::{caller, everything, list};
 use crate::kit::{JEN, KIM, SAM, START};
@@ -21,59 +21,138 @@ use crate::kit::{JEN, KIM, SAM, START};
 const FREE: RoleId = RoleId(Uuid::from_u128(0xB));
 
 pub async fn a_store_from_before_stages_reads_as_it_was(backend: impl Backend) {
-    let approved = role(ROLE, &[Principal::Account(account(SAM)), group("SQL Owners")]);
-    let free = Role { id: FREE, stages: vec![], ..sams_role() };
+    let approved = role(
+        ROLE,
+        &[Principal::Account(account(SAM)), group("SQL Owners")],
+    );
+    let free = Role {
+        id: FREE,
+        stages: vec![],
+        ..sams_role()
+    };
     let pending = History::filed(1).then(at(60), [approved_by(KIM)]);
     let active = History::filed(2).then(at(60), [approved_by(SAM), activated_until(at(500))]);
-    let waits = Filed { requested_start: at(400), approval: None, role: FREE, ..filing(3) };
+    let waits = Filed {
+        requested_start_time: at(400),
+        approval: None,
+        role: FREE,
+        ..filing(3)
+    };
     let waits = History::of(3, START, waits);
     let scheduled = History::filed(4).then(at(60), [approved_by(SAM), scheduled_by(SAM)]);
     let ended = [
         History::filed(5).then(at(60), [rejected_by(SAM)]),
         History::filed(6).then(at(60), [closed_by(JEN)]),
     ];
-    let histories = [vec![pending.clone(), active, waits, scheduled], ended.to_vec()].concat();
+    let histories = [
+        vec![pending.clone(), active, waits, scheduled],
+        ended.to_vec(),
+    ]
+    .concat();
     let mut rows = vec!["UPDATE head SET sequence = 20".to_owned()];
     rows.extend(
-        [role_row(&approved), role_row(&free), past_role_row(&free, &approved)].into_iter().flatten(),
+        [
+            role_row(&approved),
+            role_row(&free),
+            past_role_row(&free, &approved),
+        ]
+        .into_iter()
+        .flatten(),
     );
-    rows.extend(histories.iter().map(|history| elevation_row(&history.elevation)));
+    rows.extend(
+        histories
+            .iter()
+            .map(|history| elevation_row(&history.elevation)),
+    );
     backend.make_version_4(&rows.join(";\n")).await;
 
     let store = backend.open().await;
     for known in [&approved, &free] {
-        let stored = Versioned { version: Version(3), value: known.clone() };
+        let stored = Versioned {
+            version: Version(3),
+            value: known.clone(),
+        };
         assert_eq!(store.role(known.id).await.unwrap(), Some(stored));
     }
     for history in &histories {
         let found = read(&store, history).await.unwrap();
-        assert_eq!(found.elevation, Versioned { version: Version(2), value: history.elevation.clone() });
+        assert_eq!(
+            found.elevation,
+            Versioned {
+                version: Version(2),
+                value: history.elevation.clone()
+            }
+        );
     }
     let due = store.due(at(1_000_000), 10).await.unwrap();
-    let due: Vec<_> = due.elevations.iter().map(|read| read.elevation.value.id.0.as_u128()).collect();
-    // The start that was asked for, the start, the end of the life, the end of the waiting.
+    let due: Vec<_> = due
+        .elevations
+        .iter()
+        .map(|read| read.elevation.value.id.0.as_u128())
+        .collect();
+    // The start that was asked for, the start, the end of the duration, the end of the waiting.
     assert_eq!(due, [4, 3, 2, 1]);
     let now = at(61);
-    for (person, expected) in
-        [(caller(SAM, &[]), 1), (caller(KIM, &["SQL Owners"]), 0), (caller(JEN, &["SQL Owners"]), 0)]
-    {
+    for (person, expected) in [
+        (caller(SAM, &[]), 1),
+        (caller(KIM, &["SQL Owners"]), 0),
+        (caller(JEN, &["SQL Owners"]), 0),
+    ] {
         let page = list(&store, &person, everything(), now).await;
-        assert_eq!(page.items, vec![pending.elevation.clone(); expected], "{}", person.account.name);
+        assert_eq!(
+            page.items,
+            vec![pending.elevation.clone(); expected],
+            "{}",
+            person.account.name
+        );
     }
     for (role, live) in [(ROLE, 13), (FREE, 13)] {
         let role_use = store.role_use(role, now).await.unwrap();
         assert_eq!((role_use.in_use, role_use.live), (true, Version(live)));
     }
     let candidates = Some(caller(JEN, &[]).principals().iter().collect());
-    let query = Query { filter: vec![], order: vec![], offset: 0, limit: 9, count: true, snapshot: None };
-    assert_eq!(store.roles(candidates, query.clone(), now).await.unwrap().items.len(), 2);
-    let before = Query { snapshot: Some(Snapshot { now: START, sequence: 11 }), ..query };
+    let query = Query {
+        filter: vec![],
+        order: vec![],
+        offset: 0,
+        limit: 9,
+        count: true,
+        snapshot: None,
+    };
+    assert_eq!(
+        store
+            .roles(candidates, query.clone(), now)
+            .await
+            .unwrap()
+            .items
+            .len(),
+        2
+    );
+    let before = Query {
+        snapshot: Some(Snapshot {
+            now: START,
+            sequence: 11,
+        }),
+        ..query
+    };
     let past = store.roles(None, before, now).await.unwrap().items;
-    assert_eq!(past, [Versioned { version: Version(1), value: Role { id: FREE, ..approved } }]);
+    assert_eq!(
+        past,
+        [Versioned {
+            version: Version(1),
+            value: Role {
+                id: FREE,
+                ..approved
+            }
+        }]
+    );
 
     let rejected = pending.then(at(62), [rejected_by(SAM)]);
     assert_eq!(committed(&store, rejected.change()).await, 21);
-    assert_eq!(read(&store, &rejected).await.unwrap().elevation.value, rejected.elevation);
+    assert_eq!(
+        read(&store, &rejected).await.unwrap().elevation.value,
+        rejected.elevation
+    );
 }
 
 /// A role at its third version, and whom it names.
@@ -88,21 +167,29 @@ fn role_row(role: &Role) -> Vec<String> {
         };
         principals.iter().map(name).collect::<Vec<_>>()
     };
-    let approvers = role.stages.first().map_or(&[][..], |stage| &stage.approvers);
+    let approvers = role
+        .stages
+        .first()
+        .map_or(&[][..], |stage| &stage.approvers);
     let inserted = format!(
-        "INSERT INTO role (id, version, since, display_name, description, longest_life, candidates, approvers, needed) \
+        "INSERT INTO role (id, version, since, display_name, description, max_duration, candidates, approvers, required_approvals) \
          VALUES ({}, 3, 12, {})",
         id(role.id.0),
         role_columns(role)
     );
-    [vec![inserted], names("candidate", &role.candidates), names("approver", approvers)].concat()
+    [
+        vec![inserted],
+        names("candidate", &role.candidates),
+        names("approver", approvers),
+    ]
+    .concat()
 }
 
 /// What the role was before its second version: as `before`.
 fn past_role_row(role: &Role, before: &Role) -> Vec<String> {
     vec![format!(
-        "INSERT INTO role_past (until_time, until, id, version, since, display_name, description, longest_life, candidates, \
-         approvers, needed, deleted) SELECT {}, 12, {}, 1, 2, {}, deleted FROM role WHERE id = {}",
+        "INSERT INTO role_past (until_time, until, id, version, since, display_name, description, max_duration, candidates, \
+         approvers, required_approvals, deleted) SELECT {}, 12, {}, 1, 2, {}, deleted FROM role WHERE id = {}",
         START.ticks(),
         id(role.id.0),
         role_columns(before),
@@ -116,10 +203,13 @@ fn role_columns(role: &Role) -> String {
         "'{}', '{}', {}, '{}', {}, {}",
         role.display_name,
         role.description,
-        role.longest_life.seconds(),
+        role.max_duration.seconds(),
         principals(&role.candidates),
-        stage.map_or("NULL".to_owned(), |stage| format!("'{}'", principals(&stage.approvers))),
-        or_null(stage.map(|stage| stage.needed)),
+        stage.map_or("NULL".to_owned(), |stage| format!(
+            "'{}'",
+            principals(&stage.approvers)
+        )),
+        or_null(stage.map(|stage| stage.required_approvals)),
     )
 }
 
@@ -127,13 +217,14 @@ fn elevation_row(elevation: &Elevation) -> String {
     let approval = elevation.approval.as_ref();
     let decisions = approval.map_or(&[][..], |approval| &approval.decisions);
     let decisions: Vec<String> = decisions.iter().map(decision).collect();
-    let outcome =
-        approval.and_then(|approval| approval.outcome).map(|outcome| format!("'{}'", verdict(outcome)));
+    let outcome = approval
+        .and_then(|approval| approval.outcome)
+        .map(|outcome| format!("'{}'", verdict(outcome)));
     let moment = |moment: Option<Moment>| or_null(moment.map(Moment::ticks));
     format!(
         "INSERT INTO elevation (id, version, since, requester_id, requester_name, role, role_display_name, justification, \
-         requested_life, life, requested_start, filed_at, activated_at, expires_at, state, fim_request_id, approval, \
-         pending_until, outcome, decisions, channel) VALUES ({}, 2, 13, {}, '{}', {}, '{}', '{}', {}, {}, {}, {}, {}, {}, \
+         requested_duration, duration, requested_start_time, create_time, activate_time, expire_time, state, fim_request_id, approval, \
+         pending_expire_time, outcome, decisions, channel) VALUES ({}, 2, 13, {}, '{}', {}, '{}', '{}', {}, {}, {}, {}, {}, {}, \
          '{}', {}, {}, {}, {}, '[{}]', 'pam_web_api')",
         id(elevation.id.0),
         id(elevation.requester.id.0),
@@ -141,16 +232,16 @@ fn elevation_row(elevation: &Elevation) -> String {
         id(elevation.role.0),
         elevation.role_display_name,
         elevation.justification.as_deref().unwrap(),
-        elevation.requested_life.seconds(),
-        elevation.life.seconds(),
-        elevation.requested_start.ticks(),
-        elevation.filed_at.ticks(),
-        moment(elevation.activated_at),
-        moment(elevation.expires_at),
+        elevation.requested_duration.seconds(),
+        elevation.duration.seconds(),
+        elevation.requested_start_time.ticks(),
+        elevation.create_time.ticks(),
+        moment(elevation.activate_time),
+        moment(elevation.expire_time),
         elevation.state.name(),
         id(elevation.id.fim_request_id()),
         or_null(approval.map(|approval| id(approval.id.0))),
-        moment(approval.map(|approval| approval.pending_until)),
+        moment(approval.map(|approval| approval.pending_expire_time)),
         or_null(outcome),
         decisions.join(","),
     )
@@ -162,7 +253,7 @@ fn decision(decision: &Decision) -> String {
         "name": decision.approver.name,
         "verdict": verdict(decision.verdict),
         "reason": decision.reason,
-        "at": decision.decided_at.ticks(),
+        "at": decision.decide_time.ticks(),
     })
     .to_string()
 }

@@ -9,17 +9,17 @@ use countersign::domain::query::{Comparison, ElevationField, Operator, Query, Va
 use countersign::domain::role::Role;
 
 pub const FIELDS: [ElevationField; 16] = [
-    ElevationField::ActivatedAt,
-    ElevationField::ExpiresAt,
+    ElevationField::ActivateTime,
+    ElevationField::ExpireTime,
     ElevationField::ApprovalId,
     ElevationField::Channel,
     ElevationField::ElevationId,
-    ElevationField::FiledAt,
+    ElevationField::CreateTime,
     ElevationField::FimRequestId,
     ElevationField::Justification,
-    ElevationField::PendingUntil,
-    ElevationField::RequestedLife,
-    ElevationField::RequestedStart,
+    ElevationField::PendingExpireTime,
+    ElevationField::RequestedDuration,
+    ElevationField::RequestedStartTime,
     ElevationField::RequesterId,
     ElevationField::RequesterName,
     ElevationField::RequesterUser,
@@ -27,8 +27,14 @@ pub const FIELDS: [ElevationField; 16] = [
     ElevationField::RoleId,
 ];
 
-pub const OPERATORS: [Operator; 6] =
-    [Operator::Eq, Operator::Ge, Operator::Gt, Operator::Le, Operator::Lt, Operator::Ne];
+pub const OPERATORS: [Operator; 6] = [
+    Operator::Eq,
+    Operator::Ge,
+    Operator::Gt,
+    Operator::Le,
+    Operator::Lt,
+    Operator::Ne,
+];
 
 /// All that `query` selects, in order, before the page is cut out.
 pub fn listed(
@@ -41,7 +47,12 @@ pub fn listed(
     let mut listed: Vec<Elevation> = elevations
         .iter()
         .filter(|elevation| is_decidable(elevation, roles, caller, now))
-        .filter(|elevation| query.filter.iter().all(|comparison| holds(comparison, elevation)))
+        .filter(|elevation| {
+            query
+                .filter
+                .iter()
+                .all(|comparison| holds(comparison, elevation))
+        })
         .cloned()
         .collect();
     listed.sort_by(|one, other| order(query, one, other));
@@ -52,19 +63,24 @@ pub fn listed(
 pub fn value(field: ElevationField, elevation: &Elevation) -> Value {
     let approval = elevation.approval.as_ref();
     match field {
-        ElevationField::ActivatedAt => elevation.activated_at.map_or(Value::Null, Value::Moment),
-        ElevationField::ExpiresAt => elevation.expires_at.map_or(Value::Null, Value::Moment),
-        ElevationField::ApprovalId => approval.map_or(Value::Null, |approval| Value::Id(approval.id.0)),
+        ElevationField::ActivateTime => elevation.activate_time.map_or(Value::Null, Value::Moment),
+        ElevationField::ExpireTime => elevation.expire_time.map_or(Value::Null, Value::Moment),
+        ElevationField::ApprovalId => {
+            approval.map_or(Value::Null, |approval| Value::Id(approval.id.0))
+        }
         ElevationField::Channel => Value::Channel(elevation.channel),
         ElevationField::ElevationId => Value::Id(elevation.id.0),
-        ElevationField::FiledAt => Value::Moment(elevation.filed_at),
+        ElevationField::CreateTime => Value::Moment(elevation.create_time),
         ElevationField::FimRequestId => Value::Id(elevation.id.fim_request_id()),
-        ElevationField::Justification => elevation.justification.clone().map_or(Value::Null, Value::Text),
-        ElevationField::PendingUntil => {
-            approval.map_or(Value::Null, |approval| Value::Moment(approval.pending_until))
-        }
-        ElevationField::RequestedLife => Value::Life(elevation.requested_life),
-        ElevationField::RequestedStart => Value::Moment(elevation.requested_start),
+        ElevationField::Justification => elevation
+            .justification
+            .clone()
+            .map_or(Value::Null, Value::Text),
+        ElevationField::PendingExpireTime => approval.map_or(Value::Null, |approval| {
+            Value::Moment(approval.pending_expire_time)
+        }),
+        ElevationField::RequestedDuration => Value::Duration(elevation.requested_duration),
+        ElevationField::RequestedStartTime => Value::Moment(elevation.requested_start_time),
         ElevationField::RequesterId => Value::Id(elevation.requester.id.0),
         ElevationField::RequesterName => Value::Text(elevation.requester.name.clone()),
         ElevationField::RequesterUser => Value::Text(elevation.requester.user().to_owned()),
@@ -76,17 +92,26 @@ pub fn value(field: ElevationField, elevation: &Elevation) -> Value {
 
 fn is_decidable(elevation: &Elevation, roles: &[Role], caller: &Caller, now: Moment) -> bool {
     let role = roles.iter().find(|role| role.id == elevation.role);
-    let stage =
-        elevation.approval.as_ref().zip(role).and_then(|(approval, role)| role.stages.get(approval.stage));
-    let decisions = elevation.approval.iter().flat_map(|approval| &approval.decisions);
+    let stage = elevation
+        .approval
+        .as_ref()
+        .zip(role)
+        .and_then(|(approval, role)| role.stages.get(approval.stage));
+    let decisions = elevation
+        .approval
+        .iter()
+        .flat_map(|approval| &approval.decisions);
     elevation.status(now) == Status::PendingApproval
         && elevation.requester.id != caller.account.id
         && stage.is_some_and(|stage| stage.approver(caller.principals()).is_some())
-        && decisions.into_iter().all(|decision| decision.approver.id != caller.account.id)
+        && decisions
+            .into_iter()
+            .all(|decision| decision.approver.id != caller.account.id)
 }
 
 fn holds(comparison: &Comparison<ElevationField>, elevation: &Elevation) -> bool {
-    let [left, right] = [&value(comparison.field(), elevation), comparison.value()].map(in_milliseconds);
+    let [left, right] =
+        [&value(comparison.field(), elevation), comparison.value()].map(in_milliseconds);
     let order = compare(&left, &right);
     match comparison.operator() {
         Operator::Eq => order.is_eq(),
@@ -112,9 +137,11 @@ fn compare(one: &Value, other: &Value) -> Ordering {
         (Value::Null, _) => Ordering::Less,
         (_, Value::Null) => Ordering::Greater,
         // By its name, as it is stored.
-        (Value::Channel(one), Value::Channel(other)) => format!("{one:?}").cmp(&format!("{other:?}")),
+        (Value::Channel(one), Value::Channel(other)) => {
+            format!("{one:?}").cmp(&format!("{other:?}"))
+        }
         (Value::Id(one), Value::Id(other)) => one.as_bytes().cmp(other.as_bytes()),
-        (Value::Life(one), Value::Life(other)) => one.cmp(other),
+        (Value::Duration(one), Value::Duration(other)) => one.cmp(other),
         (Value::Moment(one), Value::Moment(other)) => one.cmp(other),
         (Value::Text(one), Value::Text(other)) => one.as_bytes().cmp(other.as_bytes()),
         (one, other) => panic!("{one:?} and {other:?} are of different types"),
@@ -124,8 +151,12 @@ fn compare(one: &Value, other: &Value) -> Ordering {
 fn order(query: &Query<ElevationField>, one: &Elevation, other: &Elevation) -> Ordering {
     let keys = query.order.iter().map(|key| {
         let order = compare(&value(key.field, one), &value(key.field, other));
-        if key.descending { order.reverse() } else { order }
+        if key.descending {
+            order.reverse()
+        } else {
+            order
+        }
     });
-    let rest = (one.filed_at, one.id).cmp(&(other.filed_at, other.id));
+    let rest = (one.create_time, one.id).cmp(&(other.create_time, other.id));
     keys.fold(Ordering::Equal, Ordering::then).then(rest)
 }

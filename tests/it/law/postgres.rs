@@ -32,12 +32,18 @@ impl Backend for Database {
 
     async fn make_version_4(&self, rows: &str) {
         let client = self.connect().await;
-        client.batch_execute("CREATE TABLE migration (number bigint PRIMARY KEY)").await.unwrap();
+        client
+            .batch_execute("CREATE TABLE migration (number bigint PRIMARY KEY)")
+            .await
+            .unwrap();
         for (number, migration) in (1..).zip(VERSION_4) {
             let written = format!("{migration}; INSERT INTO migration VALUES ({number})");
             client.batch_execute(&written).await.unwrap();
         }
-        client.batch_execute(&rows.replace("ID'", "uuid '")).await.unwrap();
+        client
+            .batch_execute(&rows.replace("ID'", "uuid '"))
+            .await
+            .unwrap();
     }
 }
 
@@ -64,7 +70,10 @@ async fn a_killed_connection_loses_nothing_that_was_acknowledged_and_doubles_not
                     tokio::task::yield_now().await;
                 }
                 for pid in database.backends().await {
-                    killer.query("SELECT pg_terminate_backend($1)", &[&pid]).await.unwrap();
+                    killer
+                        .query("SELECT pg_terminate_backend($1)", &[&pid])
+                        .await
+                        .unwrap();
                 }
             }
         })
@@ -81,7 +90,8 @@ async fn a_server_that_crashes_and_starts_again_is_taken_up_again() {
     let database = Database::alone().await;
     let store = database.open().await;
     let server = database.server.clone();
-    let crash = tokio::task::spawn_blocking(move || server.control(&["-w", "-m", "immediate", "restart"]));
+    let crash =
+        tokio::task::spawn_blocking(move || server.control(&["-w", "-m", "immediate", "restart"]));
     let answers = until(&store, || crash.is_finished()).await;
     accounted_for(&store, &answers).await;
 }
@@ -101,11 +111,17 @@ async fn a_commit_that_stopped_to_wait_for_its_standby_is_looked_up() {
         tokio::spawn(async move { store.commit(History::filed(2).change()).await })
     };
     let committing = waits_for_standby(&operator, 0).await;
-    operator.query("SELECT pg_cancel_backend($1)", &[&committing]).await.unwrap();
+    operator
+        .query("SELECT pg_cancel_backend($1)", &[&committing])
+        .await
+        .unwrap();
     waits_for_standby(&operator, committing).await;
     assert!(!waiting.is_finished(), "nobody knows whether it is durable");
     set_standby(&operator, "").await;
-    assert_eq!(waiting.await.unwrap().unwrap(), Commit::Committed { sequence: 2 });
+    assert_eq!(
+        waiting.await.unwrap().unwrap(),
+        Commit::Committed { sequence: 2 }
+    );
     assert_eq!(record(&store).await.len(), 2);
 }
 
@@ -127,7 +143,9 @@ async fn a_look_up_that_is_refused_is_made_again() {
     let alone = tokio::spawn(commit(store.clone(), 2));
     waits_for_lock(&operator, "relation", 1).await;
     // These are one group, since the writer is busy; the second operator stands before it.
-    let mut group: Vec<_> = (3..=5).map(|number| Box::pin(commit(store.clone(), number))).collect();
+    let mut group: Vec<_> = (3..=5)
+        .map(|number| Box::pin(commit(store.clone(), number)))
+        .collect();
     for change in &mut group {
         tokio::select! {
             biased;
@@ -135,10 +153,14 @@ async fn a_look_up_that_is_refused_is_made_again() {
             () = ready(()) => {}
         }
     }
-    let ahead = tokio::spawn(async move { second.batch_execute(LOCK_TABLE).await.map(|()| second) });
+    let ahead =
+        tokio::spawn(async move { second.batch_execute(LOCK_TABLE).await.map(|()| second) });
     waits_for_lock(&operator, "relation", 2).await;
     first.batch_execute("ROLLBACK").await.unwrap();
-    assert_eq!(alone.await.unwrap().unwrap(), Commit::Committed { sequence: 2 });
+    assert_eq!(
+        alone.await.unwrap().unwrap(),
+        Commit::Committed { sequence: 2 }
+    );
     let second = ahead.await.unwrap().unwrap();
     keep_waiting(&database, &operator).await;
     second.batch_execute("ROLLBACK").await.unwrap();
@@ -147,12 +169,18 @@ async fn a_look_up_that_is_refused_is_made_again() {
     waits_for_lock(&operator, "transactionid", 1).await;
     // Nobody can prepare the statements of a look-up before the third operator has the row.
     gate.batch_execute("BEGIN; LOCK TABLE guard").await.unwrap();
-    operator.query("SELECT pg_terminate_backend($1)", &[&committing]).await.unwrap();
+    operator
+        .query("SELECT pg_terminate_backend($1)", &[&committing])
+        .await
+        .unwrap();
     let third = ahead.await.unwrap().unwrap();
     set_standby(&operator, "").await;
     gate.batch_execute("ROLLBACK").await.unwrap();
     let looking = waits_for_lock(&operator, "transactionid", 1).await;
-    operator.query("SELECT pg_cancel_backend($1)", &[&looking]).await.unwrap();
+    operator
+        .query("SELECT pg_cancel_backend($1)", &[&looking])
+        .await
+        .unwrap();
     third.batch_execute("ROLLBACK").await.unwrap();
     for (sequence, change) in (3..).zip(group) {
         assert_eq!(change.await.unwrap(), Commit::Committed { sequence });
@@ -170,13 +198,19 @@ async fn connections_that_are_never_ready_for_use_are_given_up() {
     let url = database.url();
     let (_, options) = url.split_once("&options").unwrap();
     let url = format!("postgres://countersign@127.0.0.1:{port}/postgres?options{options}");
-    let store: Arc<dyn Store> =
-        Arc::new(PostgresStore::open(&url, None, None, StoreMetrics::default()).await.unwrap());
+    let store: Arc<dyn Store> = Arc::new(
+        PostgresStore::open(&url, None, None, StoreMetrics::default())
+            .await
+            .unwrap(),
+    );
     committed(&store, History::filed(1).change()).await;
     between.store(false, Ordering::SeqCst);
     let operator = database.connect().await;
     for pid in database.backends().await {
-        operator.query("SELECT pg_terminate_backend($1)", &[&pid]).await.unwrap();
+        operator
+            .query("SELECT pg_terminate_backend($1)", &[&pid])
+            .await
+            .unwrap();
     }
     let commit = tokio::spawn(commit(store.clone(), 2));
     let read = |_| {
@@ -186,14 +220,18 @@ async fn connections_that_are_never_ready_for_use_are_given_up() {
     for reading in (0..20).map(read).collect::<Vec<_>>() {
         assert_eq!(reading.await.unwrap().unwrap_err().kind, Kind::Unavailable);
     }
-    let told = timeout(Duration::from_secs(60), commit).await.expect("the writer gives up");
+    let told = timeout(Duration::from_secs(60), commit)
+        .await
+        .expect("the writer gives up");
     assert_eq!(told.unwrap().unwrap_err().kind, Kind::Unavailable);
     between.store(true, Ordering::SeqCst);
     let again = async {
         while store.events(0, 9).await.is_err() {}
         while store.commit(History::filed(3).change()).await.is_err() {}
     };
-    timeout(Duration::from_secs(60), again).await.expect("it goes on");
+    timeout(Duration::from_secs(60), again)
+        .await
+        .expect("it goes on");
 }
 
 #[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
@@ -205,8 +243,18 @@ async fn while_the_server_is_down_everybody_is_told_so() {
     let mut ready = store.ready();
     database.server.control(&["-w", "-m", "fast", "stop"]);
     ready.wait_for(|ready| !ready).await.unwrap();
-    assert_eq!(store.commit(History::filed(2).change()).await.unwrap_err().kind, Kind::Unavailable);
-    assert_eq!(store.events(0, 9).await.unwrap_err().kind, Kind::Unavailable);
+    assert_eq!(
+        store
+            .commit(History::filed(2).change())
+            .await
+            .unwrap_err()
+            .kind,
+        Kind::Unavailable
+    );
+    assert_eq!(
+        store.events(0, 9).await.unwrap_err().kind,
+        Kind::Unavailable
+    );
     database.server.control(&["-w", "start"]);
     ready.wait_for(|ready| *ready).await.unwrap();
     assert_eq!(committed(&store, History::filed(3).change()).await, 2);
@@ -253,19 +301,36 @@ async fn the_certificate_of_the_server_is_verified() {
     ];
     let operator = database.server.connect().await;
     for setting in settings {
-        operator.batch_execute(&format!("ALTER SYSTEM SET {setting}")).await.unwrap();
+        operator
+            .batch_execute(&format!("ALTER SYSTEM SET {setting}"))
+            .await
+            .unwrap();
     }
     database.server.control(&["-w", "restart"]);
-    let ca = format!("sslrootcert={}", database.server.folder().replace('/', "%2F")) + "%2Fca.pem";
+    let ca = format!(
+        "sslrootcert={}",
+        database.server.folder().replace('/', "%2F")
+    ) + "%2Fca.pem";
     let open = async |last, tls: &str| {
         let url = format!("postgres://countersign@{}/postgres?{tls}", address(last));
         PostgresStore::open(&url, None, None, StoreMetrics::default()).await
     };
-    for mode in ["", "&sslmode=require", "&sslmode=verify-ca", "&sslmode=verify-full"] {
+    for mode in [
+        "",
+        "&sslmode=require",
+        "&sslmode=verify-ca",
+        "&sslmode=verify-full",
+    ] {
         assert!(open(1, &format!("{ca}{mode}")).await.is_ok(), "{mode}");
-        assert!(open(2, &format!("{ca}{mode}")).await.is_err(), "of another name: {mode}");
+        assert!(
+            open(2, &format!("{ca}{mode}")).await.is_err(),
+            "of another name: {mode}"
+        );
     }
-    assert!(open(1, "sslmode=require").await.is_err(), "nobody the machine knows vouches for it");
+    assert!(
+        open(1, "sslmode=require").await.is_err(),
+        "nobody the machine knows vouches for it"
+    );
     operator_allows_only_tls(&database).await;
     assert!(open(1, &ca).await.is_ok());
     assert!(open(1, "sslmode=disable").await.is_err());
@@ -276,10 +341,19 @@ async fn the_certificate_of_the_server_is_verified() {
 async fn a_store_of_a_newer_version_is_refused() {
     let database = Database::new().await;
     drop(database.open().await);
-    database.connect().await.batch_execute("INSERT INTO migration VALUES (99)").await.unwrap();
-    let refused =
-        PostgresStore::open(&database.url(), None, None, StoreMetrics::default()).await.unwrap_err();
-    assert_eq!(refused.cause.unwrap().to_string(), "the store was written by a newer version of Countersign");
+    database
+        .connect()
+        .await
+        .batch_execute("INSERT INTO migration VALUES (99)")
+        .await
+        .unwrap();
+    let refused = PostgresStore::open(&database.url(), None, None, StoreMetrics::default())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refused.cause.unwrap().to_string(),
+        "the store was written by a newer version of Countersign"
+    );
 }
 
 #[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
@@ -300,7 +374,9 @@ async fn what_is_no_url_is_refused_and_not_repeated() {
         "postgres://ann:hunter2@db/x?sslmode=prefer",
         "postgres://ann:hunter2@db/x?sslmode=verify-full&sslrootcert=hunter2.pem",
     ] {
-        let refused = PostgresStore::open(url, None, None, StoreMetrics::default()).await.unwrap_err();
+        let refused = PostgresStore::open(url, None, None, StoreMetrics::default())
+            .await
+            .unwrap_err();
         assert_eq!(refused.kind, Kind::InvalidArgument, "{url}: {refused:?}");
         let told = format!("{refused} {:?}", refused.cause);
         assert!(!told.contains("hunter2"), "{told}");
@@ -317,9 +393,13 @@ async fn of_several_hosts_the_first_that_answers_is_taken() {
     let url = database.url();
     let (_, options) = url.split_once("&options").unwrap();
     let folder = database.server.folder().replace('/', "%2F");
-    let url = format!("postgres://countersign@127.0.0.1:{port},{folder}:5432/postgres?options{options}");
-    let store: Arc<dyn Store> =
-        Arc::new(PostgresStore::open(&url, None, None, StoreMetrics::default()).await.unwrap());
+    let url =
+        format!("postgres://countersign@127.0.0.1:{port},{folder}:5432/postgres?options{options}");
+    let store: Arc<dyn Store> = Arc::new(
+        PostgresStore::open(&url, None, None, StoreMetrics::default())
+            .await
+            .unwrap(),
+    );
     committed(&store, History::filed(1).change()).await;
 }
 
@@ -341,7 +421,10 @@ async fn until(store: &Arc<dyn Store>, over: impl Fn() -> bool) -> Vec<Result<Co
 /// was told so.
 async fn accounted_for(store: &Arc<dyn Store>, answers: &[Result<Commit, Error>]) {
     let record = record(store).await;
-    let subjects: Vec<_> = record.iter().map(|envelope| envelope.event().unwrap().subject.id()).collect();
+    let subjects: Vec<_> = record
+        .iter()
+        .map(|envelope| envelope.event().unwrap().subject.id())
+        .collect();
     for (number, answer) in (1..).zip(answers) {
         let id = elevation_id(number).0;
         match answer {
@@ -360,18 +443,57 @@ async fn accounted_for(store: &Arc<dyn Store>, answers: &[Result<Commit, Error>]
 
 /// Makes an authority, and a certificate by it for an address.
 fn certify(server: &Server, address: &str) {
-    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "3650"];
-    let authority = ["req", "-x509", "-subj", "/CN=Authority", "-keyout", "ca.key", "-out", "ca.pem"];
+    let key = [
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "3650",
+    ];
+    let authority = [
+        "req",
+        "-x509",
+        "-subj",
+        "/CN=Authority",
+        "-keyout",
+        "ca.key",
+        "-out",
+        "ca.pem",
+    ];
     server.run("openssl", &[&authority[..], &key].concat());
     let name = format!("subjectAltName=IP:{address}");
-    let signed = ["req", "-x509", "-subj", "/CN=Server", "-keyout", "server.key", "-out", "server.pem"];
-    let by = ["-CA", "ca.pem", "-CAkey", "ca.key", "-addext", &name, "-addext", "basicConstraints=CA:FALSE"];
+    let signed = [
+        "req",
+        "-x509",
+        "-subj",
+        "/CN=Server",
+        "-keyout",
+        "server.key",
+        "-out",
+        "server.pem",
+    ];
+    let by = [
+        "-CA",
+        "ca.pem",
+        "-CAkey",
+        "ca.key",
+        "-addext",
+        &name,
+        "-addext",
+        "basicConstraints=CA:FALSE",
+    ];
     server.run("openssl", &[&signed[..], &by, &key].concat());
 }
 
 async fn operator_allows_only_tls(database: &Database) {
     let rules = "local all all trust\nhostssl all all all trust\n";
-    std::fs::write(format!("{}/data/pg_hba.conf", database.server.folder()), rules).unwrap();
+    std::fs::write(
+        format!("{}/data/pg_hba.conf", database.server.folder()),
+        rules,
+    )
+    .unwrap();
     database.server.control(&["-w", "restart"]);
 }
 
@@ -404,7 +526,11 @@ async fn proxy(database: &Database, passes: Arc<AtomicBool>) -> u16 {
 }
 
 async fn sequence(operator: &Client) -> i64 {
-    operator.query_one("SELECT sequence FROM head", &[]).await.unwrap().get(0)
+    operator
+        .query_one("SELECT sequence FROM head", &[])
+        .await
+        .unwrap()
+        .get(0)
 }
 
 async fn commit(store: Arc<dyn Store>, number: u128) -> Result<Commit, Error> {
@@ -414,7 +540,10 @@ async fn commit(store: Arc<dyn Store>, number: u128) -> Result<Commit, Error> {
 pub async fn set_standby(operator: &Client, names: &str) {
     let set = format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'");
     operator.batch_execute(&set).await.unwrap();
-    operator.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+    operator
+        .batch_execute("SELECT pg_reload_conf()")
+        .await
+        .unwrap();
 }
 
 /// Makes commits wait for a standby that there is not, and comes back when they do, which the server takes its time for.
@@ -427,7 +556,10 @@ pub async fn keep_waiting(database: &Database, operator: &Client) {
             waiting = waits_for_standby(operator, 0) => break waiting,
         }
     };
-    operator.query("SELECT pg_cancel_backend($1)", &[&waiting]).await.unwrap();
+    operator
+        .query("SELECT pg_cancel_backend($1)", &[&waiting])
+        .await
+        .unwrap();
     probe.batch_execute("SELECT").await.unwrap();
 }
 

@@ -11,8 +11,8 @@ use countersign::store::{Change, ElevationKey, Store};
 
 use super::Backend;
 use super::history::{
-    History, ROLE, approval_id, approved_by, at, both, committed, elevation_id, filing, read, rejected_by,
-    role_change, sams_role,
+    History, ROLE, approval_id, approved_by, at, both, committed, elevation_id, filing, read,
+    rejected_by, role_change, sams_role,
 };
 use super::lists::{caller, everything, list};
 use crate::kit::{KIM, SAM, START};
@@ -23,14 +23,22 @@ pub async fn what_was_acknowledged_is_read_and_versions_count_up(backend: impl B
     let half = filed.then(at(60), [approved_by(KIM)]);
     let rejected = half.then(at(61), [rejected_by(SAM)]);
     for (version, history) in (1..).zip([filed, half, rejected]) {
-        let sequence =
-            committed(&store, both(history.change(), role_change(&sams_role(), Version(version - 1))));
+        let sequence = committed(
+            &store,
+            both(
+                history.change(),
+                role_change(&sams_role(), Version(version - 1)),
+            ),
+        );
         let sequence = sequence.await;
         let found = read(&store, &history).await.unwrap();
         assert_eq!(found.elevation.value, history.elevation);
         assert_eq!(found.elevation.version, Version(version));
         assert_eq!(found.role.unwrap().version, Version(version));
-        assert_eq!(store.role(ROLE).await.unwrap().unwrap().version, Version(version));
+        assert_eq!(
+            store.role(ROLE).await.unwrap().unwrap().version,
+            Version(version)
+        );
         let listed = list(&store, &caller(SAM, &[]), everything(), at(100)).await;
         assert_eq!(listed.items.len(), usize::from(version < 3));
         let last = &store.events(sequence - 1, 9).await.unwrap()[..];
@@ -43,23 +51,39 @@ pub async fn what_is_not_there_reads_as_nothing(backend: impl Backend) {
     let filed = History::filed(1);
     assert!(read(&store, &filed).await.is_none());
     committed(&store, filed.change()).await;
-    let found = store.elevation(ElevationKey::Approval(approval_id(1))).await.unwrap().unwrap();
+    let found = store
+        .elevation(ElevationKey::Approval(approval_id(1)))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(found.elevation.value, filed.elevation);
     assert!(found.role.is_none());
     assert!(store.role(ROLE).await.unwrap().is_none());
     let mistaken = ElevationKey::Approval(ApprovalId(elevation_id(1).0));
     assert!(store.elevation(mistaken).await.unwrap().is_none());
-    assert!(store.role(RoleId(elevation_id(1).0)).await.unwrap().is_none());
+    assert!(
+        store
+            .role(RoleId(elevation_id(1).0))
+            .await
+            .unwrap()
+            .is_none()
+    );
 }
 
 /// Both are written by every change, so that their versions are always the same.
 pub async fn an_elevation_and_its_role_are_read_as_of_one_moment(backend: impl Backend) {
     let store = backend.open().await;
     let mut history = History::filed(1);
-    let mut changes = vec![both(history.change(), role_change(&sams_role(), Version::ABSENT))];
+    let mut changes = vec![both(
+        history.change(),
+        role_change(&sams_role(), Version::ABSENT),
+    )];
     for version in 1..=150 {
         history = history.then(START, [approved_by(SAM)]);
-        changes.push(both(history.change(), role_change(&sams_role(), Version(version))));
+        changes.push(both(
+            history.change(),
+            role_change(&sams_role(), Version(version)),
+        ));
     }
     let writing = tokio::spawn(write(store.clone(), changes));
     while !writing.is_finished() {
@@ -74,7 +98,12 @@ pub async fn an_elevation_and_its_role_are_read_as_of_one_moment(backend: impl B
 pub async fn a_list_never_shows_half_a_change(backend: impl Backend) {
     let store = backend.open().await;
     committed(&store, role_change(&sams_role(), Version::ABSENT)).await;
-    let pair = |number| both(History::filed(number).change(), History::filed(number + 1_000).change());
+    let pair = |number| {
+        both(
+            History::filed(number).change(),
+            History::filed(number + 1_000).change(),
+        )
+    };
     let writing = tokio::spawn(write(store.clone(), (1..=150).map(pair).collect()));
     while !writing.is_finished() {
         let page = list(&store, &caller(SAM, &[]), everything(), START).await;
@@ -83,33 +112,68 @@ pub async fn a_list_never_shows_half_a_change(backend: impl Backend) {
         assert_eq!(page.snapshot.sequence, 1 + page.items.len() as u64);
     }
     writing.await.unwrap();
-    assert_eq!(list(&store, &caller(SAM, &[]), everything(), START).await.items.len(), 300);
+    assert_eq!(
+        list(&store, &caller(SAM, &[]), everything(), START)
+            .await
+            .items
+            .len(),
+        300
+    );
 }
 
 pub async fn later_pages_show_the_moment_of_the_first(backend: impl Backend) {
     let store = backend.open().await;
     committed(&store, role_change(&sams_role(), Version::ABSENT)).await;
     let filed = [1, 2, 3, 4, 5, 6].map(|number| {
-        let approval = Some(Opened { id: approval_id(number), pending_until: at(200) });
-        let approval = if number == 5 { approval } else { filing(number).approval };
-        History::of(number, at(60), Filed { approval, ..filing(number) })
+        let approval = Some(Opened {
+            id: approval_id(number),
+            pending_expire_time: at(200),
+        });
+        let approval = if number == 5 {
+            approval
+        } else {
+            filing(number).approval
+        };
+        History::of(
+            number,
+            at(60),
+            Filed {
+                approval,
+                ..filing(number)
+            },
+        )
     });
     for history in &filed {
         committed(&store, history.change()).await;
     }
-    let page = |offset, snapshot| Query { offset, limit: 2, snapshot, ..everything() };
+    let page = |offset, snapshot| Query {
+        offset,
+        limit: 2,
+        snapshot,
+        ..everything()
+    };
     let first = list(&store, &caller(SAM, &[]), page(0, None), at(100)).await;
 
     let approved = |number: usize| filed[number - 1].then(at(101), [approved_by(KIM)]);
     committed(&store, approved(2).change()).await;
     committed(&store, approved(3).change()).await;
-    committed(&store, approved(3).then(at(102), [rejected_by(SAM)]).change()).await;
+    committed(
+        &store,
+        approved(3).then(at(102), [rejected_by(SAM)]).change(),
+    )
+    .await;
     committed(&store, approved(4).change()).await;
     committed(&store, History::filed(7).change()).await;
 
     let mut shown = first.items;
     for offset in [2, 4] {
-        let page = list(&store, &caller(SAM, &[]), page(offset, Some(first.snapshot)), at(300)).await;
+        let page = list(
+            &store,
+            &caller(SAM, &[]),
+            page(offset, Some(first.snapshot)),
+            at(300),
+        )
+        .await;
         assert_eq!((page.more, page.total), (offset == 2, Some(6)));
         assert_eq!(page.snapshot, first.snapshot);
         shown.extend(page.items);
@@ -127,7 +191,16 @@ pub async fn the_moment_of_the_first_page_lasts_as_long_as_its_token(backend: im
     let filed = [1, 2].map(History::filed);
     committed(&store, role_change(&sams_role(), Version::ABSENT)).await;
     committed(&store, both(filed[0].change(), filed[1].change())).await;
-    let first = list(&store, &caller(SAM, &[]), Query { limit: 1, ..everything() }, at(100)).await;
+    let first = list(
+        &store,
+        &caller(SAM, &[]),
+        Query {
+            limit: 1,
+            ..everything()
+        },
+        at(100),
+    )
+    .await;
 
     let later = Moment::from_ticks(at(100).ticks() + Snapshot::LIFE);
     for (filed, time) in filed.iter().zip([at(100), later]) {
@@ -136,7 +209,11 @@ pub async fn the_moment_of_the_first_page_lasts_as_long_as_its_token(backend: im
     for number in 3..=20 {
         committed(&store, History::of(number, later, filing(number)).change()).await;
     }
-    let query = Query { offset: 0, snapshot: Some(first.snapshot), ..everything() };
+    let query = Query {
+        offset: 0,
+        snapshot: Some(first.snapshot),
+        ..everything()
+    };
     assert_eq!(
         list(&store, &caller(SAM, &[]), query, later).await.items,
         filed.map(|history| history.elevation)

@@ -38,8 +38,13 @@ pub async fn a_header_names_the_time_and_the_subject_of_its_event(backend: impl 
     committed(&store, role_change(&sams_role(), Version::ABSENT)).await;
     committed(&store, filed.change()).await;
     committed(&store, rejected.change()).await;
-    let headers = record(&store).await.into_iter().map(|envelope| envelope.header().unwrap());
-    let headers: Vec<_> = headers.map(|it| (it.time, it.subject_kind(), it.subject)).collect();
+    let headers = record(&store)
+        .await
+        .into_iter()
+        .map(|envelope| envelope.header().unwrap());
+    let headers: Vec<_> = headers
+        .map(|it| (it.time, it.subject_kind(), it.subject))
+        .collect();
     let [role, elevation] = [ROLE.0, elevation_id(1).0].map(|id| id.into_bytes().to_vec());
     let expected = [
         (START.ticks(), SubjectKind::Role, role),
@@ -54,16 +59,22 @@ pub async fn the_stored_elevation_is_the_fold_of_its_stored_events(backend: impl
     for history in lives().into_iter().flatten() {
         committed(&store, history.change()).await;
     }
-    let events: Vec<Event> = record(&store).await.iter().map(|envelope| envelope.event().unwrap()).collect();
-    for life in lives() {
-        let last = life.last().unwrap();
+    let events: Vec<Event> = record(&store)
+        .await
+        .iter()
+        .map(|envelope| envelope.event().unwrap())
+        .collect();
+    for duration in lives() {
+        let last = duration.last().unwrap();
         let subject = Subject::Elevation(last.elevation.id);
         let own = events.iter().filter(|event| event.subject == subject);
-        let fold = own.fold(None, |before, event| Some(Elevation::apply(before, event).unwrap()));
+        let fold = own.fold(None, |before, event| {
+            Some(Elevation::apply(before, event).unwrap())
+        });
         assert_eq!(fold.as_ref(), Some(&last.elevation));
         let stored = read(&store, last).await.unwrap().elevation;
         assert_eq!(stored.value, last.elevation);
-        assert_eq!(usize::try_from(stored.version.0).unwrap(), life.len());
+        assert_eq!(usize::try_from(stored.version.0).unwrap(), duration.len());
     }
 }
 
@@ -72,16 +83,21 @@ pub async fn events_are_read_from_behind_a_sequence_up_to_a_limit(backend: impl 
     for number in 1..=5 {
         committed(&store, History::filed(number).change()).await;
     }
-    for (after, limit, expected) in
-        [(0, 2, &[1, 2][..]), (2, 2, &[3, 4]), (4, 2, &[5]), (5, 2, &[]), (9, 2, &[]), (0, 0, &[])]
-    {
+    for (after, limit, expected) in [
+        (0, 2, &[1, 2][..]),
+        (2, 2, &[3, 4]),
+        (4, 2, &[5]),
+        (5, 2, &[]),
+        (9, 2, &[]),
+        (0, 0, &[]),
+    ] {
         let events = store.events(after, limit).await.unwrap();
         let sequences: Vec<u64> = events.iter().map(|envelope| envelope.sequence).collect();
         assert_eq!(sequences, expected, "{after}, {limit}");
     }
 }
 
-/// One life after the other, each with its steps.
+/// One duration after the other, each with its steps.
 fn lives() -> [Vec<History>; 5] {
     let [undecided, two, three, four] = [1, 2, 3, 4].map(History::filed);
     let activated = |seconds| activated_until(at(seconds));
@@ -90,7 +106,15 @@ fn lives() -> [Vec<History>; 5] {
     let ended = three.then(at(62), [rejected_by(SAM)]);
     let split = four.then(at(63), [approved_by(SAM)]);
     let split_ended = split.then(at(64), [rejected_by(KIM)]);
-    let free = History::of(5, START, Filed { approval: None, justification: None, ..filing(5) });
+    let free = History::of(
+        5,
+        START,
+        Filed {
+            approval: None,
+            justification: None,
+            ..filing(5)
+        },
+    );
     let free_active = free.then(START, [activated(3_600)]);
     [
         vec![undecided],
@@ -108,7 +132,10 @@ fn assert_chained(record: &[Envelope], length: usize) {
     for (sequence, envelope) in (1..).zip(record) {
         let header = envelope.header().unwrap();
         assert_eq!((envelope.sequence, header.sequence), (sequence, sequence));
-        assert_eq!(header.payload_sha256, Sha256::digest(&envelope.payload).to_vec());
+        assert_eq!(
+            header.payload_sha256,
+            Sha256::digest(&envelope.payload).to_vec()
+        );
         assert_eq!(header.previous_hash, previous, "{sequence}");
         previous = Sha256::digest(&envelope.header).to_vec();
     }

@@ -47,8 +47,12 @@ impl Backend for File {
         for migration in VERSION_4 {
             connection.execute_batch(migration).unwrap();
         }
-        connection.execute_batch(&rows.replace("ID'", "X'")).unwrap();
-        connection.pragma_update(None, "user_version", VERSION_4.len()).unwrap();
+        connection
+            .execute_batch(&rows.replace("ID'", "X'"))
+            .unwrap();
+        connection
+            .pragma_update(None, "user_version", VERSION_4.len())
+            .unwrap();
         write_record(&connection);
     }
 }
@@ -56,15 +60,21 @@ impl Backend for File {
 /// Writes as many events as the head says, one after the other.
 fn write_record(connection: &Connection) {
     let read = |row: &Row<'_>| Ok((row.get(0)?, Hash(row.get(1)?)));
-    let (last, hash) = connection.query_row("SELECT sequence, hash FROM head", [], read).unwrap();
+    let (last, hash) = connection
+        .query_row("SELECT sequence, hash FROM head", [], read)
+        .unwrap();
     let mut head = Head { sequence: 0, hash };
     let draft = Draft::of(History::filed(1).events[0].clone());
     while head.sequence < last {
         let header = draft.seal(&mut head);
         let event = params![header.sequence, [0_u8; 16], header.bytes, draft.payload()];
-        connection.execute("INSERT INTO event VALUES (?1, ?2, ?3, ?4)", event).unwrap();
+        connection
+            .execute("INSERT INTO event VALUES (?1, ?2, ?3, ?4)", event)
+            .unwrap();
     }
-    connection.execute("UPDATE head SET hash = ?1", [head.hash.0]).unwrap();
+    connection
+        .execute("UPDATE head SET hash = ?1", [head.hash.0])
+        .unwrap();
 }
 
 const VERSION_4: [&str; 4] = [
@@ -81,8 +91,15 @@ async fn a_file_is_opened_once_at_a_time_by_whatever_name() {
     let link = file.0.path().join("link.db");
     std::os::unix::fs::symlink(file.path(), &link).unwrap();
     for path in [file.path(), link] {
-        let cause = SqliteStore::open(&path, StoreMetrics::default()).unwrap_err().cause.unwrap().to_string();
-        assert!(cause.starts_with("another process has the store open"), "{cause}");
+        let cause = SqliteStore::open(&path, StoreMetrics::default())
+            .unwrap_err()
+            .cause
+            .unwrap()
+            .to_string();
+        assert!(
+            cause.starts_with("another process has the store open"),
+            "{cause}"
+        );
     }
     committed(&store, History::filed(1).change()).await;
     drop(store);
@@ -102,7 +119,9 @@ async fn sqlite_holds_its_lock_for_as_long_as_the_store_is_open() {
     let inode = std::fs::metadata(file.path()).unwrap().ino();
     let locks = std::fs::read_to_string("/proc/locks").unwrap();
     assert!(
-        locks.lines().any(|lock| lock.contains("POSIX") && lock.contains(&format!(":{inode} "))),
+        locks
+            .lines()
+            .any(|lock| lock.contains("POSIX") && lock.contains(&format!(":{inode} "))),
         "{locks}"
     );
 }
@@ -114,11 +133,22 @@ async fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     committed(&store, History::filed(1).change()).await;
     drop(store);
     let newer: i64 = 99;
-    file.connect().pragma_update(None, "user_version", newer).unwrap();
-    let cause =
-        SqliteStore::open(&file.path(), StoreMetrics::default()).unwrap_err().cause.unwrap().to_string();
-    assert_eq!(cause, "the store was written by a newer version of Countersign");
-    let version: i64 = file.connect().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    file.connect()
+        .pragma_update(None, "user_version", newer)
+        .unwrap();
+    let cause = SqliteStore::open(&file.path(), StoreMetrics::default())
+        .unwrap_err()
+        .cause
+        .unwrap()
+        .to_string();
+    assert_eq!(
+        cause,
+        "the store was written by a newer version of Countersign"
+    );
+    let version: i64 = file
+        .connect()
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .unwrap();
     assert_eq!(version, newer);
 }
 
@@ -183,10 +213,22 @@ async fn readers_and_the_writer_do_not_wait_for_each_other() {
     let other = file.connect();
     committed(&store, History::filed(1).change()).await;
 
-    other.execute_batch("BEGIN; SELECT * FROM elevation").unwrap();
+    other
+        .execute_batch("BEGIN; SELECT * FROM elevation")
+        .unwrap();
     committed(&store, History::filed(2).change()).await;
-    other.execute_batch("COMMIT; BEGIN IMMEDIATE; UPDATE elevation SET version = 9").unwrap();
-    assert_eq!(read(&store, &History::filed(2)).await.unwrap().elevation.version.0, 1);
+    other
+        .execute_batch("COMMIT; BEGIN IMMEDIATE; UPDATE elevation SET version = 9")
+        .unwrap();
+    assert_eq!(
+        read(&store, &History::filed(2))
+            .await
+            .unwrap()
+            .elevation
+            .version
+            .0,
+        1
+    );
 }
 
 #[tokio::test]
@@ -195,7 +237,9 @@ async fn the_past_is_forgotten_when_no_page_token_can_ask_for_it() {
     let store = file.open().await;
     let past = || -> i64 {
         let connection = file.connect();
-        connection.query_row("SELECT count(*) FROM elevation_past", [], |row| row.get(0)).unwrap()
+        connection
+            .query_row("SELECT count(*) FROM elevation_past", [], |row| row.get(0))
+            .unwrap()
     };
     let pending = History::filed(1);
     committed(&store, pending.change()).await;
@@ -203,8 +247,16 @@ async fn the_past_is_forgotten_when_no_page_token_can_ask_for_it() {
     assert_eq!(past(), 1);
 
     let two_lives = 2 * Snapshot::LIFE / Moment::TICKS_PER_SECOND;
-    committed(&store, History::of(2, at(60 + two_lives), filing(2)).change()).await;
+    committed(
+        &store,
+        History::of(2, at(60 + two_lives), filing(2)).change(),
+    )
+    .await;
     assert_eq!(past(), 1);
-    committed(&store, History::of(3, at(61 + two_lives), filing(3)).change()).await;
+    committed(
+        &store,
+        History::of(3, at(61 + two_lives), filing(3)).change(),
+    )
+    .await;
     assert_eq!(past(), 0);
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::rules::due;
 use super::world::{
-    Ask, DAY, Elevation, Filing, GROUPS, HOUR, LONGEST, Name, PATTERNS, PEOPLE, Role, Rule, SECOND, Stage,
-    World,
+    Ask, DAY, Elevation, Filing, GROUPS, HOUR, LONGEST, Name, PATTERNS, PEOPLE, Role, Rule, SECOND,
+    Stage, World,
 };
 
 /// SplitMix64.
@@ -66,7 +66,10 @@ impl Chance {
         let people = PEOPLE[..4 + self.below(3)].to_vec();
         let mut groups = BTreeMap::new();
         for name in &GROUPS[..self.below(GROUPS.len() + 1)] {
-            groups.insert(*name, people.iter().copied().filter(|_| self.one_in(2)).collect());
+            groups.insert(
+                *name,
+                people.iter().copied().filter(|_| self.one_in(2)).collect(),
+            );
         }
         let unknown: BTreeSet<Name> = groups.keys().copied().filter(|_| self.one_in(8)).collect();
         let administrators = people.iter().copied().filter(|_| self.one_in(4)).collect();
@@ -94,8 +97,14 @@ impl Chance {
     }
 
     pub fn role(&mut self, world: &World) -> Role {
-        let candidates = if self.one_in(2) { self.names(world) } else { world.people.clone() };
-        let stages = (0..self.pick(&[0, 1, 1, 2, 2, 3])).map(|_| self.stage(world)).collect();
+        let candidates = if self.one_in(2) {
+            self.names(world)
+        } else {
+            world.people.clone()
+        };
+        let stages = (0..self.pick(&[0, 1, 1, 2, 2, 3]))
+            .map(|_| self.stage(world))
+            .collect();
         Role {
             candidates,
             stages,
@@ -110,9 +119,20 @@ impl Chance {
 
     fn stage(&mut self, world: &World) -> Stage {
         let named = self.names(world);
-        let people = world.people.iter().filter(|who| world.as_whom(who, &named).is_some()).count();
-        let needed = self.pick(&[1, 1, 1, 2, 2, 3]);
-        Stage { named, needed: if self.one_in(8) { needed } else { needed.min(people.max(1)) } }
+        let people = world
+            .people
+            .iter()
+            .filter(|who| world.as_whom(who, &named).is_some())
+            .count();
+        let required_approvals = self.pick(&[1, 1, 1, 2, 2, 3]);
+        Stage {
+            named,
+            required_approvals: if self.one_in(8) {
+                required_approvals
+            } else {
+                required_approvals.min(people.max(1))
+            },
+        }
     }
 
     fn names(&mut self, world: &World) -> Vec<Name> {
@@ -130,8 +150,12 @@ impl Chance {
     }
 
     fn rule(&mut self) -> Rule {
-        let (required, shortest) = (self.one_in(12), self.some(12, &[3, 5]).unwrap_or_default());
-        Rule { required, shortest, pattern: self.some(16, &PATTERNS) }
+        let (required, min_length) = (self.one_in(12), self.some(12, &[3, 5]).unwrap_or_default());
+        Rule {
+            required,
+            min_length,
+            pattern: self.some(16, &PATTERNS),
+        }
     }
 
     pub fn reason(&mut self) -> Option<&'static str> {
@@ -142,7 +166,9 @@ impl Chance {
         let groups: Vec<Name> = world.groups.keys().copied().collect();
         match self.below(24) {
             0 => Step::Administrator(self.pick(&world.people)),
-            1..=3 if !groups.is_empty() => Step::Member(self.pick(&groups), self.pick(&world.people)),
+            1..=3 if !groups.is_empty() => {
+                Step::Member(self.pick(&groups), self.pick(&world.people))
+            }
             4..=6 => Step::Passes(self.moment(world)),
             7 | 8 if !world.elevations.is_empty() => Step::Turns(self.due(world)),
             9 if self.one_in(16) => Step::Vanishes,
@@ -165,24 +191,52 @@ impl Chance {
                 let is_named = |stage: &Stage| world.as_whom(who, &stage.named).is_some();
                 world.elevations[*elevation].requester != *who && role.stages.iter().any(is_named)
             }
-            (Ask::File { request: Some(id), .. }, _)
-                if world.elevations.iter().any(|e| e.request.is_some()) =>
-            {
-                let named =
-                    |elevation: &Elevation| elevation.request.as_ref().is_some_and(|named| named.0 == *id);
-                world.elevations.iter().any(|elevation| elevation.requester == *who && named(elevation))
+            (
+                Ask::File {
+                    request: Some(id), ..
+                },
+                _,
+            ) if world.elevations.iter().any(|e| e.request.is_some()) => {
+                let named = |elevation: &Elevation| {
+                    elevation
+                        .request
+                        .as_ref()
+                        .is_some_and(|named| named.0 == *id)
+                };
+                world
+                    .elevations
+                    .iter()
+                    .any(|elevation| elevation.requester == *who && named(elevation))
             }
             (Ask::File { .. }, Some(role)) => world.as_whom(who, &role.candidates).is_some(),
             (_, None) => true,
         };
         let able: Vec<Name> = world.people.iter().copied().filter(may).collect();
-        if able.is_empty() || self.one_in(6) { self.pick(&world.people) } else { self.pick(&able) }
+        if able.is_empty() || self.one_in(6) {
+            self.pick(&world.people)
+        } else {
+            self.pick(&able)
+        }
     }
 
     /// Rather a moment at which something happens, or the tick before.
     fn moment(&mut self, world: &World) -> i64 {
-        let after = self.pick(&[1, SECOND, 30 * SECOND, 59 * SECOND, HOUR - 1, HOUR, DAY - 1, DAY]);
-        let next = world.elevations.iter().filter_map(due).filter(|due| *due > world.now).min();
+        let after = self.pick(&[
+            1,
+            SECOND,
+            30 * SECOND,
+            59 * SECOND,
+            HOUR - 1,
+            HOUR,
+            DAY - 1,
+            DAY,
+        ]);
+        let next = world
+            .elevations
+            .iter()
+            .filter_map(due)
+            .filter(|due| *due > world.now)
+            .min();
         match next {
             Some(due) if self.one_in(2) => due - i64::from(self.one_in(2)),
             _ => world.now + after,
@@ -191,23 +245,37 @@ impl Chance {
 
     /// One that time has done something to, where there is any.
     fn due(&mut self, world: &World) -> usize {
-        let is_due = |number: &usize| due(&world.elevations[*number]).is_some_and(|due| due <= world.now);
+        let is_due =
+            |number: &usize| due(&world.elevations[*number]).is_some_and(|due| due <= world.now);
         let all: Vec<usize> = (0..world.elevations.len()).filter(is_due).collect();
-        if all.is_empty() { self.elevation(world) } else { self.pick(&all) }
+        if all.is_empty() {
+            self.elevation(world)
+        } else {
+            self.pick(&all)
+        }
     }
 
     /// The last one more often than the others.
     fn elevation(&mut self, world: &World) -> usize {
         let last = world.elevations.len() - 1;
-        if self.one_in(3) { self.below(last + 1) } else { last }
+        if self.one_in(3) {
+            self.below(last + 1)
+        } else {
+            last
+        }
     }
 
     fn ask(&mut self, world: &World) -> Ask {
         match self.below(32) {
             0 => Ask::CreateRole(self.role(world)),
-            1..=4 => Ask::UpdateRole { role: self.changed(world), revision: self.revision(world) },
+            1..=4 => Ask::UpdateRole {
+                role: self.changed(world),
+                revision: self.revision(world),
+            },
             5 => Ask::DeleteRole,
-            6 | 7 if !world.elevations.is_empty() => Ask::Close { elevation: self.elevation(world) },
+            6 | 7 if !world.elevations.is_empty() => Ask::Close {
+                elevation: self.elevation(world),
+            },
             8..=22 if !world.elevations.is_empty() => Ask::Decide {
                 elevation: self.elevation(world),
                 approve: !self.one_in(8),
@@ -218,12 +286,18 @@ impl Chance {
     }
 
     fn revision(&mut self, world: &World) -> u64 {
-        if self.one_in(6) { world.revision + 1 } else { world.revision }
+        if self.one_in(6) {
+            world.revision + 1
+        } else {
+            world.revision
+        }
     }
 
     /// Another role, or the same with one thing changed.
     fn changed(&mut self, world: &World) -> Role {
-        let Some(role) = world.role.clone().filter(|_| !self.one_in(4)) else { return self.role(world) };
+        let Some(role) = world.role.clone().filter(|_| !self.one_in(4)) else {
+            return self.role(world);
+        };
         let mut role = role;
         match self.below(4) {
             0 => role.candidates = self.names(world),
@@ -239,13 +313,28 @@ impl Chance {
     }
 
     fn file(&mut self, world: &World) -> Ask {
-        let named = world.elevations.iter().rfind(|before| before.request.is_some());
-        if let Some((id, filing)) = named.and_then(|before| before.request.clone()).filter(|_| self.one_in(3))
+        let named = world
+            .elevations
+            .iter()
+            .rfind(|before| before.request.is_some());
+        if let Some((id, filing)) = named
+            .and_then(|before| before.request.clone())
+            .filter(|_| self.one_in(3))
         {
-            let filing = if self.one_in(3) { self.filing(world) } else { filing };
-            return Ask::File { filing, request: Some(id) };
+            let filing = if self.one_in(3) {
+                self.filing(world)
+            } else {
+                filing
+            };
+            return Ask::File {
+                filing,
+                request: Some(id),
+            };
         }
-        Ask::File { filing: self.filing(world), request: self.some(3, &[1, 2]) }
+        Ask::File {
+            filing: self.filing(world),
+            request: self.some(3, &[1, 2]),
+        }
     }
 
     fn filing(&mut self, world: &World) -> Filing {
@@ -257,7 +346,7 @@ impl Chance {
             _ => None,
         };
         Filing {
-            life: self.pick(&[
+            duration: self.pick(&[
                 None,
                 None,
                 Some(0),
@@ -275,7 +364,11 @@ impl Chance {
 }
 
 /// The days on which the clocks of Berlin are changed, and one in between.
-const BEGINNINGS: [i64; 3] = [17_747_424_000_000_000, 17_928_864_000_000_000, 17_829_504_000_000_000];
+const BEGINNINGS: [i64; 3] = [
+    17_747_424_000_000_000,
+    17_928_864_000_000_000,
+    17_829_504_000_000_000,
+];
 
 pub const REASONS: [Option<&str>; 9] = [
     None,

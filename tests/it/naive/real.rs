@@ -8,10 +8,12 @@ use countersign::domain::account::{Account, Group, Principal};
 use countersign::domain::caller::{Caller, Principals};
 use countersign::domain::decide::{self, Command, Due, Facts, advance};
 use countersign::domain::elevation::{self, Elevation, Status, Verdict};
-use countersign::domain::event::{self, Actor, Channel, ClientRequest, Event, Fact, Lapse, Origin, Subject};
+use countersign::domain::event::{
+    self, Actor, Channel, ClientRequest, Event, Fact, Lapse, Origin, Subject,
+};
 use countersign::domain::explain::{Explanation, StageExplanation, explain, role_shortages};
 use countersign::domain::id::{AccountId, ApprovalId, ElevationId, PrincipalId, RoleId};
-use countersign::domain::moment::{Life, Moment};
+use countersign::domain::moment::{Moment, Seconds};
 use countersign::domain::policy::Policy;
 use countersign::domain::quota::{Load, Quota};
 use countersign::domain::reason::{Pattern, ReasonRule};
@@ -23,7 +25,9 @@ use countersign::domain::window::{TimeOfDay, Window};
 use jiff::tz::TimeZone;
 use uuid::Uuid;
 
-use super::world::{self, Ask, By, Explained, ExplainedStage, Filing, GROUPS, Name, PEOPLE, What, World};
+use super::world::{
+    self, Ask, By, Explained, ExplainedStage, Filing, GROUPS, Name, PEOPLE, What, World,
+};
 
 /// What the domain knows beside the world.
 pub struct Real {
@@ -39,16 +43,19 @@ pub struct Real {
 impl Real {
     /// The beginning of a world, in which nothing was asked yet.
     pub fn of(world: &World) -> Self {
-        let [pending, filings] =
-            [world.most_pending, world.most_filings].map(|most| most.map(|most| most.try_into().unwrap()));
+        let [pending, filings] = [world.most_pending, world.most_filings]
+            .map(|most| most.map(|most| most.try_into().unwrap()));
         let policy = Policy {
-            pending_timeout: life(world.timeout),
+            pending_timeout: duration(world.timeout),
             quota: Quota { pending, filings },
             zone: BERLIN.clone(),
         };
         let role = world.role.as_ref();
         Self {
-            role: role.map(|value| Versioned { version: Version(world.revision), value: role_of(value) }),
+            role: role.map(|value| Versioned {
+                version: Version(world.revision),
+                value: role_of(value),
+            }),
             revision: world.revision,
             elevations: Vec::new(),
             asked: Vec::new(),
@@ -70,24 +77,41 @@ impl Real {
         ask: &Ask,
     ) -> Result<Vec<Event>, Refusal> {
         let (caller, now) = (caller(world, who), moment(world, world.now));
-        let facts = Facts { role, ..Facts::of(&caller, &ORIGIN, &self.policy) };
+        let facts = Facts {
+            role,
+            ..Facts::of(&caller, &ORIGIN, &self.policy)
+        };
         match ask {
             Ask::Close { elevation } => {
-                let facts = Facts { elevation: self.elevations.get(*elevation), ..facts };
+                let facts = Facts {
+                    elevation: self.elevations.get(*elevation),
+                    ..facts
+                };
                 decide::decide(&facts, Command::Close, now)
             }
-            Ask::Decide { elevation, approve, reason } => {
-                self.about(world, &caller, role, *elevation, |facts| {
-                    let reason = reason.map(str::to_owned);
-                    decide::decide(facts, Command::Decide { verdict: verdict(*approve), reason }, now)
-                })
-            }
+            Ask::Decide {
+                elevation,
+                approve,
+                reason,
+            } => self.about(world, &caller, role, *elevation, |facts| {
+                let reason = reason.map(str::to_owned);
+                decide::decide(
+                    facts,
+                    Command::Decide {
+                        verdict: verdict(*approve),
+                        reason,
+                    },
+                    now,
+                )
+            }),
             Ask::File { filing, request } => self.file(world, &facts, filing, *request),
             Ask::CreateRole(role) => self.of_role(&facts, Command::CreateRole(role_of(role)), now),
             Ask::DeleteRole => self.of_role(&facts, Command::DeleteRole, now),
-            Ask::UpdateRole { role, revision } => {
-                self.of_role(&facts, Command::UpdateRole(role_of(role), Version(*revision)), now)
-            }
+            Ask::UpdateRole { role, revision } => self.of_role(
+                &facts,
+                Command::UpdateRole(role_of(role), Version(*revision)),
+                now,
+            ),
         }
     }
 
@@ -99,16 +123,26 @@ impl Real {
         reason: Option<&str>,
     ) -> Result<Explained, Refusal> {
         let stages = self.role.iter().flat_map(|role| &role.value.stages);
-        let people: Vec<_> = stages.map(|stage| people(world, &stage.approvers)).collect();
-        let explained = self.about(world, &caller(world, who), self.role.as_ref(), number, |facts| {
-            explain(facts, &people, reason, moment(world, world.now))
-        });
+        let people: Vec<_> = stages
+            .map(|stage| people(world, &stage.approvers))
+            .collect();
+        let explained = self.about(
+            world,
+            &caller(world, who),
+            self.role.as_ref(),
+            number,
+            |facts| explain(facts, &people, reason, moment(world, world.now)),
+        );
         explained.map(plain_explanation)
     }
 
     /// Whether the role is short of people, whoever asks.
     pub fn is_short(&self, world: &World, role: &Role) -> bool {
-        let known: Vec<_> = role.stages.iter().map(|stage| people(world, &stage.approvers)).collect();
+        let known: Vec<_> = role
+            .stages
+            .iter()
+            .map(|stage| people(world, &stage.approvers))
+            .collect();
         !role_shortages(role, &known, people(world, &role.candidates).as_ref()).is_empty()
     }
 
@@ -116,7 +150,12 @@ impl Real {
         let elevation = &self.elevations[number];
         let requester = principals(world, elevation.requester.id);
         let deciders = deciders(world, elevation);
-        let due = Due { elevation, role: self.role.as_ref(), requester: &requester, deciders: &deciders };
+        let due = Due {
+            elevation,
+            role: self.role.as_ref(),
+            requester: &requester,
+            deciders: &deciders,
+        };
         advance(&due, moment(world, world.now))
     }
 
@@ -128,9 +167,10 @@ impl Real {
             Subject::Role(_) => {
                 self.revision += 1;
                 self.role = match &event.fact {
-                    Fact::RoleCreated(role) | Fact::RoleUpdated(role) => {
-                        Some(Versioned { version: Version(self.revision), value: (**role).clone() })
-                    }
+                    Fact::RoleCreated(role) | Fact::RoleUpdated(role) => Some(Versioned {
+                        version: Version(self.revision),
+                        value: (**role).clone(),
+                    }),
                     _ => None,
                 };
                 return;
@@ -147,9 +187,21 @@ impl Real {
         }
     }
 
-    fn of_role(&self, facts: &Facts<'_>, command: Command, now: Moment) -> Result<Vec<Event>, Refusal> {
-        let role_in_use = self.elevations.iter().any(|elevation| is_live(elevation, now));
-        let facts = Facts { role_id_taken: self.revision > 0, role_in_use, ..*facts };
+    fn of_role(
+        &self,
+        facts: &Facts<'_>,
+        command: Command,
+        now: Moment,
+    ) -> Result<Vec<Event>, Refusal> {
+        let role_in_use = self
+            .elevations
+            .iter()
+            .any(|elevation| is_live(elevation, now));
+        let facts = Facts {
+            role_id_taken: self.revision > 0,
+            role_in_use,
+            ..*facts
+        };
         decide::decide(&facts, command, now)
     }
 
@@ -161,27 +213,48 @@ impl Real {
         request: Option<u128>,
     ) -> Result<Vec<Event>, Refusal> {
         let (id, now) = (facts.caller.account.id, moment(world, world.now));
-        let own = || self.elevations.iter().filter(|elevation| elevation.requester.id == id);
+        let own = || {
+            self.elevations
+                .iter()
+                .filter(|elevation| elevation.requester.id == id)
+        };
         let live: Vec<_> = own()
             .filter(|elevation| is_live(elevation, now))
-            .map(|elevation| Versioned { version: Version(1), value: elevation.clone() })
+            .map(|elevation| Versioned {
+                version: Version(1),
+                value: elevation.clone(),
+            })
             .collect();
-        let pending = own().filter(|elevation| elevation.status(now) == Status::PendingApproval).count();
-        let filings = own().filter(|elevation| elevation.filed_at > Load::since(now)).count();
+        let pending = own()
+            .filter(|elevation| elevation.status(now) == Status::PendingApproval)
+            .count();
+        let filings = own()
+            .filter(|elevation| elevation.create_time > Load::since(now))
+            .count();
         let name = request.map(Uuid::from_u128);
-        let is_named = |elevation: &&Elevation| elevation.client_request.map(|named| named.id) == name;
+        let is_named =
+            |elevation: &&Elevation| elevation.client_request.map(|named| named.id) == name;
         let facts = Facts {
-            live: if filing.life == Some(0) { &live } else { &[] },
-            load: Load { pending: pending.try_into().unwrap(), filings: filings.try_into().unwrap() },
+            live: if filing.duration == Some(0) {
+                &live
+            } else {
+                &[]
+            },
+            load: Load {
+                pending: pending.try_into().unwrap(),
+                filings: filings.try_into().unwrap(),
+            },
             filed_before: name.and_then(|_| own().rfind(is_named)),
             ..*facts
         };
         let filing = decide::Filing {
-            elevation: ElevationId(Uuid::from_u128((self.elevations.len() + 1).try_into().unwrap())),
+            elevation: ElevationId(Uuid::from_u128(
+                (self.elevations.len() + 1).try_into().unwrap(),
+            )),
             approval: APPROVAL,
-            life: filing.life.map(life),
+            duration: filing.duration.map(duration),
             justification: filing.justification.map(str::to_owned),
-            requested_start: filing.start.map(|start| moment(world, start)),
+            requested_start_time: filing.start.map(|start| moment(world, start)),
             client_request: request.map(|request| client_request(world, request, filing)),
         };
         decide::decide(&facts, Command::File(filing), now)
@@ -215,23 +288,32 @@ impl Real {
             }
         };
         let by = event.by.as_ref().map(plain_actor);
-        world::Event { at: ticks(world, event.time), by, elevation, what: self.plain_fact(world, event, ask) }
+        world::Event {
+            at: ticks(world, event.time),
+            by,
+            elevation,
+            what: self.plain_fact(world, event, ask),
+        }
     }
 
     fn plain_fact(&self, world: &World, event: &Event, ask: Option<&Ask>) -> What {
         match &event.fact {
-            Fact::Activated(event::Activated { expires_at, role_revision, requester_via }) => {
-                What::Activated {
-                    until: ticks(world, *expires_at),
-                    revision: *role_revision,
-                    candidate: requester_via.as_ref().map(plain_principal),
-                }
-            }
+            Fact::Activated(event::Activated {
+                expire_time,
+                role_revision,
+                requester_via,
+            }) => What::Activated {
+                until: ticks(world, *expire_time),
+                revision: *role_revision,
+                candidate: requester_via.as_ref().map(plain_principal),
+            },
             Fact::Approved(decided) => What::Approved(plain_decided(decided)),
             Fact::Closed => What::Closed,
             Fact::Expired => What::Expired,
             Fact::Filed(filed) => {
-                let Some(Ask::File { filing, .. }) = ask else { panic!("filed without an ask") };
+                let Some(Ask::File { filing, .. }) = ask else {
+                    panic!("filed without an ask")
+                };
                 let elevation = Elevation::apply(None, event).unwrap();
                 assert_eq!(filed.role, ROLE);
                 What::Filed {
@@ -266,15 +348,18 @@ fn plain_elevation(world: &World, elevation: &Elevation, asked: &Filing) -> worl
     });
     world::Elevation {
         requester: name(elevation.requester.id.into()),
-        filed_at: ticks(world, elevation.filed_at),
+        create_time: ticks(world, elevation.create_time),
         justification: elevation.justification.as_deref().map(known),
-        asked: elevation.requested_life.seconds(),
-        life: elevation.life.seconds(),
-        start: ticks(world, elevation.requested_start),
+        asked: elevation.requested_duration.seconds(),
+        duration: elevation.duration.seconds(),
+        start: ticks(world, elevation.requested_start_time),
         state: elevation.state.name(),
-        activated_at: elevation.activated_at.map(|moment| ticks(world, moment)),
-        ends_at: elevation.expires_at.map(|moment| ticks(world, moment)),
-        approval: elevation.approval.as_ref().map(|approval| plain_approval(world, approval)),
+        activate_time: elevation.activate_time.map(|moment| ticks(world, moment)),
+        ends_at: elevation.expire_time.map(|moment| ticks(world, moment)),
+        approval: elevation
+            .approval
+            .as_ref()
+            .map(|approval| plain_approval(world, approval)),
         request,
     }
 }
@@ -286,10 +371,10 @@ fn plain_approval(world: &World, approval: &elevation::Approval) -> world::Appro
         stage: decision.stage,
         approve: decision.verdict == Verdict::Approve,
         reason: decision.reason.as_deref().map(known),
-        at: ticks(world, decision.decided_at),
+        at: ticks(world, decision.decide_time),
     };
     world::Approval {
-        until: ticks(world, approval.pending_until),
+        until: ticks(world, approval.pending_expire_time),
         reached: approval.stage,
         approved: approval.outcome.map(|outcome| outcome == Verdict::Approve),
         decisions: approval.decisions.iter().map(plain).collect(),
@@ -330,12 +415,17 @@ fn plain_stage(stage: &StageExplanation) -> ExplainedStage {
     let decisions = stage.decisions.iter();
     ExplainedStage {
         open: stage.open,
-        needed: stage.needed.try_into().unwrap(),
+        required_approvals: stage.required_approvals.try_into().unwrap(),
         missing: stage.missing.try_into().unwrap(),
-        decisions: decisions.map(|(made, counts)| (name(made.approver.id.into()), *counts)).collect(),
-        deciders: stage.deciders.as_ref().map(|named| named.iter().map(plain_principal).collect()),
+        decisions: decisions
+            .map(|(made, counts)| (name(made.approver.id.into()), *counts))
+            .collect(),
+        deciders: stage
+            .deciders
+            .as_ref()
+            .map(|named| named.iter().map(plain_principal).collect()),
         people: stage.people.map(|people| people.try_into().unwrap()),
-        short: stage.short,
+        insufficient: stage.insufficient,
     }
 }
 
@@ -351,8 +441,14 @@ fn status_name(status: elevation::ApprovalStatus) -> &'static str {
 }
 
 fn plain_actor(actor: &Actor) -> By {
-    assert_eq!((actor.credential.as_str(), &actor.origin), ("bearer:1", &*ORIGIN));
-    By { who: name(actor.account.id.into()), via: actor.via.as_ref().map(plain_principal) }
+    assert_eq!(
+        (actor.credential.as_str(), &actor.origin),
+        ("bearer:1", &*ORIGIN)
+    );
+    By {
+        who: name(actor.account.id.into()),
+        via: actor.via.as_ref().map(plain_principal),
+    }
 }
 
 fn plain_principal(principal: &Principal) -> Name {
@@ -366,7 +462,9 @@ pub fn person(id: AccountId) -> Name {
 
 /// The name of a person or a group.
 fn name(id: PrincipalId) -> Name {
-    let person = ACCOUNTS.iter().position(|account| PrincipalId::from(account.id) == id);
+    let person = ACCOUNTS
+        .iter()
+        .position(|account| PrincipalId::from(account.id) == id);
     person.map_or_else(
         || GROUPS[THE_GROUPS.iter().position(|group| group.id == id).unwrap()],
         |person| PEOPLE[person],
@@ -375,7 +473,11 @@ fn name(id: PrincipalId) -> Name {
 
 /// The text that chance gave.
 fn known(text: &str) -> &'static str {
-    super::chance::REASONS.into_iter().flatten().find(|known| *known == text).unwrap()
+    super::chance::REASONS
+        .into_iter()
+        .flatten()
+        .find(|known| *known == text)
+        .unwrap()
 }
 
 fn account(who: Name) -> &'static Account {
@@ -395,19 +497,22 @@ fn principal(named: Name) -> Principal {
 }
 
 pub fn role_of(plain: &world::Role) -> Role {
-    let minutes =
-        |minutes: u16| TimeOfDay::read(&format!("{:02}:{:02}", minutes / 60, minutes % 60)).unwrap();
+    let minutes = |minutes: u16| {
+        TimeOfDay::read(&format!("{:02}:{:02}", minutes / 60, minutes % 60)).unwrap()
+    };
     Role {
         id: ROLE,
         display_name: "SQL".into(),
         description: String::new(),
-        longest_life: life(plain.longest),
+        max_duration: duration(plain.longest),
         candidates: plain.candidates.iter().copied().map(principal).collect(),
         stages: plain.stages.iter().map(stage_of).collect(),
         rules: Rules {
             auto_approve_owners: plain.auto_approve_owners,
-            pending_timeout: plain.timeout.map(life),
-            window: plain.window.map(|(from, to)| Window::new(minutes(from), minutes(to)).unwrap()),
+            pending_timeout: plain.timeout.map(duration),
+            window: plain
+                .window
+                .map(|(from, to)| Window::new(minutes(from), minutes(to)).unwrap()),
             justification: rule_of(&plain.justification),
             decision_reason: rule_of(&plain.decision),
         },
@@ -417,18 +522,27 @@ pub fn role_of(plain: &world::Role) -> Role {
 fn stage_of(plain: &world::Stage) -> Stage {
     Stage {
         approvers: plain.named.iter().copied().map(principal).collect(),
-        needed: plain.needed.try_into().unwrap(),
+        required_approvals: plain.required_approvals.try_into().unwrap(),
     }
 }
 
 fn rule_of(plain: &world::Rule) -> ReasonRule {
     let pattern = plain.pattern.map(|text| Pattern::new(text).unwrap());
-    ReasonRule { required: plain.required, shortest: plain.shortest.try_into().unwrap(), pattern }
+    ReasonRule {
+        required: plain.required,
+        min_length: plain.min_length.try_into().unwrap(),
+        pattern,
+    }
 }
 
 fn caller(world: &World, who: Name) -> Caller {
     let groups = groups_of(world, who);
-    Caller::new(account(who).clone(), groups, world.administrators.contains(who), "bearer:1".into())
+    Caller::new(
+        account(who).clone(),
+        groups,
+        world.administrators.contains(who),
+        "bearer:1".into(),
+    )
 }
 
 /// What the directory says that somebody counts as.
@@ -438,40 +552,67 @@ fn principals(world: &World, id: AccountId) -> Principals {
 }
 
 fn groups_of(world: &World, who: Name) -> Vec<Group> {
-    let of_person = world.groups.iter().filter(|(_, people)| people.contains(who));
+    let of_person = world
+        .groups
+        .iter()
+        .filter(|(_, people)| people.contains(who));
     of_person.map(|(named, _)| group(named).clone()).collect()
 }
 
 fn deciders(world: &World, elevation: &Elevation) -> Vec<Principals> {
-    let decisions = elevation.approval.iter().flat_map(|approval| &approval.decisions);
-    decisions.map(|decision| principals(world, decision.approver.id)).collect()
+    let decisions = elevation
+        .approval
+        .iter()
+        .flat_map(|approval| &approval.decisions);
+    decisions
+        .map(|decision| principals(world, decision.approver.id))
+        .collect()
 }
 
 /// Everybody of those named who can call, as the directory has it.
 fn people(world: &World, named: &[Principal]) -> Option<HashSet<AccountId>> {
     let named: Vec<Name> = named.iter().map(plain_principal).collect();
-    Some(world.callers(&named)?.into_iter().map(|who| account(who).id).collect())
+    Some(
+        world
+            .callers(&named)?
+            .into_iter()
+            .map(|who| account(who).id)
+            .collect(),
+    )
 }
 
 fn is_live(elevation: &Elevation, now: Moment) -> bool {
-    matches!(elevation.status(now), Status::Active | Status::PendingApproval | Status::Scheduled)
+    matches!(
+        elevation.status(now),
+        Status::Active | Status::PendingApproval | Status::Scheduled
+    )
 }
 
 fn client_request(world: &World, id: u128, filing: &Filing) -> ClientRequest {
     let start = filing.start.map(|start| moment(world, start));
-    ClientRequest::of(Uuid::from_u128(id), ROLE, filing.life.map(life), filing.justification, start)
+    ClientRequest::of(
+        Uuid::from_u128(id),
+        ROLE,
+        filing.duration.map(duration),
+        filing.justification,
+        start,
+    )
 }
 
 fn verdict(approve: bool) -> Verdict {
-    if approve { Verdict::Approve } else { Verdict::Reject }
+    if approve {
+        Verdict::Approve
+    } else {
+        Verdict::Reject
+    }
 }
 
 fn number(id: ElevationId) -> usize {
     usize::try_from(id.0.as_u128()).unwrap() - 1
 }
 
-fn life(seconds: i64) -> Life {
-    Life::from_seconds(seconds).unwrap()
+fn duration(seconds: i64) -> Seconds {
+    Seconds::new(seconds).unwrap()
 }
 
 fn moment(world: &World, ticks: i64) -> Moment {
@@ -487,8 +628,13 @@ const ROLE: RoleId = RoleId(Uuid::from_u128(1 << 64));
 
 static ACCOUNTS: LazyLock<[Account; 6]> =
     LazyLock::new(|| PEOPLE.map(|name| Account::named(&format!("PRIV\\{name}")).unwrap()));
-static LOUD: LazyLock<[Account; 6]> =
-    LazyLock::new(|| PEOPLE.map(|name| Account::named(&format!("priv\\{}", name.to_uppercase())).unwrap()));
-static THE_GROUPS: LazyLock<[Group; 3]> = LazyLock::new(|| GROUPS.map(|name| Group::named(name).unwrap()));
+static LOUD: LazyLock<[Account; 6]> = LazyLock::new(|| {
+    PEOPLE.map(|name| Account::named(&format!("priv\\{}", name.to_uppercase())).unwrap())
+});
+static THE_GROUPS: LazyLock<[Group; 3]> =
+    LazyLock::new(|| GROUPS.map(|name| Group::named(name).unwrap()));
 static BERLIN: LazyLock<TimeZone> = LazyLock::new(|| TimeZone::get("Europe/Berlin").unwrap());
-static ORIGIN: LazyLock<Origin> = LazyLock::new(|| Origin { channel: Channel::Grpc, request_id: "1".into() });
+static ORIGIN: LazyLock<Origin> = LazyLock::new(|| Origin {
+    channel: Channel::Grpc,
+    request_id: "1".into(),
+});

@@ -14,7 +14,7 @@ pub const GROUPS: [Name; 3] = ["ops", "dba", "sec"];
 pub const SECOND: i64 = 10_000_000;
 pub const HOUR: i64 = 3_600 * SECOND;
 pub const DAY: i64 = 24 * HOUR;
-/// The longest life in seconds, and how far ahead a start may be.
+/// The longest duration in seconds, and how far ahead a start may be.
 pub const LONGEST: i64 = 3_660 * 86_400;
 
 #[derive(Clone)]
@@ -55,14 +55,14 @@ pub struct Role {
 #[derive(Clone)]
 pub struct Stage {
     pub named: Vec<Name>,
-    pub needed: usize,
+    pub required_approvals: usize,
 }
 
 /// What a reason must be like.
 #[derive(Clone, Default)]
 pub struct Rule {
     pub required: bool,
-    pub shortest: usize,
+    pub min_length: usize,
     pub pattern: Option<&'static str>,
 }
 
@@ -72,14 +72,14 @@ pub const PATTERNS: [&str; 2] = ["INC[0-9]", "^INC[0-9]$"];
 #[derive(Clone, Debug, PartialEq)]
 pub struct Elevation {
     pub requester: Name,
-    pub filed_at: i64,
+    pub create_time: i64,
     pub justification: Option<&'static str>,
     pub asked: i64,
-    pub life: i64,
+    pub duration: i64,
     pub start: i64,
     /// The state after the last event.
     pub state: &'static str,
-    pub activated_at: Option<i64>,
+    pub activate_time: Option<i64>,
     pub ends_at: Option<i64>,
     pub approval: Option<Approval>,
     /// The client's name of the request, with what was asked under it.
@@ -108,17 +108,29 @@ pub struct Decision {
 /// What somebody asks for.
 #[derive(Clone, Debug)]
 pub enum Ask {
-    Close { elevation: usize },
+    Close {
+        elevation: usize,
+    },
     CreateRole(Role),
-    Decide { elevation: usize, approve: bool, reason: Option<&'static str> },
+    Decide {
+        elevation: usize,
+        approve: bool,
+        reason: Option<&'static str>,
+    },
     DeleteRole,
-    File { filing: Filing, request: Option<u128> },
-    UpdateRole { role: Role, revision: u64 },
+    File {
+        filing: Filing,
+        request: Option<u128>,
+    },
+    UpdateRole {
+        role: Role,
+        revision: u64,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Filing {
-    pub life: Option<i64>,
+    pub duration: Option<i64>,
     pub justification: Option<&'static str>,
     pub start: Option<i64>,
 }
@@ -141,11 +153,19 @@ pub struct By {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum What {
-    Activated { until: i64, revision: u64, candidate: Option<Name> },
+    Activated {
+        until: i64,
+        revision: u64,
+        candidate: Option<Name>,
+    },
     Approved(Decided),
     Closed,
     Expired,
-    Filed { elevation: Elevation, revision: u64, approved_as: Option<Name> },
+    Filed {
+        elevation: Elevation,
+        revision: u64,
+        approved_as: Option<Name>,
+    },
     Lapsed(&'static str),
     Rejected(Decided),
     RoleCreated,
@@ -177,12 +197,12 @@ pub struct Explained {
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExplainedStage {
     pub open: bool,
-    pub needed: usize,
+    pub required_approvals: usize,
     pub missing: usize,
     pub decisions: Vec<(Name, bool)>,
     pub deciders: Option<Vec<Name>>,
     pub people: Option<usize>,
-    pub short: bool,
+    pub insufficient: bool,
 }
 
 impl World {
@@ -191,13 +211,25 @@ impl World {
         if named.iter().any(|named| self.unknown.contains(named)) {
             return None;
         }
-        let can_call = self.people.iter().copied().filter(|who| !self.strangers.contains(who));
-        Some(can_call.filter(|who| self.as_whom(who, named).is_some()).collect())
+        let can_call = self
+            .people
+            .iter()
+            .copied()
+            .filter(|who| !self.strangers.contains(who));
+        Some(
+            can_call
+                .filter(|who| self.as_whom(who, named).is_some())
+                .collect(),
+        )
     }
 
     /// Whether somebody is the one named, or in the group named.
     pub fn is(&self, who: Name, named: Name) -> bool {
-        who == named || self.groups.get(named).is_some_and(|group| group.contains(who))
+        who == named
+            || self
+                .groups
+                .get(named)
+                .is_some_and(|group| group.contains(who))
     }
 
     /// The first of those named that somebody is.
@@ -208,11 +240,30 @@ impl World {
 
 impl fmt::Display for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { began, now, people, groups, unknown, strangers, administrators, timeout, .. } = self;
-        writeln!(f, "the world began at {began} and is at {now}, with {people:?}, strangers {strangers:?}")?;
-        writeln!(f, "groups {groups:?}, not known {unknown:?}, administrators {administrators:?}")?;
+        let Self {
+            began,
+            now,
+            people,
+            groups,
+            unknown,
+            strangers,
+            administrators,
+            timeout,
+            ..
+        } = self;
+        writeln!(
+            f,
+            "the world began at {began} and is at {now}, with {people:?}, strangers {strangers:?}"
+        )?;
+        writeln!(
+            f,
+            "groups {groups:?}, not known {unknown:?}, administrators {administrators:?}"
+        )?;
         let (pending, filings) = (self.most_pending, self.most_filings);
-        writeln!(f, "timeout {timeout}, at most pending {pending:?}, filed {filings:?}")?;
+        writeln!(
+            f,
+            "timeout {timeout}, at most pending {pending:?}, filed {filings:?}"
+        )?;
         write!(f, "revision {} of the role {:?}", self.revision, self.role)?;
         for (number, elevation) in self.elevations.iter().enumerate() {
             write!(f, "\n{number}: {elevation:?}")?;
@@ -223,15 +274,17 @@ impl fmt::Display for World {
 
 impl fmt::Debug for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {:?}", self.needed, self.named)
+        write!(f, "{} of {:?}", self.required_approvals, self.named)
     }
 }
 
 impl fmt::Debug for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.required, self.shortest, self.pattern) {
+        match (self.required, self.min_length, self.pattern) {
             (false, 0, None) => f.write_str("any"),
-            (required, shortest, pattern) => write!(f, "required {required}, {shortest}, {pattern:?}"),
+            (required, min_length, pattern) => {
+                write!(f, "required {required}, {min_length}, {pattern:?}")
+            }
         }
     }
 }

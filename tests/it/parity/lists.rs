@@ -65,13 +65,17 @@ async fn both_dialects_refuse_the_same_lists() {
 /// A role that needs no approval; jen has held it, holds it, and will hold it. Of another she waits for sam twice.
 async fn stage(kit: &Kit) -> (Role, String) {
     let role = |name: &str, seconds| Role {
-        longest_life: Some(Duration { seconds, nanos: 0 }),
+        max_duration: Some(Duration { seconds, nanos: 0 }),
         ..kit::role(name, &[], 0)
     };
-    let free = kit.as_(ANN).create_role(role("Allow AD Access", 7_200)).await.unwrap();
+    let free = kit
+        .as_(ANN)
+        .create_role(role("Allow AD Access", 7_200))
+        .await
+        .unwrap();
     let approved = kit.role().await;
     let jen = kit.as_(JEN);
-    for (role, life, justification) in [
+    for (role, duration, justification) in [
         (&free, 600, Some("Ticket 4711")),
         (&free, 7_200, None),
         (&approved, 1_200, Some("O'Brien")),
@@ -79,19 +83,29 @@ async fn stage(kit: &Kit) -> (Role, String) {
     ] {
         let request = CreateElevationRequest {
             role_id: role.id.clone(),
-            life: Some(Duration { seconds: life, nanos: 0 }),
+            duration: Some(Duration {
+                seconds: duration,
+                nanos: 0,
+            }),
             justification: justification.map(str::to_owned),
             ..CreateElevationRequest::default()
         };
         jen.elevations().create_elevation(request).await.unwrap();
         kit.clock.advance(900);
     }
-    let jens = jen.sessions().get_session(countersign::proto::pam::v1::GetSessionRequest {}).await.unwrap();
+    let jens = jen
+        .sessions()
+        .get_session(countersign::proto::pam::v1::GetSessionRequest {})
+        .await
+        .unwrap();
     (free, jens.into_inner().session.unwrap().account.unwrap().id)
 }
 
 fn found(free: &Role, jens: &str) -> Vec<Asked> {
-    [found_requests(free), found_roles(), found_pending(jens)].into_iter().flatten().collect()
+    [found_requests(free), found_roles(), found_pending(jens)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 #[rustfmt::skip]
@@ -99,20 +113,20 @@ fn found_requests(free: &Role) -> Vec<Asked> {
     let of_role = format!("$filter=RoleId eq guid'{}' and CreationTime ge datetime'2015-06-12T05:04:37.58Z'", free.id);
     // A quarter of an hour after the first was filed.
     let second = Kind::TimestampValue(Timestamp { seconds: 1_434_085_477, nanos: 580_000_000 });
-    let both = filter(vec![compared("role_id", Operator::Eq, id(&free.id)), compared("filed_at", Operator::Ge, second)]);
+    let both = filter(vec![compared("role_id", Operator::Eq, id(&free.id)), compared("create_time", Operator::Ge, second)]);
     let null = || Kind::NullValue(NullValue::NullValue.into());
     let asked = |rest: &str, grpc, found| Asked { set: REQUESTS, rest: rest.to_owned(), grpc, outcome: DONE, found };
     vec![
         asked("", Parts::default(), 4),
         asked("$filter=RequestStatus eq 'Active'", one("status", Operator::Eq, text("ELEVATION_STATUS_ACTIVE")), 1),
         asked("$filter='Expired' ne RequestStatus", one("status", Operator::Ne, text("ELEVATION_STATUS_EXPIRED")), 3),
-        asked("$filter=RequestedTTL gt 1199.5", one("requested_life", Operator::Gt, life(1_199)), 3),
-        asked("$filter=ExpirationTime eq datetime'0001-01-01'", one("expires_at", Operator::Eq, null()), 2),
+        asked("$filter=RequestedTTL gt 1199.5", one("requested_duration", Operator::Gt, duration(1_199)), 3),
+        asked("$filter=ExpirationTime eq datetime'0001-01-01'", one("expire_time", Operator::Eq, null()), 2),
         asked("$filter=Justification ne null", one("justification", Operator::Ne, null()), 2),
         asked("$filter=Justification eq 'O''Brien'", one("justification", Operator::Eq, text("O'Brien")), 1),
         asked(&of_role, both, 1),
-        asked("$orderby=RequestedTTL desc", order(vec![by("requested_life", true)]), 4),
-        asked("$orderby=RoleId desc,CreationTime asc", order(vec![by("role_id", true), by("filed_at", false)]), 4),
+        asked("$orderby=RequestedTTL desc", order(vec![by("requested_duration", true)]), 4),
+        asked("$orderby=RoleId desc,CreationTime asc", order(vec![by("role_id", true), by("create_time", false)]), 4),
         asked("$orderby=RequestStatus", order(vec![by("status", false)]), 4),
         asked("$top=2&$skip=1", Parts { skip: 1, page_size: 2, ..Parts::default() }, 2),
         asked("$skip=9", Parts { skip: 9, ..Parts::default() }, 0),
@@ -126,8 +140,8 @@ fn found_roles() -> Vec<Asked> {
     vec![
         asked("$filter=DisplayName eq 'Allow AD Access'", one("display_name", Operator::Eq, text("Allow AD Access")), 1),
         asked("$filter=ApprovalEnabled", one("approval_required", Operator::Eq, Kind::BoolValue(true)), 1),
-        asked("$filter=TTL le 3600", one("longest_life", Operator::Le, life(3_600)), 1),
-        asked("$orderby=TTL", order(vec![by("longest_life", false)]), 2),
+        asked("$filter=TTL le 3600", one("max_duration", Operator::Le, duration(3_600)), 1),
+        asked("$orderby=TTL", order(vec![by("max_duration", false)]), 2),
         asked("$inlinecount=allpages", Parts { include_total_size: true, ..Parts::default() }, 2),
     ]
 }
@@ -140,22 +154,22 @@ fn found_pending(jens: &str) -> Vec<Asked> {
         asked("$filter=Requestor eq 'jen'", one("requester.user", Operator::Eq, text("jen")), 2),
         asked(&of_jen, one("requester.id", Operator::Eq, id(jens)), 2),
         asked("$filter=RoleName lt 'A'", one("role_display_name", Operator::Lt, text("A")), 0),
-        asked("$orderby=CreationTime desc&$top=1", Parts { page_size: 1, ..order(vec![by("filed_at", true)]) }, 1),
+        asked("$orderby=CreationTime desc&$top=1", Parts { page_size: 1, ..order(vec![by("create_time", true)]) }, 1),
     ]
 }
 
 #[rustfmt::skip]
 fn refused() -> Vec<Asked> {
     let many = format!("$filter={}", ["DisplayName ne 'x'"; 33].join(" and "));
-    let keys = ["id", "role_id", "requested_life", "filed_at", "justification"].map(|field| by(field, false));
+    let keys = ["id", "role_id", "requested_duration", "create_time", "justification"].map(|field| by(field, false));
     let asked = |set, rest: &str, grpc| Asked { set, rest: rest.to_owned(), grpc, outcome: MALFORMED, found: 0 };
     vec![
         asked(ROLES, &many, filter(vec![compared("display_name", Operator::Ne, text("x")); 33])),
         asked(ROLES, "$filter=displayname eq 'x'", one("displayname", Operator::Eq, text("x"))),
-        asked(ROLES, "$filter=TTL eq 'x'", one("longest_life", Operator::Eq, text("x"))),
+        asked(ROLES, "$filter=TTL eq 'x'", one("max_duration", Operator::Eq, text("x"))),
         asked(ROLES, "$filter=RoleId eq guid'undefined'", one("id", Operator::Eq, id("undefined"))),
         asked(ROLES, "$orderby=Nothing", order(vec![by("nothing", false)])),
-        asked(REQUESTS, "$filter=CreationTime gt '2015-06-12'", one("filed_at", Operator::Gt, text("2015-06-12"))),
+        asked(REQUESTS, "$filter=CreationTime gt '2015-06-12'", one("create_time", Operator::Gt, text("2015-06-12"))),
         asked(REQUESTS, "$filter=MFAEnabled", one("mfa_enabled", Operator::Eq, Kind::BoolValue(true))),
         asked(REQUESTS, "$orderby=RequestId,RoleId,RequestedTTL,CreationTime,Justification", order(keys.to_vec())),
         asked(REQUESTS, "$top=-1", Parts { page_size: -1, ..Parts::default() }),
@@ -163,9 +177,9 @@ fn refused() -> Vec<Asked> {
         asked(REQUESTS, "$skip=1000001", Parts { skip: 1_000_001, ..Parts::default() }),
         asked(PENDING, "$filter=Justification eq '%00'", one("justification", Operator::Eq, text("\0"))),
         asked(PENDING, "$skip=1000001", Parts { skip: 1_000_001, ..Parts::default() }),
-        asked(REQUESTS, "$filter=CreationTime gt datetime'0000-12-31T23:59:59'", one("filed_at", Operator::Gt, at(-62_135_596_801, 0))),
-        asked(REQUESTS, "$filter=CreationTime lt datetime'9999-12-31T23:59:59-00:01'", one("filed_at", Operator::Lt, at(253_402_300_800, 0))),
-        asked(REQUESTS, "$filter=CreationTime gt datetime'2015-06-12T04:00:00%2B14:01'", one("filed_at", Operator::Gt, at(0, -1))),
+        asked(REQUESTS, "$filter=CreationTime gt datetime'0000-12-31T23:59:59'", one("create_time", Operator::Gt, at(-62_135_596_801, 0))),
+        asked(REQUESTS, "$filter=CreationTime lt datetime'9999-12-31T23:59:59-00:01'", one("create_time", Operator::Lt, at(253_402_300_800, 0))),
+        asked(REQUESTS, "$filter=CreationTime gt datetime'2015-06-12T04:00:00%2B14:01'", one("create_time", Operator::Gt, at(0, -1))),
     ]
 }
 
@@ -181,12 +195,15 @@ fn id(id: &str) -> Kind {
     Kind::IdValue(id.to_owned())
 }
 
-fn life(seconds: i64) -> Kind {
+fn duration(seconds: i64) -> Kind {
     Kind::DurationValue(Duration { seconds, nanos: 0 })
 }
 
 fn filter(filter: Vec<Comparison>) -> Parts {
-    Parts { filter, ..Parts::default() }
+    Parts {
+        filter,
+        ..Parts::default()
+    }
 }
 
 /// A filter of one comparison.
@@ -195,52 +212,122 @@ fn one(field: &str, operator: Operator, kind: Kind) -> Parts {
 }
 
 fn order(order_by: Vec<OrderBy>) -> Parts {
-    Parts { order_by, ..Parts::default() }
+    Parts {
+        order_by,
+        ..Parts::default()
+    }
 }
 
 fn by(field: &str, descending: bool) -> OrderBy {
-    OrderBy { field: field.to_owned(), descending }
+    OrderBy {
+        field: field.to_owned(),
+        descending,
+    }
 }
 
 fn compared(field: &str, operator: Operator, kind: Kind) -> Comparison {
-    Comparison { field: field.to_owned(), operator: operator.into(), value: Some(Value { kind: Some(kind) }) }
+    Comparison {
+        field: field.to_owned(),
+        operator: operator.into(),
+        value: Some(Value { kind: Some(kind) }),
+    }
 }
 
 async fn over_grpc(person: &Person, asked: &Asked) -> Result<(Vec<String>, Option<i64>), Status> {
-    let Parts { filter, order_by, skip, page_size, include_total_size } = asked.grpc.clone();
+    let Parts {
+        filter,
+        order_by,
+        skip,
+        page_size,
+        include_total_size,
+    } = asked.grpc.clone();
     let page_token = String::new();
     Ok(match asked.set {
         PENDING => {
-            let request =
-                ListApprovalsRequest { page_size, page_token, filter, order_by, skip, include_total_size };
-            let page = person.approvals().list_approvals(request).await?.into_inner();
-            (page.approvals.into_iter().map(|approval| approval.id).collect(), page.total_size)
+            let request = ListApprovalsRequest {
+                page_size,
+                page_token,
+                filter,
+                order_by,
+                skip,
+                include_total_size,
+            };
+            let page = person
+                .approvals()
+                .list_approvals(request)
+                .await?
+                .into_inner();
+            (
+                page.approvals
+                    .into_iter()
+                    .map(|approval| approval.id)
+                    .collect(),
+                page.total_size,
+            )
         }
         REQUESTS => {
-            let request =
-                ListElevationsRequest { page_size, page_token, filter, order_by, skip, include_total_size };
-            let page = person.elevations().list_elevations(request).await?.into_inner();
-            (page.elevations.into_iter().map(|elevation| elevation.id).collect(), page.total_size)
+            let request = ListElevationsRequest {
+                page_size,
+                page_token,
+                filter,
+                order_by,
+                skip,
+                include_total_size,
+            };
+            let page = person
+                .elevations()
+                .list_elevations(request)
+                .await?
+                .into_inner();
+            (
+                page.elevations
+                    .into_iter()
+                    .map(|elevation| elevation.id)
+                    .collect(),
+                page.total_size,
+            )
         }
         _ => {
-            let request =
-                ListRolesRequest { page_size, page_token, filter, order_by, skip, include_total_size };
+            let request = ListRolesRequest {
+                page_size,
+                page_token,
+                filter,
+                order_by,
+                skip,
+                include_total_size,
+            };
             let page = person.roles().list_roles(request).await?.into_inner();
-            (page.roles.into_iter().map(|role| role.id).collect(), page.total_size)
+            (
+                page.roles.into_iter().map(|role| role.id).collect(),
+                page.total_size,
+            )
         }
     })
 }
 
 async fn over_rest(person: &Person, asked: &Asked) -> (kit::Answer, Vec<String>, Option<i64>) {
     let query = asked.rest.replace(' ', "%20");
-    let answer = person.get(&format!("/api/pamresources/{}?{query}", asked.set)).await;
+    let answer = person
+        .get(&format!("/api/pamresources/{}?{query}", asked.set))
+        .await;
     let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
     let id = |row: &serde_json::Value| {
-        let id = [&row["RequestId"], &row["RoleId"], &row["ApprovalObjectID"]["Value"]];
-        id.into_iter().find_map(|id| id.as_str()).unwrap().to_owned()
+        let id = [
+            &row["RequestId"],
+            &row["RoleId"],
+            &row["ApprovalObjectID"]["Value"],
+        ];
+        id.into_iter()
+            .find_map(|id| id.as_str())
+            .unwrap()
+            .to_owned()
     };
-    let ids = body["value"].as_array().map(|rows| rows.iter().map(id).collect());
-    let total = body["odata.count"].as_str().map(|total| total.parse().unwrap());
+    let ids = body["value"]
+        .as_array()
+        .map(|rows| rows.iter().map(id).collect());
+    let total = body["odata.count"]
+        .as_str()
+        .map(|total| total.parse().unwrap());
     (answer, ids.unwrap_or_default(), total)
 }
 
@@ -280,18 +367,21 @@ async fn both_dialects_file_the_same() {
         ("RequestedTTL=600", prefer, "", seconds(600), None, None, deferred),
         ("RequestedTTL=0", prefer, "", seconds(0), None, None, deferred),
     ];
-    let kit =
-        Kit::with(Options { quota: countersign::domain::quota::Quota::default(), ..Options::default() })
-            .await;
+    let kit = Kit::with(Options {
+        quota: countersign::domain::quota::Quota::default(),
+        ..Options::default()
+    })
+    .await;
     let jen = kit.as_(JEN);
     for role in [kit.role_with(&[], 0).await, kit.role().await] {
-        for (query, headers, body, life, justification, requested_start, outcome) in table {
+        for (query, headers, body, duration, justification, requested_start_time, outcome) in table
+        {
             let justification = justification.map(str::to_owned);
             let request = CreateElevationRequest {
                 role_id: role.id.clone(),
-                life,
+                duration,
                 justification,
-                requested_start,
+                requested_start_time,
                 ..CreateElevationRequest::default()
             };
             let filed = jen.elevations().create_elevation(request).await;
@@ -301,7 +391,10 @@ async fn both_dialects_file_the_same() {
             let answer = jen.rest("POST", &path, &headers, body).await;
             check_answer(&answer, outcome, query);
             let location = answer.header("location").expect(query);
-            let (_, id) = location.trim_end_matches("')").rsplit_once("guid'").expect(query);
+            let (_, id) = location
+                .trim_end_matches("')")
+                .rsplit_once("guid'")
+                .expect(query);
             assert_eq!(
                 told(jen.elevation(id).await.unwrap()),
                 told(jen.elevation(&filed.id).await.unwrap()),
@@ -313,5 +406,10 @@ async fn both_dialects_file_the_same() {
 
 /// What is stored of a filing, but for what tells it from every other.
 fn told(elevation: Elevation) -> Elevation {
-    Elevation { id: String::new(), approval_id: String::new(), creation_method: 0, ..elevation }
+    Elevation {
+        id: String::new(),
+        approval_id: String::new(),
+        creation_method: 0,
+        ..elevation
+    }
 }

@@ -26,8 +26,8 @@ pub struct Alone {
 /// What turning the clock ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Ends {
-    /// The life of what is active.
-    Life,
+    /// The duration of what is active.
+    Duration,
     /// Neither.
     Nothing,
     /// The time to decide.
@@ -38,8 +38,14 @@ pub enum Ends {
 /// may then be one before the turn, though others come first.
 #[derive(Clone, Copy, Debug)]
 pub enum Call {
-    Close { in_time: bool },
-    Decide { who: &'static str, verdict: Verdict, in_time: bool },
+    Close {
+        in_time: bool,
+    },
+    Decide {
+        who: &'static str,
+        verdict: Verdict,
+        in_time: bool,
+    },
     Look,
     Turn,
 }
@@ -77,7 +83,7 @@ impl Alone {
 
     fn turns(&mut self) -> bool {
         let ended = match self.ends {
-            Ends::Life => Status::Active,
+            Ends::Duration => Status::Active,
             Ends::Nothing => return true,
             Ends::Waiting => Status::PendingApproval,
         };
@@ -160,15 +166,23 @@ impl Alone {
     }
 
     fn decides(&mut self, who: &'static str, verdict: Verdict, told: Told, in_time: bool) -> bool {
-        let own = self.decisions.iter().find(|(other, _)| *other == who).map(|(_, verdict)| *verdict);
+        let own = self
+            .decisions
+            .iter()
+            .find(|(other, _)| *other == who)
+            .map(|(_, verdict)| *verdict);
         if own == Some(verdict) {
             return matches!(told, Told::Stands(shown) if shown.is_none_or(|shown| self.shows_approval(shown)));
         }
         let pending = self.state == Status::PendingApproval;
-        let named = self.stages[self.stage.min(self.stages.len() - 1)].0.contains(&who);
+        let named = self.stages[self.stage.min(self.stages.len() - 1)]
+            .0
+            .contains(&who);
         match told {
             Told::AlreadyDecided => pending && own.is_some() && self.may_last(),
-            Told::NotPending(ApprovalStatus::Expired) => self.outcome.is_none() && self.is_written_over(),
+            Told::NotPending(ApprovalStatus::Expired) => {
+                self.outcome.is_none() && self.is_written_over()
+            }
             Told::NotPending(status) => !pending && self.approval() == status,
             Told::StageNotOpen => pending && own.is_none() && !named && self.may_last(),
             Told::Stands(shown) => {
@@ -198,8 +212,8 @@ impl Alone {
         if self.stage == self.stages.len() {
             self.outcome = Some(verdict);
             self.state = Status::Active;
-            // Its life began before the turn, or after it.
-            let may_be_over = self.turned && in_time && self.ends == Ends::Life;
+            // Its duration began before the turn, or after it.
+            let may_be_over = self.turned && in_time && self.ends == Ends::Duration;
             self.over = if may_be_over { None } else { Some(false) };
         }
     }
@@ -216,7 +230,14 @@ impl SequentialSpec for Alone {
     fn is_valid_step(&mut self, call: &Call, told: &Told) -> bool {
         match (*call, *told) {
             (Call::Close { in_time }, told) => self.closes(told, in_time),
-            (Call::Decide { who, verdict, in_time }, told) => self.decides(who, verdict, told, in_time),
+            (
+                Call::Decide {
+                    who,
+                    verdict,
+                    in_time,
+                },
+                told,
+            ) => self.decides(who, verdict, told, in_time),
             (Call::Look, Told::ShowsApproval(shown)) => self.shows_approval(shown),
             (Call::Look, Told::ShowsElevation(shown)) => self.shows_elevation(shown),
             (Call::Turn, Told::Turned) => self.turns(),

@@ -22,34 +22,66 @@ pub struct Caller {
 impl Caller {
     pub fn at(node: &Kit, name: &str) -> Self {
         let person = node.as_(name);
-        Self { approvals: person.approvals(), elevations: person.elevations(), person }
+        Self {
+            approvals: person.approvals(),
+            elevations: person.elevations(),
+            person,
+        }
     }
 
     pub async fn files(&self, role: &str) -> Elevation {
-        let request = CreateElevationRequest { role_id: role.to_owned(), ..Default::default() };
-        self.elevations.clone().create_elevation(request).await.unwrap().into_inner().elevation.unwrap()
+        let request = CreateElevationRequest {
+            role_id: role.to_owned(),
+            ..Default::default()
+        };
+        self.elevations
+            .clone()
+            .create_elevation(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .elevation
+            .unwrap()
     }
 
-    pub async fn decides(&self, approval: &str, verdict: Verdict, grpc: bool) -> Result<Told, String> {
+    pub async fn decides(
+        &self,
+        approval: &str,
+        verdict: Verdict,
+        grpc: bool,
+    ) -> Result<Told, String> {
         if !grpc {
-            return acted(&self.person.act(approval, &format!("{verdict:?}")).await, Told::Stands(None));
+            return acted(
+                &self.person.act(approval, &format!("{verdict:?}")).await,
+                Told::Stands(None),
+            );
         }
         let (approval_id, reason) = (approval.to_owned(), None);
         let mut approvals = self.approvals.clone();
         let decided = match verdict {
             Verdict::Approve => {
-                let answer = approvals.approve(ApproveRequest { approval_id, reason }).await;
+                let answer = approvals
+                    .approve(ApproveRequest {
+                        approval_id,
+                        reason,
+                    })
+                    .await;
                 answer.map(|answer| answer.into_inner().approval)
             }
             Verdict::Reject => {
-                let answer = approvals.reject(RejectRequest { approval_id, reason }).await;
+                let answer = approvals
+                    .reject(RejectRequest {
+                        approval_id,
+                        reason,
+                    })
+                    .await;
                 answer.map(|answer| answer.into_inner().approval)
             }
         };
         match decided {
-            Ok(approval) => {
-                Ok(Told::Stands(Some(approval_status(approval.unwrap().status().as_str_name())?)))
-            }
+            Ok(approval) => Ok(Told::Stands(Some(approval_status(
+                approval.unwrap().status().as_str_name(),
+            )?))),
             Err(refused) => refusal(&refused),
         }
     }
@@ -59,7 +91,9 @@ impl Caller {
             let path = format!("/api/pamresources/pamrequests(guid'{elevation}')/Close");
             return acted(&self.person.post(&path).await, Told::Closed);
         }
-        let request = CloseElevationRequest { elevation_id: elevation.to_owned() };
+        let request = CloseElevationRequest {
+            elevation_id: elevation.to_owned(),
+        };
         match self.elevations.clone().close_elevation(request).await {
             Ok(_) => Ok(Told::Closed),
             Err(refused) => refusal(&refused),
@@ -68,20 +102,34 @@ impl Caller {
 
     /// Looks at the approval, over gRPC.
     pub async fn sees_approval(&self, approval: &str) -> Result<Told, String> {
-        let request = GetApprovalRequest { approval_id: approval.to_owned() };
-        let answer =
-            self.approvals.clone().get_approval(request).await.map_err(|refused| format!("{refused:?}"))?;
+        let request = GetApprovalRequest {
+            approval_id: approval.to_owned(),
+        };
+        let answer = self
+            .approvals
+            .clone()
+            .get_approval(request)
+            .await
+            .map_err(|refused| format!("{refused:?}"))?;
         let status = answer.into_inner().approval.unwrap().status();
         Ok(Told::ShowsApproval(approval_status(status.as_str_name())?))
     }
 
     /// Looks at the elevation, over REST.
     pub async fn sees_elevation(&self, elevation: &str) -> Result<Told, String> {
-        let answer = self.person.get(&format!("/api/pamresources/pamrequests(guid'{elevation}')")).await;
+        let answer = self
+            .person
+            .get(&format!("/api/pamresources/pamrequests(guid'{elevation}')"))
+            .await;
         let body: serde_json::Value =
             serde_json::from_str(&answer.body).map_err(|_| format!("{answer:?}"))?;
         let named = |status: &Status| body["RequestStatus"] == format!("{status:?}");
-        Ok(Told::ShowsElevation(Status::ALL.into_iter().find(named).ok_or(format!("{answer:?}"))?))
+        Ok(Told::ShowsElevation(
+            Status::ALL
+                .into_iter()
+                .find(named)
+                .ok_or(format!("{answer:?}"))?,
+        ))
     }
 }
 
@@ -96,8 +144,10 @@ fn acted(answer: &Answer, done: Told) -> Result<Told, String> {
         ("expired", "EXPIRED"),
         ("was rejected", "REJECTED"),
     ];
-    let status =
-        words.into_iter().find(|(words, _)| answer.body.contains(words)).map_or("", |(_, status)| status);
+    let status = words
+        .into_iter()
+        .find(|(words, _)| answer.body.contains(words))
+        .map_or("", |(_, status)| status);
     refused(&answer.code(), status).map_err(|_| format!("{answer:?}"))
 }
 
@@ -128,5 +178,7 @@ fn approval_status(name: &str) -> Result<ApprovalStatus, String> {
         ApprovalStatus::Rejected,
     ];
     let name = name.trim_start_matches("APPROVAL_STATUS_");
-    all.into_iter().find(|status| status.name() == name).ok_or(name.to_owned())
+    all.into_iter()
+        .find(|status| status.name() == name)
+        .ok_or(name.to_owned())
 }

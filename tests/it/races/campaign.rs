@@ -24,10 +24,13 @@ use crate::kit::{ANN, EVE, GIL, JEN, KIM, Kit, SAM, principal, role};
 /// The approvers of every role; kim is one by a group.
 const APPROVERS: [&str; 4] = [SAM, KIM, EVE, GIL];
 
-const STAGES: [&[Stage]; 3] =
-    [&[(&APPROVERS, 1)], &[(&APPROVERS, 2)], &[(&[SAM, KIM], 1), (&[EVE, GIL, SAM], 1)]];
+const STAGES: [&[Stage]; 3] = [
+    &[(&APPROVERS, 1)],
+    &[(&APPROVERS, 2)],
+    &[(&[SAM, KIM], 1), (&[EVE, GIL, SAM], 1)],
+];
 
-const ENDS: [Ends; 3] = [Ends::Life, Ends::Nothing, Ends::Waiting];
+const ENDS: [Ends; 3] = [Ends::Duration, Ends::Nothing, Ends::Waiting];
 
 /// How long it takes what the turning of the clock ends, and by how much it is turned.
 const BRIEF: i64 = 30;
@@ -106,7 +109,10 @@ pub async fn run(nodes: &[Kit], approvals: usize) -> Report {
             races.push(Arc::new(campaign.file(plan).await));
         }
         left -= races.len();
-        let turn_after = (0..races.len() * CALLERS).new_tree(&mut runner).unwrap().current();
+        let turn_after = (0..races.len() * CALLERS)
+            .new_tree(&mut runner)
+            .unwrap()
+            .current();
         campaign.race(&races, &nodes[0], turn_after).await;
         join_all(nodes.iter().map(Kit::catch_up)).await;
         for race in races {
@@ -125,8 +131,20 @@ fn plan(nodes: usize) -> impl Strategy<Value = Plan> {
         1 => Just(What::Decide(Verdict::Reject)),
         1 => Just(What::Look),
     ];
-    let part = (what, prop::sample::select(&APPROVERS[..]), 0..nodes, any::<bool>(), 0..20_usize);
-    let part = part.prop_map(|(what, who, node, grpc, patience)| Part { what, who, node, grpc, patience });
+    let part = (
+        what,
+        prop::sample::select(&APPROVERS[..]),
+        0..nodes,
+        any::<bool>(),
+        0..20_usize,
+    );
+    let part = part.prop_map(|(what, who, node, grpc, patience)| Part {
+        what,
+        who,
+        node,
+        grpc,
+        patience,
+    });
     (0..STAGES.len(), 0..ENDS.len(), vec(part, CALLERS)).prop_map(|(stages, ends, parts)| Plan {
         stages,
         ends,
@@ -145,7 +163,11 @@ impl Campaign {
         let mut roles = BTreeMap::new();
         for (number, stages) in STAGES.into_iter().enumerate() {
             for (ending, ends) in ENDS.into_iter().enumerate() {
-                let made = nodes[0].as_(ANN).create_role(raced(stages, ends)).await.unwrap();
+                let made = nodes[0]
+                    .as_(ANN)
+                    .create_role(raced(stages, ends))
+                    .await
+                    .unwrap();
                 roles.insert((number, ending), made.id);
             }
         }
@@ -153,22 +175,37 @@ impl Campaign {
             let names = APPROVERS.into_iter().chain([JEN]);
             names.map(|name| (name, Caller::at(node, name))).collect()
         };
-        Self { people: nodes.iter().map(cast).collect(), roles }
+        Self {
+            people: nodes.iter().map(cast).collect(),
+            roles,
+        }
     }
 
     async fn file(&self, plan: Plan) -> Race {
-        let filed = self.people[0][JEN].files(&self.roles[&(plan.stages, plan.ends)]).await;
+        let filed = self.people[0][JEN]
+            .files(&self.roles[&(plan.stages, plan.ends)])
+            .await;
         let alone = Alone::new(STAGES[plan.stages], ENDS[plan.ends]);
-        let history =
-            History { tester: Tester::new(alone), turned: false, told: Vec::new(), faults: Vec::new() };
-        Race { plan, filed, history: Mutex::new(history) }
+        let history = History {
+            tester: Tester::new(alone),
+            turned: false,
+            told: Vec::new(),
+            faults: Vec::new(),
+        };
+        Race {
+            plan,
+            filed,
+            history: Mutex::new(history),
+        }
     }
 
     /// All callers of all races at once; the clock is turned when so many are answered.
     async fn race(self: &Arc<Self>, races: &[Arc<Race>], clock: &Kit, turn_after: usize) {
         let start = Arc::new(Barrier::new(races.len() * CALLERS));
         let answered = watch::Sender::new(0);
-        let calls = races.iter().flat_map(|race| (0..CALLERS).map(move |thread| (race.clone(), thread)));
+        let calls = races
+            .iter()
+            .flat_map(|race| (0..CALLERS).map(move |thread| (race.clone(), thread)));
         let running: Vec<_> = calls
             .map(|(race, thread)| {
                 let (campaign, start, answered) = (self.clone(), start.clone(), answered.clone());
@@ -183,17 +220,31 @@ impl Campaign {
                 })
             })
             .collect();
-        answered.subscribe().wait_for(|answered| *answered >= turn_after).await.unwrap();
-        races.iter().for_each(|race| race.history().invoke(CLOCK, Call::Turn));
+        answered
+            .subscribe()
+            .wait_for(|answered| *answered >= turn_after)
+            .await
+            .unwrap();
+        races
+            .iter()
+            .for_each(|race| race.history().invoke(CLOCK, Call::Turn));
         clock.clock.advance(TURN);
-        races.iter().for_each(|race| race.history().returned(CLOCK, Call::Turn, Ok(Told::Turned)));
+        races
+            .iter()
+            .for_each(|race| race.history().returned(CLOCK, Call::Turn, Ok(Told::Turned)));
         for call in running {
             call.await.unwrap();
         }
     }
 
     async fn call(&self, race: &Race, thread: usize, part: Part) {
-        let Part { what, who, node, grpc, .. } = part;
+        let Part {
+            what,
+            who,
+            node,
+            grpc,
+            ..
+        } = part;
         let call = race.begin(thread, what, who);
         let (person, requester) = (&self.people[node][who], &self.people[node][JEN]);
         let told = match what {
@@ -222,16 +273,29 @@ impl Campaign {
 
 /// A role with these stages, of which the turning of the clock ends this.
 fn raced(stages: &'static [Stage], ends: Ends) -> v1::Role {
-    let named = |name: &&str| if **name == *KIM { principal("group:SQL Owners") } else { principal(name) };
-    let stage = |(approvers, needed): &Stage| v1::Stage {
-        approvers: approvers.iter().map(named).collect(),
-        needed: u32::try_from(*needed).unwrap(),
+    let named = |name: &&str| {
+        if **name == *KIM {
+            principal("group:SQL Owners")
+        } else {
+            principal(name)
+        }
     };
-    let brief = Duration { seconds: BRIEF, nanos: 0 };
+    let stage = |(approvers, required_approvals): &Stage| v1::Stage {
+        approvers: approvers.iter().map(named).collect(),
+        required_approvals: u32::try_from(*required_approvals).unwrap(),
+    };
+    let brief = Duration {
+        seconds: BRIEF,
+        nanos: 0,
+    };
     let usual = role("SQL File Access", &[SAM], 1);
     v1::Role {
         stages: stages.iter().map(stage).collect(),
-        longest_life: if ends == Ends::Life { Some(brief) } else { usual.longest_life },
+        max_duration: if ends == Ends::Duration {
+            Some(brief)
+        } else {
+            usual.max_duration
+        },
         pending_timeout: (ends == Ends::Waiting).then_some(brief),
         ..usual
     }
@@ -264,7 +328,11 @@ impl Race {
         let in_time = !history.turned;
         let call = match what {
             What::Close => Call::Close { in_time },
-            What::Decide(verdict) => Call::Decide { who, verdict, in_time },
+            What::Decide(verdict) => Call::Decide {
+                who,
+                verdict,
+                in_time,
+            },
             What::Look => Call::Look,
         };
         history.invoke(thread, call);
@@ -274,13 +342,24 @@ impl Race {
     /// Finds what is wrong with what was told, with what is stored, and with what is in the record.
     async fn judge(&self, store: &Arc<dyn Store>, report: &mut Report) {
         let id = ElevationId(self.filed.id.parse().unwrap());
-        let stored = store.elevation(ElevationKey::Elevation(id)).await.unwrap().unwrap().elevation.value;
+        let stored = store
+            .elevation(ElevationKey::Elevation(id))
+            .await
+            .unwrap()
+            .unwrap()
+            .elevation
+            .value;
         let events = store.events_of(id).await.unwrap();
-        let folded = events
-            .iter()
-            .try_fold(None, |before, envelope| Elevation::apply(before, &envelope.event()?).map(Some));
+        let folded = events.iter().try_fold(None, |before, envelope| {
+            Elevation::apply(before, &envelope.event()?).map(Some)
+        });
         let mut history = self.history();
-        let History { tester, told, faults, .. } = &mut *history;
+        let History {
+            tester,
+            told,
+            faults,
+            ..
+        } = &mut *history;
         if faults.is_empty() && !tester.is_consistent() {
             faults.push("its history is not linearizable".to_owned());
         }
@@ -289,33 +368,43 @@ impl Race {
             Ok(folded) => faults.push(format!("stored is {stored:?}, and recorded {folded:?}")),
             Err(error) => faults.push(format!("it has two outcomes: {:?}", error.cause)),
         }
-        faults.extend(told.iter().filter_map(|(call, told)| contradicts(*call, *told, &stored)));
+        faults.extend(
+            told.iter()
+                .filter_map(|(call, told)| contradicts(*call, *told, &stored)),
+        );
         faults.extend(decisions_fault(told, &stored));
-        *report.tally.entry(format!("{:?}", stored.state)).or_default() += 1;
+        *report
+            .tally
+            .entry(format!("{:?}", stored.state))
+            .or_default() += 1;
         for (call, told) in &*told {
             *report.tally.entry(kind(*call, *told)).or_default() += 1;
         }
-        let described =
-            faults.iter().map(|fault| format!("{}: {fault}\n{:?}\n{told:#?}", self.filed.id, self.plan));
+        let described = faults
+            .iter()
+            .map(|fault| format!("{}: {fault}\n{:?}\n{told:#?}", self.filed.id, self.plan));
         report.faults.extend(described);
     }
 }
 
 /// What a caller was told that is not how it ended.
 fn contradicts(call: Call, told: Told, stored: &Elevation) -> Option<String> {
-    let approval = stored.approval_status(stored.filed_at);
+    let approval = stored.approval_status(stored.create_time);
     let own = |who: &str| {
         let decisions = &stored.approval.as_ref().unwrap().decisions;
-        decisions.iter().find(|decision| decision.approver.name == who).map(|decision| decision.verdict)
+        decisions
+            .iter()
+            .find(|decision| decision.approver.name == who)
+            .map(|decision| decision.verdict)
     };
     let holds = match (call, told) {
         (_, Told::NotPending(status)) => approval == Some(status),
-        (_, Told::Ended(status)) => stored.status(stored.filed_at) == status,
+        (_, Told::Ended(status)) => stored.status(stored.create_time) == status,
         (Call::Decide { who, verdict, .. }, Told::AlreadyDecided) => {
             own(who).is_some_and(|own| own != verdict)
         }
         (Call::Decide { who, verdict, .. }, Told::Stands(_)) => own(who) == Some(verdict),
-        (_, Told::Closed) => stored.status(stored.filed_at) == Status::Closed,
+        (_, Told::Closed) => stored.status(stored.create_time) == Status::Closed,
         _ => true,
     };
     (!holds).then(|| format!("{call:?} was told {told:?}, and it is {:?}", stored.state))
@@ -329,19 +418,30 @@ fn decisions_fault(told: &[(Call, Told)], stored: &Elevation) -> Option<String> 
     };
     let people: BTreeSet<_> = told.iter().filter_map(stands).collect();
     let decisions = &stored.approval.as_ref().unwrap().decisions;
-    (decisions.len() != people.len()).then(|| format!("{people:?} decided, and stored is {decisions:?}"))
+    (decisions.len() != people.len())
+        .then(|| format!("{people:?} decided, and stored is {decisions:?}"))
 }
 
 /// What a caller did and was told, without the names.
 fn kind(call: Call, told: Told) -> String {
     let call = match call {
         Call::Close { .. } => "Close",
-        Call::Decide { verdict: Verdict::Approve, .. } => "Approve",
-        Call::Decide { verdict: Verdict::Reject, .. } => "Reject",
+        Call::Decide {
+            verdict: Verdict::Approve,
+            ..
+        } => "Approve",
+        Call::Decide {
+            verdict: Verdict::Reject,
+            ..
+        } => "Reject",
         Call::Look => "Look",
         Call::Turn => "Turn",
     };
-    let told = if matches!(told, Told::Stands(_)) { "Stands".to_owned() } else { format!("{told:?}") };
+    let told = if matches!(told, Told::Stands(_)) {
+        "Stands".to_owned()
+    } else {
+        format!("{told:?}")
+    };
     format!("{call}: {told}")
 }
 

@@ -14,8 +14,8 @@ use countersign::domain::role::Role;
 use countersign::domain::version::{Version, Versioned};
 use countersign::record::Envelope;
 use countersign::store::{
-    Approver, Change, Commit, DueRead, ElevationKey, ElevationRead, FilingKey, FilingRead, Key, RoleUse,
-    Store,
+    Approver, Change, Commit, DueRead, ElevationKey, ElevationRead, FilingKey, FilingRead, Key,
+    RoleUse, Store,
 };
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
@@ -23,10 +23,12 @@ use tokio::sync::watch;
 use crate::kit::Around;
 
 /// Writes a change in another way.
-type Writing = dyn Fn(Arc<dyn Store>, Change) -> BoxFuture<'static, Result<Commit, Error>> + Send + Sync;
+type Writing =
+    dyn Fn(Arc<dyn Store>, Change) -> BoxFuture<'static, Result<Commit, Error>> + Send + Sync;
 
 /// Counts in another way.
-type Counting = dyn Fn(Arc<dyn Store>, Moment) -> BoxFuture<'static, Result<Census, Error>> + Send + Sync;
+type Counting =
+    dyn Fn(Arc<dyn Store>, Moment) -> BoxFuture<'static, Result<Census, Error>> + Send + Sync;
 
 /// A store with other functions instead of its `commit` and its `census`.
 struct Instead {
@@ -38,15 +40,24 @@ struct Instead {
 impl Instead {
     /// A store that writes in another way.
     fn of_commit(store: Arc<dyn Store>, commit: Box<Writing>) -> Arc<dyn Store> {
-        let census: Box<Counting> = Box::new(|store, now| Box::pin(async move { store.census(now).await }));
-        Arc::new(Self { store, commit, census })
+        let census: Box<Counting> =
+            Box::new(|store, now| Box::pin(async move { store.census(now).await }));
+        Arc::new(Self {
+            store,
+            commit,
+            census,
+        })
     }
 
     /// A store that counts in another way.
     fn of_census(store: Arc<dyn Store>, census: Box<Counting>) -> Arc<dyn Store> {
         let commit: Box<Writing> =
             Box::new(|store, change| Box::pin(async move { store.commit(change).await }));
-        Arc::new(Self { store, commit, census })
+        Arc::new(Self {
+            store,
+            commit,
+            census,
+        })
     }
 }
 
@@ -68,7 +79,10 @@ pub fn that_counts(counts: watch::Receiver<Counts>, asked: Arc<AtomicUsize>) -> 
             asked.fetch_add(1, Ordering::SeqCst);
             let mut counts = counts.clone();
             Box::pin(async move {
-                let counts = *counts.wait_for(|counts| *counts != Counts::Never).await.unwrap();
+                let counts = *counts
+                    .wait_for(|counts| *counts != Counts::Never)
+                    .await
+                    .unwrap();
                 match counts {
                     Counts::Badly => Err(Error::unavailable("no counts today")),
                     _ => store.census(now).await,
@@ -82,7 +96,12 @@ pub fn that_counts(counts: watch::Receiver<Counts>, asked: Arc<AtomicUsize>) -> 
 /// A store that does not look at the versions of elevations: a change that relied on an earlier one is written as if it
 /// had relied on the present one.
 pub fn without_the_version_check() -> Around {
-    Box::new(|store| Instead::of_commit(store, Box::new(|store, change| Box::pin(forced(store, change)))))
+    Box::new(|store| {
+        Instead::of_commit(
+            store,
+            Box::new(|store, change| Box::pin(forced(store, change))),
+        )
+    })
 }
 
 async fn forced(store: Arc<dyn Store>, mut change: Change) -> Result<Commit, Error> {
@@ -130,7 +149,11 @@ impl Gate {
 
     /// Waits until all but `left` of them are held.
     pub async fn holds_all_but(&self, left: usize) {
-        self.to_hold.subscribe().wait_for(|to_hold| *to_hold == left).await.unwrap();
+        self.to_hold
+            .subscribe()
+            .wait_for(|to_hold| *to_hold == left)
+            .await
+            .unwrap();
     }
 
     /// Lets go of those that are held.
@@ -145,7 +168,11 @@ impl Gate {
             held
         });
         if held {
-            self.opened.subscribe().wait_for(|opened| *opened).await.unwrap();
+            self.opened
+                .subscribe()
+                .wait_for(|opened| *opened)
+                .await
+                .unwrap();
         }
     }
 }

@@ -5,7 +5,13 @@ use std::ops::Range;
 /// The lines of each `#[cfg(test)] mod`.
 pub fn test_modules(tokens: &[Token<'_>]) -> Vec<Range<usize>> {
     let opening = ["#", "[", "cfg", "(", "test", ")", "]", "mod"];
-    let begins = |at: usize| tokens[at..].iter().map(|token| token.text).take(opening.len()).eq(opening);
+    let begins = |at: usize| {
+        tokens[at..]
+            .iter()
+            .map(|token| token.text)
+            .take(opening.len())
+            .eq(opening)
+    };
     let mut found = Vec::new();
     for at in (0..tokens.len()).filter(|&at| begins(at)) {
         let mut open = 0;
@@ -36,9 +42,17 @@ pub fn paths<'a>(tokens: &[Token<'a>]) -> Vec<Used<'a>> {
             _ => {}
         }
         let inside = braces.iter().filter(|&&module| module).count();
-        let path = text(at).starts_with(is_word) && text(at + 1) == "::" && (at == 0 || text(at - 1) != "::");
+        let path = text(at).starts_with(is_word)
+            && text(at + 1) == "::"
+            && (at == 0 || text(at - 1) != "::");
         at = match text(at) {
-            "use" => tree(tokens, at + 1 + usize::from(text(at + 1) == "::"), &[], inside, &mut found),
+            "use" => tree(
+                tokens,
+                at + 1 + usize::from(text(at + 1) == "::"),
+                &[],
+                inside,
+                &mut found,
+            ),
             _ if path => tree(tokens, at, &[], inside, &mut found),
             _ => at + 1,
         };
@@ -68,8 +82,15 @@ fn tree<'a>(
         }
         at += 1;
     }
-    if let Some(token) = tokens.get(at.saturating_sub(1)).filter(|_| !segments.is_empty()) {
-        found.push(Used { line: token.line, inside, segments });
+    if let Some(token) = tokens
+        .get(at.saturating_sub(1))
+        .filter(|_| !segments.is_empty())
+    {
+        found.push(Used {
+            line: token.line,
+            inside,
+            segments,
+        });
     }
     at
 }
@@ -158,7 +179,9 @@ fn string_length(rest: &str) -> Option<usize> {
     let marked = rest.trim_start_matches(['b', 'c', 'r']);
     let raw = rest[..rest.len() - marked.len()].contains('r');
     let hashes = marked.len() - marked.trim_start_matches('#').len();
-    let body = marked[hashes..].strip_prefix('"').filter(|_| raw || hashes == 0)?;
+    let body = marked[hashes..]
+        .strip_prefix('"')
+        .filter(|_| raw || hashes == 0)?;
     let mut escaped = false;
     let end = if raw {
         let close = format!("\"{}", "#".repeat(hashes));
@@ -180,7 +203,9 @@ fn char_length(rest: &str) -> usize {
     match (chars.next(), chars.next()) {
         (Some((_, '\\')), Some((at, escape))) => {
             let after = at + escape.len_utf8();
-            rest[after..].find('\'').map_or(1, |close| after + close + 1)
+            rest[after..]
+                .find('\'')
+                .map_or(1, |close| after + close + 1)
         }
         (Some(_), Some((at, '\''))) => at + 1,
         _ => 1,

@@ -24,7 +24,9 @@ pub struct Row {
 impl Row {
     /// Whether the answer has no body.
     pub fn expects_nothing(&self) -> bool {
-        self.expected.iter().any(|expected| matches!(expected, Expected::Body(body) if body.is_empty()))
+        self.expected
+            .iter()
+            .any(|expected| matches!(expected, Expected::Body(body) if body.is_empty()))
     }
 }
 
@@ -47,18 +49,27 @@ pub enum Expected {
 
 /// The rows of a text, which are separated by empty lines.
 pub fn rows(text: &str) -> Vec<Row> {
-    text.split("\n\n").filter(|block| !block.trim().is_empty()).map(row).collect()
+    text.split("\n\n")
+        .filter(|block| !block.trim().is_empty())
+        .map(row)
+        .collect()
 }
 
 fn row(block: &str) -> Row {
-    let mut row = Row { then: "PendingApproval".to_owned(), ..Row::default() };
+    let mut row = Row {
+        then: "PendingApproval".to_owned(),
+        ..Row::default()
+    };
     let (mut sent, mut body) = (Vec::new(), String::new());
     for line in block.lines() {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
             "#" => {
                 let (numbers, title) = rest.split_once(": ").expect(line);
-                row.numbers = numbers.split(", ").map(|number| number.parse().expect(line)).collect();
+                row.numbers = numbers
+                    .split(", ")
+                    .map(|number| number.parse().expect(line))
+                    .collect();
                 title.clone_into(&mut row.title);
             }
             "as" => rest.clone_into(&mut row.caller),
@@ -97,16 +108,27 @@ fn expected(line: &str, word: &str, rest: &str) -> Vec<Expected> {
         },
         _ => {
             let (name, value) = line.split_once(": ").unwrap_or_else(|| panic!("{line}"));
-            vec![Expected::Header(name.to_owned(), (value != "-").then(|| value.to_owned()))]
+            vec![Expected::Header(
+                name.to_owned(),
+                (value != "-").then(|| value.to_owned()),
+            )]
         }
     }
 }
 
 /// The bytes of a request whose head and body are separated by an empty line.
 fn request(lines: &[&str]) -> String {
-    let end = lines.iter().position(|line| line.is_empty()).expect("a head ends with an empty line");
+    let end = lines
+        .iter()
+        .position(|line| line.is_empty())
+        .expect("a head ends with an empty line");
     let (head, body) = (lines[..end].join("\r\n"), lines[end + 1..].join("\r\n"));
-    let body = body.replace(r"\r\n", "\r\n").replace(r"\u{feff}", "\u{feff}");
-    let head = head.replace("Content-Length: *", &format!("Content-Length: {}", body.len()));
+    let body = body
+        .replace(r"\r\n", "\r\n")
+        .replace(r"\u{feff}", "\u{feff}");
+    let head = head.replace(
+        "Content-Length: *",
+        &format!("Content-Length: {}", body.len()),
+    );
     format!("{head}\r\n\r\n{body}")
 }

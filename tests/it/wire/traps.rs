@@ -77,14 +77,20 @@ const TRAPS: [(u8, &[Proof]); 52] = [
 
 #[test]
 fn every_trap_is_known_with_what_keeps_out_of_it() {
-    let cases: Vec<u8> = TABLE.into_iter().flat_map(rows).flat_map(|row| row.numbers).collect();
+    let cases: Vec<u8> = TABLE
+        .into_iter()
+        .flat_map(rows)
+        .flat_map(|row| row.numbers)
+        .collect();
     for (trap, (number, proofs)) in (1..).zip(TRAPS) {
         assert_eq!(number, trap);
         assert!(!proofs.is_empty(), "{trap}");
         for proof in proofs {
             match proof {
                 Case(case) => assert!(cases.contains(case), "{trap}: no row {case}"),
-                Test(file, name) => assert!(is_test(file, name), "{trap}: no test {name} in {file}"),
+                Test(file, name) => {
+                    assert!(is_test(file, name), "{trap}: no test {name} in {file}")
+                }
                 Nothing(reason) => assert!(reason.contains(' '), "{trap}"),
             }
         }

@@ -26,12 +26,12 @@ CREATE TABLE role (
     since        bigint  NOT NULL, -- the sequence of its last event
     display_name text    COLLATE "C" NOT NULL,
     description  text    COLLATE "C" NOT NULL,
-    longest_life bigint  NOT NULL,
+    max_duration bigint  NOT NULL,
     candidates   jsonb   NOT NULL,
     approvers    jsonb, -- null when no approval is required
-    needed       bigint,
+    required_approvals       bigint,
     deleted      boolean NOT NULL DEFAULT false, -- the row stays, so that the id is never used again
-    CHECK ((approvers IS NULL) = (needed IS NULL))
+    CHECK ((approvers IS NULL) = (required_approvals IS NULL))
 );
 
 -- Whom a role names, to find the roles of somebody.
@@ -53,10 +53,10 @@ CREATE TABLE role_past (
     since        bigint  NOT NULL,
     display_name text    COLLATE "C" NOT NULL,
     description  text    COLLATE "C" NOT NULL,
-    longest_life bigint  NOT NULL,
+    max_duration bigint  NOT NULL,
     candidates   jsonb   NOT NULL,
     approvers    jsonb,
-    needed       bigint,
+    required_approvals       bigint,
     deleted      boolean NOT NULL,
     PRIMARY KEY (until_time, until, id)
 );
@@ -70,26 +70,26 @@ CREATE TABLE elevation (
     role              uuid   NOT NULL,
     role_display_name text   COLLATE "C" NOT NULL,
     justification     text   COLLATE "C",
-    requested_life    bigint NOT NULL,
-    life              bigint NOT NULL,
-    requested_start   bigint NOT NULL,
-    filed_at          bigint NOT NULL,
-    activated_at      bigint, -- null until it was activated
-    expires_at        bigint, -- null until it was activated
+    requested_duration    bigint NOT NULL,
+    duration              bigint NOT NULL,
+    requested_start_time   bigint NOT NULL,
+    create_time          bigint NOT NULL,
+    activate_time      bigint, -- null until it was activated
+    expire_time        bigint, -- null until it was activated
     state             text   COLLATE "C" NOT NULL,
     fim_request_id    uuid   NOT NULL,
     approval          uuid, -- null when the role needed none
-    pending_until     bigint,
+    pending_expire_time     bigint,
     outcome           text   COLLATE "C" CHECK (outcome IN ('approve', 'reject')), -- null while the approval is open
     decisions         jsonb  NOT NULL,
     channel           text   COLLATE "C" NOT NULL CHECK (channel IN ('grpc', 'pam_web_api')),
-    CHECK ((activated_at IS NULL) = (expires_at IS NULL)),
-    CHECK ((approval IS NULL) = (pending_until IS NULL))
+    CHECK ((activate_time IS NULL) = (expire_time IS NULL)),
+    CHECK ((approval IS NULL) = (pending_expire_time IS NULL))
 );
 
 CREATE UNIQUE INDEX elevation_approval ON elevation (approval) WHERE approval IS NOT NULL;
-CREATE INDEX elevation_pending ON elevation (role, filed_at) WHERE state = 'PendingApproval';
-CREATE INDEX elevation_requester ON elevation (requester_id, filed_at);
+CREATE INDEX elevation_pending ON elevation (role, create_time) WHERE state = 'PendingApproval';
+CREATE INDEX elevation_requester ON elevation (requester_id, create_time);
 -- Those whose state is not an end, though their time may have passed.
 CREATE INDEX elevation_live ON elevation (role, requester_id, since)
     WHERE state IN ('Active', 'PendingApproval', 'Scheduled');
@@ -107,16 +107,16 @@ CREATE TABLE elevation_past (
     role              uuid   NOT NULL,
     role_display_name text   COLLATE "C" NOT NULL,
     justification     text   COLLATE "C",
-    requested_life    bigint NOT NULL,
-    life              bigint NOT NULL,
-    requested_start   bigint NOT NULL,
-    filed_at          bigint NOT NULL,
-    activated_at      bigint,
-    expires_at        bigint,
+    requested_duration    bigint NOT NULL,
+    duration              bigint NOT NULL,
+    requested_start_time   bigint NOT NULL,
+    create_time          bigint NOT NULL,
+    activate_time      bigint,
+    expire_time        bigint,
     state             text   COLLATE "C" NOT NULL,
     fim_request_id    uuid   NOT NULL,
     approval          uuid,
-    pending_until     bigint,
+    pending_expire_time     bigint,
     outcome           text   COLLATE "C",
     decisions         jsonb  NOT NULL,
     channel           text   COLLATE "C" NOT NULL,

@@ -1,4 +1,4 @@
--- The life of an elevation: what time alone does to it, stages, the rules of a role, the client's own name of a request.
+-- The duration of an elevation: what time alone does to it, stages, the rules of a role, the client's own name of a request.
 
 -- When time alone will start or end it; null when it has ended. It says which ones are live, too.
 ALTER TABLE elevation ADD COLUMN due bigint;
@@ -13,9 +13,9 @@ ALTER TABLE elevation_past ADD COLUMN client_request uuid;
 ALTER TABLE elevation_past ADD COLUMN fingerprint uuid;
 
 UPDATE elevation SET due = CASE state
-    WHEN 'Active' THEN expires_at
-    WHEN 'PendingApproval' THEN pending_until
-    WHEN 'Scheduled' THEN requested_start
+    WHEN 'Active' THEN expire_time
+    WHEN 'PendingApproval' THEN pending_expire_time
+    WHEN 'Scheduled' THEN requested_start_time
 END;
 
 -- A node of an older version, which does not write it, is refused rather than leave what nobody ends.
@@ -24,7 +24,7 @@ ALTER TABLE elevation ADD CHECK ((due IS NULL) = (state IN ('Closed', 'Expired',
 DROP INDEX elevation_live;
 CREATE INDEX elevation_live ON elevation (role, requester_id, since) WHERE due IS NOT NULL;
 CREATE INDEX elevation_due ON elevation (due) WHERE due IS NOT NULL;
-CREATE INDEX elevation_client_request ON elevation (requester_id, client_request, filed_at)
+CREATE INDEX elevation_client_request ON elevation (requester_id, client_request, create_time)
     WHERE client_request IS NOT NULL;
 
 -- What happened to one subject, in order.
@@ -41,13 +41,13 @@ ALTER TABLE role_past ADD COLUMN available_from text COLLATE "C" NOT NULL DEFAUL
 ALTER TABLE role_past ADD COLUMN available_to text COLLATE "C" NOT NULL DEFAULT '';
 ALTER TABLE role_past ADD COLUMN rules jsonb NOT NULL DEFAULT '{}';
 
-UPDATE role SET stages = jsonb_build_array(jsonb_build_object('approvers', approvers, 'needed', needed))
+UPDATE role SET stages = jsonb_build_array(jsonb_build_object('approvers', approvers, 'required_approvals', required_approvals))
     WHERE approvers IS NOT NULL;
-UPDATE role_past SET stages = jsonb_build_array(jsonb_build_object('approvers', approvers, 'needed', needed))
+UPDATE role_past SET stages = jsonb_build_array(jsonb_build_object('approvers', approvers, 'required_approvals', required_approvals))
     WHERE approvers IS NOT NULL;
 
-ALTER TABLE role DROP COLUMN approvers, DROP COLUMN needed;
-ALTER TABLE role_past DROP COLUMN approvers, DROP COLUMN needed;
+ALTER TABLE role DROP COLUMN approvers, DROP COLUMN required_approvals;
+ALTER TABLE role_past DROP COLUMN approvers, DROP COLUMN required_approvals;
 ALTER TABLE role ADD CHECK ((available_from = '') = (available_to = ''));
 
 ALTER TABLE role_principal ADD COLUMN stage bigint NOT NULL DEFAULT 0; -- 0 for a candidate

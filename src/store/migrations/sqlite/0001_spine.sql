@@ -23,12 +23,12 @@ CREATE TABLE role (
     since        INTEGER NOT NULL, -- the sequence of its last event
     display_name TEXT    NOT NULL,
     description  TEXT    NOT NULL,
-    longest_life INTEGER NOT NULL,
+    max_duration INTEGER NOT NULL,
     candidates   TEXT    NOT NULL CHECK (json_valid(candidates)),
     approvers    TEXT             CHECK (json_valid(approvers)), -- null when no approval is required
-    needed       INTEGER,
+    required_approvals       INTEGER,
     deleted      INTEGER NOT NULL DEFAULT 0, -- the row stays, so that the id is never used again
-    CHECK ((approvers IS NULL) = (needed IS NULL))
+    CHECK ((approvers IS NULL) = (required_approvals IS NULL))
 ) STRICT, WITHOUT ROWID;
 
 -- Whom a role names, to find the roles of somebody.
@@ -50,10 +50,10 @@ CREATE TABLE role_past (
     since        INTEGER NOT NULL,
     display_name TEXT    NOT NULL,
     description  TEXT    NOT NULL,
-    longest_life INTEGER NOT NULL,
+    max_duration INTEGER NOT NULL,
     candidates   TEXT    NOT NULL,
     approvers    TEXT,
-    needed       INTEGER,
+    required_approvals       INTEGER,
     deleted      INTEGER NOT NULL,
     PRIMARY KEY (until_time, until, id)
 ) STRICT, WITHOUT ROWID;
@@ -67,26 +67,26 @@ CREATE TABLE elevation (
     role              BLOB    NOT NULL CHECK (length(role) = 16),
     role_display_name TEXT    NOT NULL,
     justification     TEXT,
-    requested_life    INTEGER NOT NULL,
-    life              INTEGER NOT NULL,
-    requested_start   INTEGER NOT NULL,
-    filed_at          INTEGER NOT NULL,
-    activated_at      INTEGER, -- null until it was activated
-    expires_at        INTEGER, -- null until it was activated
+    requested_duration    INTEGER NOT NULL,
+    duration              INTEGER NOT NULL,
+    requested_start_time   INTEGER NOT NULL,
+    create_time          INTEGER NOT NULL,
+    activate_time      INTEGER, -- null until it was activated
+    expire_time        INTEGER, -- null until it was activated
     state             TEXT    NOT NULL,
     fim_request_id    BLOB    NOT NULL CHECK (length(fim_request_id) = 16),
     approval          BLOB             CHECK (length(approval) = 16), -- null when the role needed none
-    pending_until     INTEGER,
+    pending_expire_time     INTEGER,
     outcome           TEXT             CHECK (outcome IN ('approve', 'reject')), -- null while the approval is open
     decisions         TEXT    NOT NULL CHECK (json_valid(decisions)),
     channel           TEXT    NOT NULL CHECK (channel IN ('grpc', 'pam_web_api')),
-    CHECK ((activated_at IS NULL) = (expires_at IS NULL)),
-    CHECK ((approval IS NULL) = (pending_until IS NULL))
+    CHECK ((activate_time IS NULL) = (expire_time IS NULL)),
+    CHECK ((approval IS NULL) = (pending_expire_time IS NULL))
 ) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX elevation_approval ON elevation (approval) WHERE approval IS NOT NULL;
-CREATE INDEX elevation_pending ON elevation (role, filed_at) WHERE state = 'PendingApproval';
-CREATE INDEX elevation_requester ON elevation (requester_id, filed_at);
+CREATE INDEX elevation_pending ON elevation (role, create_time) WHERE state = 'PendingApproval';
+CREATE INDEX elevation_requester ON elevation (requester_id, create_time);
 -- Those whose state is not an end, though their time may have passed.
 CREATE INDEX elevation_live ON elevation (role, requester_id, since)
     WHERE state IN ('Active', 'PendingApproval', 'Scheduled');
@@ -104,16 +104,16 @@ CREATE TABLE elevation_past (
     role              BLOB    NOT NULL,
     role_display_name TEXT    NOT NULL,
     justification     TEXT,
-    requested_life    INTEGER NOT NULL,
-    life              INTEGER NOT NULL,
-    requested_start   INTEGER NOT NULL,
-    filed_at          INTEGER NOT NULL,
-    activated_at      INTEGER,
-    expires_at        INTEGER,
+    requested_duration    INTEGER NOT NULL,
+    duration              INTEGER NOT NULL,
+    requested_start_time   INTEGER NOT NULL,
+    create_time          INTEGER NOT NULL,
+    activate_time      INTEGER,
+    expire_time        INTEGER,
     state             TEXT    NOT NULL,
     fim_request_id    BLOB    NOT NULL,
     approval          BLOB,
-    pending_until     INTEGER,
+    pending_expire_time     INTEGER,
     outcome           TEXT,
     decisions         TEXT    NOT NULL,
     channel           TEXT    NOT NULL,

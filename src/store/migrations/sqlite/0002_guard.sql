@@ -5,4 +5,4 @@ CREATE TABLE guard (
 ) STRICT, WITHOUT ROWID;
 
 -- What waits for approval, by who asked for it.
-CREATE INDEX elevation_pending_requester ON elevation (requester_id, pending_until) WHERE state = 'PendingApproval';
+CREATE INDEX elevation_pending_requester ON elevation (requester_id, pending_expire_time) WHERE state = 'PendingApproval';

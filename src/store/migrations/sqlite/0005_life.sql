@@ -1,4 +1,4 @@
--- The life of an elevation: what time alone does to it, stages, the rules of a role, the client's own name of a request.
+-- The duration of an elevation: what time alone does to it, stages, the rules of a role, the client's own name of a request.
 
 -- When time alone will start or end it; null when it has ended. It says which ones are live, too.
 ALTER TABLE elevation ADD COLUMN due INTEGER;
@@ -13,15 +13,15 @@ ALTER TABLE elevation_past ADD COLUMN client_request BLOB;
 ALTER TABLE elevation_past ADD COLUMN fingerprint BLOB;
 
 UPDATE elevation SET due = CASE state
-    WHEN 'Active' THEN expires_at
-    WHEN 'PendingApproval' THEN pending_until
-    WHEN 'Scheduled' THEN requested_start
+    WHEN 'Active' THEN expire_time
+    WHEN 'PendingApproval' THEN pending_expire_time
+    WHEN 'Scheduled' THEN requested_start_time
 END;
 
 DROP INDEX elevation_live;
 CREATE INDEX elevation_live ON elevation (role, requester_id, since) WHERE due IS NOT NULL;
 CREATE INDEX elevation_due ON elevation (due) WHERE due IS NOT NULL;
-CREATE INDEX elevation_client_request ON elevation (requester_id, client_request, filed_at)
+CREATE INDEX elevation_client_request ON elevation (requester_id, client_request, create_time)
     WHERE client_request IS NOT NULL;
 
 -- What happened to one subject, in order.
@@ -33,7 +33,7 @@ CREATE TABLE role_with_rules (
     since          INTEGER NOT NULL, -- the sequence of its last event
     display_name   TEXT    NOT NULL,
     description    TEXT    NOT NULL,
-    longest_life   INTEGER NOT NULL,
+    max_duration   INTEGER NOT NULL,
     candidates     TEXT    NOT NULL CHECK (json_valid(candidates)),
     stages         TEXT    NOT NULL CHECK (json_valid(stages)), -- an empty list when no approval is required
     available_from TEXT    NOT NULL, -- a time of day such as 08:00; empty when any will do
@@ -43,9 +43,9 @@ CREATE TABLE role_with_rules (
     CHECK ((available_from = '') = (available_to = ''))
 ) STRICT, WITHOUT ROWID;
 
-INSERT INTO role_with_rules SELECT id, version, since, display_name, description, longest_life, candidates,
+INSERT INTO role_with_rules SELECT id, version, since, display_name, description, max_duration, candidates,
     CASE WHEN approvers IS NULL THEN '[]'
-         ELSE json_array(json_object('approvers', json(approvers), 'needed', needed)) END,
+         ELSE json_array(json_object('approvers', json(approvers), 'required_approvals', required_approvals)) END,
     '', '', '{}', deleted FROM role;
 
 CREATE TABLE role_past_with_rules (
@@ -56,7 +56,7 @@ CREATE TABLE role_past_with_rules (
     since          INTEGER NOT NULL,
     display_name   TEXT    NOT NULL,
     description    TEXT    NOT NULL,
-    longest_life   INTEGER NOT NULL,
+    max_duration   INTEGER NOT NULL,
     candidates     TEXT    NOT NULL,
     stages         TEXT    NOT NULL,
     available_from TEXT    NOT NULL,
@@ -66,10 +66,10 @@ CREATE TABLE role_past_with_rules (
     PRIMARY KEY (until_time, until, id)
 ) STRICT, WITHOUT ROWID;
 
-INSERT INTO role_past_with_rules SELECT until_time, until, id, version, since, display_name, description, longest_life,
+INSERT INTO role_past_with_rules SELECT until_time, until, id, version, since, display_name, description, max_duration,
     candidates,
     CASE WHEN approvers IS NULL THEN '[]'
-         ELSE json_array(json_object('approvers', json(approvers), 'needed', needed)) END,
+         ELSE json_array(json_object('approvers', json(approvers), 'required_approvals', required_approvals)) END,
     '', '', '{}', deleted FROM role_past;
 
 CREATE TABLE role_principal_with_stage (
