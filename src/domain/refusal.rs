@@ -210,6 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[allow(clippy::too_many_lines, reason = "a table reads best in one piece")]
     fn everybody_is_told_what_to_do_next() {
         let table = [
             (

@@ -181,6 +181,7 @@ mod tests {
     use crate::domain::account::{Account, Group};
 
     #[test]
+    #[allow(clippy::too_many_lines, reason = "a table reads best in one piece")]
     fn a_role_keeps_its_bounds() {
         type Change = fn(&mut Role);
         let table: [(&str, bool, Change); 29] = [
