@@ -14,7 +14,7 @@ pub use crate::domain::error::{Error, Kind};
 pub struct Row {
     /// The gRPC status code.
     pub grpc: Code,
-    /// The HTTP status of the REST API (`wire.md` 95 and A25).
+    /// The HTTP status of the REST API (`docs/rest-api.md` 95 and A25).
     pub http: StatusCode,
     /// The reason: `google.rpc.ErrorInfo.reason`, and the `code` of `odata.error`.
     pub reason: &'static str,

@@ -40,7 +40,7 @@ impl From<AccountId> for PrincipalId {
 
 impl ElevationId {
     /// The id that legacy clients know as `FIMRequestID`: the original had a third GUID in every pending row
-    /// (`wire.md` B32), ours follows from the elevation's.
+    /// (`docs/rest-api.md` B32), ours follows from the elevation's.
     pub fn fim_request_id(self) -> Uuid {
         Uuid::new_v5(&FIM_REQUESTS, self.0.as_bytes())
     }

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use super::error::Error;
 use super::moment::Moment;
 
-/// From one time of day to a later one, the second excluded, in the service's own time zone (`wire.md` B17 and B18).
+/// From one time of day to a later one, the second excluded, in the service's own time zone (`docs/rest-api.md` B17 and B18).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Window {
     from: TimeOfDay,

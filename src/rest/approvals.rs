@@ -16,7 +16,7 @@ use crate::proto::pam::v1::{Approval, ApproveRequest, ListApprovalsRequest, Reje
 
 impl Rest {
     /// `POST pamrequeststoapprove(guid'..')/Approve`: 200 without a body, and so without a content type, which the
-    /// portal would try to parse (`wire.md` 1, 4).
+    /// portal would try to parse (`docs/rest-api.md` 1, 4).
     pub(super) async fn approve(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
         check_action(request.uri.query())?;
         let message = ApproveRequest {
@@ -39,7 +39,7 @@ impl Rest {
     }
 }
 
-/// `GET pamrequeststoapprove`: all that the caller may decide, oldest first (`wire.md` 24).
+/// `GET pamrequeststoapprove`: all that the caller may decide, oldest first (`docs/rest-api.md` 24).
 pub(super) struct PendingApprovals;
 
 #[async_trait]
@@ -48,7 +48,7 @@ impl Set for PendingApprovals {
     const ABOUT: &'static str =
         "The requests of others that wait for the caller's decision, oldest first.";
     const TYPE: &'static str = "PendingPamRequest";
-    // The documented ids are of a complex type, which OData v3 does not allow in a key (`wire.md` A24).
+    // The documented ids are of a complex type, which OData v3 does not allow in a key (`docs/rest-api.md` A24).
     const KEY: &'static [&'static str] = &["ApprovalId"];
     const PROPERTIES: &'static [Property<Approval>] = &[
         Property::new(
@@ -58,7 +58,7 @@ impl Set for PendingApprovals {
             Source::Field("role_display_name"),
             |approval| Cell::text(&approval.role_display_name),
         ),
-        // The account name alone, without its domain (`wire.md` B33).
+        // The account name alone, without its domain (`docs/rest-api.md` B33).
         Property::new(
             "Requestor",
             "The account that asks, without its domain.",

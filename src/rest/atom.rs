@@ -1,4 +1,4 @@
-//! Atom, as Microsoft's library for OData v3 prints it, for clients that read nothing else (`wire.md` 90).
+//! Atom, as Microsoft's library for OData v3 prints it, for clients that read nothing else (`docs/rest-api.md` 90).
 
 mod reader;
 mod writer;

@@ -1,4 +1,4 @@
-//! Cross-origin requests: a portal on another origin may call, if the configuration names its origin (`wire.md` 19, 98).
+//! Cross-origin requests: a portal on another origin may call, if the configuration names its origin (`docs/rest-api.md` 19, 98).
 
 use axum::body::Body;
 use axum::extract::Request;

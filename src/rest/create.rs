@@ -1,4 +1,4 @@
-//! `POST pamrequests`: asking for a role, as a form, in the query or as JSON (`wire.md` 65 to 81).
+//! `POST pamrequests`: asking for a role, as a form, in the query or as JSON (`docs/rest-api.md` 65 to 81).
 
 use axum::body::Body;
 use axum::response::Response;
@@ -58,7 +58,7 @@ impl Rest {
         Ok(response)
     }
 
-    /// The row as its creation answers it: created in local time, to be started with all digits (`wire.md` B36, A8).
+    /// The row as its creation answers it: created in local time, to be started with all digits (`docs/rest-api.md` B36, A8).
     fn created<'a>(&self, elevation: &'a Elevation, base: &str, format: Format) -> Entity<'a> {
         let properties: Vec<_> = Requests::PROPERTIES.iter().collect();
         let mut row = entity::<Requests>(elevation, base, &properties, format);
@@ -112,7 +112,7 @@ fn given(text: Option<String>) -> Option<String> {
 }
 
 /// Whole seconds of a TTL that a portal computed in floating point: cut off, but what is more than nothing never becomes
-/// 0, which would give the role up (`wire.md` A5).
+/// 0, which would give the role up (`docs/rest-api.md` A5).
 #[expect(
     clippy::cast_possible_truncation,
     reason = "the range is checked, and the fraction is to go"

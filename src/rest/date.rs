@@ -1,4 +1,4 @@
-//! Moments as clients write them: JavaScript, Python, .NET and PowerShell (`wire.md` 78, A7, trap 26).
+//! Moments as clients write them: JavaScript, Python, .NET and PowerShell (`docs/rest-api.md` 78, A7, trap 26).
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};

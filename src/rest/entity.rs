@@ -1,4 +1,4 @@
-//! OData bodies, as the original printed them (`wire.md` 82 to 89, B35, B37, 101).
+//! OData bodies, as the original printed them (`docs/rest-api.md` 82 to 89, B35, B37, 101).
 
 use std::io;
 
@@ -130,7 +130,7 @@ fn milliseconds(moment: Option<Timestamp>) -> Box<RawValue> {
     printed_milliseconds(readable(moment).unwrap_or(FIRST_MOMENT))
 }
 
-/// A time of day such as `08:00` on the first day there is; midnight when there is none (`wire.md` B19).
+/// A time of day such as `08:00` on the first day there is; midnight when there is none (`docs/rest-api.md` B19).
 fn time_of_day(text: &str) -> jiff::Timestamp {
     let minutes = text.split_once(':').and_then(|(hours, minutes)| {
         Some(hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?)
@@ -236,7 +236,7 @@ pub(super) fn utc(time: Option<Timestamp>) -> String {
     }
 }
 
-/// A moment as the answer to a creation prints it: UTC with up to seven digits (`wire.md` B36).
+/// A moment as the answer to a creation prints it: UTC with up to seven digits (`docs/rest-api.md` B36).
 pub(super) fn precise_utc(time: Option<Timestamp>) -> String {
     let Some(time) = readable(time) else {
         return MIN_VALUE.to_owned();
@@ -248,7 +248,7 @@ pub(super) fn precise_utc(time: Option<Timestamp>) -> String {
     )
 }
 
-/// A moment as the answer to a creation prints the creation itself: local, with the offset (`wire.md` B36).
+/// A moment as the answer to a creation prints the creation itself: local, with the offset (`docs/rest-api.md` B36).
 pub(super) fn local_time(time: Option<Timestamp>, zone: &TimeZone) -> String {
     let Some(time) = readable(time) else {
         return MIN_VALUE.to_owned();
@@ -301,7 +301,7 @@ impl Formatter for Ascii {
 
 /// The moment that stands for none: 0001-01-01T00:00:00Z.
 const FIRST_MOMENT: jiff::Timestamp = jiff::Timestamp::constant(-62_135_596_800, 0);
-/// What stands for a time that there is none of; without a zone (`wire.md` B4).
+/// What stands for a time that there is none of; without a zone (`docs/rest-api.md` B4).
 pub(super) const MIN_VALUE: &str = "0001-01-01T00:00:00";
 pub(super) const DATA_SERVICE_VERSION: HeaderName = HeaderName::from_static("dataserviceversion");
 /// The namespace of the types in `$metadata`.

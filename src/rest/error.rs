@@ -1,4 +1,4 @@
-//! Errors as OData prints them (`wire.md` 91 to 96).
+//! Errors as OData prints them (`docs/rest-api.md` 91 to 96).
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! The grammar of `$filter`: OData v3 expressions, of which only the documented operators are allowed (`wire.md` 45 to
+//! The grammar of `$filter`: OData v3 expressions, of which only the documented operators are allowed (`docs/rest-api.md` 45 to
 //! 63).
 //!
 //! What is not allowed is refused in the framework's words, but for whatever of them would repeat the caller's.

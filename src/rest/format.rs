@@ -1,4 +1,4 @@
-//! The forms of answers that OData v3 knows, and which of them a client gets (`wire.md` 82 to 90, A21).
+//! The forms of answers that OData v3 knows, and which of them a client gets (`docs/rest-api.md` 82 to 90, A21).
 
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderName, HeaderValue};

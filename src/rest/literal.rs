@@ -1,4 +1,4 @@
-//! Literals of OData v3, as they stand in `$filter` and in keys (`wire.md` 50 to 63).
+//! Literals of OData v3, as they stand in `$filter` and in keys (`docs/rest-api.md` 50 to 63).
 
 use jiff::SignedDuration;
 use jiff::civil::{Date, DateTime};
@@ -102,7 +102,7 @@ fn finite(digits: &str) -> Option<Literal> {
 }
 
 /// A date, or a date and a time with or without seconds and up to seven digits behind them, with `Z`, an offset or
-/// neither. The `+` of an offset may have become a space (`wire.md` trap 26).
+/// neither. The `+` of an offset may have become a space (`docs/rest-api.md` trap 26).
 fn datetime(text: &str) -> Option<Moment> {
     let text = text.replace(' ', "+");
     let (date, time) = match text.split_once('T') {

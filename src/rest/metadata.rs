@@ -1,4 +1,4 @@
-//! What the API says of itself to machines: the service document and `$metadata` (`wire.md` 34, 35, A23, A24).
+//! What the API says of itself to machines: the service document and `$metadata` (`docs/rest-api.md` 34, 35, A23, A24).
 
 use std::fmt::{self, Write};
 use std::sync::LazyLock;

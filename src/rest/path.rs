@@ -2,7 +2,7 @@
 //!
 //! The raw path is split at `/` first and each segment is percent-decoded once, so that `%2527` never becomes a quote. An
 //! encoded slash makes no new segment, except before an action, where DevExtreme sends it. Empty segments are dropped, and
-//! names are taken in any case (`wire.md` 6, 11, 13 to 16, A12).
+//! names are taken in any case (`docs/rest-api.md` 6, 11, 13 to 16, A12).
 
 use std::borrow::Cow;
 
@@ -109,7 +109,7 @@ pub(super) fn parse(path: &str) -> Result<Target, Error> {
     let key = key.filter(|key| !key.is_empty() || !rest.is_empty());
     match (key, &*rest) {
         _ if !is(api, "api") => Err(not_found()),
-        // The address that was documented until March 2017 (`wire.md` 26).
+        // The address that was documented until March 2017 (`docs/rest-api.md` 26).
         (None, []) if is(service, "session") && is(name, "sessioninfo") => Ok(Target::Session),
         _ if !is(service, "pamresources") => Err(not_found()),
         (None, []) if name == "$metadata" => Ok(Target::Metadata),

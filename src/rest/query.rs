@@ -1,4 +1,4 @@
-//! Query options. Names and values are form-decoded once; each option is given once at most (`wire.md` 28 to 32, 40 to 44).
+//! Query options. Names and values are form-decoded once; each option is given once at most (`docs/rest-api.md` 28 to 32, 40 to 44).
 
 use super::form;
 use crate::status::Error;
@@ -124,7 +124,7 @@ pub(super) fn given_twice(name: &'static str) -> Error {
     Error::invalid(format!("{name} must be given only once.")).in_field(name)
 }
 
-/// Refuses an option that is not known; the OData layer of the original ignored what has no `$` (`wire.md` 29, 30).
+/// Refuses an option that is not known; the OData layer of the original ignored what has no `$` (`docs/rest-api.md` 29, 30).
 fn check_unknown(name: &str) -> Result<(), Error> {
     if name.starts_with('$') {
         Err(Error::invalid("A query parameter is not supported."))
@@ -133,7 +133,7 @@ fn check_unknown(name: &str) -> Result<(), Error> {
     }
 }
 
-/// There is one version; a client that asks for another must not get this one unawares (`wire.md` A13).
+/// There is one version; a client that asks for another must not get this one unawares (`docs/rest-api.md` A13).
 fn version(value: &str) -> Result<(), Error> {
     match value {
         "" | "1" => Ok(()),

@@ -55,7 +55,7 @@ impl Rest {
 }
 
 /// `GET pamrequests`: the caller's own, in the order of their creation: the portal keeps the last of each role
-/// (`wire.md` 23, B7).
+/// (`docs/rest-api.md` 23, B7).
 pub(super) struct Requests;
 
 #[async_trait]
@@ -206,12 +206,12 @@ fn named(names: &[(&'static str, &str)], value: &str, otherwise: &'static str) -
 pub(super) const CREATION_TIME: &str = "CreationTime";
 /// The answer to a creation prints this one with all its digits.
 pub(super) const REQUESTED_TIME: &str = "RequestedTime";
-/// The literal of the original for what came through its REST API, and ours for the rest (`wire.md` B30).
+/// The literal of the original for what came through its REST API, and ours for the rest (`docs/rest-api.md` B30).
 const CREATION_METHODS: [(&str, &str); 2] = [
     ("PAM Web API", "CREATION_METHOD_PAM_WEB_API"),
     ("gRPC", "CREATION_METHOD_GRPC"),
 ];
-/// The statuses of the original that elevations have, without spaces (`wire.md` B1).
+/// The statuses of the original that elevations have, without spaces (`docs/rest-api.md` B1).
 const STATUSES: [(&str, &str); 6] = [
     ("Active", "ELEVATION_STATUS_ACTIVE"),
     ("Closed", "ELEVATION_STATUS_CLOSED"),

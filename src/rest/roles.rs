@@ -9,8 +9,8 @@ use super::model::{Cell, Edm, Property, Source};
 use super::{Rest, message_of};
 use crate::proto::pam::v1::{ListRolesRequest, Role};
 
-/// `GET pamroles`: the roles that the caller may ask for, by display name (`wire.md` 20). An availability window is two
-/// times of day without a zone (`wire.md` B17 and B19); no role asks for a second factor.
+/// `GET pamroles`: the roles that the caller may ask for, by display name (`docs/rest-api.md` 20). An availability window is two
+/// times of day without a zone (`docs/rest-api.md` B17 and B19); no role asks for a second factor.
 pub(super) struct Roles;
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! `sessioninfo`: who the caller is, as a collection of one (`wire.md` 25).
+//! `sessioninfo`: who the caller is, as a collection of one (`docs/rest-api.md` 25).
 
 use async_trait::async_trait;
 use http::request::Parts;
@@ -20,7 +20,7 @@ impl Set for Session {
     const ABOUT: &'static str = "The caller, as a list of one.";
     const TYPE: &'static str = "SessionInfo";
     const KEY: &'static [&'static str] = &["Username"];
-    // See `wire.md` B34.
+    // See `docs/rest-api.md` B34.
     const PROPERTIES: &'static [Property<Account>] = &[Property::new(
         "Username",
         "The account in Windows form, `DOMAIN\\user`: 3 to 256 characters.",

@@ -1,4 +1,4 @@
-//! Single rows by their keys, as typed clients ask for them when a query names the key (`wire.md` 33).
+//! Single rows by their keys, as typed clients ask for them when a query names the key (`docs/rest-api.md` 33).
 
 use axum::response::Response;
 use http::StatusCode;
@@ -17,7 +17,7 @@ use crate::status::{Error, Kind};
 
 impl Rest {
     /// Answers the row of a set whose key is a GUID. The row is one of the list that the caller gets; any other row is
-    /// answered as one that does not exist (`wire.md` A15).
+    /// answered as one that does not exist (`docs/rest-api.md` A15).
     pub(super) async fn single<S: Set>(
         &self,
         id: Uuid,

@@ -1,4 +1,4 @@
-//! Proxies in front: the address by which the client reached one of ours, when it says so (`wire.md` 47).
+//! Proxies in front: the address by which the client reached one of ours, when it says so (`docs/rest-api.md` 47).
 
 use std::net::IpAddr;
 

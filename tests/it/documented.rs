@@ -1,5 +1,5 @@
 //! The documentation's own examples: every request line that the PAM REST API reference prints, answered with the body
-//! that it prints. Each test names its page (the `D-` tags of `wire.md`), and says in what the answer differs from the
+//! that it prints. Each test names its page (the `D-` tags of `docs/rest-api.md`), and says in what the answer differs from the
 //! page, and why.
 //!
 //! In all of them the ids of accounts and the `FIMRequestID` are ours: they follow from a name and from another id, and

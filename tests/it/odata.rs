@@ -50,7 +50,7 @@ async fn jen_filters_her_history() {
     let history = history(&kit).await;
     #[rustfmt::skip]
     let table = [
-        // The portal's own bytes (`wire.md` 38, 41).
+        // The portal's own bytes (`docs/rest-api.md` 38, 41).
         ("$filter=ExpirationTime%20gt%20datetime%272015-06-12T05:50:17.58Z%27", "26"),
         ("$filter=CreationTime%20gt%20datetime%272015-06-12T05:00:00Z%27%20and%20CreationTime%20lt%20datetime%272015-06-12T05:49:50Z%27", "23"),
         // The documentation's and Python's (39, 40, 42).

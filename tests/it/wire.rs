@@ -1,4 +1,4 @@
-//! The wire contract as a table: every wire case by its number, with the bytes that its client sends and what has to
+//! The wire contract as a table: every wire case of `docs/rest-api.md` by its number, with the bytes that its client sends and what has to
 //! come back.
 //!
 //! The rows are the texts in `wire/`. A row begins with its numbers and with what it is about; then come who asks, the
@@ -17,8 +17,8 @@
 //! A row has a server that no other row has written to. On its stage jen has filed three requests: 1 is active, 2 is rejected, and 3 waits
 //! for sam.
 
+mod page;
 mod row;
-mod traps;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -39,72 +39,6 @@ const TABLE: [&str; 6] = [
     include_str!("wire/atom.txt"),
 ];
 const WIRE_CASES: std::ops::RangeInclusive<u8> = 1..=102;
-
-/// Wire cases in which what is served is not what the case expects first, and why. Their rows say what is served.
-const EXCEPTIONS: [(u8, &str); 19] = [
-    (
-        14,
-        "the original answers 404; actions and sets are taken in any case (A12)",
-    ),
-    (26, "an alias that was documented and perhaps never worked"),
-    (
-        30,
-        "the text leaves out the name of the parameter, which is the caller's (trap 40)",
-    ),
-    (33, "403 where a 404 would tell what exists (A15)"),
-    (
-        34,
-        "JSON without an Accept, where the original sent XML (A23)",
-    ),
-    (36, "an odata.error where IIS sent a page of HTML"),
-    (
-        44,
-        "a parameter that is given twice is refused: it would have to be guessed which one counts",
-    ),
-    (
-        45,
-        "functions are refused without their names, which are the caller's (trap 40)",
-    ),
-    (
-        46,
-        "the text leaves out the name that is no property (trap 40)",
-    ),
-    (
-        47,
-        "the text leaves out the name of the property and of the type (trap 40)",
-    ),
-    (
-        49,
-        "a comparison that is compared again is refused: no client writes one",
-    ),
-    (
-        52,
-        "the text says where the string starts, and not what is in it (trap 40); raw double quotes are no HTTP, and are \
-          refused as such",
-    ),
-    (63, "the text leaves out the literal (trap 40)"),
-    (
-        80,
-        "a field of the query and of the body is refused: it would have to be guessed which one counts",
-    ),
-    (
-        84,
-        "the headers of OData 4 are ignored, where the original answered 404",
-    ),
-    (
-        87,
-        "full metadata is served as minimal, which the contract allows",
-    ),
-    (
-        95,
-        "404, 405, 413 and 431 too: what the documentation's list leaves out and HTTP has a word for",
-    ),
-    (
-        96,
-        "Bearer is all that is offered so far, so Negotiate and NTLM are not named",
-    ),
-    (102, "nothing is compressed"),
-];
 
 #[tokio::test]
 async fn actions() {
@@ -144,10 +78,6 @@ fn every_wire_case_has_a_row() {
         .flat_map(|row| row.numbers)
         .collect();
     assert_eq!(listed, WIRE_CASES.collect());
-    assert!(EXCEPTIONS.is_sorted_by_key(|(number, _)| number));
-    for (number, reason) in EXCEPTIONS {
-        assert!(listed.contains(&number) && reason.contains(' '), "{number}");
-    }
 }
 
 /// Sends every row of a table, and tells of all that do not hold at once.
