@@ -2,7 +2,7 @@
 //! approve, the others are idle, send their headers a byte at a time, or ask for lists and never read them.
 //!
 //! `cargo bench --bench memory`. It starts the program that is released, and reads its resident memory: before, the most
-//! while the connections are open, and after they have gone. The figures are in the README.
+//! while the connections are open, and after they have gone. The figures are in `docs/performance.md`.
 
 #![allow(
     clippy::unwrap_used,

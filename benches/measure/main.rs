@@ -1,5 +1,5 @@
-//! What the figures of the README come from. `.ci/measure` installs what is missing and runs it; `.ci/measure --quick` is
-//! a small run, to see that it works.
+//! The source of the figures in `docs/performance.md`. `.ci/measure` installs what is missing and runs
+//! it; `.ci/measure --quick` is a small run, to see that it works.
 //!
 //! **What is measured.** The release build of `countersign serve`, started as an operator starts it, with its log in a
 //! file; approve over REST and over gRPC, on SQLite and on PostgreSQL, each request another pending approval, in the order
@@ -23,7 +23,7 @@
 //! can, over one connection and at the bare handler, h2load is a subject too, and says how far our clients are to be
 //! believed. They write h2load's form of log.
 //!
-//! Where the time goes is in `PROFILE.md` beside this file, by `.ci/measure profile`.
+//! `.ci/measure profile` shows where the time goes; its results are in `docs/performance.md` too.
 
 #![allow(
     clippy::unwrap_used,

@@ -231,7 +231,7 @@ fn every_sample_is_described(text: &str) {
 }
 
 #[tokio::test]
-async fn the_readme_names_every_metric_and_no_other() {
+async fn the_documentation_names_every_metric_and_no_other() {
     let kit = Kit::start().await;
     // There are no refusals to tell of before there is one.
     kit.anonymous().get(LIST).await;
@@ -241,7 +241,7 @@ async fn the_readme_names_every_metric_and_no_other() {
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE "));
     let told = types.map(|line| line.split_once(' ').unwrap().0.to_owned());
-    let quoted = include_str!("../../README.md").split('`');
+    let quoted = include_str!("../../docs/metrics.md").split('`');
     let named = quoted
         .filter(|word| word.starts_with("countersign_"))
         .map(str::to_owned);

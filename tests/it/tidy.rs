@@ -6,6 +6,7 @@ use std::path::Path;
 
 use source::{Used, is_word, lex, paths, test_modules};
 
+mod docs;
 mod settings;
 mod source;
 
@@ -121,6 +122,10 @@ fn no_file_knows_the_machine_it_was_written_on() {
             ".ci",
             "Cargo.toml",
             "README.md",
+            "CONTRIBUTING.md",
+            "SECURITY.md",
+            "book.toml",
+            "docs",
             "build.rs",
             "deny.toml",
         ],

@@ -1,5 +1,5 @@
-//! The wire contract as a table: every wire case of `docs/rest-api.md` by its number, with the bytes that its client sends and what has to
-//! come back.
+//! The wire contract as a table: every wire case of `docs/rest-api.md` by its number, with the bytes
+//! that its client sends and the expected answer.
 //!
 //! The rows are the texts in `wire/`. A row begins with its numbers and with what it is about; then come who asks, the
 //! request, line by line behind `>`, and what is expected. `Host`, `Authorization` and `Connection: close` are added to

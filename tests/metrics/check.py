@@ -36,7 +36,7 @@ def openmetrics(path):
 
 def names(path):
     labels = labels_of(pathlib.Path(path).read_text())
-    reasons = set(re.findall(r"`([A-Z_]+)`", pathlib.Path("README.md").read_text()))
+    reasons = set(re.findall(r"`([A-Z_]+)`", pathlib.Path("docs/api.md").read_text()))
     queries = [ALERTS.read_text()] + dashboard_queries()
     found = [use for query in queries for use in re.findall(r"\b(countersign_[a-z_]+)\b(?:\{([^}]*)\})?", query)]
     assert len(found) > 30, "the queries name too few metrics to be read right"
@@ -46,7 +46,7 @@ def names(path):
             assert label in labels[name] | {"instance"}, f"{name} has no label {label}"
             if label == "reason":
                 unknown = set(value.split("|")) - reasons
-                assert not unknown, f"the README knows no reason {unknown}"
+                assert not unknown, f"docs/api.md knows no reason {unknown}"
         for label in re.findall(r"(\w+)=", matchers):
             assert label in labels[name] | {"instance"}, f"{name} has no label {label}"
     print(f"{len(found)} uses of {len({name for name, _ in found})} metrics")

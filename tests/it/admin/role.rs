@@ -523,15 +523,16 @@ async fn only_an_administrator_may_and_the_token_is_not_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_files_of_the_help_and_of_the_readme_are_some() {
+async fn the_files_of_the_help_and_of_the_documentation_can_be_applied() {
     let help = countersign(&["role", "apply", "--help"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
     let desk = Desk::open().await;
     for (text, end) in [
         (&*help, "\n\n"),
-        (include_str!("../../../README.md"), "```"),
+        (include_str!("../../../docs/operations.md"), "```"),
+        (include_str!("../../../docs/migrating-from-mim.md"), "```"),
     ] {
-        let start = text.find("[[role]]").unwrap();
+        let start = text.find("[[role]]\n").unwrap();
         let example = &text[start..start + text[start..].find(end).unwrap()];
         let (code, told) = desk.run(&["apply", &desk.file(example), "--yes"]);
         assert_eq!(code, 0, "{told}");
