@@ -15,8 +15,8 @@ const TOP_PAGES: [&str; 4] = [
     "SECURITY.md",
 ];
 /// Folders whose files a page may name. A name with a placeholder, such as `tests/*.rs`, is not checked.
-const FOLDERS: [&str; 8] = [
-    ".ci/", "benches/", "deploy/", "docs/", "fuzz/", "proto/", "src/", "tests/",
+const FOLDERS: [&str; 7] = [
+    ".ci/", "benches/", "deploy/", "docs/", "fuzz/", "proto/", "tests/",
 ];
 
 #[test]
