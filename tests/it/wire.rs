@@ -1,21 +1,22 @@
 //! The wire contract as a table: every wire case of `docs/rest-api.md` by its number, with the bytes
 //! that its client sends and the expected answer.
 //!
-//! The rows are the texts in `wire/`. A row begins with its numbers and with what it is about; then come who asks, the
-//! request, line by line behind `>`, and what is expected. `Host`, `Authorization` and `Connection: close` are added to
-//! the request; `Content-Length: *` is the length of the body, in which `\r\n` and `\u{feff}` stand for themselves. What
-//! is expected is a status, then any of
+//! The tables are the texts in `wire/`. A row begins with its numbers and its subject. Then come the
+//! caller, the lines of the request after `>`, and the expectations. Each request gets `Host`,
+//! `Authorization` and `Connection: close` in addition. `Content-Length: *` is the length of the
+//! body. In a body `\r\n` and `\u{feff}` are the characters that they name. The first expectation is the
+//! status. Any of these follow:
 //!
-//! - `name: value`, a header, and `name: -` for one that is not there,
-//! - `=`, the body to the byte, in as many lines as are needed,
-//! - `~` and `!`, texts that the body has and has not,
-//! - `error CODE message`, the body of an error to the byte; without a message only its code,
-//! - `rows`, what a list holds, in its order; the requests of the stage are 1, 2 and 3,
-//! - `empty`, no body,
-//! - `then`, the status of request 3 afterwards, which is `PendingApproval` where nothing is said.
+//! - `name: value` is a header, and `name: -` is one that must be missing.
+//! - `=` is the whole body, in one or more lines.
+//! - `~` and `!` are texts that the body must contain, and must not contain.
+//! - `error CODE message` is the whole body of an error; without a message it is only its code.
+//! - `rows` is the content of a list, in its order. The prepared requests are 1, 2 and 3.
+//! - `empty` is an empty body.
+//! - `then` is the status of request 3 afterwards, by default `PendingApproval`.
 //!
-//! A row has a server that no other row has written to. On its stage jen has filed three requests: 1 is active, 2 is rejected, and 3 waits
-//! for sam.
+//! A row gets a server to which no other row has written. On it jen has filed three requests: 1 is
+//! active, 2 is rejected, and 3 waits for sam.
 
 mod page;
 mod row;
@@ -80,7 +81,7 @@ fn every_wire_case_has_a_row() {
     assert_eq!(listed, WIRE_CASES.collect());
 }
 
-/// Sends every row of a table, and tells of all that do not hold at once.
+/// Sends every row of a table, and fails with all wrong answers at once.
 async fn hold(table: &str) {
     let mut failures = Vec::new();
     let mut unchanged: Option<Kit> = None;
@@ -119,7 +120,7 @@ async fn hold(table: &str) {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-/// The server that the row asks for; the usual one has the stage.
+/// Starts the server that the row asks for. The usual one has the three requests.
 async fn server(row: &Row) -> Kit {
     let limits = match &*row.server {
         "slow" => Limits {
@@ -197,7 +198,7 @@ async fn send(kit: &Kit, row: &Row) -> Answer {
     );
     let (line, rest) = row.request.split_once("\r\n").unwrap();
     let answer = kit.raw(&format!("{line}\r\n{added}{rest}")).await;
-    // What hyper says to `Expect: 100-continue` comes first.
+    // hyper's own response to `Expect: 100-continue` comes first.
     if answer.status == 100 {
         Answer::parse(&answer.body)
     } else {
@@ -205,7 +206,8 @@ async fn send(kit: &Kit, row: &Row) -> Answer {
     }
 }
 
-/// What holds of every answer: its content type, the form of an error, the marks for the portal, nothing of the caller's.
+/// Checks the rules of every answer: its content type, the form of an error, the CORS headers, and
+/// that it repeats no text of the caller.
 fn unlike_any_answer(row: &Row, answer: &Answer) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut check = |holds: bool, what: &str| {
@@ -261,8 +263,8 @@ fn unlike_any_answer(row: &Row, answer: &Answer) -> Vec<String> {
     wrong
 }
 
-/// What the portal reads, `responseJSON["odata.error"]["message"]["value"]`, or what its counterparts of version 2 and of
-/// Atom read.
+/// Returns whether a client can read the error: the portal in
+/// `responseJSON["odata.error"]["message"]["value"]`, others in its counterpart of version 2 or Atom.
 fn is_error(answer: &Answer) -> bool {
     let content_type = answer.header("content-type").unwrap_or_default();
     if content_type == "application/xml; charset=utf-8" {
@@ -306,7 +308,7 @@ fn unlike(expected: &Expected, answer: &Answer) -> Option<String> {
     (!holds).then(|| format!("not {expected:?}"))
 }
 
-/// What a list holds, each by the first of its properties that a reader knows it by.
+/// Returns the rows of a list, each by the first of its properties that identifies it.
 fn listed(body: &str) -> Option<String> {
     let body: Value = serde_json::from_str(body).ok()?;
     let name = |row: &Value| {
@@ -331,7 +333,7 @@ fn listed(body: &str) -> Option<String> {
     )
 }
 
-/// A status of the REST dialect as gRPC names it.
+/// Returns the gRPC name of a status of the REST API.
 fn status_name(status: &str) -> &'static str {
     match status {
         "Active" => "ELEVATION_STATUS_ACTIVE",

@@ -3,26 +3,26 @@
 /// A wire case, or a part of one.
 #[derive(Debug, Default)]
 pub struct Row {
-    /// The wire cases that it shows.
+    /// The numbers of its wire cases.
     pub numbers: Vec<u8>,
-    /// What it is about.
+    /// The subject.
     pub title: String,
-    /// Who asks; `nobody` has no credentials.
+    /// The caller; `nobody` has no credentials.
     pub caller: String,
-    /// How the server differs; empty when it does not.
+    /// The kind of server; empty for the usual one.
     pub server: String,
-    /// The request as it is sent, but for what every request has.
+    /// The request, without the headers that every request gets.
     pub request: String,
     /// The status of the answer.
     pub status: u16,
-    /// What else holds of the answer.
+    /// The other expectations.
     pub expected: Vec<Expected>,
     /// The status of the pending request afterwards.
     pub then: String,
 }
 
 impl Row {
-    /// Whether the answer has no body.
+    /// Returns whether the answer must have no body.
     pub fn expects_nothing(&self) -> bool {
         self.expected
             .iter()
@@ -30,24 +30,24 @@ impl Row {
     }
 }
 
-/// Something that holds of an answer.
+/// An expectation.
 #[derive(Debug)]
 pub enum Expected {
     /// The whole body.
     Body(String),
     /// The code of an error.
     Code(String),
-    /// A header, or that there is none.
+    /// A header and its value; `None` if it must be missing.
     Header(String, Option<String>),
-    /// What the body does not contain.
+    /// A text that the body must not contain.
     Lacks(String),
-    /// What the body contains.
+    /// A text that the body must contain.
     Has(String),
-    /// What the list holds.
+    /// The rows of the list.
     Rows(String),
 }
 
-/// The rows of a text, which are separated by empty lines.
+/// Reads the rows of a table, which are separated by empty lines.
 pub fn rows(text: &str) -> Vec<Row> {
     text.split("\n\n")
         .filter(|block| !block.trim().is_empty())
@@ -116,7 +116,7 @@ fn expected(line: &str, word: &str, rest: &str) -> Vec<Expected> {
     }
 }
 
-/// The bytes of a request whose head and body are separated by an empty line.
+/// Returns the bytes of a request. An empty line separates its head and body.
 fn request(lines: &[&str]) -> String {
     let end = lines
         .iter()
