@@ -3,34 +3,16 @@
 //! A request becomes one protobuf message for the generated service trait, and its answer, or its `Status`, becomes
 //! OData. So nothing can be done here that a gRPC caller cannot do.
 
-mod approvals;
-mod atom;
-mod body;
-mod charset;
 pub mod cors;
-mod create;
-mod date;
-mod entity;
 pub mod error;
-mod expression;
-mod fields;
-mod filter;
-mod form;
-mod format;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
-mod list;
-mod literal;
 mod metadata;
-mod model;
+mod odata;
 mod openapi;
 mod path;
-mod query;
-mod requests;
-mod roles;
-mod session;
-mod single;
+mod resources;
 
 use std::sync::Arc;
 
@@ -48,14 +30,14 @@ use crate::proto::pam::v1::elevation_service_server::ElevationService;
 use crate::proto::pam::v1::role_service_server::RoleService;
 use crate::proto::pam::v1::session_service_server::SessionService;
 use crate::status::{Error, Kind};
-use approvals::PendingApprovals;
-pub use entity::Address;
+pub use odata::entity::Address;
 pub use openapi::document;
 pub use path::OPERATIONS;
 use path::{Action, Target};
-use requests::Requests;
-use roles::Roles;
-use session::Session;
+use resources::approvals::PendingApprovals;
+use resources::requests::Requests;
+use resources::roles::Roles;
+use resources::session::Session;
 
 /// The services that the REST dialect speaks to.
 #[derive(Clone)]

@@ -9,10 +9,10 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use tonic::Status;
 
-use super::atom::{self, Writer};
-use super::entity::{Document, answer};
-use super::format::{DocumentKind, Format, Version};
-use super::query::asked_format;
+use super::odata::atom::{self, Writer};
+use super::odata::entity::{Document, answer};
+use super::odata::format::{DocumentKind, Format, Version};
+use super::odata::query::asked_format;
 use crate::status::{Error, RETRY_AFTER_SECONDS, error_of, kind_of, row};
 
 /// The form in which the client of a request reads errors.

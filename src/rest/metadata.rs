@@ -12,16 +12,18 @@ use serde::ser::{SerializeMap, Serializer};
 use tonic::Status;
 
 use super::Rest;
-use super::approvals::PendingApprovals;
-use super::atom::{self, Writer};
-use super::entity::{DATA_SERVICE_VERSION, Document, IDENTIFIER, NAMESPACE, answer, base_url};
-use super::format::{DocumentKind, Format, Version};
-use super::list::Set;
-use super::model::{Column, Edm};
-use super::query::{ListOptions, check_action};
-use super::requests::Requests;
-use super::roles::Roles;
-use super::session::Session;
+use super::odata::atom::{self, Writer};
+use super::odata::entity::{
+    DATA_SERVICE_VERSION, Document, IDENTIFIER, NAMESPACE, answer, base_url,
+};
+use super::odata::format::{DocumentKind, Format, Version};
+use super::odata::list::Set;
+use super::odata::model::{Column, Edm};
+use super::odata::query::{ListOptions, check_action};
+use super::resources::approvals::PendingApprovals;
+use super::resources::requests::Requests;
+use super::resources::roles::Roles;
+use super::resources::session::Session;
 
 /// What is known of a set without any of its rows.
 pub(super) struct Described {

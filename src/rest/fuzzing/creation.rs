@@ -8,8 +8,8 @@ use http::request::Parts;
 use jiff::tz::{Offset, TimeZone};
 
 use crate::domain::moment::Moment;
-use crate::rest::date::requested_time;
-use crate::rest::fields::{Fields, NAMES, REQUESTED_TIME};
+use crate::rest::odata::date::requested_time;
+use crate::rest::resources::fields::{Fields, NAMES, REQUESTED_TIME};
 use crate::status::{Error, Kind};
 
 /// Each field is given once, by the query or the body, and has no character that stands for bytes that could not be

@@ -5,12 +5,12 @@ use serde_json::{Map, Value, json};
 use super::answer::{Refusal, entity, header, named, refused};
 use super::parameter;
 use super::schema::{self, SERVICE_DOCUMENT, single_of};
-use crate::rest::approvals::PendingApprovals;
-use crate::rest::list::Set;
 use crate::rest::metadata::{Described, sets};
-use crate::rest::requests::Requests;
-use crate::rest::roles::Roles;
-use crate::rest::session::Session;
+use crate::rest::odata::list::Set;
+use crate::rest::resources::approvals::PendingApprovals;
+use crate::rest::resources::requests::Requests;
+use crate::rest::resources::roles::Roles;
+use crate::rest::resources::session::Session;
 use crate::status::Kind;
 
 /// A method of a resource.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::rest::metadata::Described;
-use crate::rest::model::{Column, Edm, Source};
+use crate::rest::odata::model::{Column, Edm, Source};
 
 /// The parameters that do not depend on what is asked for.
 pub(super) fn shared() -> Value {

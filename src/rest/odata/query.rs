@@ -5,29 +5,29 @@ use crate::status::Error;
 
 /// The options of a list.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct ListOptions {
+pub struct ListOptions {
     /// `$filter`: what the list is limited to.
-    pub(super) filter: Option<String>,
+    pub filter: Option<String>,
     /// `$format`: the form of the answer.
-    pub(super) format: Option<String>,
+    pub format: Option<String>,
     /// `$inlinecount`: whether to count what matches.
-    pub(super) count: bool,
+    pub count: bool,
     /// `$orderby`: properties, and whether their largest come first.
-    pub(super) order: Vec<(String, bool)>,
+    pub order: Vec<(String, bool)>,
     /// `$select`: the properties to answer; `None` is all of them.
-    pub(super) select: Option<Vec<String>>,
+    pub select: Option<Vec<String>>,
     /// `$skip`: how many to leave out at the start.
-    pub(super) skip: i32,
+    pub skip: i32,
     /// `$skiptoken`: where the list goes on; empty for its start. It comes from our own `odata.nextLink`.
-    pub(super) skip_token: String,
+    pub skip_token: String,
     /// `$top`: how many to answer at most.
-    pub(super) top: Option<usize>,
+    pub top: Option<usize>,
 }
 
 impl ListOptions {
     /// The options of a raw query. One that is not understood is refused, never ignored: an unfiltered list would be
     /// taken for a filtered one.
-    pub(super) fn parse(query: Option<&str>) -> Result<Self, Error> {
+    pub fn parse(query: Option<&str>) -> Result<Self, Error> {
         let mut options = Self::default();
         for (name, value) in options_of(query)? {
             match &*name {
@@ -49,7 +49,7 @@ impl ListOptions {
     }
 
     /// The options of a single row, which knows only those that say what of it to answer, and how.
-    pub(super) fn parse_single(query: Option<&str>) -> Result<Self, Error> {
+    pub fn parse_single(query: Option<&str>) -> Result<Self, Error> {
         let Self { format, select, .. } = Self::parse(query)?;
         let single = Self {
             format,
@@ -67,7 +67,7 @@ impl ListOptions {
 }
 
 /// The query of the list that goes on behind `token`, of which `top` are still to come.
-pub(super) fn next_query(query: Option<&str>, top: Option<usize>, token: &str) -> String {
+pub fn next_query(query: Option<&str>, top: Option<usize>, token: &str) -> String {
     let given = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     let mut next = form_urlencoded::Serializer::new(String::new());
     next.extend_pairs(given.filter(|(name, _)| !["$skiptoken", "$top"].contains(&&**name)));
@@ -78,12 +78,12 @@ pub(super) fn next_query(query: Option<&str>, top: Option<usize>, token: &str) -
 }
 
 /// Checks the options of an action, which knows only `v` and `$format`.
-pub(super) fn check_action(query: Option<&str>) -> Result<(), Error> {
+pub fn check_action(query: Option<&str>) -> Result<(), Error> {
     action_format(query).map(drop)
 }
 
 /// The `$format` of an action that answers with more than nothing.
-pub(super) fn action_format(query: Option<&str>) -> Result<Option<String>, Error> {
+pub fn action_format(query: Option<&str>) -> Result<Option<String>, Error> {
     let mut asked = None;
     for (name, value) in options_of(query)? {
         match &*name {
@@ -96,7 +96,7 @@ pub(super) fn action_format(query: Option<&str>) -> Result<Option<String>, Error
 }
 
 /// The `$format` that errors are printed in: none if it is not understood, or given twice.
-pub(super) fn asked_format(query: Option<&str>) -> Option<String> {
+pub fn asked_format(query: Option<&str>) -> Option<String> {
     let given = form::query(query).ok()?;
     let mut asked = given
         .into_iter()
@@ -120,7 +120,7 @@ fn options_of(query: Option<&str>) -> Result<Vec<(String, String)>, Error> {
 }
 
 /// The error of a parameter that is given more than once.
-pub(super) fn given_twice(name: &'static str) -> Error {
+pub fn given_twice(name: &'static str) -> Error {
     Error::invalid(format!("{name} must be given only once.")).in_field(name)
 }
 
@@ -199,7 +199,7 @@ fn select(value: &str) -> Option<Vec<String>> {
 }
 
 /// The parameters that lists, rows or actions know.
-pub(super) const KNOWN: [&str; 9] = [
+pub const KNOWN: [&str; 9] = [
     "$filter",
     "$format",
     "$inlinecount",

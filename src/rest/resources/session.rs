@@ -5,14 +5,14 @@ use http::request::Parts;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tonic::Status;
 
-use super::list::{Asked, Page, Set};
-use super::model::{Cell, Edm, Property, Source};
-use super::{Rest, message_of};
 use crate::proto::pam::v1::{Account, GetSessionRequest};
+use crate::rest::odata::list::{Asked, Page, Set};
+use crate::rest::odata::model::{Cell, Edm, Property, Source};
+use crate::rest::{Rest, message_of};
 use crate::status::Error;
 
 /// `GET sessioninfo`: the caller, as a collection of one.
-pub(super) struct Session;
+pub struct Session;
 
 #[async_trait]
 impl Set for Session {

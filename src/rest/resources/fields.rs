@@ -7,16 +7,16 @@ use http::request::Parts;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::atom;
-use super::body::{Media, Written};
-use super::entity::MIN_VALUE;
-use super::form;
+use crate::rest::odata::atom;
+use crate::rest::odata::body::{Media, Written};
+use crate::rest::odata::entity::MIN_VALUE;
+use crate::rest::odata::form;
 use crate::status::Error;
 
 /// The fields that a creation gives, with their values; a value may be null. Their names are taken in any case, as the
 /// original's model binder did.
 #[derive(Debug, Default, Eq, PartialEq)]
-pub(super) struct Fields(Vec<(&'static str, Option<String>)>);
+pub struct Fields(Vec<(&'static str, Option<String>)>);
 
 impl Fields {
     /// Reads the fields from the query and the body. Other fields are ignored.
@@ -25,7 +25,7 @@ impl Fields {
     ///
     /// If a field is given twice, wherever the two are: it would have to be guessed which one counts. If the body is
     /// not written as its headers say, or in a way that is not read.
-    pub(super) fn read(request: &Parts, body: &Bytes) -> Result<Self, Error> {
+    pub fn read(request: &Parts, body: &Bytes) -> Result<Self, Error> {
         let mut fields = Self::default();
         fields.set_all(form::query(request.uri.query())?)?;
         if body.is_empty() {
@@ -41,7 +41,7 @@ impl Fields {
     }
 
     /// Removes the value of a field; `None` if it is missing or null.
-    pub(super) fn take(&mut self, name: &'static str) -> Option<String> {
+    pub fn take(&mut self, name: &'static str) -> Option<String> {
         self.0
             .iter_mut()
             .find(|(given, _)| *given == name)
@@ -49,7 +49,7 @@ impl Fields {
     }
 
     /// Returns whether a field is given, be it as null.
-    pub(super) fn gives(&self, name: &'static str) -> bool {
+    pub fn gives(&self, name: &'static str) -> bool {
         self.0.iter().any(|(given, _)| *given == name)
     }
 
@@ -163,12 +163,12 @@ impl<'de> Visitor<'de> for MembersVisitor {
 }
 
 /// The names of the fields.
-pub(super) const JUSTIFICATION: &str = "Justification";
-pub(super) const REQUESTED_TIME: &str = "RequestedTime";
-pub(super) const REQUESTED_TTL: &str = "RequestedTTL";
-pub(super) const ROLE_ID: &str = "RoleId";
+pub const JUSTIFICATION: &str = "Justification";
+pub const REQUESTED_TIME: &str = "RequestedTime";
+pub const REQUESTED_TTL: &str = "RequestedTTL";
+pub const ROLE_ID: &str = "RoleId";
 /// All of them.
-pub(super) const NAMES: [&str; 4] = [JUSTIFICATION, REQUESTED_TIME, REQUESTED_TTL, ROLE_ID];
+pub const NAMES: [&str; 4] = [JUSTIFICATION, REQUESTED_TIME, REQUESTED_TTL, ROLE_ID];
 const JSON_AS_A_FORM: &str =
     "The body is JSON, but not its Content-Type, which must be application/json for it to be read.";
 

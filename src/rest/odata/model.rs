@@ -7,33 +7,33 @@ use prost_types::{Duration, Timestamp};
 use super::literal::Literal;
 
 /// A property of the rows of a set.
-pub(super) struct Property<T> {
+pub struct Property<T> {
     /// What filters and orders know of it.
-    pub(super) column: Column,
+    pub column: Column,
     /// What a row has of it.
-    pub(super) value: for<'a> fn(&'a T) -> Cell<'a>,
+    pub value: for<'a> fn(&'a T) -> Cell<'a>,
 }
 
 /// What is known of a property without a row.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Column {
+pub struct Column {
     /// The name, as clients write it.
-    pub(super) name: &'static str,
+    pub name: &'static str,
     /// What it means, its unit and bounds.
-    pub(super) about: &'static str,
+    pub about: &'static str,
     /// The type.
-    pub(super) edm: Edm,
+    pub edm: Edm,
     /// Whether a row may have none.
-    pub(super) nullable: bool,
+    pub nullable: bool,
     /// Whether JSON light leaves it out unless `$select` names it: the documentation does not know it.
-    pub(super) unlisted: bool,
+    pub unlisted: bool,
     /// Where its values come from.
-    pub(super) source: Source,
+    pub source: Source,
 }
 
 impl<T> Property<T> {
     /// A property that no row lacks.
-    pub(super) const fn new(
+    pub const fn new(
         name: &'static str,
         about: &'static str,
         edm: Edm,
@@ -54,7 +54,7 @@ impl<T> Property<T> {
     }
 
     /// A property that a row may have none of.
-    pub(super) const fn nullable(
+    pub const fn nullable(
         name: &'static str,
         about: &'static str,
         edm: Edm,
@@ -75,7 +75,7 @@ impl<T> Property<T> {
     }
 
     /// The key of rows whose documented properties have none: a GUID that no row lacks.
-    pub(super) const fn key(
+    pub const fn key(
         name: &'static str,
         about: &'static str,
         source: Source,
@@ -97,7 +97,7 @@ impl<T> Property<T> {
 
 /// The types of OData that properties have.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Edm {
+pub enum Edm {
     /// `true` or `false`.
     Boolean,
     /// A moment; year 1 stands for none.
@@ -114,12 +114,12 @@ pub(super) enum Edm {
 
 impl Edm {
     /// Whether its values are greater or less than each other.
-    pub(super) fn has_an_order(self) -> bool {
+    pub fn has_an_order(self) -> bool {
         matches!(self, Self::DateTime | Self::Int64 | Self::String)
     }
 
     /// The name of the type in `$metadata` and in messages.
-    pub(super) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Boolean => "Edm.Boolean",
             Self::DateTime => "Edm.DateTime",
@@ -133,7 +133,7 @@ impl Edm {
 
 /// Where the values of a property come from.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Source {
+pub enum Source {
     /// A text field of the listed message, of which nothing is left when it is empty.
     EmptyIsNull(&'static str),
     /// A field of the listed message.
@@ -150,7 +150,7 @@ pub(super) enum Source {
 
 /// The value of a property in a row.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Cell<'a> {
+pub enum Cell<'a> {
     /// `true` or `false`.
     Boolean(bool),
     /// The GUID inside the original's complex type.
@@ -167,28 +167,28 @@ pub(super) enum Cell<'a> {
 
 impl<'a> Cell<'a> {
     /// The seconds of a length of time.
-    pub(super) fn seconds(duration: Option<Duration>) -> Self {
+    pub fn seconds(duration: Option<Duration>) -> Self {
         Self::Number(duration.map_or(0, |duration| duration.seconds))
     }
 
     /// The GUID inside the original's complex type.
-    pub(super) fn identifier(id: &'a str) -> Self {
+    pub fn identifier(id: &'a str) -> Self {
         Self::Identifier(Cow::Borrowed(id))
     }
 
     /// A text that is there.
-    pub(super) fn text(text: &'a str) -> Self {
+    pub fn text(text: &'a str) -> Self {
         Self::Text(Some(Cow::Borrowed(text)))
     }
 
     /// A text that may be missing.
-    pub(super) fn optional(text: Option<&'a str>) -> Self {
+    pub fn optional(text: Option<&'a str>) -> Self {
         Self::Text(text.map(Cow::Borrowed))
     }
 }
 
 /// Finds the column that a path leads to; one inside the original's complex type too.
-pub(super) fn column(columns: impl Iterator<Item = Column>, path: &str) -> Option<Column> {
+pub fn column(columns: impl Iterator<Item = Column>, path: &str) -> Option<Column> {
     let (name, inner) = path
         .split_once('/')
         .map_or((path, None), |(name, inner)| (name, Some(inner)));
@@ -204,7 +204,7 @@ pub(super) fn column(columns: impl Iterator<Item = Column>, path: &str) -> Optio
 }
 
 /// Whether a literal of that type compares with a property of this one.
-pub(super) fn compares(edm: Edm, literal: &Literal) -> bool {
+pub fn compares(edm: Edm, literal: &Literal) -> bool {
     match literal {
         Literal::Null => edm != Edm::Identifier,
         Literal::Boolean(_) => edm == Edm::Boolean,

@@ -9,7 +9,7 @@ use crate::status::Error;
 
 /// Returns the names and values of a form: `&` is between them, `+` is a space, and `%` begins an encoded byte. `None` if
 /// a name or a value is malformed in the charset.
-pub(super) fn pairs(form: &[u8], charset: Charset) -> Option<Vec<(String, String)>> {
+pub fn pairs(form: &[u8], charset: Charset) -> Option<Vec<(String, String)>> {
     let pairs = form
         .split(|byte| *byte == b'&')
         .filter(|pair| !pair.is_empty());
@@ -38,7 +38,7 @@ fn text(written: &[u8], charset: Charset) -> Option<String> {
 /// # Errors
 ///
 /// If it is not UTF-8.
-pub(super) fn query(query: Option<&str>) -> Result<Vec<(String, String)>, Error> {
+pub fn query(query: Option<&str>) -> Result<Vec<(String, String)>, Error> {
     let pairs = pairs(query.unwrap_or_default().as_bytes(), Charset::UTF_8);
     pairs.ok_or_else(|| Error::invalid("The query must be UTF-8 after percent-decoding."))
 }

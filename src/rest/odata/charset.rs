@@ -6,7 +6,7 @@ use encoding_rs::{Encoding, UTF_8, X_USER_DEFINED};
 
 /// A charset that contains ASCII, under one of its labels in the WHATWG Encoding Standard.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Charset {
+pub struct Charset {
     encoding: &'static Encoding,
     range: Range,
 }
@@ -24,13 +24,13 @@ enum Range {
 
 impl Charset {
     /// The charset of queries, paths, and bodies that declare none.
-    pub(super) const UTF_8: Self = Self {
+    pub const UTF_8: Self = Self {
         encoding: UTF_8,
         range: Range::All,
     };
 
     /// Returns the charset of a label, in any case; `None` if it is unknown or does not contain ASCII.
-    pub(super) fn of(label: &str) -> Option<Self> {
+    pub fn of(label: &str) -> Option<Self> {
         let label = label.to_ascii_lowercase();
         let encoding = Encoding::for_label_no_replacement(label.as_bytes())?;
         let range = match encoding.name().strip_prefix("windows-") {
@@ -43,7 +43,7 @@ impl Charset {
     }
 
     /// Decodes bytes without a byte order mark; `None` if they are malformed in this charset.
-    pub(super) fn decode(self, bytes: &[u8]) -> Option<Cow<'_, str>> {
+    pub fn decode(self, bytes: &[u8]) -> Option<Cow<'_, str>> {
         let fits = match self.range {
             Range::All => true,
             Range::Ascii => bytes.is_ascii(),
@@ -55,7 +55,7 @@ impl Charset {
     }
 
     /// Returns the bytes after a byte order mark of UTF-8, if this is UTF-8.
-    pub(super) fn without_mark(self, bytes: &[u8]) -> &[u8] {
+    pub fn without_mark(self, bytes: &[u8]) -> &[u8] {
         bytes
             .strip_prefix(b"\xef\xbb\xbf")
             .filter(|_| self.encoding == UTF_8)

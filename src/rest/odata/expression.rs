@@ -11,7 +11,7 @@ use crate::status::Error;
 
 /// An expression as it was written, before anybody asks what its names mean.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Expression {
+pub enum Expression {
     /// All of them hold, two or more.
     And(Vec<Self>),
     /// One compared with another.
@@ -24,7 +24,7 @@ pub(super) enum Expression {
 
 /// How two expressions are compared.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Operator {
+pub enum Operator {
     /// `eq`
     Equal,
     /// `ge`
@@ -41,7 +41,7 @@ pub(super) enum Operator {
 
 impl Operator {
     /// The name that the framework's messages have for it.
-    pub(super) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Equal => "Equal",
             Self::GreaterThanOrEqual => "GreaterThanOrEqual",
@@ -53,7 +53,7 @@ impl Operator {
     }
 
     /// The operator with its sides exchanged.
-    pub(super) fn flipped(self) -> Self {
+    pub fn flipped(self) -> Self {
         match self {
             Self::Equal | Self::NotEqual => self,
             Self::GreaterThanOrEqual => Self::LessThanOrEqual,
@@ -64,12 +64,12 @@ impl Operator {
     }
 
     /// Whether it asks for no order.
-    pub(super) fn is_equality(self) -> bool {
+    pub fn is_equality(self) -> bool {
         matches!(self, Self::Equal | Self::NotEqual)
     }
 
     /// Whether it holds of two values in that order.
-    pub(super) fn holds(self, order: Ordering) -> bool {
+    pub fn holds(self, order: Ordering) -> bool {
         match self {
             Self::Equal => order.is_eq(),
             Self::GreaterThanOrEqual => order.is_ge(),
@@ -94,7 +94,7 @@ impl Operator {
 }
 
 /// The expression of a decoded `$filter`.
-pub(super) fn parse(text: &str) -> Result<Expression, Error> {
+pub fn parse(text: &str) -> Result<Expression, Error> {
     let mut parser = Parser {
         tokens: Tokens { text, at: 0 },
         next: Token::End,
@@ -111,7 +111,7 @@ pub(super) fn parse(text: &str) -> Result<Expression, Error> {
 }
 
 /// Says what is wrong with a filter, after the words that the framework begins every such message with.
-pub(super) fn invalid(what: impl Into<Cow<'static, str>>) -> Error {
+pub fn invalid(what: impl Into<Cow<'static, str>>) -> Error {
     Error::invalid(format!(
         "The query specified in the URI is not valid. {}",
         what.into()
@@ -388,12 +388,12 @@ fn arithmetic_name(word: &str) -> Option<&'static str> {
 }
 
 /// What no conjunction of comparisons can say.
-pub(super) fn compared_twice() -> Error {
+pub fn compared_twice() -> Error {
     invalid("A comparison cannot be compared again.")
 }
 
 /// Deeper than anybody writes by hand, and nothing to a stack.
-pub(super) const DEEPEST: usize = 64;
+pub const DEEPEST: usize = 64;
 
 /// The functions of OData v3, which the framework knows and this API does not allow.
 const FUNCTIONS: [&str; 22] = [

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// A form of answers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Format {
+pub enum Format {
     /// Atom, for clients that read nothing else.
     Atom(Version),
     /// JSON light with minimal metadata, which whoever asks for nothing else gets.
@@ -18,7 +18,7 @@ pub(super) enum Format {
 
 /// A version of the protocol, oldest first.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) enum Version {
+pub enum Version {
     /// Lists have neither counts nor next links.
     One,
     /// Moments in JSON are counts of milliseconds.
@@ -29,7 +29,7 @@ pub(super) enum Version {
 
 /// Something that a body can be, each with a media type of its own in Atom.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum DocumentKind {
+pub enum DocumentKind {
     /// A single row.
     Entry,
     /// Why something did not happen.
@@ -43,12 +43,12 @@ pub(super) enum DocumentKind {
 impl Format {
     /// The form of rows and errors that a request asks for, by `$format` or by its headers. No form is refused: whoever
     /// can read none of them gets JSON light, as the original did.
-    pub(super) fn of(option: Option<&str>, headers: &HeaderMap) -> Self {
+    pub fn of(option: Option<&str>, headers: &HeaderMap) -> Self {
         Self::among(&["application/atom+xml"], option, headers)
     }
 
     /// The form of the service document that a request asks for.
-    pub(super) fn of_service_document(option: Option<&str>, headers: &HeaderMap) -> Self {
+    pub fn of_service_document(option: Option<&str>, headers: &HeaderMap) -> Self {
         Self::among(
             &["application/atom+xml", "application/atomsvc+xml"],
             option,
@@ -82,17 +82,17 @@ impl Format {
     }
 
     /// Whether it is the older form of JSON.
-    pub(super) fn is_verbose(self) -> bool {
+    pub fn is_verbose(self) -> bool {
         matches!(self, Self::Verbose(_))
     }
 
     /// Whether moments are counts of milliseconds.
-    pub(super) fn counts_milliseconds(self) -> bool {
+    pub fn counts_milliseconds(self) -> bool {
         matches!(self, Self::Verbose(Version::One | Version::Two))
     }
 
     /// The version of the protocol that answers in this form are of.
-    pub(super) fn version(self) -> Version {
+    pub fn version(self) -> Version {
         match self {
             Self::Atom(version) | Self::Verbose(version) => version,
             Self::Light | Self::NoMetadata => Version::Three,
@@ -100,7 +100,7 @@ impl Format {
     }
 
     /// The header `Content-Type` of a document of that kind in this form.
-    pub(super) fn content_type(self, kind: DocumentKind) -> HeaderValue {
+    pub fn content_type(self, kind: DocumentKind) -> HeaderValue {
         HeaderValue::from_static(match (self, kind) {
             (Self::Atom(_), DocumentKind::Entry) => {
                 "application/atom+xml; type=entry; charset=utf-8"
@@ -122,7 +122,7 @@ impl Format {
 impl Version {
     /// The newest version that the client reads, and that there is. Text after a `;` names the client. A version older
     /// than the first counts as the first, and a header that is no version as none.
-    pub(super) fn most(headers: &HeaderMap) -> Self {
+    pub fn most(headers: &HeaderMap) -> Self {
         let most = headers
             .get(MAX_DATA_SERVICE_VERSION)
             .and_then(|version| version.to_str().ok());
@@ -139,7 +139,7 @@ impl Version {
     }
 
     /// The header `DataServiceVersion` of answers of this version.
-    pub(super) fn header(self) -> HeaderValue {
+    pub fn header(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::One => "1.0",
             Self::Two => "2.0",

@@ -6,23 +6,19 @@ use http::request::Parts;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::Rest;
 use super::entity::{answer, base_url};
 use super::filter::comparisons;
 use super::format::Format;
 use super::list::{Asked, Set, Single, entity, selected};
 use super::model;
 use super::query::ListOptions;
+use crate::rest::Rest;
 use crate::status::{Error, Kind};
 
 impl Rest {
     /// Answers the row of a set whose key is a GUID. The row is one of the list that the caller gets; any other row is
     /// answered as one that does not exist (`docs/rest-api.md` A15).
-    pub(super) async fn single<S: Set>(
-        &self,
-        id: Uuid,
-        request: &Parts,
-    ) -> Result<Response, Status> {
+    pub async fn single<S: Set>(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
         let options = ListOptions::parse_single(request.uri.query())?;
         let base = base_url(request)?;
         let format = Format::of(options.format.as_deref(), &request.headers);

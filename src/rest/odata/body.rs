@@ -6,20 +6,20 @@ use http::{HeaderMap, HeaderName};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::charset::Charset;
-use super::{LONGEST_BODY, body_too_large};
+use crate::rest::{LONGEST_BODY, body_too_large};
 use crate::status::Error;
 
 /// How a body is written.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Written {
+pub struct Written {
     /// The media type.
-    pub(super) media: Media,
+    pub media: Media,
     charset: Option<Charset>,
 }
 
 /// The media types that are read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Media {
+pub enum Media {
     /// `application/atom+xml`: an entry of Atom.
     Atom,
     /// `application/x-www-form-urlencoded`, also assumed if there is no `Content-Type`.
@@ -34,7 +34,7 @@ impl Written {
     /// # Errors
     ///
     /// If the body is compressed, or in a media type or charset that is not read. The message names what is allowed.
-    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Error> {
+    pub fn of(headers: &HeaderMap) -> Result<Self, Error> {
         let is_plain = |coding: &str| {
             coding.trim().is_empty() || coding.trim().eq_ignore_ascii_case("identity")
         };
@@ -64,7 +64,7 @@ impl Written {
     /// # Errors
     ///
     /// If it is malformed in its charset.
-    pub(super) fn pairs(self, body: &[u8]) -> Result<Vec<(String, String)>, Error> {
+    pub fn pairs(self, body: &[u8]) -> Result<Vec<(String, String)>, Error> {
         let charset = self.charset.unwrap_or(Charset::UTF_8);
         super::form::pairs(charset.without_mark(body), charset).ok_or_else(|| self.malformed())
     }
@@ -74,7 +74,7 @@ impl Written {
     /// # Errors
     ///
     /// If it is malformed in its charset.
-    pub(super) fn text(self, body: &[u8]) -> Result<String, Error> {
+    pub fn text(self, body: &[u8]) -> Result<String, Error> {
         let charset = self.charset.unwrap_or(Charset::UTF_8);
         let text = charset.decode(charset.without_mark(body));
         text.map(String::from).ok_or_else(|| self.malformed())
@@ -93,7 +93,7 @@ impl Written {
 /// # Errors
 ///
 /// If it is longer than bodies may be, or ends early.
-pub(super) async fn collected(body: Body) -> Result<Bytes, Error> {
+pub async fn collected(body: Body) -> Result<Bytes, Error> {
     match Limited::new(body, LONGEST_BODY).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(body_too_large()),

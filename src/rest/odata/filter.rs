@@ -13,7 +13,7 @@ use crate::proto::pam::v1::{self, Comparison, Value};
 use crate::status::Error;
 
 /// The comparisons that a decoded `$filter` asks for, of a set that knows its `columns` by their paths.
-pub(super) fn comparisons(
+pub fn comparisons(
     text: &str,
     columns: &dyn Fn(&str) -> Option<Column>,
 ) -> Result<Vec<Comparison>, Error> {
@@ -320,7 +320,7 @@ const MAX_DURATION: i64 = 3_660 * 86_400;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rest::model;
+    use crate::rest::odata::model;
 
     const COLUMNS: [Column; 11] = [
         column("About", Edm::String, Source::EmptyIsNull("about")),

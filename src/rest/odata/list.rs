@@ -9,7 +9,6 @@ use prost_types::Timestamp;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use tonic::Status;
 
-use super::Rest;
 use super::atom::{self, Feed, Writer};
 use super::entity::{Document, Entity, answer, base_url};
 use super::filter::comparisons;
@@ -17,11 +16,12 @@ use super::format::{DocumentKind, Format, Version};
 use super::model::{self, Column, Edm, Property, Source};
 use super::query::{ListOptions, next_query};
 use crate::proto::pam::v1::{Comparison, OrderBy};
+use crate::rest::Rest;
 use crate::status::Error;
 
 /// What a list is a list of.
 #[async_trait]
-pub(super) trait Set {
+pub trait Set {
     /// The name in the path and in the metadata.
     const NAME: &'static str;
     /// What it is a list of, in words.
@@ -58,25 +58,25 @@ pub(super) trait Set {
 
 /// What a list asks of its service for one page; another page differs only in its size and token.
 #[derive(Clone)]
-pub(super) struct Asked {
-    pub(super) filter: Vec<Comparison>,
-    pub(super) order_by: Vec<OrderBy>,
-    pub(super) page_size: i32,
-    pub(super) page_token: String,
-    pub(super) skip: i32,
-    pub(super) include_total_size: bool,
+pub struct Asked {
+    pub filter: Vec<Comparison>,
+    pub order_by: Vec<OrderBy>,
+    pub page_size: i32,
+    pub page_token: String,
+    pub skip: i32,
+    pub include_total_size: bool,
 }
 
 /// What a service answers.
-pub(super) struct Page<T> {
-    pub(super) rows: Vec<T>,
-    pub(super) next_page_token: String,
-    pub(super) total_size: Option<i64>,
+pub struct Page<T> {
+    pub rows: Vec<T>,
+    pub next_page_token: String,
+    pub total_size: Option<i64>,
 }
 
 impl Rest {
     /// Answers the list of a set.
-    pub(super) async fn list<S: Set>(&self, request: &Parts) -> Result<Response, Status> {
+    pub async fn list<S: Set>(&self, request: &Parts) -> Result<Response, Status> {
         let options = ListOptions::parse(request.uri.query())?;
         let base = base_url(request)?;
         let format = Format::of(options.format.as_deref(), &request.headers);
@@ -133,7 +133,7 @@ impl Rest {
 }
 
 /// A row as it is printed.
-pub(super) fn entity<'a, S: Set>(
+pub fn entity<'a, S: Set>(
     row: &'a S::Row,
     base: &str,
     selected: &[&'static Property<S::Row>],
@@ -157,7 +157,7 @@ pub(super) fn entity<'a, S: Set>(
 }
 
 /// A single row as it is printed.
-pub(super) struct Single<'a> {
+pub struct Single<'a> {
     base: String,
     metadata: String,
     entity: Entity<'a>,
@@ -165,7 +165,7 @@ pub(super) struct Single<'a> {
 
 impl<'a> Single<'a> {
     /// A row of a set, at an API with that address.
-    pub(super) fn of<S: Set>(base: &str, entity: Entity<'a>) -> Self {
+    pub fn of<S: Set>(base: &str, entity: Entity<'a>) -> Self {
         Self {
             base: base.to_owned(),
             metadata: format!("{base}%24metadata#{}/@Element", S::NAME),
@@ -324,7 +324,7 @@ fn asked<S: Set>(options: &ListOptions) -> Result<Asked, Error> {
 }
 
 /// The key of a row that is known by a GUID, as addresses write it.
-pub(super) fn guid_key(id: &str) -> String {
+pub fn guid_key(id: &str) -> String {
     format!("guid'{id}'")
 }
 
@@ -360,7 +360,7 @@ fn order_by(column: Option<Column>, descending: bool) -> Result<Option<OrderBy>,
 
 /// The properties that are asked for, in the documented order. JSON light keeps to the documented ones unless others are
 /// named.
-pub(super) fn selected<S: Set>(
+pub fn selected<S: Set>(
     names: Option<&[String]>,
     format: Format,
 ) -> Result<Vec<&'static Property<S::Row>>, Error> {

@@ -9,23 +9,23 @@ use jiff::tz::TimeZone;
 use prost_types::{Duration, Timestamp};
 use tonic::Status;
 
-use super::body::collected;
-use super::date::requested_time;
-use super::entity::{Entity, answer, base_url, local_time, precise_utc};
 use super::fields::{self, Fields};
-use super::format::Format;
-use super::list::{Set, Single, entity};
-use super::literal::guid;
-use super::model::Cell;
-use super::query::action_format;
 use super::requests::{CREATION_TIME, REQUESTED_TIME, Requests};
-use super::{Rest, message_of};
 use crate::proto::pam::v1::{CreateElevationRequest, Elevation};
+use crate::rest::odata::body::collected;
+use crate::rest::odata::date::requested_time;
+use crate::rest::odata::entity::{Entity, answer, base_url, local_time, precise_utc};
+use crate::rest::odata::format::Format;
+use crate::rest::odata::list::{Set, Single, entity};
+use crate::rest::odata::literal::guid;
+use crate::rest::odata::model::Cell;
+use crate::rest::odata::query::action_format;
+use crate::rest::{Rest, message_of};
 use crate::status::Error;
 
 impl Rest {
     /// Files a request, or gives a role up when the TTL is 0; answers 201 with the request and where it is.
-    pub(super) async fn create(&self, request: &Parts, body: Body) -> Result<Response, Status> {
+    pub async fn create(&self, request: &Parts, body: Body) -> Result<Response, Status> {
         let asked = action_format(request.uri.query())?;
         let base = base_url(request)?;
         let body = collected(body).await?;

@@ -20,26 +20,26 @@ use super::model::{Cell, Column};
 use crate::status::Error;
 
 /// A row, or what was selected of it, as it is printed.
-pub(super) struct Entity<'a> {
+pub struct Entity<'a> {
     /// The type that `$metadata` knows it by.
-    pub(super) kind: &'static str,
+    pub kind: &'static str,
     /// The address of the row, where it has one.
-    pub(super) address: Option<String>,
+    pub address: Option<String>,
     /// The id that Atom prints: an address that no other row has, and that need not lead anywhere.
-    pub(super) id: String,
+    pub id: String,
     /// The actions on the row, which Atom prints.
-    pub(super) actions: &'static [&'static str],
+    pub actions: &'static [&'static str],
     /// The moment of the last known change, which Atom prints.
-    pub(super) updated: Option<Timestamp>,
+    pub updated: Option<Timestamp>,
     /// Its properties, in the documented order.
-    pub(super) cells: Vec<(Column, Cell<'a>)>,
+    pub cells: Vec<(Column, Cell<'a>)>,
     /// The form of the answer.
-    pub(super) format: Format,
+    pub format: Format,
 }
 
 impl Entity<'_> {
     /// Prints the properties into an object that is open already.
-    pub(super) fn print_into<M: SerializeMap>(&self, object: &mut M) -> Result<(), M::Error> {
+    pub fn print_into<M: SerializeMap>(&self, object: &mut M) -> Result<(), M::Error> {
         if self.format.is_verbose() {
             let address = self.address.as_deref();
             object.serialize_entry(
@@ -140,7 +140,7 @@ fn time_of_day(text: &str) -> jiff::Timestamp {
 }
 
 /// A time of day such as `08:00` as every form but version 2 prints it, without a zone.
-pub(super) fn printed_time_of_day(text: &str) -> String {
+pub fn printed_time_of_day(text: &str) -> String {
     time_of_day(text).strftime("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
@@ -159,7 +159,7 @@ pub struct Address {
 }
 
 /// What every link of an answer begins with: the address under which the client reaches the API.
-pub(super) fn base_url(request: &Parts) -> Result<String, Error> {
+pub fn base_url(request: &Parts) -> Result<String, Error> {
     let told = request.extensions.get::<Address>();
     let scheme = told.and_then(|told| told.scheme).unwrap_or("http");
     match called(&request.uri, &request.headers, told) {
@@ -169,7 +169,7 @@ pub(super) fn base_url(request: &Parts) -> Result<String, Error> {
 }
 
 /// The host that the client called: as a trusted proxy told, else as the request names it.
-pub(super) fn called(uri: &Uri, headers: &HeaderMap, told: Option<&Address>) -> Option<Authority> {
+pub fn called(uri: &Uri, headers: &HeaderMap, told: Option<&Address>) -> Option<Authority> {
     let mut hosts = headers.get_all(http::header::HOST).iter();
     let host = hosts
         .next()
@@ -183,7 +183,7 @@ pub(super) fn called(uri: &Uri, headers: &HeaderMap, told: Option<&Address>) -> 
 }
 
 /// What is printed, in every form of JSON and in Atom.
-pub(super) trait Document: Serialize {
+pub trait Document: Serialize {
     /// The kind of document that it is.
     const KIND: DocumentKind;
 
@@ -192,7 +192,7 @@ pub(super) trait Document: Serialize {
 }
 
 /// An answer with a body.
-pub(super) fn answer<D: Document>(status: StatusCode, format: Format, document: &D) -> Response {
+pub fn answer<D: Document>(status: StatusCode, format: Format, document: &D) -> Response {
     let text = match format {
         Format::Atom(_) => {
             let mut atom = Writer::new();
@@ -222,7 +222,7 @@ fn json(document: &impl Serialize) -> Vec<u8> {
 }
 
 /// A moment as lists print it: UTC, milliseconds, trailing zeros left out; year 1 when there is none.
-pub(super) fn utc(time: Option<Timestamp>) -> String {
+pub fn utc(time: Option<Timestamp>) -> String {
     let Some(time) = readable(time) else {
         return MIN_VALUE.to_owned();
     };
@@ -237,7 +237,7 @@ pub(super) fn utc(time: Option<Timestamp>) -> String {
 }
 
 /// A moment as the answer to a creation prints it: UTC with up to seven digits (`docs/rest-api.md` B36).
-pub(super) fn precise_utc(time: Option<Timestamp>) -> String {
+pub fn precise_utc(time: Option<Timestamp>) -> String {
     let Some(time) = readable(time) else {
         return MIN_VALUE.to_owned();
     };
@@ -249,7 +249,7 @@ pub(super) fn precise_utc(time: Option<Timestamp>) -> String {
 }
 
 /// A moment as the answer to a creation prints the creation itself: local, with the offset (`docs/rest-api.md` B36).
-pub(super) fn local_time(time: Option<Timestamp>, zone: &TimeZone) -> String {
+pub fn local_time(time: Option<Timestamp>, zone: &TimeZone) -> String {
     let Some(time) = readable(time) else {
         return MIN_VALUE.to_owned();
     };
@@ -302,12 +302,12 @@ impl Formatter for Ascii {
 /// The moment that stands for none: 0001-01-01T00:00:00Z.
 const FIRST_MOMENT: jiff::Timestamp = jiff::Timestamp::constant(-62_135_596_800, 0);
 /// What stands for a time that there is none of; without a zone (`docs/rest-api.md` B4).
-pub(super) const MIN_VALUE: &str = "0001-01-01T00:00:00";
-pub(super) const DATA_SERVICE_VERSION: HeaderName = HeaderName::from_static("dataserviceversion");
+pub const MIN_VALUE: &str = "0001-01-01T00:00:00";
+pub const DATA_SERVICE_VERSION: HeaderName = HeaderName::from_static("dataserviceversion");
 /// The namespace of the types in `$metadata`.
-pub(super) const NAMESPACE: &str = "PAM";
+pub const NAMESPACE: &str = "PAM";
 /// The original's complex type around a GUID.
-pub(super) const IDENTIFIER: &str = "UniqueIdentifier";
+pub const IDENTIFIER: &str = "UniqueIdentifier";
 
 #[cfg(test)]
 mod tests {

@@ -9,19 +9,19 @@ use prost_types::Timestamp;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::entity::{answer, base_url};
-use super::format::Format;
-use super::list::{Asked, Page, Set, Single, entity, guid_key, selected};
-use super::model::{Cell, Edm, Property, Source};
-use super::query::{ListOptions, check_action};
-use super::{Rest, message_of};
 use crate::proto::pam::v1::{
     CloseElevationRequest, Elevation, GetElevationRequest, ListElevationsRequest,
 };
+use crate::rest::odata::entity::{answer, base_url};
+use crate::rest::odata::format::Format;
+use crate::rest::odata::list::{Asked, Page, Set, Single, entity, guid_key, selected};
+use crate::rest::odata::model::{Cell, Edm, Property, Source};
+use crate::rest::odata::query::{ListOptions, check_action};
+use crate::rest::{Rest, message_of};
 
 impl Rest {
     /// `GET pamrequests(guid'..')`, where the `Location` of a new request leads.
-    pub(super) async fn request(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
+    pub async fn request(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
         let options = ListOptions::parse_single(request.uri.query())?;
         let base = base_url(request)?;
         let format = Format::of(options.format.as_deref(), &request.headers);
@@ -42,7 +42,7 @@ impl Rest {
     }
 
     /// `POST pamrequests(guid'..')/Close`, which answers as Approve does.
-    pub(super) async fn close(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
+    pub async fn close(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
         check_action(request.uri.query())?;
         let message = CloseElevationRequest {
             elevation_id: id.to_string(),
@@ -56,7 +56,7 @@ impl Rest {
 
 /// `GET pamrequests`: the caller's own, in the order of their creation: the portal keeps the last of each role
 /// (`docs/rest-api.md` 23, B7).
-pub(super) struct Requests;
+pub struct Requests;
 
 #[async_trait]
 impl Set for Requests {
@@ -203,9 +203,9 @@ fn named(names: &[(&'static str, &str)], value: &str, otherwise: &'static str) -
 }
 
 /// The answer to a creation prints this one in local time.
-pub(super) const CREATION_TIME: &str = "CreationTime";
+pub const CREATION_TIME: &str = "CreationTime";
 /// The answer to a creation prints this one with all its digits.
-pub(super) const REQUESTED_TIME: &str = "RequestedTime";
+pub const REQUESTED_TIME: &str = "RequestedTime";
 /// The literal of the original for what came through its REST API, and ours for the rest (`docs/rest-api.md` B30).
 const CREATION_METHODS: [(&str, &str); 2] = [
     ("PAM Web API", "CREATION_METHOD_PAM_WEB_API"),

@@ -14,7 +14,7 @@ use crate::status::Error;
 
 /// The value of a property of an entry.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(in crate::rest) enum Value {
+pub enum Value {
     /// Elements.
     Complex,
     /// Nothing, which is not an empty text.
@@ -32,7 +32,7 @@ pub(in crate::rest) enum Value {
 ///
 /// If the text is not well-formed, has a document type, exceeds a bound, or is not an entry; if a property is there
 /// twice, in whatever case; or if it is null and has a value. No message repeats the text.
-pub(in crate::rest) fn properties(entry: &str) -> Result<Vec<(String, Value)>, Error> {
+pub fn properties(entry: &str) -> Result<Vec<(String, Value)>, Error> {
     let mut events = EventReader::new_with_config(entry.as_bytes(), limits());
     let mut reader = Reader::default();
     loop {

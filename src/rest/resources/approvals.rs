@@ -8,16 +8,16 @@ use prost_types::Timestamp;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::list::{Asked, Page, Set, guid_key};
-use super::model::{Cell, Edm, Property, Source};
-use super::query::check_action;
-use super::{Rest, message_of};
 use crate::proto::pam::v1::{Approval, ApproveRequest, ListApprovalsRequest, RejectRequest};
+use crate::rest::odata::list::{Asked, Page, Set, guid_key};
+use crate::rest::odata::model::{Cell, Edm, Property, Source};
+use crate::rest::odata::query::check_action;
+use crate::rest::{Rest, message_of};
 
 impl Rest {
     /// `POST pamrequeststoapprove(guid'..')/Approve`: 200 without a body, and so without a content type, which the
     /// portal would try to parse (`docs/rest-api.md` 1, 4).
-    pub(super) async fn approve(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
+    pub async fn approve(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
         check_action(request.uri.query())?;
         let message = ApproveRequest {
             approval_id: id.to_string(),
@@ -28,7 +28,7 @@ impl Rest {
     }
 
     /// `POST pamrequeststoapprove(guid'..')/Reject`, which answers as Approve does.
-    pub(super) async fn reject(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
+    pub async fn reject(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
         check_action(request.uri.query())?;
         let message = RejectRequest {
             approval_id: id.to_string(),
@@ -40,7 +40,7 @@ impl Rest {
 }
 
 /// `GET pamrequeststoapprove`: all that the caller may decide, oldest first (`docs/rest-api.md` 24).
-pub(super) struct PendingApprovals;
+pub struct PendingApprovals;
 
 #[async_trait]
 impl Set for PendingApprovals {

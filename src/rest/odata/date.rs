@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{Offset, TimeZone};
 
-use super::fields::REQUESTED_TIME;
 use crate::domain::moment::Moment;
+use crate::rest::resources::fields::REQUESTED_TIME;
 use crate::status::Error;
 
 /// Reads a moment as `DateTime.Parse` of .NET does with the invariant culture, on every machine alike; also
@@ -29,7 +29,7 @@ use crate::status::Error;
 /// # Errors
 ///
 /// If it cannot be read, or is no [`Moment`].
-pub(super) fn requested_time(text: &str, zone: &TimeZone) -> Result<Moment, Error> {
+pub fn requested_time(text: &str, zone: &TimeZone) -> Result<Moment, Error> {
     let text = text.trim();
     let moment = match text
         .strip_prefix("/Date(")

@@ -9,11 +9,11 @@ use xml::writer::XmlEvent;
 use xml::writer::events::StartElementBuilder;
 
 /// A document that is being written.
-pub(in crate::rest) struct Writer(EventWriter<Vec<u8>>);
+pub struct Writer(EventWriter<Vec<u8>>);
 
 impl Writer {
     /// Begins a document.
-    pub(in crate::rest) fn new() -> Self {
+    pub fn new() -> Self {
         let mut writer = Self(EmitterConfig::new().create_writer(Vec::new()));
         let version = XmlVersion::Version10;
         writer.write(XmlEvent::StartDocument {
@@ -25,23 +25,23 @@ impl Writer {
     }
 
     /// Begins an element.
-    pub(in crate::rest) fn open<'a>(&mut self, element: StartElementBuilder<'a>) {
+    pub fn open<'a>(&mut self, element: StartElementBuilder<'a>) {
         self.write(element);
     }
 
     /// Ends the innermost element.
-    pub(in crate::rest) fn close(&mut self) {
+    pub fn close(&mut self) {
         self.write(XmlEvent::end_element());
     }
 
     /// Writes an element with nothing in it.
-    pub(in crate::rest) fn empty(&mut self, element: StartElementBuilder<'_>) {
+    pub fn empty(&mut self, element: StartElementBuilder<'_>) {
         self.open(element);
         self.close();
     }
 
     /// Writes an element with a text in it.
-    pub(in crate::rest) fn leaf<'a>(&mut self, element: impl Into<Start<'a>>, text: &str) {
+    pub fn leaf<'a>(&mut self, element: impl Into<Start<'a>>, text: &str) {
         self.open(element.into().0);
         self.text(text);
         self.close();
@@ -58,7 +58,7 @@ impl Writer {
     }
 
     /// Ends the document and returns it.
-    pub(in crate::rest) fn finish(self) -> Vec<u8> {
+    pub fn finish(self) -> Vec<u8> {
         self.0.into_inner()
     }
 
@@ -70,7 +70,7 @@ impl Writer {
 }
 
 /// The start of an element: a name, or a name with attributes.
-pub(in crate::rest) struct Start<'a>(StartElementBuilder<'a>);
+pub struct Start<'a>(StartElementBuilder<'a>);
 
 impl<'a> From<&'a str> for Start<'a> {
     fn from(name: &'a str) -> Self {

@@ -9,7 +9,7 @@ use crate::domain::moment::Moment;
 
 /// A literal with its value.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Literal {
+pub enum Literal {
     /// `true` or `false`.
     Boolean(bool),
     /// `datetime'..'`; without a zone it is UTC.
@@ -34,7 +34,7 @@ pub(super) enum Literal {
 
 impl Literal {
     /// The name of the type, as the framework says it.
-    pub(super) fn edm(&self) -> &'static str {
+    pub fn edm(&self) -> &'static str {
         match self {
             Self::Boolean(_) => "Edm.Boolean",
             Self::DateTime(_) => "Edm.DateTime",
@@ -50,7 +50,7 @@ impl Literal {
     }
 
     /// The literal with a prefix and a text in quotes; `None` when it is none. Prefixes are in any case.
-    pub(super) fn prefixed(prefix: &str, text: &str) -> Option<Self> {
+    pub fn prefixed(prefix: &str, text: &str) -> Option<Self> {
         match &*prefix.to_ascii_lowercase() {
             "datetime" => datetime(text).map(Self::DateTime),
             "datetimeoffset" => datetime(text).map(|_| Self::DateTimeOffset),
@@ -61,7 +61,7 @@ impl Literal {
     }
 
     /// The literal of a number, whose digits may have a fraction, an exponent and a suffix; `None` when it is none.
-    pub(super) fn number(text: &str) -> Option<Self> {
+    pub fn number(text: &str) -> Option<Self> {
         let (digits, suffix) = match text.char_indices().last()? {
             (at, suffix) if suffix.is_ascii_alphabetic() => {
                 (&text[..at], Some(suffix.to_ascii_lowercase()))
@@ -87,7 +87,7 @@ impl Literal {
 }
 
 /// A GUID with its hyphens, in any case.
-pub(super) fn guid(text: &str) -> Option<Uuid> {
+pub fn guid(text: &str) -> Option<Uuid> {
     Some(text)
         .filter(|text| text.len() == 36)
         .and_then(|text| Uuid::try_parse(text).ok())

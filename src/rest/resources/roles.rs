@@ -4,14 +4,14 @@ use async_trait::async_trait;
 use http::request::Parts;
 use tonic::Status;
 
-use super::list::{Asked, Page, Set, guid_key};
-use super::model::{Cell, Edm, Property, Source};
-use super::{Rest, message_of};
 use crate::proto::pam::v1::{ListRolesRequest, Role};
+use crate::rest::odata::list::{Asked, Page, Set, guid_key};
+use crate::rest::odata::model::{Cell, Edm, Property, Source};
+use crate::rest::{Rest, message_of};
 
 /// `GET pamroles`: the roles that the caller may ask for, by display name (`docs/rest-api.md` 20). An availability window is two
 /// times of day without a zone (`docs/rest-api.md` B17 and B19); no role asks for a second factor.
-pub(super) struct Roles;
+pub struct Roles;
 
 #[async_trait]
 impl Set for Roles {

@@ -9,27 +9,27 @@ use xml::writer::events::StartElementBuilder;
 
 use super::entity::{Entity, MIN_VALUE, NAMESPACE, printed_time_of_day, utc};
 use super::format::{Format, Version};
-use super::metadata::sets;
 use super::model::{Cell, Column, Edm};
-pub(super) use reader::{Value, properties};
-pub(super) use writer::Writer;
+use crate::rest::metadata::sets;
+pub use reader::{Value, properties};
+pub use writer::Writer;
 
 /// A list, as far as Atom prints it.
-pub(super) struct Feed<'a> {
+pub struct Feed<'a> {
     /// The address of the API.
-    pub(super) base: &'a str,
+    pub base: &'a str,
     /// The name of the set.
-    pub(super) set: &'static str,
+    pub set: &'static str,
     /// The number of rows that match, if asked for.
-    pub(super) count: Option<i64>,
+    pub count: Option<i64>,
     /// The rows.
-    pub(super) entities: &'a [Entity<'a>],
+    pub entities: &'a [Entity<'a>],
     /// The address of the rest of the list.
-    pub(super) next: Option<&'a str>,
+    pub next: Option<&'a str>,
 }
 
 /// Prints a list.
-pub(super) fn feed(feed: &Feed<'_>, atom: &mut Writer) {
+pub fn feed(feed: &Feed<'_>, atom: &mut Writer) {
     let Feed {
         base,
         set,
@@ -73,14 +73,14 @@ pub(super) fn feed(feed: &Feed<'_>, atom: &mut Writer) {
 }
 
 /// Prints a single row, of an API at that address.
-pub(super) fn entry(entity: &Entity<'_>, base: &str, atom: &mut Writer) {
+pub fn entry(entity: &Entity<'_>, base: &str, atom: &mut Writer) {
     atom.open(root("entry", base));
     inside(entity, base, atom);
     atom.close();
 }
 
 /// Prints the names of the sets.
-pub(super) fn service_document(base: &str, atom: &mut Writer) {
+pub fn service_document(base: &str, atom: &mut Writer) {
     let service = XmlEvent::start_element("service")
         .default_ns(PUBLISHING)
         .ns("atom", ATOM);
@@ -97,7 +97,7 @@ pub(super) fn service_document(base: &str, atom: &mut Writer) {
 }
 
 /// Prints why something did not happen.
-pub(super) fn error(code: &str, message: &str, atom: &mut Writer) {
+pub fn error(code: &str, message: &str, atom: &mut Writer) {
     atom.open(XmlEvent::start_element("m:error").ns("m", METADATA));
     atom.leaf("m:code", code);
     atom.leaf(
@@ -197,8 +197,8 @@ fn property(column: Column, cell: &Cell<'_>, atom: &mut Writer) {
     }
 }
 
-pub(super) const ATOM: &str = "http://www.w3.org/2005/Atom";
+pub const ATOM: &str = "http://www.w3.org/2005/Atom";
 const PUBLISHING: &str = "http://www.w3.org/2007/app";
-pub(super) const DATA: &str = "http://schemas.microsoft.com/ado/2007/08/dataservices";
-pub(super) const METADATA: &str = "http://schemas.microsoft.com/ado/2007/08/dataservices/metadata";
+pub const DATA: &str = "http://schemas.microsoft.com/ado/2007/08/dataservices";
+pub const METADATA: &str = "http://schemas.microsoft.com/ado/2007/08/dataservices/metadata";
 const SCHEME: &str = "http://schemas.microsoft.com/ado/2007/08/dataservices/scheme";

@@ -1,0 +1,16 @@
+//! The parts of OData version 3 that the REST dialect speaks: grammar, literals, query options, formats and printing.
+
+pub mod atom;
+pub mod body;
+mod charset;
+pub mod date;
+pub mod entity;
+pub mod expression;
+pub mod filter;
+pub mod form;
+pub mod format;
+pub mod list;
+pub mod literal;
+pub mod model;
+pub mod query;
+mod single;
