@@ -16,6 +16,8 @@ const TABLE_NAMES: [&str; 6] = [
     "headers",
     "atom",
 ];
+/// The start of a citation of a row in a source file.
+const MARKER: &str = "`docs/rest-api.md`";
 /// How the first cells of each kind of row begin, and how many rows there are.
 const KINDS: [(&str, usize); 4] = [("", 102), ("B", 46), ("A", 26), ("trap ", 52)];
 
@@ -47,12 +49,26 @@ fn every_error_of_the_page_is_found() {
     }
 }
 
+#[test]
+fn every_citation_of_the_page_names_a_row() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        wrong.extend(
+            unknown_citations(&text)
+                .into_iter()
+                .map(|row| format!("{path}: {row}")),
+        );
+    }
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+    let marker = MARKER;
+    let bad =
+        format!("/// Rows ({marker} 82 to\n    /// 103, A1, traps 26 and 53), and {marker} B0.");
+    assert_eq!(unknown_citations(&bad), ["103", "trap 53", "B0"]);
+}
+
 /// Returns a sentence for each row that is missing, that is there twice, or that names a test that does not exist.
 fn errors(page: &str, tests: &HashSet<String>) -> Vec<String> {
-    let expected: BTreeSet<String> = KINDS
-        .iter()
-        .flat_map(|(kind, count)| (1..=*count).map(move |number| format!("{kind}{number}")))
-        .collect();
+    let expected = row_names();
     let mut errors = Vec::new();
     let mut found = BTreeSet::new();
     for line in page.lines().filter(|line| line.starts_with("| ")) {
@@ -112,10 +128,69 @@ fn exists(name: &str, proof: &str, expected: &BTreeSet<String>, tests: &HashSet<
     }
 }
 
-/// The names of all test functions in `src` and `tests`.
+/// Returns the name of every row that the page must have.
+fn row_names() -> BTreeSet<String> {
+    let names = |(kind, count): &(&str, usize)| {
+        let kind = (*kind).to_owned();
+        (1..=*count).map(move |number| format!("{kind}{number}"))
+    };
+    KINDS.iter().flat_map(names).collect()
+}
+
+/// Returns the rows that a source file cites and the page does not have. A citation is the marker
+/// and a list such as `6, 11, 13 to 16, A12 and trap 26`.
+fn unknown_citations(text: &str) -> Vec<String> {
+    let known = row_names();
+    let prose: String = text
+        .lines()
+        .map(|line| {
+            line.trim_start()
+                .trim_start_matches(['/', '!', ' '])
+                .to_owned()
+                + " "
+        })
+        .collect();
+    let mut unknown = Vec::new();
+    for cited in prose.split(MARKER).skip(1) {
+        let mut kind = "";
+        for word in cited.split_whitespace() {
+            match word.trim_end_matches([',', '.', ';', ')']) {
+                "trap" | "traps" => kind = "trap ",
+                "row" | "rows" | "and" | "to" => {}
+                name if is_row(name) => {
+                    let name = format!("{kind}{name}");
+                    if !known.contains(&name) {
+                        unknown.push(name);
+                    }
+                }
+                _ => break,
+            }
+            if word.ends_with([')', '.', ';']) {
+                break;
+            }
+        }
+    }
+    unknown
+}
+
+/// Whether a word is the number of a row: digits, or `A` or `B` and digits.
+fn is_row(word: &str) -> bool {
+    is_number(Some(word.strip_prefix(['A', 'B']).unwrap_or(word)))
+}
+
+/// The names of all test functions.
 fn test_names() -> HashSet<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut names = HashSet::new();
+    for (_, text) in sources() {
+        collect_tests(&text, &mut names);
+    }
+    names
+}
+
+/// Returns every source file in `src` and `tests`, with its path.
+fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut sources = Vec::new();
     let mut folders = vec![root.join("src"), root.join("tests")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
@@ -123,11 +198,14 @@ fn test_names() -> HashSet<String> {
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                collect_tests(&fs::read_to_string(path).unwrap(), &mut names);
+                sources.push((
+                    path.display().to_string(),
+                    fs::read_to_string(&path).unwrap(),
+                ));
             }
         }
     }
-    names
+    sources
 }
 
 fn collect_tests(text: &str, names: &mut HashSet<String>) {
