@@ -4,9 +4,12 @@
 use std::fs;
 use std::path::Path;
 
+use language::{language, rooms_above_ceilings, temporary};
 use source::{Used, is_word, lex, paths, test_modules};
 
+mod circles;
 mod docs;
+mod language;
 mod settings;
 mod source;
 
@@ -61,6 +64,25 @@ const NEVER_CRATES: Table = &[
         "service",
         "axum http hyper prost rusqlite tokio_postgres tonic",
     ),
+];
+
+/// Files and folders that are written for people.
+const PROSE: &[&str] = &[
+    ".ci",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "Cargo.toml",
+    "README.md",
+    "SECURITY.md",
+    "benches",
+    "build.rs",
+    "clippy.toml",
+    "deny.toml",
+    "docs",
+    "fuzz/fuzz_targets",
+    "proto",
+    "src",
+    "tests/it",
 ];
 
 const MOST_LINES: usize = 450;
@@ -132,13 +154,26 @@ fn no_file_knows_the_machine_it_was_written_on() {
     );
 }
 
-fn hold(rule: Rule, places: &[&str]) {
+#[test]
+fn the_language_is_plain() {
+    let files = read(PROSE);
+    let mut wrong = rooms_above_ceilings(&files);
+    wrong.extend(files.iter().flat_map(|(path, text)| temporary(path, text)));
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
+fn read(places: &[&str]) -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
     for place in places {
         collect(root, place, &mut files);
     }
-    assert!(!files.is_empty(), "nothing was looked at");
+    assert!(!files.is_empty(), "no file was read");
+    files
+}
+
+fn hold(rule: Rule, places: &[&str]) {
+    let files = read(places);
     let wrong: Vec<String> = files
         .iter()
         .flat_map(|(path, text)| rule(path, text))
@@ -482,6 +517,22 @@ fn every_rule_can_fail() {
         ),
         (machine, ".ci/run", local),
         (machine, "src/rest.rs", quoted),
+        (language, "src/rest.rs", "/// Reads what\n/// is there."),
+        (
+            language,
+            "src/rest.rs",
+            "f(\"the response that nobody reads\")",
+        ),
+        (language, "src/rest.rs", "// Asks who may read."),
+        (
+            language,
+            "proto/a.proto",
+            "/* It is behind\n   the server. */",
+        ),
+        (language, "README.md", "Each one told\n```\ncode\n```\n"),
+        (language, ".ci/run", "# Starts anew.\nstart"),
+        (temporary, "SECURITY.md", "It is not there yet."),
+        (temporary, "build.rs", "// Refused so\n// far."),
     ];
     for (rule, path, text) in bad {
         assert!(!rule(path, text).is_empty(), "{path} passes: {text}");
@@ -571,6 +622,15 @@ fn no_rule_is_deceived() {
             ".ci/run",
             "cd \"$scratch/tmp\" && curl http://host/root && ls target/work",
         ),
+        (
+            language,
+            "src/rest.rs",
+            "/// The caller who reads no more than `what is` there. What\n\nfn is(behind: &str) { \"nobody\" }",
+        ),
+        (language, "README.md", "Run:\n```\ntold\n```\nwhat: is"),
+        (language, "tests/it/rest.rs", "f(\"nobody is there\")"),
+        (language, ".ci/run", "echo \"nobody is there\""),
+        (temporary, "src/rest.rs", "let yet = 1; // so, far"),
     ];
     for (rule, path, text) in good {
         assert_eq!(rule(path, text), Vec::<String>::new(), "{path}: {text}");
@@ -616,6 +676,18 @@ fn has(words: &str, word: &str) -> bool {
 
 /// What a path of a module leads to: a module at the top of the crate, a backend or a part. None for what is outside.
 fn target(module: &str, used: &Used<'_>) -> Option<String> {
+    let path = absolute(module, used)?;
+    let mut segments = path.split("::").filter(|segment| !segment.is_empty());
+    let top = segments.next()?;
+    let two = segments.next().map(|second| format!("{top}::{second}"));
+    match two {
+        Some(two) if BACKENDS.contains(&&*two) || PARTS.contains(&&*two) => Some(two),
+        _ => Some(top.to_owned()),
+    }
+}
+
+/// Returns a path of a module from the root of the crate, or `None` if it does not begin with `crate`, `self` or `super`.
+fn absolute(module: &str, used: &Used<'_>) -> Option<String> {
     let mut from: Vec<&str> = module
         .split("::")
         .filter(|part| !["lib", "main"].contains(part))
@@ -636,12 +708,7 @@ fn target(module: &str, used: &Used<'_>) -> Option<String> {
         to.iter()
             .filter(|segment| !["self", "crate", "countersign"].contains(segment)),
     );
-    let two = from.iter().take(2).copied().collect::<Vec<_>>().join("::");
-    if BACKENDS.contains(&&*two) || PARTS.contains(&&*two) {
-        Some(two)
-    } else {
-        from.first().map(|&top| top.to_owned())
-    }
+    Some(from.join("::"))
 }
 
 /// The crates of the manifest, as they are written in Rust.

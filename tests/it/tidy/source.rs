@@ -121,16 +121,27 @@ pub struct Token<'a> {
 
 /// The tokens of Rust or protobuf source, without comments.
 pub fn lex(text: &str) -> Vec<Token<'_>> {
+    let mut tokens = lex_with_comments(text);
+    tokens.retain(|token| !is_comment(token.text));
+    tokens
+}
+
+/// The tokens of Rust or protobuf source. Each comment is one token.
+pub fn lex_with_comments(text: &str) -> Vec<Token<'_>> {
     let (mut tokens, mut line, mut rest) = (Vec::new(), 1, text);
     while let Some(first) = rest.chars().next() {
         let (token, after) = rest.split_at(token_length(rest, first));
-        if !first.is_whitespace() && !token.starts_with("//") && !token.starts_with("/*") {
+        if !first.is_whitespace() {
             tokens.push(Token { line, text: token });
         }
         line += token.matches('\n').count();
         rest = after;
     }
     tokens
+}
+
+pub fn is_comment(token: &str) -> bool {
+    token.starts_with("//") || token.starts_with("/*")
 }
 
 fn token_length(rest: &str, first: char) -> usize {
