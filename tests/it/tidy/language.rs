@@ -136,6 +136,7 @@ impl Count {
     }
 
     /// Returns the occurrences of each pattern that is more frequent than its ceiling.
+    #[expect(clippy::print_stdout, reason = "the counts, shown with --nocapture")]
     pub fn above(&self, room: &str, ceilings: &[f64; PATTERNS.len()]) -> Vec<String> {
         let mut wrong = Vec::new();
         for ((pattern, found), ceiling) in PATTERNS.iter().zip(&self.found).zip(ceilings) {
