@@ -19,7 +19,7 @@ use crate::domain::caller::Caller;
 use crate::domain::error::{Error, Kind};
 use crate::domain::moment::{Moment, Seconds};
 use crate::domain::rights;
-use crate::ports::Clock;
+use crate::time::Clock;
 
 /// What a scheme says of a request.
 #[derive(Clone, Debug)]

@@ -23,7 +23,7 @@ use jiff::{Span, SpanRelativeTo};
 use crate::domain::account::{Account, Group};
 use crate::domain::error::Error;
 use crate::domain::moment::Seconds;
-use crate::telemetry::{LogFilter, LogFormat};
+use crate::telemetry::logs::{LogFilter, LogFormat};
 pub use store::{StoreLocation, StoreSetting};
 pub use version::{VERSION, zone_name};
 

@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use countersign::{cli, config, telemetry};
+use countersign::telemetry::logs;
+use countersign::{cli, config};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -12,7 +13,7 @@ async fn main() -> ExitCode {
         log,
         log_format,
     } = config::Cli::read();
-    telemetry::start(log_format, log.filter());
+    logs::start(log_format, log.filter());
     match cli::run(command).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

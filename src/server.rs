@@ -1,22 +1,13 @@
 //! The server: a function of a listener, what it serves, and a shutdown.
 //!
-//! One port carries REST and gRPC over HTTP/1.1 and HTTP/2. From outside in, a request passes the connection
-//! (`connections`), the edge, which knows both dialects (`edge`), the limits (`limits`), the authentication, and the
-//! router.
+//! One port carries REST and gRPC over HTTP/1.1 and HTTP/2. A request comes in by a `connection`, passes the layers of the
+//! `pipeline` and the authentication, and the router hands it to one of the `routes` or to the REST API.
 
-mod connections;
-mod edge;
-mod forwarded;
-mod guard;
-mod head;
+mod connection;
 mod limits;
-mod operations;
-mod probes;
-mod scrape;
-mod sending;
-mod streams;
-mod unserved;
-mod work;
+mod pipeline;
+mod routes;
+mod tasks;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -24,32 +15,33 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tonic::codec::CompressionEncoding;
-use tonic::service::Routes;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::auth::{Authenticator, require_administrator, require_caller};
+use crate::auth::{Authenticator, require_caller};
 use crate::domain::error::Error;
 use crate::grpc::Grpc;
-use crate::metrics::Metrics;
-use crate::proto::pam::v1::approval_service_server::ApprovalServiceServer;
-use crate::proto::pam::v1::elevation_service_server::ElevationServiceServer;
-use crate::proto::pam::v1::role_service_server::{self, RoleServiceServer};
-use crate::proto::pam::v1::session_service_server::SessionServiceServer;
 use crate::rest::Rest;
 use crate::rest::cors::Cors;
 use crate::service::Service;
 use crate::store::Store;
-use crate::traces::Traces;
-pub use forwarded::{Forwarded, TrustedProxies};
-use limits::Gate;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::Traces;
+pub use limits::Limits;
+use pipeline::admission::{self, Gate};
+use pipeline::content_type::is_grpc;
+use pipeline::dialect;
+pub use pipeline::forwarded::{Forwarded, TrustedProxies};
+use pipeline::observer::{self, Observer};
+use pipeline::streams;
+use routes::{grpc, health, metrics, openapi, reflection};
+use tasks::Tasks;
 
 /// What is served.
 pub struct App {
@@ -75,40 +67,6 @@ pub struct App {
     pub zone: TimeZone,
 }
 
-/// How much at once, and for how long.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// How many connections at once; more wait to be accepted.
-    pub connections: usize,
-    /// How long open requests may take to finish after the shutdown signal.
-    pub drain: Duration,
-    /// How long a client may take from the first byte of a request, or from the start of its connection, to the end of its
-    /// headers.
-    pub headers: Duration,
-    /// How long an idle connection is kept.
-    pub idle: Duration,
-    /// How many rows a list of the REST API has at most; what comes behind is behind its next link.
-    pub list: usize,
-    /// How many requests at once; more are refused as overload.
-    pub requests: usize,
-    /// How long a request may take, where a shorter `grpc-timeout` counts instead; and how long its answer, to be sent.
-    pub request_time: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections: 4_096,
-            drain: Duration::from_secs(10),
-            headers: Duration::from_secs(5),
-            idle: Duration::from_secs(75),
-            list: 10_000,
-            requests: 1_024,
-            request_time: Duration::from_secs(30),
-        }
-    }
-}
-
 /// Serves until `shutdown` completes and what is open has ended, or until the store has failed.
 pub async fn run(
     listener: TcpListener,
@@ -118,15 +76,15 @@ pub async fn run(
     let stop = CancellationToken::new();
     let (store, limits, metrics) = (app.store.clone(), app.limits, app.metrics.clone());
     let (service, traces) = (app.service.clone(), app.traces.clone());
-    let work = work::Work::default();
-    let router = router(app, &work, &stop)?;
+    let tasks = Tasks::default();
+    let router = router(app, &tasks, &stop)?;
     let _scheduler = AbortOnDropHandle::new(tokio::spawn(keep_time(service)));
-    let serving = connections::serve(
+    let serving = connection::serve(
         listener,
         router,
         limits,
         &metrics.connections,
-        work,
+        tasks,
         stop.clone(),
     );
     tokio::pin!(serving);
@@ -161,120 +119,66 @@ async fn keep_time(service: Arc<Service>) {
     }
 }
 
-fn router(app: App, work: &work::Work, stop: &CancellationToken) -> Result<Router, Error> {
-    let ready = probes::Readiness::of(&*app.store, &app.service);
-    let grpc = Arc::new(Grpc::new(app.service.clone()));
+fn router(app: App, tasks: &Tasks, stop: &CancellationToken) -> Result<Router, Error> {
+    let ready = health::Readiness::of(&*app.store, &app.service);
+    let services = Arc::new(Grpc::new(app.service.clone()));
     let rest = Rest {
-        approvals: grpc.clone(),
-        elevations: grpc.clone(),
-        roles: grpc.clone(),
-        sessions: grpc.clone(),
+        approvals: services.clone(),
+        elevations: services.clone(),
+        roles: services.clone(),
+        sessions: services.clone(),
         longest_list: app.limits.list,
         zone: app.zone,
     };
     let longest = app.limits.request_time;
     let gate = Arc::new(Gate::new(app.limits));
-    let observer = Arc::new(edge::Observer::new(&app.metrics, app.traces, work));
+    let observer = Arc::new(Observer::new(&app.metrics, app.traces, tasks));
     let authenticator = Arc::new(app.authenticator);
-    let private = grpc_routes(services(&grpc))
-        .merge(role_changes(&grpc))
+    let private = grpc::only(grpc::services(&services))
+        .merge(grpc::role_changes(&services))
         .fallback(move |request| unrouted(rest.clone(), request))
         .layer(from_fn_with_state(authenticator.clone(), require_caller))
-        .layer(from_fn_with_state(gate, limits::admit));
-    // Not behind the gate: who monitors wants to know most when too much is going on.
-    let scraped = scrape::Scraped {
+        .layer(from_fn_with_state(gate, admission::admit));
+    // Without the gate: metrics are needed most when the server is overloaded.
+    let scrape = metrics::Scrape {
         metrics: app.metrics,
         ready: ready.clone(),
         service: app.service,
         authenticator: authenticator.clone(),
     };
-    let scrape = scrape::route(scraped).layer(from_fn_with_state(authenticator, require_caller));
-    // Too long to be given to anybody without a limit, and behind a gate of its own, so that nobody can keep callers out.
+    let scrape = metrics::route(scrape).layer(from_fn_with_state(authenticator, require_caller));
+    // Too long to be sent to everyone without a limit, and with a gate of its own, so that it cannot keep callers out.
     let gate = Arc::new(Gate::new(app.limits));
-    let openapi = probes::openapi().layer(from_fn_with_state(gate, limits::admit));
+    let openapi = openapi::route().layer(from_fn_with_state(gate, admission::admit));
     let router = private
         .merge(scrape)
         .merge(openapi)
-        .merge(probes::http(ready.clone()))
+        .merge(health::http(ready.clone()))
         .merge(streams::end_on(
-            grpc_routes(probes::grpc(ready, stop)),
+            grpc::only(health::grpc(ready, stop)),
             stop,
             longest,
         ))
         .merge(streams::end_on(
-            grpc_routes(probes::reflection(app.reflection)?),
+            grpc::only(reflection::services(app.reflection)?),
             stop,
             longest,
         ));
-    let web = Arc::new(edge::Web {
+    let web = Arc::new(dialect::Web {
         cors: app.cors,
         proxies: app.proxies,
     });
     Ok(router
-        .layer(CatchPanicLayer::custom(edge::panicked))
-        .layer(from_fn_with_state(web, edge::pass))
-        .layer(from_fn_with_state(observer, edge::observe)))
+        .layer(CatchPanicLayer::custom(dialect::panicked))
+        .layer(from_fn_with_state(web, dialect::pass))
+        .layer(from_fn_with_state(observer, observer::observe)))
 }
 
-/// The routes of gRPC services, which nothing but a gRPC call may reach.
-fn grpc_routes(services: Routes) -> Router {
-    services
-        .into_axum_router()
-        .reset_fallback()
-        .layer(from_fn(edge::only_grpc))
-}
-
-/// What is no method of a gRPC service is the REST API's, unless it is a gRPC call all the same.
+/// Serves a request that is no method of a gRPC service: the REST API's, or a gRPC call of no known method.
 async fn unrouted(rest: Rest, request: Request) -> Response {
-    if edge::speaks_grpc(&request) {
-        edge::no_such_operation()
+    if is_grpc(&request) {
+        dialect::no_such_operation()
     } else {
         rest.answer(request).await
     }
 }
-
-/// A service that reads messages of at most so many octets, before and after they are decompressed.
-macro_rules! bounded {
-    ($service:expr, $longest:expr) => {
-        $service
-            .max_decoding_message_size($longest)
-            .accept_compressed(CompressionEncoding::Gzip)
-            .send_compressed(CompressionEncoding::Gzip)
-    };
-}
-use bounded;
-
-fn services(grpc: &Arc<Grpc>) -> Routes {
-    Routes::new(bounded!(
-        ApprovalServiceServer::from_arc(grpc.clone()),
-        LONGEST_MESSAGE
-    ))
-    .add_service(bounded!(
-        ElevationServiceServer::from_arc(grpc.clone()),
-        LONGEST_MESSAGE
-    ))
-    .add_service(bounded!(
-        RoleServiceServer::from_arc(grpc.clone()),
-        LONGEST_MESSAGE
-    ))
-    .add_service(bounded!(
-        SessionServiceServer::from_arc(grpc.clone()),
-        LONGEST_MESSAGE
-    ))
-}
-
-/// The rpcs that take a whole role. Their messages are long, so only those of administrators are read.
-fn role_changes(grpc: &Arc<Grpc>) -> Router {
-    let service = bounded!(RoleServiceServer::from_arc(grpc.clone()), LONGEST_ROLE);
-    let path = |rpc: &str| format!("/{}/{rpc}", role_service_server::SERVICE_NAME);
-    Router::new()
-        .route_service(&path("CreateRole"), service.clone())
-        .route_service(&path("UpdateRole"), service)
-        .layer(from_fn(require_administrator))
-        .layer(from_fn(edge::only_grpc))
-}
-
-/// Room for every text and comparison that a request may have.
-const LONGEST_MESSAGE: usize = 64 * 1024;
-/// Room for a role with all the principals it can name.
-const LONGEST_ROLE: usize = 4 * 1024 * 1024;

@@ -8,7 +8,6 @@ mod elevations;
 mod filing;
 mod roles;
 mod scheduler;
-mod time;
 mod turns;
 
 use std::collections::HashSet;
@@ -16,6 +15,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::directory::Directory;
 use crate::domain::caller::{Caller, Principals};
 use crate::domain::decide::Facts;
 use crate::domain::elevation::{Elevation, Status};
@@ -29,9 +29,9 @@ use crate::domain::query::{Query, Snapshot};
 use crate::domain::refusal::Refusal;
 use crate::domain::role::Role;
 use crate::domain::version::{Version, Versioned};
-use crate::ports::{Directory, Ids};
-use crate::steady::Deadline;
+use crate::ids::Ids;
 use crate::store::{Change, Commit, Key, Record, Store};
+use crate::time::{Deadline, Time};
 use census::LastCensus;
 use scheduler::Wake;
 use turns::Turns;
@@ -40,7 +40,6 @@ pub use approvals::ApprovalDecision;
 pub use elevations::History;
 pub use filing::{Filed, Request};
 pub use roles::Checked;
-pub use time::Time;
 
 /// The operations.
 pub struct Service {

@@ -21,7 +21,7 @@ use crate::domain::quota::Load;
 use crate::domain::role::Role;
 use crate::domain::version::{Version, Versioned};
 use crate::record::Envelope;
-use crate::steady::Deadline;
+use crate::time::Deadline;
 
 /// A store. One method is one transaction; none is left open when it returns.
 ///
@@ -101,6 +101,14 @@ pub trait Store: Send + Sync {
 
     /// Reads the last event of the record.
     async fn last_event(&self) -> Result<Option<Envelope>, Error>;
+
+    /// Returns the moment of the last event of the record.
+    async fn last_moment(&self) -> Result<Option<Moment>, Error> {
+        match self.last_event().await? {
+            Some(envelope) => Ok(Some(Moment::from_ticks(envelope.header()?.time))),
+            None => Ok(None),
+        }
+    }
 
     /// Whether the last commit went through, and when that changes.
     fn ready(&self) -> watch::Receiver<bool>;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use countersign::steady::Stopwatch;
 use countersign::store::Change;
+use countersign::time::Stopwatch;
 use tokio::task::JoinSet;
 
 use super::figures::Times;

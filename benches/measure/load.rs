@@ -11,7 +11,7 @@ use std::process;
 use bytes::{BufMut, Bytes, BytesMut};
 use clap::{Args, ValueEnum};
 use countersign::proto::pam::v1::ApproveRequest;
-use countersign::steady::Stopwatch;
+use countersign::time::Stopwatch;
 use h2::client::SendRequest;
 use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
 
 use clap::ValueEnum;
-use countersign::steady::Stopwatch;
+use countersign::time::Stopwatch;
 use tempfile::TempDir;
 use uuid::Uuid;
 

@@ -11,8 +11,7 @@ use countersign::domain::moment::Seconds;
 use countersign::domain::policy::Policy;
 use countersign::domain::quota::Quota;
 use countersign::grpc::Grpc;
-use countersign::metrics::StoreMetrics;
-use countersign::ports::Clock;
+use countersign::ids::SystemIds;
 use countersign::proto::pam::v1::approval_service_server::ApprovalService;
 use countersign::proto::pam::v1::{
     ApproveRequest, ApproveResponse, ExplainApprovalRequest, ExplainApprovalResponse,
@@ -20,9 +19,11 @@ use countersign::proto::pam::v1::{
     RejectRequest, RejectResponse,
 };
 use countersign::rest::Rest;
-use countersign::service::{Service, Time};
+use countersign::service::Service;
+use countersign::store::Store;
 use countersign::store::sqlite::SqliteStore;
-use countersign::system::{SystemClock, SystemIds};
+use countersign::telemetry::metrics::StoreMetrics;
+use countersign::time::{Clock, SystemClock, Time};
 use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 use tonic::{Response, Status, async_trait};
@@ -65,11 +66,8 @@ async fn others() -> Grpc {
         quota: Quota::default(),
         zone: TimeZone::UTC,
     };
-    let time = Arc::new(
-        Time::behind(&store, Arc::new(SystemClock), Seconds::HOUR)
-            .await
-            .unwrap(),
-    );
+    let last = store.last_moment().await.unwrap();
+    let time = Arc::new(Time::from(last, Arc::new(SystemClock), Seconds::HOUR));
     let service = Service::new(
         Arc::new(store),
         Arc::new(tokens),

@@ -14,9 +14,9 @@ use countersign::domain::quota::Quota;
 use countersign::domain::role::{Role, Rules};
 use countersign::domain::stages::Stage;
 use countersign::domain::version::{Version, Versioned};
-use countersign::ports::{Clock, Ids};
+use countersign::ids::{Ids, SystemIds};
 use countersign::store::{Change, Commit, Key, Record, Store};
-use countersign::system::{SystemClock, SystemIds};
+use countersign::time::{Clock, SystemClock};
 use jiff::tz::TimeZone;
 
 /// Who approves.

@@ -9,12 +9,11 @@ use std::time::Duration;
 
 use countersign::auth::tokens;
 use countersign::domain::account::Account;
-use countersign::metrics::StoreMetrics;
-use countersign::ports::Clock;
 use countersign::store::Store;
 use countersign::store::postgres::PostgresStore;
 use countersign::store::sqlite::SqliteStore;
-use countersign::system::SystemClock;
+use countersign::telemetry::metrics::StoreMetrics;
+use countersign::time::{Clock, SystemClock};
 use tokio::time::sleep;
 
 use super::seed::APPROVER;

@@ -21,12 +21,12 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::Answer;
+use crate::directory::Directory;
 use crate::domain::account::{Account, Group, Principal};
 use crate::domain::caller::{Caller, Principals};
 use crate::domain::error::Error;
 use crate::domain::id::{AccountId, PrincipalId};
 use crate::domain::moment::Moment;
-use crate::ports::Directory;
 pub use edit::{add, list, revoke};
 
 /// A tokens file, read again when it has changed; it is looked at once a second at most.

@@ -15,10 +15,9 @@ use tokio::net::TcpListener;
 use super::{cannot, files, serve};
 use crate::auth::tokens::TokensFile;
 use crate::config::{Cli, Data, Serve, StoreLocation, zone_name};
-use crate::ports::Clock;
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::{self, Availability};
-use crate::system::SystemClock;
+use crate::time::{Clock, SystemClock};
 
 /// The finding of one check.
 pub(super) enum Finding {

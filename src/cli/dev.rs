@@ -20,12 +20,11 @@ use crate::domain::event::{Channel, Origin};
 use crate::domain::moment::Seconds;
 use crate::domain::role::{Role, Rules};
 use crate::domain::stages::Stage;
-use crate::metrics::Metrics;
-use crate::ports::Clock;
 use crate::server;
 use crate::service::{Context, Request, Service};
 use crate::store::sqlite::SqliteStore;
-use crate::system::SystemClock;
+use crate::telemetry::metrics::Metrics;
+use crate::time::{Clock, SystemClock};
 
 /// Serves a temporary store with one pending approval, and prints how to decide it.
 pub(super) async fn run(mut settings: Serve) -> anyhow::Result<()> {

@@ -20,16 +20,16 @@ use crate::auth::tokens::TokensFile;
 use crate::config::{Data, ForwardedHeaders, Serve, StoreLocation, VERSION, zone_name};
 use crate::domain::policy::Policy;
 use crate::domain::quota::Quota;
-use crate::metrics::{Metrics, StoreMetrics};
-use crate::ports::Clock;
+use crate::ids::SystemIds;
 use crate::rest::cors::Cors;
 use crate::server::{self, App, Forwarded, Limits, TrustedProxies};
-use crate::service::{Service, Time};
+use crate::service::Service;
 use crate::store::Store;
 use crate::store::postgres::{PostgresStore, Skew};
 use crate::store::sqlite::SqliteStore;
-use crate::system::{SystemClock, SystemIds};
-use crate::traces::Traces;
+use crate::telemetry::metrics::{Metrics, StoreMetrics};
+use crate::telemetry::traces::Traces;
+use crate::time::{Clock, SystemClock, Time};
 
 /// Serves until SIGTERM or SIGINT; on SIGHUP reads again what can be.
 pub(super) async fn run(settings: Serve) -> anyhow::Result<()> {
@@ -134,10 +134,15 @@ pub(super) async fn app(
     metrics: Arc<Metrics>,
     tokens: Arc<TokensFile>,
 ) -> anyhow::Result<App> {
-    let time = Time::behind(&*store, Arc::new(SystemClock), settings.max_clock_skew).await;
-    let time =
-        time.map_err(|error| cannot("read the time of the last event in the store", error, ""))?;
-    let time = Arc::new(time);
+    let last = store
+        .last_moment()
+        .await
+        .map_err(|error| cannot("read the time of the last event in the store", error, ""))?;
+    let time = Arc::new(Time::from(
+        last,
+        Arc::new(SystemClock),
+        settings.max_clock_skew,
+    ));
     let zone = settings.zone.clone().unwrap_or_else(TimeZone::system);
     let policy = Policy {
         pending_timeout: settings.pending_timeout,

@@ -6,8 +6,7 @@ use std::path::Path;
 use super::{cannot, create_data_dir, print, print_whole, warn};
 use crate::auth::tokens::{self, TokensFile};
 use crate::config::{Data, Expiry, NewToken, RevokeToken, StoreLocation};
-use crate::ports::Clock;
-use crate::system::SystemClock;
+use crate::time::{Clock, SystemClock};
 
 /// `countersign token new`: prints a token, this once.
 pub(super) fn new(new: &NewToken) -> anyhow::Result<()> {

@@ -13,8 +13,8 @@ use crate::domain::query::{ElevationField, Page, Query};
 use crate::domain::refusal::Refusal;
 use crate::domain::rights;
 use crate::domain::version::{Version, Versioned};
-use crate::ports::Clock;
 use crate::store::{Approver, ElevationKey, Key};
+use crate::time::Clock;
 
 /// One approver's decision, as it is asked for.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::Service;
 use crate::domain::census::Census;
-use crate::ports::Clock;
+use crate::time::Clock;
 
 /// The last census, with the steady time at which it was taken, and the turn to take the next one.
 pub(super) struct LastCensus {
@@ -56,7 +56,7 @@ impl Service {
             // Waiters wake after a failure too.
             service.census.last.send_modify(|last| {
                 if let Ok(census) = counted {
-                    *last = Some((service.time.steady(), census));
+                    *last = Some((service.time.monotonic(), census));
                 }
             });
         });
@@ -65,7 +65,7 @@ impl Service {
     fn census_within(&self, age: Duration) -> Option<Census> {
         let last = *self.census.last.borrow();
         let (taken, census) = last?;
-        (self.time.steady().saturating_sub(taken) < age).then_some(census)
+        (self.time.monotonic().saturating_sub(taken) < age).then_some(census)
     }
 }
 

@@ -13,9 +13,9 @@ use crate::domain::query::{ElevationField, Page, Query};
 use crate::domain::refusal::Refusal;
 use crate::domain::rights;
 use crate::domain::version::Versioned;
-use crate::ports::Clock;
 use crate::record::Envelope;
 use crate::store::{ElevationKey, ElevationRead, Key};
+use crate::time::Clock;
 
 /// An elevation, and what happened to it.
 #[derive(Clone, Debug)]

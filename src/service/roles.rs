@@ -12,8 +12,8 @@ use crate::domain::rights;
 use crate::domain::role::Role;
 use crate::domain::stages::Shortage;
 use crate::domain::version::{Version, Versioned};
-use crate::ports::Clock;
 use crate::store::{Change, Commit, Key, Record};
+use crate::time::Clock;
 
 /// A role, and whether requests for it could be decided.
 #[derive(Clone, Debug)]

@@ -16,9 +16,8 @@ use crate::domain::decide::{Due, advance};
 use crate::domain::elevation::{Elevation, State};
 use crate::domain::error::{Error, Kind};
 use crate::domain::moment::Moment;
-use crate::ports::Clock;
-use crate::steady::Deadline;
 use crate::store::{ElevationRead, Key};
+use crate::time::{Clock, Deadline};
 
 /// The next moment that the scheduler knows of.
 pub(super) struct Wake {

@@ -4,7 +4,7 @@ use super::{Change, Key, Record};
 use crate::domain::error::Error;
 use crate::domain::version::Version;
 use crate::record::Draft;
-use crate::steady::Deadline;
+use crate::time::Deadline;
 
 /// A change with its events already encoded, which is done before the queue so that the writer need not.
 #[derive(Debug)]

@@ -3,8 +3,8 @@
 use std::fs;
 
 use countersign::domain::moment::{Moment, Seconds};
-use countersign::ports::Clock;
 use countersign::proto::pam::v1::GetSessionRequest;
+use countersign::time::Clock;
 use tonic::Code;
 
 use crate::kit::{ANN, EVE, GIL, JEN, Kit, Person};

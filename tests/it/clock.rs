@@ -7,13 +7,12 @@ use countersign::domain::elevation::State;
 use countersign::domain::event::{Event, Fact};
 use countersign::domain::moment::{Moment, Seconds};
 use countersign::domain::version::Version;
-use countersign::metrics::StoreMetrics;
-use countersign::ports::Clock;
 use countersign::proto::pam::v1::{CreateElevationRequest, Elevation, ElevationStatus, Role};
 use countersign::record::Envelope;
 use countersign::store::postgres::{PostgresStore, Skew};
 use countersign::store::{Change, Commit, ElevationKey, Record, Store};
-use countersign::system::SystemClock;
+use countersign::telemetry::metrics::StoreMetrics;
+use countersign::time::{Clock, SystemClock};
 use prost_types::{Duration, Timestamp};
 use tonic::Code;
 

@@ -14,8 +14,7 @@ use countersign::domain::account::{Account, Group};
 use countersign::domain::moment::{Moment, Seconds};
 use countersign::domain::policy::Policy;
 use countersign::domain::quota::Quota;
-use countersign::metrics::Metrics;
-use countersign::ports::{Clock, Ids};
+use countersign::ids::Ids;
 use countersign::proto::pam::v1::approval_service_client::ApprovalServiceClient;
 use countersign::proto::pam::v1::elevation_service_client::ElevationServiceClient;
 use countersign::proto::pam::v1::principal::Kind;
@@ -28,10 +27,12 @@ use countersign::proto::pam::v1::{
 };
 use countersign::rest::cors::Cors;
 use countersign::server::{self, App, Forwarded, Limits, TrustedProxies};
-use countersign::service::{Service, Time};
+use countersign::service::Service;
 use countersign::store::Store;
 use countersign::store::sqlite::SqliteStore;
-use countersign::traces::Traces;
+use countersign::telemetry::metrics::Metrics;
+use countersign::telemetry::traces::Traces;
+use countersign::time::{Clock, Time};
 use jiff::tz::TimeZone;
 use prost_types::Duration;
 use tempfile::TempDir;
@@ -406,7 +407,8 @@ async fn app(
         zone: zone.clone(),
     };
     let bound = Seconds::new(10).unwrap();
-    let time = Arc::new(Time::behind(&**store, clock.clone(), bound).await.unwrap());
+    let last = store.last_moment().await.unwrap();
+    let time = Arc::new(Time::from(last, clock.clone(), bound));
     let service = Service::new(
         store.clone(),
         tokens.clone(),
@@ -507,7 +509,7 @@ impl Clock for HandClock {
         Moment::from_ticks(self.said.borrow().0)
     }
 
-    fn steady(&self) -> std::time::Duration {
+    fn monotonic(&self) -> std::time::Duration {
         std::time::Duration::from_nanos(u64::try_from(self.said.borrow().1).unwrap() * 100)
     }
 

@@ -2,12 +2,12 @@
 //! and clocks that cannot be trusted.
 
 use countersign::domain::event::Fact;
-use countersign::ports::Clock;
 use countersign::proto::pam::v1::{
     ApproveRequest, CreateElevationRequest, Elevation, ElevationStatus, ExplainApprovalRequest,
     Explanation, GetElevationRequest, GetElevationResponse, GetRoleRequest, ReasonRule, Role,
     Stage, UpdateRoleRequest,
 };
+use countersign::time::Clock;
 use prost_types::{Duration, Timestamp};
 use tonic::{Code, Status};
 

@@ -165,7 +165,7 @@ async fn arrange(kit: &Kit, before: Before) -> Elevation {
     if matches!(before, Before::GilLeft) {
         let soon = countersign::domain::moment::Seconds::new(60).unwrap();
         let leaver = format!("PRIV\\leaver{}", role.id.len());
-        let expires = countersign::ports::Clock::now(&*kit.clock).after(soon);
+        let expires = countersign::time::Clock::now(&*kit.clock).after(soon);
         let filed = kit
             .newcomer(&leaver, &["SQL Users"], Some(expires))
             .file(&role.id)

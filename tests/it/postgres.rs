@@ -11,9 +11,9 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 
-use countersign::metrics::StoreMetrics;
 use countersign::store::Store;
 use countersign::store::postgres::PostgresStore;
+use countersign::telemetry::metrics::StoreMetrics;
 use tokio_postgres::{Client, NoTls};
 
 /// The server that the tests of this process share, unless they break it.

@@ -1,11 +1,11 @@
 //! Roles and requests that too few people can decide are reported as such, wherever somebody looks.
 
 use countersign::domain::moment::{Moment, Seconds};
-use countersign::ports::Clock;
 use countersign::proto::pam::v1::{
     CreateElevationRequest, CreateRoleRequest, ExplainApprovalRequest, GetElevationRequest,
     GetRoleRequest, Role, Shortage, UpdateRoleRequest,
 };
+use countersign::time::Clock;
 
 use crate::kit::{ANN, JEN, Kit, SAM, principal, role};
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign::domain::error::Kind;
-use countersign::metrics::StoreMetrics;
-use countersign::steady::Stopwatch;
 use countersign::store::postgres::PostgresStore;
 use countersign::store::{ElevationKey, Store};
+use countersign::telemetry::metrics::StoreMetrics;
+use countersign::time::Stopwatch;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixStream};
 use tokio::sync::watch;

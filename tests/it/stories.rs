@@ -3,7 +3,6 @@
 use countersign::domain::account::{Group, Principal};
 use countersign::domain::event::{Channel, Fact};
 use countersign::domain::moment::{Moment, Seconds};
-use countersign::ports::Clock;
 use countersign::proto::pam::v1::value::Kind;
 use countersign::proto::pam::v1::{
     ApprovalStatus, ApproveRequest, Comparison, CreateElevationRequest, Elevation, ElevationStatus,
@@ -11,6 +10,7 @@ use countersign::proto::pam::v1::{
     Value, Verdict,
 };
 use countersign::record::Envelope;
+use countersign::time::Clock;
 use prost_types::{Duration, Timestamp};
 use tonic::Code;
 use tonic_types::StatusExt;

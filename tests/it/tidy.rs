@@ -19,29 +19,26 @@ const IMPORTS: Table = &[
     ("lib", ""),
     (
         "cli",
-        "auth config domain metrics ports proto rest server service status store store::postgres store::sqlite system \
-         traces",
+        "auth config domain ids proto rest server service status store store::postgres store::sqlite telemetry time",
     ),
     ("config", "domain telemetry"),
     (
         "server",
-        "auth domain grpc metrics ports proto rest service status steady store system traces",
+        "auth domain grpc ids proto rest service status store telemetry time",
     ),
-    ("auth", "domain ports status"),
+    ("auth", "directory domain status time"),
     ("rest", "domain::moment proto status"),
-    ("grpc", "domain proto service status steady"),
-    ("service", "domain ports record steady store"),
-    ("store", "domain metrics ports record steady traces"),
-    ("metrics", "domain steady"),
+    ("grpc", "domain proto service status time"),
+    ("service", "directory domain ids record store time"),
+    ("store", "domain record telemetry time"),
+    ("directory", "domain"),
+    ("ids", ""),
     ("record", "domain proto"),
-    ("system", "domain ports steady"),
-    ("ports", "domain"),
     ("status", "domain"),
+    ("telemetry", "domain time"),
+    ("time", "domain"),
     ("domain", ""),
     ("proto", ""),
-    ("steady", ""),
-    ("telemetry", ""),
-    ("traces", "domain"),
 ];
 
 /// Modules that have to be named in the table: the name of the module around them is not enough.
@@ -462,7 +459,7 @@ fn every_rule_can_fail() {
         (
             imports,
             "src/domain/role.rs",
-            "#[cfg(test)] mod tests { use crate::ports::Clock; }",
+            "#[cfg(test)] mod tests { use crate::time::Clock; }",
         ),
         (imports, "src/newcomer.rs", ""),
         (crates, "src/domain/role.rs", "use tokio::sync::Mutex;"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign::steady::Stopwatch;
+use countersign::time::Stopwatch;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,
 };

@@ -11,9 +11,9 @@ use crate::domain::id::{AccountId, ElevationId};
 use crate::domain::moment::Moment;
 use crate::domain::version::Version;
 use crate::record::{Draft, Head, Header};
-use crate::steady::Deadline;
 use crate::store::prepared::Prepared;
 use crate::store::{Commit, Key, Record};
+use crate::time::Deadline;
 
 /// What became of one change inside a group.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

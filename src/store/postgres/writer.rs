@@ -15,10 +15,10 @@ use super::line::{Failure, Line, Outcome};
 use super::ready::Ready;
 use super::{Skew, is_passing, opened};
 use crate::domain::error::{Error, Kind};
-use crate::metrics::{Measured, OneMore, StoreMetrics};
-use crate::steady::{Deadline, Stopwatch};
 use crate::store::prepared::Prepared;
 use crate::store::{Change, Commit};
+use crate::telemetry::metrics::{Measured, OneMore, StoreMetrics};
+use crate::time::{Deadline, Stopwatch};
 
 /// The way to the writer. Dropping it waits until the queue is empty and the thread has ended, so that what was taken is
 /// decided before the store is opened again.

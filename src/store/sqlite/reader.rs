@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::reading_connection;
 use super::writer::Running;
 use crate::domain::error::Error;
-use crate::traces::Part;
+use crate::telemetry::traces::Part;
 
 /// The way to the thread, which ends when this is dropped.
 #[derive(Debug)]

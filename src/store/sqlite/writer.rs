@@ -14,11 +14,11 @@ use super::{failed, row};
 use crate::domain::error::{Error, Kind};
 use crate::domain::moment::Moment;
 use crate::domain::query::Snapshot;
-use crate::metrics::{Measured, OneMore, StoreMetrics};
 use crate::record::{Hash, Head};
-use crate::steady::{Deadline, Stopwatch};
 use crate::store::prepared::Prepared;
 use crate::store::{Change, Commit, Record};
+use crate::telemetry::metrics::{Measured, OneMore, StoreMetrics};
+use crate::time::{Deadline, Stopwatch};
 
 /// The way to the writer thread. Dropping it waits until the queue is empty and the thread has ended, since whoever opens
 /// the file next reads the head once.

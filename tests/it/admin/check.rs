@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use countersign::auth::tokens;
 use countersign::domain::account::Account;
-use countersign::metrics::StoreMetrics;
 use countersign::store::sqlite::SqliteStore;
+use countersign::telemetry::metrics::StoreMetrics;
 use rusqlite::Connection;
 
 use crate::kit::START;

@@ -6,14 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use countersign::domain::elevation::Verdict;
-use countersign::ports::Ids;
+use countersign::ids::{Ids, SystemIds};
 use countersign::proto::pam::v1::approval_service_client::ApprovalServiceClient;
 use countersign::proto::pam::v1::elevation_service_client::ElevationServiceClient;
 use countersign::proto::pam::v1::{
     ApproveRequest, CloseElevationRequest, CreateElevationRequest, RejectRequest,
 };
-use countersign::steady::Stopwatch;
-use countersign::system::SystemIds;
+use countersign::time::Stopwatch;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;

@@ -8,8 +8,8 @@ use countersign::domain::error::Kind;
 use countersign::domain::event::Event;
 use countersign::domain::query::{Query, Snapshot};
 use countersign::domain::version::Version;
-use countersign::steady::Deadline;
 use countersign::store::{Change, Commit, ElevationKey, Key};
+use countersign::time::Deadline;
 
 use futures_util::future::join_all;
 

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use countersign::domain::error::{Error, Kind};
 use countersign::domain::version::Version;
-use countersign::metrics::StoreMetrics;
 use countersign::store::sqlite::{self, SqliteStore};
 use countersign::store::{Change, Store};
+use countersign::telemetry::metrics::StoreMetrics;
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 use tokio::time::timeout;

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use countersign::domain::error::{Error, Kind};
 use countersign::domain::version::Version;
-use countersign::metrics::StoreMetrics;
 use countersign::store::postgres::PostgresStore;
 use countersign::store::{Commit, Store};
+use countersign::telemetry::metrics::StoreMetrics;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixStream};
 use tokio::time::timeout;

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use countersign::domain::error::Kind;
 use countersign::domain::moment::Moment;
 use countersign::domain::query::Snapshot;
-use countersign::metrics::StoreMetrics;
 use countersign::record::{Draft, Hash, Head};
 use countersign::store::sqlite::SqliteStore;
 use countersign::store::{Commit, Store};
+use countersign::telemetry::metrics::StoreMetrics;
 use rusqlite::{Connection, Row, params};
 use tempfile::TempDir;
 

@@ -12,10 +12,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::connections::Peer;
+use super::peer::Peer;
 
 /// The answer, which holds `room` until it is sent, for `patience` at most.
-pub(super) fn hold(
+pub(crate) fn hold(
     response: Response,
     room: OwnedSemaphorePermit,
     connection: Option<Peer>,
@@ -36,7 +36,7 @@ pub(super) fn hold(
         }
     });
     response.map(|body| {
-        Body::new(Sending {
+        Body::new(BackpressureBody {
             body,
             rest: Bytes::new(),
             _room: room,
@@ -46,14 +46,14 @@ pub(super) fn hold(
 }
 
 /// A body that is handed on a piece at a time, since what was handed on is out of sight.
-struct Sending {
+struct BackpressureBody {
     body: Body,
     rest: Bytes,
     _room: OwnedSemaphorePermit,
     _sent: DropGuard,
 }
 
-impl http_body::Body for Sending {
+impl http_body::Body for BackpressureBody {
     type Data = Bytes;
     type Error = axum::Error;
 

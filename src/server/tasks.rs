@@ -1,4 +1,4 @@
-//! What is under way: connections, and requests that outlive theirs.
+//! The tasks of a server: connections, and requests that outlive theirs.
 
 use std::future::Future;
 use std::time::Duration;
@@ -8,16 +8,16 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// The tasks of a server, which it waits for when it stops.
+/// The tasks of a server, which waits for them when it stops.
 #[derive(Clone, Default)]
-pub(super) struct Work {
+pub(crate) struct Tasks {
     open: TaskTracker,
     cut: CancellationToken,
 }
 
-impl Work {
+impl Tasks {
     /// Runs a task until it ends or is cut; only then it has no result.
-    pub(super) fn spawn<T: Send + 'static>(
+    pub(crate) fn spawn<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<Option<T>> {
@@ -26,12 +26,12 @@ impl Work {
     }
 
     /// Cuts one task when it is cancelled, and is cancelled itself when all are cut.
-    pub(super) fn cut(&self) -> CancellationToken {
+    pub(crate) fn cut(&self) -> CancellationToken {
         self.cut.child_token()
     }
 
     /// Waits until everything has ended, and cuts what takes longer than `drain`.
-    pub(super) async fn end(self, drain: Duration) {
+    pub(crate) async fn end(self, drain: Duration) {
         self.open.close();
         if timeout(drain, self.open.wait()).await.is_err() {
             tracing::warn!(

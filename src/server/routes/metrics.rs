@@ -11,38 +11,38 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use tonic::Status;
 
-use super::edge;
-use super::probes::Readiness;
+use super::health::Readiness;
 use crate::auth::Authenticator;
 use crate::domain::caller::Caller;
 use crate::domain::error::Error;
 use crate::domain::moment::Seconds;
 use crate::domain::rights;
-use crate::metrics::{Format, Metrics, Readings};
+use crate::server::pipeline::dialect;
 use crate::service::Service;
+use crate::telemetry::metrics::{Format, Metrics, Readings};
 
 /// What a scrape reads.
-pub(super) struct Scraped {
+pub(crate) struct Scrape {
     /// Everything that is counted as it happens.
-    pub(super) metrics: Arc<Metrics>,
+    pub(crate) metrics: Arc<Metrics>,
     /// Whether the server can decide.
-    pub(super) ready: Readiness,
+    pub(crate) ready: Readiness,
     /// Counts the elevations.
-    pub(super) service: Arc<Service>,
+    pub(crate) service: Arc<Service>,
     /// Counts the tokens that expire.
-    pub(super) authenticator: Arc<Authenticator>,
+    pub(crate) authenticator: Arc<Authenticator>,
 }
 
 /// The route, which expects the caller in the extensions of the request.
-pub(super) fn route(scraped: Scraped) -> Router {
+pub(crate) fn route(scraped: Scrape) -> Router {
     let scrape = get(scrape)
-        .fallback(edge::method_not_allowed)
+        .fallback(dialect::method_not_allowed)
         .with_state(Arc::new(scraped));
     Router::new().route("/metrics", scrape)
 }
 
 async fn scrape(
-    State(scraped): State<Arc<Scraped>>,
+    State(scraped): State<Arc<Scrape>>,
     Extension(caller): Extension<Arc<Caller>>,
     headers: HeaderMap,
 ) -> Response {
@@ -60,7 +60,7 @@ async fn scrape(
     }
 }
 
-impl Scraped {
+impl Scrape {
     async fn text(&self, caller: &Caller, format: Format) -> Result<String, Error> {
         rights::monitors(caller)?;
         let readings = Readings {

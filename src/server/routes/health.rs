@@ -1,5 +1,4 @@
-//! What anybody may ask without credentials: whether the server lives, whether it can decide, what the REST API is,
-//! and, by setting, the contract.
+//! The health of the node, for everyone: whether the process lives and whether it can decide.
 
 use std::future::ready;
 use std::pin::Pin;
@@ -10,34 +9,31 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use futures_util::stream::{self, Stream, StreamExt};
 use http::StatusCode;
-use http::header::CONTENT_TYPE;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
-use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::{self, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_check_response};
 use tonic_health::server::{HealthReporter, HealthService};
 
-use super::{LONGEST_MESSAGE, bounded, edge};
-use crate::proto::pam::v1;
-use crate::rest;
+use super::grpc::{LONGEST_MESSAGE, bounded};
+use crate::server::pipeline::dialect;
 use crate::service::Service;
 use crate::status::{Error, Kind};
 use crate::store::Store;
 
 /// Whether the node can decide: the store commits and reads, and the clock was right.
 #[derive(Clone)]
-pub(super) struct Readiness {
+pub(crate) struct Readiness {
     store: watch::Receiver<bool>,
     clock: watch::Receiver<bool>,
 }
 
 impl Readiness {
     /// The readiness of a node with that store and that service.
-    pub(super) fn of(store: &dyn Store, service: &Service) -> Self {
+    pub(crate) fn of(store: &dyn Store, service: &Service) -> Self {
         Self {
             store: store.ready(),
             clock: service.right_time(),
@@ -45,7 +41,7 @@ impl Readiness {
     }
 
     /// Whether the node can decide.
-    pub(super) fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         *self.store.borrow() && *self.clock.borrow()
     }
 
@@ -59,7 +55,7 @@ impl Readiness {
 }
 
 /// `/healthz`: the process lives. `/readyz`: it can decide.
-pub(super) fn http(ready: Readiness) -> Router {
+pub(crate) fn http(ready: Readiness) -> Router {
     let readyz = async move || match ready.is_ready() {
         true => StatusCode::OK.into_response(),
         false => Status::from(Error::new(
@@ -70,18 +66,12 @@ pub(super) fn http(ready: Readiness) -> Router {
     };
     let healthz = get(async || StatusCode::OK);
     Router::new()
-        .route("/healthz", healthz.fallback(edge::method_not_allowed))
-        .route("/readyz", get(readyz).fallback(edge::method_not_allowed))
-}
-
-/// `/openapi.json`: what the REST API is, for programs.
-pub(super) fn openapi() -> Router {
-    let document = get(async || ([(CONTENT_TYPE, "application/json")], rest::document()));
-    Router::new().route("/openapi.json", document.fallback(edge::method_not_allowed))
+        .route("/healthz", healthz.fallback(dialect::method_not_allowed))
+        .route("/readyz", get(readyz).fallback(dialect::method_not_allowed))
 }
 
 /// `grpc.health.v1.Health`, for the server as a whole and for each service.
-pub(super) fn grpc(ready: Readiness, stop: &CancellationToken) -> Routes {
+pub(crate) fn grpc(ready: Readiness, stop: &CancellationToken) -> Routes {
     let reporter = HealthReporter::new();
     let health = Health(HealthService::from_health_reporter(reporter.clone()));
     tokio::spawn(report(reporter, ready, stop.clone()));
@@ -124,22 +114,6 @@ impl health_server::Health for Health {
 
 fn is_known(request: &tonic::Request<HealthCheckRequest>) -> bool {
     SERVICES.contains(&&*request.get_ref().service)
-}
-
-/// Reflection, version 1 and the alpha version that older clients ask for.
-pub(super) fn reflection(on: bool) -> Result<Routes, Error> {
-    if !on {
-        return Ok(Routes::default());
-    }
-    let builder = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(v1::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-    };
-    let v1 = builder().build_v1().map_err(Error::internal)?;
-    let v1alpha = builder().build_v1alpha().map_err(Error::internal)?;
-    Ok(Routes::new(bounded!(v1, LONGEST_MESSAGE)).add_service(bounded!(v1alpha, LONGEST_MESSAGE)))
 }
 
 /// Keeps the health service in step with the node, until the server stops.

@@ -13,7 +13,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use crate::domain::event::Fact;
-use crate::steady::Stopwatch;
+use crate::time::Stopwatch;
 pub use text::{Format, Readings};
 
 /// Everything that one server measures.

@@ -8,14 +8,14 @@ use http::Method;
 use prost::Message;
 use prost_types::{FileDescriptorProto, FileDescriptorSet, ServiceDescriptorProto};
 
-use super::edge::speaks_grpc;
+use super::content_type::is_grpc;
 use crate::proto::pam::v1;
 use crate::rest;
 
 /// The path of a gRPC method, a word for a resource of the REST API, or one of [`OTHERS`]. Never a caller's text.
 pub(super) fn of(request: &Request) -> &'static str {
     let path = request.uri().path();
-    if speaks_grpc(request) {
+    if is_grpc(request) {
         return METHODS.get(path).map_or(UNKNOWN, String::as_str);
     }
     match path {

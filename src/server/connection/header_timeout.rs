@@ -12,51 +12,17 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use super::unserved::Unserved;
-
-/// The requests of a connection: counted by the service, read by who has to know whether there are any.
-#[derive(Debug, Default)]
-pub(super) struct Requests {
-    begun: AtomicUsize,
-    ended: AtomicUsize,
-}
-
-/// A request that has not ended; dropped when it has, which may be because the client gave up.
-pub(super) struct Open(Arc<Requests>);
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.ended.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-impl Requests {
-    /// Counts one more, until it is dropped.
-    pub(super) fn begin(self: &Arc<Self>) -> Open {
-        self.begun.fetch_add(1, Ordering::Relaxed);
-        Open(self.clone())
-    }
-
-    /// How many have begun.
-    pub(super) fn begun(&self) -> usize {
-        self.begun.load(Ordering::Relaxed)
-    }
-
-    /// Whether all have ended.
-    pub(super) fn all_ended(&self) -> bool {
-        self.ended.load(Ordering::Relaxed) == self.begun()
-    }
-}
+use super::malformed::MalformedHead;
+use super::requests::Requests;
 
 /// A stream that fails when a request dawdles, and does not let hyper answer what is none.
-pub(super) struct Guarded<S> {
+pub(super) struct HeaderTimeout<S> {
     stream: S,
     requests: Arc<Requests>,
     patience: Duration,
@@ -64,10 +30,10 @@ pub(super) struct Guarded<S> {
     timer: Option<(usize, Pin<Box<Sleep>>)>,
     /// How many requests are answered to the last byte.
     sent: usize,
-    unserved: Option<Unserved>,
+    malformed: Option<MalformedHead>,
 }
 
-impl<S> Guarded<S> {
+impl<S> HeaderTimeout<S> {
     /// The stream, with so much patience.
     pub(super) fn new(stream: S, requests: Arc<Requests>, patience: Duration) -> Self {
         Self {
@@ -76,13 +42,14 @@ impl<S> Guarded<S> {
             patience,
             timer: None,
             sent: 0,
-            unserved: None,
+            malformed: None,
         }
     }
 
     /// Why the client still waits for an answer, after hyper has ended; and the stream to answer it on.
-    pub(super) fn unserved(&mut self) -> Option<(Unserved, &mut S)> {
-        self.unserved.map(|unserved| (unserved, &mut self.stream))
+    pub(super) fn malformed(&mut self) -> Option<(MalformedHead, &mut S)> {
+        self.malformed
+            .map(|malformed| (malformed, &mut self.stream))
     }
 
     /// Whether no request has an answer to come.
@@ -98,16 +65,16 @@ impl<S> Guarded<S> {
         let too_long = [&b"HTTP/1.1 414"[..], b"HTTP/1.1 431"]
             .iter()
             .any(|head| bytes.starts_with(head));
-        self.unserved.get_or_insert(if too_long {
-            Unserved::TooLong
+        self.malformed.get_or_insert(if too_long {
+            MalformedHead::TooLong
         } else {
-            Unserved::Malformed
+            MalformedHead::Malformed
         });
         Some(bytes.len())
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for HeaderTimeout<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -123,7 +90,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         if let Some((_, timer)) = &mut self.timer
             && timer.as_mut().poll(context).is_ready()
         {
-            self.unserved = self.is_quiet().then_some(Unserved::TooSlow);
+            self.malformed = self.is_quiet().then_some(MalformedHead::TooSlow);
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         let before = buffer.filled().len();
@@ -135,7 +102,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for HeaderTimeout<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -156,7 +123,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.unserved.is_some() {
+        if self.malformed.is_some() {
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.stream).poll_shutdown(context)

@@ -18,7 +18,7 @@ use tonic::Status;
 
 /// Ends the streams of these routes on the signal, as UNAVAILABLE. Over HTTP/1.1 a client that has left looks like one
 /// that has sent all it has to send, so there a stream also ends after `longest`, as DEADLINE_EXCEEDED.
-pub(super) fn end_on(routes: Router, stop: &CancellationToken, longest: Duration) -> Router {
+pub(crate) fn end_on(routes: Router, stop: &CancellationToken, longest: Duration) -> Router {
     routes.layer(from_fn_with_state(
         Arc::new(Ending {
             stop: stop.clone(),

@@ -1,5 +1,5 @@
 //! Requests that never become one: their head is malformed, too long or too slow. hyper answers the first two by itself
-//! and without a word, so its answer is held back ([`super::guard`]), and this one takes its place.
+//! and without a word, so its answer is held back ([`super::header_timeout`]), and this one takes its place.
 //!
 //! The router prints it, so that it looks like every other error, and is logged and counted like one. The marks for pages
 //! of other origins are missing: where the head cannot be read, nobody knows the origin.
@@ -17,13 +17,12 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tower::ServiceExt;
 
 use crate::domain::moment::Moment;
-use crate::ports::Clock;
 use crate::status::{Error, Kind};
-use crate::system::SystemClock;
+use crate::time::{Clock, SystemClock};
 
 /// Why there is no request; it stands in the extensions of the one that goes through the router instead.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Unserved {
+pub(crate) enum MalformedHead {
     /// It is no HTTP.
     Malformed,
     /// Its head is longer than the server reads, or has more headers.
@@ -32,9 +31,9 @@ pub(super) enum Unserved {
     TooSlow,
 }
 
-impl Unserved {
+impl MalformedHead {
     /// What the client is told.
-    pub(super) fn error(self) -> Error {
+    pub(crate) fn error(self) -> Error {
         match self {
             Self::Malformed => Error::invalid("The request is not well-formed HTTP."),
             Self::TooLong => Error::new(Kind::HeadTooLarge, "The head of the request is too long."),
@@ -47,13 +46,13 @@ impl Unserved {
 }
 
 /// Says why, as the last words on the connection.
-pub(super) async fn answer(
+pub(crate) async fn answer(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     router: Router,
-    unserved: Unserved,
+    malformed: MalformedHead,
 ) -> io::Result<()> {
     let mut request = Request::new(Body::empty());
-    request.extensions_mut().insert(unserved);
+    request.extensions_mut().insert(malformed);
     let Ok(response) = router.oneshot(request).await;
     let (mut parts, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.map_err(io::Error::other)?;

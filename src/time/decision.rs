@@ -7,10 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+use super::clock::Clock;
 use crate::domain::error::Error;
 use crate::domain::moment::{Moment, Seconds};
-use crate::ports::Clock;
-use crate::store::Store;
 
 /// The clock of the machine, made fit to decide by.
 ///
@@ -78,26 +77,13 @@ fn ticks(steady: Duration) -> i64 {
 const TOLERANCE: u64 = Moment::TICKS_PER_SECOND.unsigned_abs();
 
 impl Time {
-    /// Time from the last event of the record on. `bound` is how far the clock may be behind.
-    pub async fn behind(
-        store: &dyn Store,
-        clock: Arc<dyn Clock>,
-        bound: Seconds,
-    ) -> Result<Self, Error> {
-        let last = store
-            .last_event()
-            .await?
-            .map(|envelope| envelope.header())
-            .transpose()?;
-        let latest = last.map_or(clock.now(), |header| Moment::from_ticks(header.time));
-        Ok(Self::from(latest, clock, bound))
-    }
-
-    /// Time from that moment on.
-    fn from(latest: Moment, clock: Arc<dyn Clock>, bound: Seconds) -> Self {
-        let trusted = distance(clock.now(), clock.steady());
+    /// Returns the time from `latest` on, the moment of the last event of the record, or else from now on. `bound` is how
+    /// far the clock may be behind.
+    pub fn from(latest: Option<Moment>, clock: Arc<dyn Clock>, bound: Seconds) -> Self {
+        let now = clock.now();
+        let trusted = distance(now, clock.monotonic());
         let seen = Mutex::new(Seen {
-            latest,
+            latest: latest.unwrap_or(now),
             trusted,
             other: None,
         });
@@ -110,7 +96,7 @@ impl Time {
     }
 
     /// The moment by which things are decided; an error while the clock is behind by more than the bound.
-    pub(super) fn deciding(&self) -> Result<Moment, Error> {
+    pub fn deciding(&self) -> Result<Moment, Error> {
         let now = self.now();
         let right = now <= self.clock.now().after(self.bound);
         if self
@@ -130,7 +116,7 @@ impl Time {
     }
 
     /// Whether the clock was right when it was last looked at, and when that changes.
-    pub(super) fn right(&self) -> watch::Receiver<bool> {
+    pub fn right(&self) -> watch::Receiver<bool> {
         self.right.subscribe()
     }
 }
@@ -139,15 +125,15 @@ impl Time {
 #[async_trait]
 impl Clock for Time {
     fn now(&self) -> Moment {
-        let (said, steady) = (self.clock.now(), self.clock.steady());
+        let (said, steady) = (self.clock.now(), self.clock.monotonic());
         self.seen
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .time(said, steady)
     }
 
-    fn steady(&self) -> Duration {
-        self.clock.steady()
+    fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
     }
 
     /// Completes sooner than the clock says `moment` if time is ahead of the clock.
@@ -155,7 +141,7 @@ impl Clock for Time {
         let Some(moment) = moment else {
             return self.clock.reaches(None).await;
         };
-        let (said, steady) = (self.clock.now(), self.clock.steady());
+        let (said, steady) = (self.clock.now(), self.clock.monotonic());
         let ahead = {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             if seen.time(said, steady) >= moment {
@@ -189,7 +175,7 @@ mod tests {
             at(self.0.lock().unwrap().0)
         }
 
-        fn steady(&self) -> Duration {
+        fn monotonic(&self) -> Duration {
             Duration::from_secs(self.0.lock().unwrap().1)
         }
 
@@ -205,7 +191,7 @@ mod tests {
     #[test]
     fn time_never_goes_back_and_recovers_from_every_jump() {
         let clock = Said::new(100);
-        let time = Time::from(at(90), clock.clone(), Seconds::new(5).unwrap());
+        let time = Time::from(Some(at(90)), clock.clone(), Seconds::new(5).unwrap());
         // What the clock says, what the steady clock says, what counts, and whether it is decided by.
         let table = [
             (100, 0, 100, true),
@@ -249,7 +235,7 @@ mod tests {
     fn a_start_with_a_wrong_clock_is_recovered_from() {
         for (record, said_first) in [(100, 130), (130, 100)] {
             let clock = Said::new(said_first);
-            let time = Time::from(at(record), clock.clone(), Seconds::new(5).unwrap());
+            let time = Time::from(Some(at(record)), clock.clone(), Seconds::new(5).unwrap());
             assert_eq!(time.now(), at(130));
             let mut latest = time.now();
             let recovered = (1..).find(|&second: &u64| {
@@ -268,7 +254,7 @@ mod tests {
     #[tokio::test]
     async fn a_moment_is_reached_when_time_comes_to_it() {
         let clock = Said::new(100);
-        let time = Time::from(at(100), clock.clone(), Seconds::new(5).unwrap());
+        let time = Time::from(Some(at(100)), clock.clone(), Seconds::new(5).unwrap());
         // What the clock says, what the steady clock says, the moment, and the moment to wait for by the clock.
         for (said, steady, moment, by_the_clock) in [
             (100, 0, 150, Some(150)),

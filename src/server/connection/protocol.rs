@@ -1,8 +1,7 @@
-//! Connections: accepting them, telling HTTP/1.1 from HTTP/2, and ending them.
+//! The protocol of a connection: HTTP/1.1 or HTTP/2.
 
 use std::convert::Infallible;
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,85 +13,18 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use prometheus_client::metrics::gauge::Gauge;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::guard::{Guarded, Requests};
-use super::work::Work;
-use super::{Limits, unserved};
-use crate::metrics::OneMore;
+use super::header_timeout::HeaderTimeout;
+use super::malformed;
+use super::peer::Peer;
+use super::requests::Requests;
+use crate::server::limits::Limits;
 
-/// The other end of the connection by which a request came; the connection puts it into the extensions of its requests.
-#[derive(Clone, Debug)]
-pub(super) struct Peer {
-    /// From where it is.
-    pub(super) address: IpAddr,
-    /// Cuts the connection.
-    pub(super) cut: CancellationToken,
-}
-
-/// Accepts and serves connections until `stop`, then waits for what is under way, for as long as the drain may take.
-pub(super) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    limits: Limits,
-    count: &Gauge,
-    work: Work,
-    stop: CancellationToken,
-) {
-    let room = Arc::new(Semaphore::new(limits.connections));
-    loop {
-        let (stream, address, permit) = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = accept(&listener, &room) => accepted,
-        };
-        let cut = work.cut();
-        let connection = connection(
-            stream,
-            router.clone(),
-            limits,
-            Peer {
-                address,
-                cut: cut.clone(),
-            },
-            stop.clone(),
-        );
-        let counted = OneMore::of(count);
-        work.spawn(async move {
-            let _open = (permit, counted);
-            cut.run_until_cancelled(connection).await;
-        });
-    }
-    drop(listener);
-    work.end(limits.drain).await;
-}
-
-/// The next connection, once there is room for it.
-async fn accept(
-    listener: &TcpListener,
-    room: &Arc<Semaphore>,
-) -> (TcpStream, IpAddr, OwnedSemaphorePermit) {
-    let permit = room
-        .clone()
-        .acquire_owned()
-        .await
-        .expect("nobody closes this semaphore");
-    loop {
-        match listener.accept().await {
-            Ok((stream, address)) => return (stream, address.ip(), permit),
-            // Out of files, most likely: what is open has to end first.
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-}
-
-async fn connection(
+/// Serves one connection until the client or `stop` ends it.
+pub(super) async fn connection(
     stream: TcpStream,
     router: Router,
     limits: Limits,
@@ -124,17 +56,17 @@ async fn http1(
     stop: CancellationToken,
 ) -> hyper::Result<()> {
     let requests = Arc::new(Requests::default());
-    let mut stream = Guarded::new(stream, requests.clone(), limits.headers);
+    let mut stream = HeaderTimeout::new(stream, requests.clone(), limits.headers);
     let ended = exchange(&mut stream, requests, router.clone(), limits, peer, stop).await;
-    if let Some((unserved, stream)) = stream.unserved() {
-        let _ = timeout(limits.headers, unserved::answer(stream, router, unserved)).await;
+    if let Some((reason, stream)) = stream.malformed() {
+        let _ = timeout(limits.headers, malformed::answer(stream, router, reason)).await;
     }
     ended
 }
 
 /// Requests and answers, for as long as the client sends requests.
 async fn exchange(
-    stream: &mut Guarded<TcpStream>,
+    stream: &mut HeaderTimeout<TcpStream>,
     requests: Arc<Requests>,
     router: Router,
     limits: Limits,

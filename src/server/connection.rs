@@ -1,0 +1,83 @@
+//! Connections: accepting them, serving them, and ending them.
+
+pub(crate) mod backpressure;
+mod header_timeout;
+pub(crate) mod malformed;
+pub(crate) mod peer;
+mod protocol;
+mod requests;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use self::peer::Peer;
+use self::protocol::connection;
+use crate::server::limits::Limits;
+use crate::server::tasks::Tasks;
+use crate::telemetry::metrics::OneMore;
+
+/// Accepts and serves connections until `stop`, then waits for what is under way, for as long as the drain may take.
+pub(super) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    count: &Gauge,
+    tasks: Tasks,
+    stop: CancellationToken,
+) {
+    let room = Arc::new(Semaphore::new(limits.connections));
+    loop {
+        let (stream, address, permit) = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = accept(&listener, &room) => accepted,
+        };
+        let cut = tasks.cut();
+        let connection = connection(
+            stream,
+            router.clone(),
+            limits,
+            Peer {
+                address,
+                cut: cut.clone(),
+            },
+            stop.clone(),
+        );
+        let counted = OneMore::of(count);
+        tasks.spawn(async move {
+            let _open = (permit, counted);
+            cut.run_until_cancelled(connection).await;
+        });
+    }
+    drop(listener);
+    tasks.end(limits.drain).await;
+}
+
+/// The next connection, once there is room for it.
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> (TcpStream, IpAddr, OwnedSemaphorePermit) {
+    let permit = room
+        .clone()
+        .acquire_owned()
+        .await
+        .expect("nobody closes this semaphore");
+    loop {
+        match listener.accept().await {
+            Ok((stream, address)) => return (stream, address.ip(), permit),
+            // Out of files, most likely: what is open has to end first.
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
