@@ -1,6 +1,7 @@
 //! Messages from domain types, and domain types from messages, which is the validation.
 
 mod explanation;
+mod mask;
 mod role;
 
 use prost_types::{Duration, Timestamp};
@@ -16,7 +17,8 @@ use crate::domain::text;
 use crate::domain::version::Versioned;
 use crate::proto::pam::v1;
 use crate::service::Shown;
-pub(super) use role::{revised_role, role};
+pub(super) use mask::RoleMask;
+pub(super) use role::{merged_role, role, role_version};
 
 /// The approval of an elevation, as it stands at `now`. Only elevations with an approval are ever asked for theirs.
 pub(super) fn approval(elevation: Elevation, now: Moment) -> Result<v1::Approval, Error> {

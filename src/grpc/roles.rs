@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use tonic::{Extensions, Request, Response, Status, async_trait};
 
-use super::convert::{self, uuid};
+use super::convert::{self, RoleMask, uuid};
 use super::{Grpc, caller, context, list, reply};
 use crate::domain::caller::Caller;
 use crate::domain::error::Error;
 use crate::domain::id::RoleId;
 use crate::domain::rights;
+use crate::domain::version::Versioned;
 use crate::proto::pam::v1::role_service_server::RoleService;
 use crate::proto::pam::v1::{
     self, CreateRoleRequest, CreateRoleResponse, DeleteRoleRequest, DeleteRoleResponse,
@@ -31,7 +32,7 @@ impl RoleService for Grpc {
             .service
             .create_role(&caller, role, &context(&extensions)?)
             .await?;
-        let (role, shortages) = told(role);
+        let (role, shortages) = reported(role);
         Ok(reply(CreateRoleResponse { role, shortages }))
     }
 
@@ -42,7 +43,7 @@ impl RoleService for Grpc {
         let (_, extensions, message) = request.into_parts();
         let id = RoleId(uuid(&message.role_id, "role_id")?);
         let role = self.service.role(&*caller(&extensions)?, id).await?;
-        let (role, shortages) = told(role);
+        let (role, shortages) = reported(role);
         Ok(reply(GetRoleResponse { role, shortages }))
     }
 
@@ -84,12 +85,26 @@ impl RoleService for Grpc {
     ) -> Result<Response<UpdateRoleResponse>, Status> {
         let (_, extensions, message) = request.into_parts();
         let caller = administrator(&extensions)?;
-        let role = convert::revised_role(message.role)?;
-        let role = self
-            .service
-            .update_role(&caller, role, &context(&extensions)?)
-            .await?;
-        let (role, shortages) = told(role);
+        let sent = message.role.ok_or_else(|| Error::required("role"))?;
+        let (id, version) = convert::role_version(&sent)?;
+        let mask = RoleMask::read(message.update_mask, &sent)?;
+        let context = context(&extensions)?;
+        let role = match &mask {
+            RoleMask::Everything => convert::role(Some(sent), id)?,
+            RoleMask::Fields(_) => {
+                let stored = self
+                    .service
+                    .role_to_change(&caller, id, version, &context)
+                    .await?;
+                convert::merged_role(stored, &sent, &mask)?
+            }
+        };
+        let role = Versioned {
+            version,
+            value: role,
+        };
+        let role = self.service.update_role(&caller, role, &context).await?;
+        let (role, shortages) = reported(role);
         Ok(reply(UpdateRoleResponse { role, shortages }))
     }
 
@@ -106,14 +121,15 @@ impl RoleService for Grpc {
     }
 }
 
-/// The caller, who is one to change roles: what nobody else may ask for is not even looked at.
+/// Returns the caller if they are an administrator. Checked first, so that others learn nothing from
+/// validation errors.
 fn administrator(extensions: &Extensions) -> Result<Arc<Caller>, Status> {
     let caller = caller(extensions)?;
     rights::administers(&caller).map_err(Error::from)?;
     Ok(caller)
 }
 
-fn told(Checked { role, shortages }: Checked) -> (Option<v1::Role>, Vec<v1::Shortage>) {
+fn reported(Checked { role, shortages }: Checked) -> (Option<v1::Role>, Vec<v1::Shortage>) {
     (
         Some(role.into()),
         shortages.into_iter().map(v1::Shortage::from).collect(),

@@ -60,6 +60,31 @@ impl Service {
         .await
     }
 
+    /// Reads a role that the caller is about to change.
+    ///
+    /// # Errors
+    /// RoleChanged unless the role is at `version`, AccessDenied if there is no such role or the
+    /// caller is not an administrator.
+    pub async fn role_to_change(
+        &self,
+        caller: &Caller,
+        id: RoleId,
+        version: Version,
+        request: &Context,
+    ) -> Result<Role, Error> {
+        rights::administers(caller)?;
+        for _ in 0..MOST_ATTEMPTS {
+            let role = self.store.role(id).await?.ok_or(Refusal::AccessDenied)?;
+            if role.version == version {
+                return Ok(role.value);
+            }
+            let reported = (Key::Role(id), role.version);
+            self.confirmed(Err(Refusal::RoleChanged), Some(reported), request.deadline)
+                .await?;
+        }
+        Err(contended())
+    }
+
     /// Deletes a role. See the rpc DeleteRole.
     pub async fn delete_role(
         &self,

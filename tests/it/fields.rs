@@ -4,13 +4,13 @@ use countersign::proto::pam::v1::value::Kind;
 use countersign::proto::pam::v1::{
     ApproveRequest, Comparison, CreateElevationRequest, CreateRoleRequest, DeleteRoleRequest,
     ExplainApprovalRequest, GetElevationRequest, GetRoleRequest, ListRolesRequest, Operator,
-    OrderBy, Principal, ReasonRule, Role, Stage, UpdateRoleRequest, Value,
+    OrderBy, Principal, ReasonRule, Role, Stage, Value,
 };
 use prost_types::{Duration, Timestamp};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use crate::kit::{ANN, EVE, JEN, Kit, SAM, principal, role};
+use crate::kit::{ANN, EVE, JEN, Kit, SAM, principal, replacing, role};
 
 #[tokio::test]
 async fn a_missing_id_is_told_from_a_malformed_one() {
@@ -59,10 +59,7 @@ async fn a_missing_id_is_told_from_a_malformed_one() {
             ("approval_id", ann.approve(&id()).await.err()),
             (
                 "role.id",
-                ann.roles()
-                    .update_role(UpdateRoleRequest { role: Some(update) })
-                    .await
-                    .err(),
+                ann.roles().update_role(replacing(update)).await.err(),
             ),
         ] {
             names(&refused.unwrap(), field, &format!("{field} {wrong}"));
@@ -271,7 +268,7 @@ async fn an_update_without_a_revision_says_so() {
     let refused = kit
         .as_(ANN)
         .roles()
-        .update_role(UpdateRoleRequest { role: Some(role) })
+        .update_role(replacing(role))
         .await
         .unwrap_err();
     let message = "role.revision is required: read the role, and send the revision that it has.";

@@ -23,7 +23,7 @@ use countersign::proto::pam::v1::session_service_client::SessionServiceClient;
 use countersign::proto::pam::v1::{
     Approval, ApproveRequest, CreateElevationRequest, CreateRoleRequest, Elevation,
     GetApprovalRequest, GetElevationRequest, ListApprovalsRequest, Principal, RejectRequest, Role,
-    Stage,
+    Stage, UpdateRoleRequest,
 };
 use countersign::rest::cors::Cors;
 use countersign::server::{self, App, Forwarded, Limits, TrustedProxies};
@@ -34,7 +34,7 @@ use countersign::telemetry::metrics::Metrics;
 use countersign::telemetry::traces::Traces;
 use countersign::time::{Clock, Time};
 use jiff::tz::TimeZone;
-use prost_types::Duration;
+use prost_types::{Duration, FieldMask};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -376,6 +376,17 @@ pub fn role(display_name: &str, approvers: &[&str], required_approvals: u32) -> 
             vec![]
         },
         ..Role::default()
+    }
+}
+
+/// Returns a request that replaces a role as a whole.
+pub fn replacing(role: Role) -> UpdateRoleRequest {
+    let everything = FieldMask {
+        paths: vec!["*".to_owned()],
+    };
+    UpdateRoleRequest {
+        role: Some(role),
+        update_mask: Some(everything),
     }
 }
 

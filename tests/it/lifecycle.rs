@@ -5,13 +5,13 @@ use countersign::domain::event::Fact;
 use countersign::proto::pam::v1::{
     ApproveRequest, CreateElevationRequest, Elevation, ElevationStatus, ExplainApprovalRequest,
     Explanation, GetElevationRequest, GetElevationResponse, GetRoleRequest, ReasonRule, Role,
-    Stage, UpdateRoleRequest,
+    Stage,
 };
 use countersign::time::Clock;
 use prost_types::{Duration, Timestamp};
 use tonic::{Code, Status};
 
-use crate::kit::{ANN, EVE, GIL, JEN, KIM, Kit, Person, SAM, principal, reason, role};
+use crate::kit::{ANN, EVE, GIL, JEN, KIM, Kit, Person, SAM, principal, reason, replacing, role};
 
 /// Someone who approves after sam, in stories with two stages.
 const LEE: &str = "PRIV\\lee";
@@ -85,7 +85,7 @@ async fn explain(person: &Person, approval: &str, reason: Option<&str>) -> Expla
 }
 
 async fn update(kit: &Kit, role: Role) -> Role {
-    let request = UpdateRoleRequest { role: Some(role) };
+    let request = replacing(role);
     kit.as_(ANN)
         .roles()
         .update_role(request)

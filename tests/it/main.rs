@@ -22,6 +22,7 @@ mod killed;
 mod law;
 mod layers;
 mod lifecycle;
+mod masks;
 mod metrics;
 mod naive;
 mod nodes;

@@ -4,13 +4,13 @@ use countersign::proto::pam::v1::value::Kind;
 use countersign::proto::pam::v1::{
     ApprovalStatus, CloseElevationRequest, Comparison, CreateElevationRequest, CreationMethod,
     DeleteRoleRequest, Elevation, ElevationStatus, ListAllRolesRequest, ListElevationsRequest,
-    ListRolesRequest, Operator, OrderBy, Role, UpdateRoleRequest, Value,
+    ListRolesRequest, Operator, OrderBy, Role, Value,
 };
 use prost_types::{Duration, Timestamp};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use crate::kit::{ANN, EVE, GIL, JEN, KIM, Kit, Person, SAM, principal, reason, role};
+use crate::kit::{ANN, EVE, GIL, JEN, KIM, Kit, Person, SAM, principal, reason, replacing, role};
 
 #[tokio::test]
 async fn jen_gives_up_what_she_holds() {
@@ -565,10 +565,7 @@ async fn give_up(person: &Person, role: &str) -> Result<Elevation, Status> {
 }
 
 async fn update(person: &Person, role: Role) -> Result<Role, Status> {
-    let answer = person
-        .roles()
-        .update_role(UpdateRoleRequest { role: Some(role) })
-        .await?;
+    let answer = person.roles().update_role(replacing(role)).await?;
     Ok(answer.into_inner().role.unwrap())
 }
 

@@ -3,11 +3,11 @@
 use countersign::domain::moment::{Moment, Seconds};
 use countersign::proto::pam::v1::{
     CreateElevationRequest, CreateRoleRequest, ExplainApprovalRequest, GetElevationRequest,
-    GetRoleRequest, Role, Shortage, UpdateRoleRequest,
+    GetRoleRequest, Role, Shortage,
 };
 use countersign::time::Clock;
 
-use crate::kit::{ANN, JEN, Kit, SAM, principal, role};
+use crate::kit::{ANN, JEN, Kit, SAM, principal, replacing, role};
 
 /// Nobody has a token of this account.
 const MISSPELT: &str = "PRIV\\smam";
@@ -25,9 +25,7 @@ async fn an_approver_whom_the_directory_does_not_know_is_a_shortage() {
         stages: role("SQL", &[SAM], 1).stages,
         ..made.0
     };
-    let request = UpdateRoleRequest {
-        role: Some(spelt.clone()),
-    };
+    let request = replacing(spelt.clone());
     let updated = kit
         .as_(ANN)
         .roles()

@@ -3,13 +3,11 @@
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use countersign::proto::pam::v1::{
-    CloseElevationRequest, CreateElevationRequest, Elevation, Role, UpdateRoleRequest,
-};
+use countersign::proto::pam::v1::{CloseElevationRequest, CreateElevationRequest, Elevation, Role};
 use tokio::time::timeout;
 use tonic::{Code, Status};
 
-use crate::kit::{ANN, JEN, KIM, Kit, Person, SAM, reason};
+use crate::kit::{ANN, JEN, KIM, Kit, Person, SAM, reason, replacing};
 use crate::law::postgres::{keep_waiting, set_standby, waits_for_standby};
 use crate::postgres::Database;
 
@@ -160,9 +158,7 @@ async fn file(person: &Person, role: &Role, justification: &str) -> Result<(), S
 async fn update(person: &Person, role: &Role) -> Result<(), Status> {
     person
         .roles()
-        .update_role(UpdateRoleRequest {
-            role: Some(role.clone()),
-        })
+        .update_role(replacing(role.clone()))
         .await
         .map(drop)
 }

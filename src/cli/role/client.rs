@@ -6,6 +6,7 @@ use std::{env, fs};
 
 use anyhow::{anyhow, bail};
 use http::Uri;
+use prost_types::FieldMask;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
@@ -73,7 +74,12 @@ impl Client {
     pub(super) async fn update(&mut self, role: Role) -> Result<Reported, Status> {
         let answer = self
             .0
-            .update_role(UpdateRoleRequest { role: Some(role) })
+            .update_role(UpdateRoleRequest {
+                role: Some(role),
+                update_mask: Some(FieldMask {
+                    paths: vec!["*".to_owned()],
+                }),
+            })
             .await?
             .into_inner();
         Ok((answer.role.unwrap_or_default(), answer.shortages))

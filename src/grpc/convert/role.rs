@@ -1,5 +1,6 @@
 //! Roles.
 
+use super::mask::RoleMask;
 use super::{counted, in_field, principals, uuid};
 use crate::domain::error::Error;
 use crate::domain::id::RoleId;
@@ -49,12 +50,12 @@ impl From<Versioned<Role>> for v1::Role {
     }
 }
 
-/// The role of a message; `id` is what it gets when it has none of its own.
+/// Reads the role of a message, which gets `id` if it has no id of its own.
 pub(in crate::grpc) fn role(role: Option<v1::Role>, id: RoleId) -> Result<Role, Error> {
     let role = role.ok_or_else(|| Error::required("role"))?;
     refuse_unsupported(&role)?;
     if role.approval_required == role.stages.is_empty() {
-        let message = "A role has stages when approval is required, and none otherwise.";
+        let message = "A role must have stages if approval is required, and no stages otherwise.";
         return Err(Error::invalid(message).in_field("role.stages"));
     }
     let rules = Rules {
@@ -94,45 +95,64 @@ pub(in crate::grpc) fn role(role: Option<v1::Role>, id: RoleId) -> Result<Role, 
     .map_err(|error| error.within("role"))
 }
 
-/// The role of a message that replaces one, with the version of that.
-pub(in crate::grpc) fn revised_role(message: Option<v1::Role>) -> Result<Versioned<Role>, Error> {
-    let message = message.ok_or_else(|| Error::required("role"))?;
+/// Reads which role an update changes, and the version that the caller knows.
+pub(in crate::grpc) fn role_version(message: &v1::Role) -> Result<(RoleId, Version), Error> {
     let id = RoleId(uuid(&message.id, "role.id")?);
-    let version = match message.revision {
-        0 => {
-            let message = "is required: read the role, and send the revision that it has.";
-            return Err(Error::invalid(message).in_field("role.revision"));
-        }
-        revision => Version(revision),
-    };
-    Ok(Versioned {
-        version,
-        value: role(Some(message), id)?,
-    })
+    if message.revision == 0 {
+        let message = "is required: read the role, and send the revision that it has.";
+        return Err(Error::invalid(message).in_field("role.revision"));
+    }
+    Ok((id, Version(message.revision)))
 }
 
-/// A role that asks for more than there is must not seem to get it.
+/// Returns the stored role with the fields of the message that the mask selects.
+pub(in crate::grpc) fn merged_role(
+    stored: Role,
+    message: &v1::Role,
+    mask: &RoleMask,
+) -> Result<Role, Error> {
+    let id = stored.id;
+    let mut merged = v1::Role::from(Versioned {
+        version: Version::ABSENT,
+        value: stored.clone(),
+    });
+    mask.apply(message, &mut merged);
+    let mut merged = role(Some(merged), id)?;
+    // A message writes hidden characters of old names as numbers, which must not be stored.
+    if !mask.selects("display_name") {
+        merged.display_name = stored.display_name;
+    }
+    if !mask.selects("candidates") {
+        merged.candidates = stored.candidates;
+    }
+    if !mask.selects("stages") && !merged.stages.is_empty() {
+        merged.stages = stored.stages;
+    }
+    Ok(merged)
+}
+
+/// Refuses fields that are not supported, so that no role appears stricter than it is.
 fn refuse_unsupported(role: &v1::Role) -> Result<(), Error> {
     let asked = [
         (
             role.mfa_required,
             "role.mfa_required",
-            "Countersign does not ask for a second factor.",
+            "A second factor is not supported.",
         ),
         (
             role.break_glass,
             "role.break_glass",
-            "Countersign does not break the glass.",
+            "Break-glass access is not supported.",
         ),
         (
             role.escalate_after.is_some(),
             "role.escalate_after",
-            "Countersign does not escalate approvals.",
+            "Escalation of approvals is not supported.",
         ),
         (
             role.delegation_allowed,
             "role.delegation_allowed",
-            "Countersign does not delegate approvals.",
+            "Delegation of approvals is not supported.",
         ),
     ];
     match asked.into_iter().find(|(asked, ..)| *asked) {
@@ -279,7 +299,7 @@ mod tests {
         }
     }
 
-    /// The bound of a page counts on it.
+    /// The limit of a page depends on this.
     #[test]
     fn a_message_is_no_longer_than_its_bulk() {
         let text = |length: usize| "\u{10000}".repeat(length);
@@ -317,7 +337,7 @@ mod tests {
             };
             let octets = role.octets();
             let message = v1::Role::from(role);
-            // The number and the length that stand before a message in a list are part of it.
+            // In a list the field number and the length come before the message.
             assert!(
                 message.encoded_len() + 5 <= octets,
                 "{} {octets}",
@@ -327,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_supported_is_refused_by_name() {
+    fn unsupported_fields_are_refused_by_name() {
         let table = [
             (
                 v1::Role {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use tokio_postgres::Client;
 
-use crate::kit::{self, Person};
+use crate::kit::{self, Person, replacing};
 use crate::postgres::Server;
 use crate::server::{Program, countersign, token};
 
@@ -122,7 +122,7 @@ async fn a_user_needs_exactly_the_rights_that_are_checked() {
         .unwrap();
     let filed = jen.file(&role.id).await.unwrap();
     assert_eq!(sam.act(&filed.approval_id, "Approve").await.status, 200);
-    let changed = countersign::proto::pam::v1::UpdateRoleRequest { role: Some(role) };
+    let changed = replacing(role);
     ann.roles().update_role(changed).await.unwrap();
 }
 

@@ -5,10 +5,10 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use countersign::proto::pam::v1::{ListAllRolesRequest, Role, UpdateRoleRequest};
+use countersign::proto::pam::v1::{ListAllRolesRequest, Role};
 use tempfile::TempDir;
 
-use crate::kit::{ANN, JEN, Kit, principal, role};
+use crate::kit::{ANN, JEN, Kit, principal, replacing, role};
 use crate::server::countersign;
 
 const SQL: &str = r#"
@@ -395,8 +395,8 @@ async fn what_the_server_refuses_is_told_and_the_rest_is_done() {
     assert_eq!(code, 1);
     for line in [
         &*format!("refused    Taken  {}  ROLE_EXISTS: ", deleted.id),
-        "refused    Forgotten    INVALID_ARGUMENT: role.stages: A role has stages when approval is required",
-        "refused    Contradictory    INVALID_ARGUMENT: role.stages: A role has stages when approval is required",
+        "refused    Forgotten    INVALID_ARGUMENT: role.stages: A role must have stages if approval is required",
+        "refused    Contradictory    INVALID_ARGUMENT: role.stages: A role must have stages if approval is required",
         "refused    Nobody    INVALID_ARGUMENT: role.stages[0].required_approvals must be 1 to 100.",
         "refused    Endless    INVALID_ARGUMENT: role.max_duration: A duration is at most 3,660 days",
         "refused    Short    INVALID_ARGUMENT: role.max_duration: A duration is a number of whole seconds.",
@@ -421,7 +421,7 @@ async fn a_role_that_somebody_changes_meanwhile_stays_theirs() {
     desk.kit
         .as_(ANN)
         .roles()
-        .update_role(UpdateRoleRequest { role: Some(theirs) })
+        .update_role(replacing(theirs))
         .await
         .unwrap();
     let (code, told) = running.finish();

@@ -8,7 +8,7 @@ use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, En
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
-use crate::kit::{ANN, JEN, Kit, principal, reason, role};
+use crate::kit::{ANN, JEN, Kit, principal, reason, replacing, role};
 
 const GZIP: CompressionEncoding = CompressionEncoding::Gzip;
 /// Room for every text and comparison that a request may have.
@@ -122,9 +122,7 @@ async fn ann_creates_a_role_that_is_longer_than_64_kib() {
         description: "Revised".into(),
         ..created
     };
-    let request = v1::UpdateRoleRequest {
-        role: Some(revised),
-    };
+    let request = replacing(revised);
     let revised = kit
         .as_(ANN)
         .roles()
