@@ -4,7 +4,10 @@ mod columns;
 mod list;
 pub mod postgres;
 mod prepared;
+mod queue;
+mod ready;
 pub mod sqlite;
+mod thread;
 
 use async_trait::async_trait;
 use tokio::sync::watch;

@@ -12,7 +12,6 @@ mod list;
 mod put;
 mod reader;
 mod reads;
-mod ready;
 mod rights;
 mod row;
 mod tls;
@@ -23,11 +22,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::runtime;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_postgres::Client;
 use tokio_postgres::error::{DbError, Severity, SqlState};
 
+use super::queue::CommitQueue;
+use super::ready::Ready;
 use super::{
     Approver, Change, Commit, DueRead, ElevationKey, ElevationRead, FilingKey, FilingRead, RoleUse,
     Store,
@@ -47,13 +49,12 @@ use crate::time::Clock;
 use hosts::Hosts;
 use reader::Reader;
 use reads::Reads;
-use ready::Ready;
 use writer::Writer;
 
 /// A store in a PostgreSQL database, which any number of processes may use.
 #[derive(Debug)]
 pub struct PostgresStore {
-    writer: Writer,
+    queue: CommitQueue,
     reads: Arc<Reads>,
     ready: Ready,
     metrics: StoreMetrics,
@@ -74,10 +75,20 @@ impl PostgresStore {
         verify(&link.client).await?;
         migrate(&mut link.client).await?;
         let ready = Ready::new();
-        let writer = Writer::start(hosts.clone(), skew, ready.clone(), metrics.clone())?;
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(Error::internal)?;
+        let queue = CommitQueue::start(
+            "postgres-writer",
+            runtime,
+            Writer::new(hosts.clone(), skew),
+            ready.clone(),
+            metrics.clone(),
+        )?;
         metrics.readers.set(reader::MOST_READERS.into());
         Ok(Self {
-            writer,
+            queue,
             reads: Reads::start(hosts, ready.clone()),
             ready,
             metrics,
@@ -151,7 +162,7 @@ impl Skew {
 impl Store for PostgresStore {
     async fn commit(&self, change: Change) -> Result<Commit, Error> {
         let _part = Part::begin("store.commit");
-        self.writer.commit(change).await
+        self.queue.commit(change).await
     }
 
     async fn elevation(&self, key: ElevationKey) -> Result<Option<ElevationRead>, Error> {
@@ -245,7 +256,8 @@ impl Store for PostgresStore {
     }
 
     async fn failed(&self) {
-        self.writer.failed().await;
+        // A lost connection is not the end of the store.
+        self.queue.stopped().await;
     }
 }
 

@@ -21,9 +21,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+use tokio::runtime;
+use tokio::select;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 
+use super::queue::CommitQueue;
+use super::ready::Ready;
 use super::{
     Approver, Change, Commit, DueRead, ElevationKey, ElevationRead, FilingKey, FilingRead, Key,
     RoleUse, Store,
@@ -55,7 +59,9 @@ pub struct SqliteStore {
     readers: Arc<Readers>,
     reader: Reader,
     _inspection: Option<Inspection>,
-    writer: Writer,
+    queue: CommitQueue,
+    failed: watch::Receiver<bool>,
+    ready: Ready,
     _files: Arc<Files>,
 }
 
@@ -110,17 +116,25 @@ impl SqliteStore {
         metrics
             .readers
             .set(i64::try_from(MOST_READERS).unwrap_or(i64::MAX));
+        let (failed, ready) = (fail.subscribe(), Ready::new());
+        let writer = Writer::new(place.path(), connection, files.clone(), fail)?;
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .map_err(Error::internal)?;
         Ok(Self {
             readers: readers.into(),
             reader: Reader::start(place.path())?,
             _inspection: inspection,
-            writer: Writer::start(
-                place.path(),
-                connection,
-                files.clone(),
-                fail,
+            queue: CommitQueue::start(
+                "sqlite-writer",
+                runtime,
+                writer,
+                ready.clone(),
                 metrics.clone(),
             )?,
+            failed,
+            ready,
             metrics,
             _files: files,
         })
@@ -159,7 +173,7 @@ impl SqliteStore {
 impl Store for SqliteStore {
     async fn commit(&self, change: Change) -> Result<Commit, Error> {
         let _part = Part::begin("store.commit");
-        self.writer.commit(change).await
+        self.queue.commit(change).await
     }
 
     async fn elevation(&self, key: ElevationKey) -> Result<Option<ElevationRead>, Error> {
@@ -267,11 +281,15 @@ impl Store for SqliteStore {
     }
 
     fn ready(&self) -> watch::Receiver<bool> {
-        self.writer.ready()
+        self.ready.watch()
     }
 
     async fn failed(&self) {
-        self.writer.failed().await;
+        let mut failed = self.failed.clone();
+        select! {
+            _ = failed.wait_for(|failed| *failed) => {}
+            () = self.queue.stopped() => {}
+        }
     }
 }
 

@@ -50,6 +50,7 @@ macro_rules! law {
             of_all_changes_of_one_version_exactly_one_wins
             a_change_that_is_too_late_writes_nothing
             a_change_without_records_confirms_what_it_expects
+            a_refused_change_does_not_keep_an_idle_store_from_being_ready
             the_last_commit_says_whether_the_store_is_ready
         }
         sentences! { $backend, $absent, expiry:

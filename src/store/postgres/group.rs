@@ -12,26 +12,16 @@ use crate::domain::moment::Moment;
 use crate::domain::version::Version;
 use crate::record::{Draft, Head, Header};
 use crate::store::prepared::Prepared;
+use crate::store::queue::Outcome;
 use crate::store::{Commit, Key, Record};
 use crate::time::Deadline;
-
-/// What became of one change inside a group.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Written {
-    /// It was decided.
-    Commit(Commit),
-    /// Nobody waits for it any more.
-    TooLate,
-    /// The clock of this node is too far from the database's.
-    Skewed,
-}
 
 /// The part of a group that goes into one transaction, and what it writes.
 #[derive(Debug)]
 pub(super) struct Plan<'a> {
     /// What becomes of the first changes of the group. The others have to wait for the next transaction, since they depend
     /// on what this one writes.
-    pub(super) written: Vec<Written>,
+    pub(super) outcomes: Vec<Outcome>,
     /// The end of the record afterwards.
     pub(super) head: Head,
     /// The events, sealed.
@@ -66,7 +56,7 @@ impl<'a> Plan<'a> {
     ) -> Self {
         let mut standing = Standing::from(known);
         let mut plan = Self {
-            written: Vec::new(),
+            outcomes: Vec::new(),
             head,
             events: Vec::new(),
             puts: Vec::new(),
@@ -74,28 +64,26 @@ impl<'a> Plan<'a> {
             guards: HashMap::new(),
         };
         for change in changes {
-            let written = match standing.look_at(change) {
-                Look::TooLate => Written::TooLate,
-                Look::Unmet => Written::Commit(Commit::Conflict),
+            let outcome = match standing.look_at(change) {
+                Look::TooLate => Outcome::TooLate,
+                Look::Unmet => Outcome::Commit(Commit::Conflict),
                 Look::DependsOnThisGroup => break,
                 Look::Met => {
                     plan.take(change);
                     standing.take(change, plan.head.sequence);
-                    Written::Commit(Commit::Committed {
+                    Outcome::Commit(Commit::Committed {
                         sequence: plan.head.sequence,
                     })
                 }
             };
-            plan.written.push(written);
+            plan.outcomes.push(outcome);
         }
         plan
     }
 
     /// Returns whether any change is to be acknowledged, so that the transaction must be durable.
     pub(super) fn commits(&self) -> bool {
-        self.written
-            .iter()
-            .any(|written| matches!(written, Written::Commit(Commit::Committed { .. })))
+        self.outcomes.iter().any(|outcome| outcome.is_committed())
     }
 
     fn take(&mut self, change: &'a Prepared) {

@@ -13,59 +13,62 @@ use tokio_postgres::{Error, Row, Statement};
 use tracing::debug;
 
 use super::Skew;
-use super::group::{Plan, Written};
+use super::group::Plan;
 use super::hosts::Hosts;
 use super::link::Link;
 use super::put::Puts;
 use super::versions::{Known, Versions};
-use super::{failed, is_refusal, refused};
+use super::{advice, failed, is_passing, is_refusal};
 use crate::domain::error::Error as Unavailable;
 use crate::domain::moment::Moment;
 use crate::record::{Hash, Head};
 use crate::store::prepared::Prepared;
+use crate::store::queue::{Failure, Outcome};
 
-/// Why a group was not committed, as far as that is known.
+/// The reason why a group was not committed.
 #[derive(Debug)]
-pub(super) enum Failure {
-    /// A statement was refused. Nothing was written, and the connection is as good as before.
+pub(super) enum LineFailure {
+    /// A statement was refused. Nothing was written, and the connection can be used again.
     Refused(Error),
-    /// The connection is of no use any more, and nothing was written.
+    /// Nothing was written, and the connection cannot be used again.
     Lost(Unavailable),
-    /// The commit was sent, and its answer did not come, or cannot be relied on.
-    Unknown(Outcome),
+    /// The commit was sent, and its response did not arrive or cannot be relied on.
+    Unknown(PossibleCommit),
 }
 
-impl Failure {
-    /// What each caller of the group is told.
-    pub(super) fn told(&self) -> Unavailable {
-        match self {
-            Self::Refused(error) => refused(error),
-            Self::Lost(error) => Unavailable::unavailable(
-                error
-                    .cause
-                    .as_ref()
-                    .map_or_else(|| error.message.to_string(), |cause| cause.to_string()),
-            ),
-            Self::Unknown(_) => Unavailable::unavailable("the outcome of a commit is not known"),
+impl From<LineFailure> for Failure {
+    fn from(failure: LineFailure) -> Self {
+        match failure {
+            LineFailure::Refused(error) if is_passing(&error) => {
+                Self::Unavailable(advice::sentence(&error))
+            }
+            LineFailure::Refused(error) => Self::Refused(advice::sentence(&error)),
+            LineFailure::Lost(error) => Self::Unavailable(match error.cause {
+                Some(cause) => cause.to_string(),
+                None => error.message.into_owned(),
+            }),
+            LineFailure::Unknown(_) => {
+                Self::Unavailable("the outcome of a commit is not known".to_owned())
+            }
         }
     }
 }
 
-/// What a transaction finds that has the lock.
-struct Begun {
+/// What a transaction reads under the lock, before it decides a group.
+struct Basis {
     head: Head,
     known: Known,
-    /// What the database's clock says.
+    /// The time of the database's clock.
     time: Moment,
 }
 
-/// What would be true if a commit had gone through.
+/// A commit whose outcome is unknown.
 #[derive(Debug)]
-pub(super) struct Outcome {
-    /// The end of the record. Its hash stands for every event of the group.
+pub(super) struct PossibleCommit {
+    /// The end of the record if it went through. Its hash covers every event of the group.
     pub(super) head: Head,
-    /// What the callers would be told.
-    pub(super) written: Vec<Written>,
+    /// The outcomes of its changes if it went through.
+    pub(super) outcomes: Vec<Outcome>,
 }
 
 /// The connection, with its prepared statements.
@@ -123,29 +126,38 @@ impl Line {
         row.ok().map(|row| read_time(&row?))
     }
 
-    /// Writes the first changes of a group in one transaction; answers what became of each of them. Nothing is written
-    /// while this node's clock is too far from the database's.
-    pub(super) async fn commit<'a>(
+    /// Commits a transaction that changes nothing, and returns whether that succeeded. The lock on the head is a write:
+    /// its commit waits for the sync and for the standby. One statement, so that it can be given up halfway.
+    pub(super) async fn probe(&self) -> Result<bool, LineFailure> {
+        // Earlier warnings are not about this commit.
+        self.link.warned();
+        let locked = self.in_time(self.link.client.query_one(&self.lock, &[]));
+        match locked.await? {
+            Ok(_) => Ok(!self.link.warned()),
+            Err(error) if is_refusal(&error) => Ok(false),
+            Err(error) => Err(lost(error)),
+        }
+    }
+
+    /// Writes the first changes of a group in one transaction, and returns their outcomes. Writes nothing while this
+    /// node's clock is too far from the database's.
+    pub(super) async fn commit(
         &self,
-        group: impl Iterator<Item = &'a Prepared> + Clone,
+        group: &[Prepared],
         skew: Option<&Skew>,
-    ) -> Result<Vec<Written>, Failure> {
-        let Begun { head, known, time } = match self.in_time(self.begin(group.clone())).await? {
-            Ok(begun) => begun,
+    ) -> Result<Vec<Outcome>, LineFailure> {
+        let Basis { head, known, time } = match self.in_time(self.begin(group)).await? {
+            Ok(basis) => basis,
             Err(error) => return Err(self.rolled_back(error).await),
         };
         if skew.is_some_and(|skew| !skew.allows(time)) {
-            self.in_time(self.link.client.batch_execute("ROLLBACK"))
-                .await?
-                .map_err(lost)?;
-            return Ok(group.map(|_| Written::Skewed).collect());
+            self.roll_back().await?;
+            return Ok(vec![Outcome::Skewed; group.len()]);
         }
         let plan = Plan::of(group, head, known);
         if !plan.commits() {
-            self.in_time(self.link.client.batch_execute("ROLLBACK"))
-                .await?
-                .map_err(lost)?;
-            return Ok(plan.written);
+            self.roll_back().await?;
+            return Ok(plan.outcomes);
         }
         // Without events the lock on the head is the write: it is in the log, so the commit waits for the standby.
         if plan.head != head
@@ -153,24 +165,29 @@ impl Line {
         {
             return Err(self.rolled_back(error).await);
         }
-        let Plan { head, written, .. } = plan;
+        let Plan { head, outcomes, .. } = plan;
         if self.end().await {
-            Ok(written)
+            Ok(outcomes)
         } else {
-            Err(Failure::Unknown(Outcome { head, written }))
+            Err(LineFailure::Unknown(PossibleCommit { head, outcomes }))
         }
+    }
+
+    async fn roll_back(&self) -> Result<(), LineFailure> {
+        let ended = self.in_time(self.link.client.batch_execute("ROLLBACK"));
+        ended.await?.map_err(lost)
     }
 
     /// Whether the record holds what a commit of an unknown outcome would have written. The lock waits until that commit
     /// has ended one way or the other. It is a write by itself, so its own end waits for the same standby that the commit
     /// should have waited for: when it is durable there, so is everything before it.
-    pub(super) async fn holds(&self, head: Head) -> Result<bool, Failure> {
+    pub(super) async fn holds(&self, head: Head) -> Result<bool, LineFailure> {
         let found = match self.in_time(self.look_up(head)).await? {
             Ok(found) => found,
             Err(error) => return Err(self.rolled_back(error).await),
         };
         if !self.end().await {
-            return Err(Failure::Lost(Unavailable::unavailable(
+            return Err(LineFailure::Lost(Unavailable::unavailable(
                 "the outcome of a commit cannot be looked up",
             )));
         }
@@ -178,9 +195,10 @@ impl Line {
     }
 
     /// Begins, locks the head and reads the versions and the time, all of it sent at once.
-    async fn begin<'a>(&self, group: impl Iterator<Item = &'a Prepared>) -> Result<Begun, Error> {
+    async fn begin(&self, group: &[Prepared]) -> Result<Basis, Error> {
         let client = &self.link.client;
         let keys = group
+            .iter()
             .flat_map(|change| &change.expects)
             .map(|(key, _)| *key);
         let (begun, head, known, time) = join!(
@@ -191,7 +209,7 @@ impl Line {
             client.query_one(&self.time, &[]),
         );
         begun?;
-        Ok(Begun {
+        Ok(Basis {
             head: read_head(&head?)?,
             known: known?,
             time: read_time(&time?)?,
@@ -231,7 +249,7 @@ impl Line {
     }
 
     /// Waits for an answer, unless it cannot come any more: the server is silent, or it waits for longer than it may.
-    async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Result<T, Failure> {
+    async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Result<T, LineFailure> {
         let answer = timeout(MOST_TIME, async {
             tokio::select! {
                 biased;
@@ -239,12 +257,12 @@ impl Line {
                 () = self.hosts.silent(self.link.host, self.link.age) => None,
             }
         });
-        let none = || Failure::Lost(Unavailable::unavailable("the store does not answer"));
+        let none = || LineFailure::Lost(Unavailable::unavailable("the store does not answer"));
         answer.await.ok().flatten().ok_or_else(none)
     }
 
     /// Ends a transaction that has failed before its commit was sent.
-    async fn rolled_back(&self, error: Error) -> Failure {
+    async fn rolled_back(&self, error: Error) -> LineFailure {
         debug!(%error, "a group is rolled back");
         if !is_refusal(&error) {
             return lost(error);
@@ -253,14 +271,14 @@ impl Line {
             .in_time(self.link.client.batch_execute("ROLLBACK"))
             .await
         {
-            Ok(Ok(())) => Failure::Refused(error),
+            Ok(Ok(())) => LineFailure::Refused(error),
             _ => lost(error),
         }
     }
 }
 
-fn lost(error: Error) -> Failure {
-    Failure::Lost(failed(error))
+fn lost(error: Error) -> LineFailure {
+    LineFailure::Lost(failed(error))
 }
 
 fn read_time(row: &Row) -> Result<Moment, Error> {

@@ -9,8 +9,8 @@ use tokio::time::{sleep, timeout};
 use super::failed;
 use super::hosts::Hosts;
 use super::reader::{Reader, Readers};
-use super::ready::Ready;
 use crate::domain::error::Error;
+use crate::store::ready::Ready;
 
 /// The connections that read.
 #[derive(Debug)]

@@ -6,14 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
 
 use rusqlite::Connection;
 use tokio::sync::watch;
 
-use super::writer::{Running, is_fatal};
+use super::writer::is_fatal;
 use super::{connect, failed};
 use crate::domain::error::Error;
+use crate::store::thread::StoreThread;
 
 /// The way to the checkpoint thread, which ends when this is dropped.
 #[derive(Debug)]
@@ -22,8 +22,8 @@ pub(super) struct Checkpointer {
     /// Set by the thread when the log is too long, taken by the writer.
     overgrown: Arc<AtomicBool>,
     changes: usize,
-    // Behind the sender, since fields are dropped in this order and the thread runs for as long as there is one.
-    _running: Running,
+    // After the sender: fields are dropped in this order, and the thread ends when it has no sender.
+    _thread: StoreThread,
 }
 
 impl Checkpointer {
@@ -33,31 +33,30 @@ impl Checkpointer {
         let (wake, woken) = sync_channel(1);
         let overgrown = Arc::new(AtomicBool::new(false));
         let thread_overgrown = overgrown.clone();
-        let running = thread::Builder::new()
-            .name("sqlite-checkpoint".to_owned())
-            .spawn(move || run(&connection, &woken, &thread_overgrown, &fail))
-            .map_err(Error::internal)?;
+        let thread = StoreThread::start("sqlite-checkpoint", move || {
+            run(&connection, &woken, &thread_overgrown, &fail)
+        })?;
         Ok(Self {
             wake,
             overgrown,
             changes: 0,
-            _running: Running::new(running),
+            _thread: thread,
         })
     }
 
-    /// Tells of so many committed changes. The writer calls this between two groups; when commits come so fast that the
-    /// log never gets to its end, it moves the rest itself, which lets the log begin anew.
-    pub(super) fn committed(
-        &mut self,
-        changes: usize,
-        connection: &Connection,
-    ) -> rusqlite::Result<()> {
+    /// Counts committed changes, and wakes the thread after enough of them.
+    pub(super) fn count(&mut self, changes: usize) {
         self.changes += changes;
         if self.changes >= CHANGES_BETWEEN {
             self.changes = 0;
             // A full channel means that the thread has been woken already.
             let _ = self.wake.try_send(());
         }
+    }
+
+    /// Moves the rest of the log itself if commits come so fast that the thread never gets to the end of the log. The log
+    /// can then start again. The writer calls this between two groups.
+    pub(super) fn keep_up(&self, connection: &Connection) -> rusqlite::Result<()> {
         if !self.overgrown.swap(false, Ordering::Relaxed) {
             return Ok(());
         }

@@ -4,17 +4,16 @@ use std::fmt::Display;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::watch;
 
 use super::place::{Mark, Place};
-use super::writer::Running;
 use super::{EVENTS, failed, missing, reading_connection, row};
 use crate::domain::error::Error;
 use crate::record::{Hash, Head};
+use crate::store::thread::StoreThread;
 
 /// Checks that this is a store, that its log was written for this very file, that the last part of the record is whole, and,
 /// unless the store is large, that SQLite finds no damage. Returns whether the store is too large for that. Changes nothing;
@@ -53,7 +52,7 @@ pub(super) fn verify(place: &Place) -> Result<bool, Error> {
 #[derive(Debug)]
 pub(super) struct Inspection {
     stop: Arc<AtomicBool>,
-    _running: Running,
+    _thread: StoreThread,
 }
 
 impl Inspection {
@@ -67,13 +66,11 @@ impl Inspection {
             .progress_handler(STEPS_BETWEEN, Some(stopped))
             .map_err(failed)?;
         let place = place.clone();
-        let running = thread::Builder::new()
-            .name("sqlite-check".to_owned())
-            .spawn(move || inspect(&place, &connection, &fail))
-            .map_err(Error::internal)?;
+        let thread =
+            StoreThread::start("sqlite-check", move || inspect(&place, &connection, &fail))?;
         Ok(Self {
             stop,
-            _running: Running::new(running),
+            _thread: thread,
         })
     }
 }

@@ -5,14 +5,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::thread;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::reading_connection;
-use super::writer::Running;
 use crate::domain::error::Error;
+use crate::store::thread::StoreThread;
 use crate::telemetry::traces::Part;
 
 /// The way to the thread, which ends when this is dropped.
@@ -20,7 +19,7 @@ use crate::telemetry::traces::Part;
 pub(super) struct Reader {
     queue: mpsc::Sender<Read>,
     // Behind the queue, since fields are dropped in this order and the thread runs for as long as there is a sender.
-    _running: Running,
+    _thread: StoreThread,
 }
 
 /// Reads what somebody asked for, and answers them.
@@ -31,13 +30,10 @@ impl Reader {
     pub(super) fn start(path: &Path) -> Result<Self, Error> {
         let connection = reading_connection(path)?;
         let (queue, reads) = mpsc::channel(LONGEST_QUEUE);
-        let running = thread::Builder::new()
-            .name("sqlite-reader".to_owned())
-            .spawn(move || run(connection, reads))
-            .map_err(Error::internal)?;
+        let thread = StoreThread::start("sqlite-reader", move || run(connection, reads))?;
         Ok(Self {
             queue,
-            _running: Running::new(running),
+            _thread: thread,
         })
     }
 

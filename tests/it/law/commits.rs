@@ -12,6 +12,7 @@ use countersign::store::{Change, Commit, ElevationKey, Key};
 use countersign::time::Deadline;
 
 use futures_util::future::join_all;
+use tokio::time::timeout;
 
 use super::Backend;
 use super::history::{
@@ -461,4 +462,18 @@ pub async fn the_last_commit_says_whether_the_store_is_ready(backend: impl Backe
     assert!(!is_ready());
     committed(&store, History::filed(2).change()).await;
     assert!(is_ready());
+}
+
+pub async fn a_refused_change_does_not_keep_an_idle_store_from_being_ready(backend: impl Backend) {
+    let store = backend.open().await;
+    committed(&store, History::filed(1).change()).await;
+    let again = History::of(2, START, filing(1)).change();
+    store.commit(again).await.unwrap_err();
+    let mut ready = store.ready();
+    assert!(!*ready.borrow());
+    timeout(Duration::from_secs(30), ready.wait_for(|ready| *ready))
+        .await
+        .expect("the store is ready although nothing else is committed")
+        .unwrap();
+    assert_eq!(record(&store).await.len(), 1);
 }
