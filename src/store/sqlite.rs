@@ -7,8 +7,11 @@
 mod backup;
 mod check;
 mod checkpoint;
+mod connect;
+mod error;
 mod integrity;
 mod list;
+mod migrate;
 mod place;
 mod reader;
 mod row;
@@ -16,11 +19,9 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use tokio::runtime;
 use tokio::select;
 use tokio::sync::{Semaphore, watch};
@@ -45,7 +46,10 @@ use crate::telemetry::metrics::{OneMore, StoreMetrics};
 use crate::telemetry::traces::Part;
 pub use backup::backup;
 pub use check::{Availability, check};
+use connect::{connect, reading_connection, settle, verify};
+use error::{failed, unreadable};
 use integrity::Inspection;
+use migrate::{create, migrate};
 use place::{Files, Place};
 use reader::Reader;
 use writer::Writer;
@@ -265,18 +269,18 @@ impl Store for SqliteStore {
     }
 
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<Envelope>, Error> {
-        self.read(move |connection| row::events(connection, EVENTS, params![after, limit]))
+        self.read(move |connection| row::events(connection, row::EVENTS, params![after, limit]))
             .await
     }
 
     async fn events_of(&self, id: ElevationId) -> Result<Vec<Envelope>, Error> {
         self.reader
-            .read(move |connection| row::events(connection, EVENTS_OF, [id.0.as_bytes()]))
+            .read(move |connection| row::events(connection, row::EVENTS_OF, [id.0.as_bytes()]))
             .await
     }
 
     async fn last_event(&self) -> Result<Option<Envelope>, Error> {
-        self.read(|connection| Ok(row::events(connection, LAST_EVENT, [])?.pop()))
+        self.read(|connection| Ok(row::events(connection, row::LAST_EVENT, [])?.pop()))
             .await
     }
 
@@ -322,144 +326,9 @@ impl Readers {
     }
 }
 
-fn reading_connection(path: &Path) -> Result<Connection, Error> {
-    let connection = connect(path).map_err(failed)?;
-    connection
-        .pragma_update(None, "query_only", true)
-        .map_err(failed)?;
-    Ok(connection)
-}
-
-/// Opens a file that is there. Closing the connection leaves the log alone.
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    connection.set_prepared_statement_cache_capacity(64);
-    let pragmas = [
-        ("journal_mode", "WAL"),
-        ("synchronous", "FULL"),
-        ("foreign_keys", "ON"),
-        ("wal_autocheckpoint", "0"),
-    ];
-    for (pragma, value) in pragmas {
-        connection
-            .pragma_update_and_check(None, pragma, value, |_| Ok(()))
-            .optional()?;
-    }
-    Ok(connection)
-}
-
-/// Makes a new store under another name first, so that a store is there as a whole or not at all.
-fn create(place: &Place) -> Result<(), Error> {
-    let file = place.temporary()?;
-    let mut connection = Connection::open(file.path()).map_err(failed)?;
-    connection
-        .pragma_update_and_check(None, "journal_mode", "MEMORY", |_| Ok(()))
-        .map_err(failed)?;
-    migrate(&mut connection).map_err(failed)?;
-    connection.close().map_err(|(_, error)| failed(error))?;
-    place.keep(file)?;
-    tracing::info!(store = %place.path().display(), "a new store was made");
-    Ok(())
-}
-
-/// Makes durable what a process that was killed may have written without a sync, before anything is answered from it: moves the
-/// log into the file, which SQLite syncs. The log may have to stay because another program reads; it is synced already.
-fn settle(place: &Place, connection: &Connection) -> Result<(), Error> {
-    connection
-        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-        .map_err(failed)?;
-    place.sync_folder()
-}
-
-/// Reads back what durability hangs on; a pragma that does not take effect says nothing.
-fn verify(connection: &Connection) -> Result<(), Error> {
-    let journal: String = connection
-        .pragma_query_value(None, "journal_mode", |row| row.get(0))
-        .map_err(failed)?;
-    let synchronous: i64 = connection
-        .pragma_query_value(None, "synchronous", |row| row.get(0))
-        .map_err(failed)?;
-    if journal != "wal" || synchronous != SYNCHRONOUS_FULL {
-        return Err(Error::internal(
-            "the store cannot be set to WAL with synchronous=FULL",
-        ));
-    }
-    Ok(())
-}
-
-/// The migrations that the store does not have yet. Fails if it is not a store, or one of a newer version.
-fn missing(place: &Place, connection: &Connection) -> Result<&'static [&'static str], Error> {
-    let done = version(connection).map_err(|error| unreadable(place, error))?;
-    if done == 0 {
-        let store = place.path().display();
-        return Err(Error::internal(format!(
-            "{store} is an SQLite database, but not a store. Restore it from a backup; or move it away, and a new store is made"
-        )));
-    }
-    let missing = MIGRATIONS.get(done..);
-    missing
-        .ok_or_else(|| Error::internal("the store was written by a newer version of Countersign"))
-}
-
-fn version(connection: &Connection) -> rusqlite::Result<usize> {
-    connection.pragma_query_value(None, "user_version", |row| row.get(0))
-}
-
-fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
-    let done = version(connection)?;
-    for (number, migration) in MIGRATIONS.iter().enumerate().skip(done) {
-        let transaction = connection.transaction()?;
-        transaction.execute_batch(migration)?;
-        transaction.pragma_update(None, "user_version", number + 1)?;
-        transaction.commit()?;
-    }
-    if done > 0 && done < MIGRATIONS.len() {
-        tracing::info!(
-            from = done,
-            to = MIGRATIONS.len(),
-            "the store was brought up to date"
-        );
-    }
-    Ok(())
-}
-
-/// The error for a store that SQLite cannot read.
-fn unreadable(place: &Place, error: rusqlite::Error) -> Error {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            integrity::damaged(place, error)
-        }
-        _ => failed(error),
-    }
-}
-
-/// What a caller learns of an SQLite error: nothing.
-fn failed(error: rusqlite::Error) -> Error {
-    Error::unavailable(error)
-}
-
-const MIGRATIONS: [&str; 6] = [
-    include_str!("migrations/sqlite/0001_spine.sql"),
-    include_str!("migrations/sqlite/0002_guard.sql"),
-    include_str!("migrations/sqlite/0003_live.sql"),
-    include_str!("migrations/sqlite/0004_expiry.sql"),
-    include_str!("migrations/sqlite/0005_life.sql"),
-    include_str!("migrations/sqlite/0006_file.sql"),
-];
-const BUSY: Duration = Duration::from_secs(5);
-const EVENTS: &str =
-    "SELECT sequence, header, payload FROM event WHERE sequence > ?1 ORDER BY sequence LIMIT ?2";
-const EVENTS_OF: &str =
-    "SELECT sequence, header, payload FROM event WHERE subject = ?1 ORDER BY sequence";
-const LAST_EVENT: &str =
-    "SELECT sequence, header, payload FROM event ORDER BY sequence DESC LIMIT 1";
 const MOST_READERS: usize = 4;
 /// 3.51.3.
 const OLDEST_SQLITE: i32 = 3_051_003;
-const SYNCHRONOUS_FULL: i64 = 2;
 /// In KiB, which SQLite takes as a negative number: room for all pages of a group, which would else be written twice. More is
 /// no better, since SQLite looks through the whole cache after a commit that has divided a page.
 const WRITER_CACHE: i64 = -8_192;

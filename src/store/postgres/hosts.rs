@@ -8,11 +8,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::advice;
+use super::error::failed;
 use super::link::Link;
 use super::tls::{self, Trust};
 use crate::domain::error::Error;
@@ -151,6 +152,46 @@ impl Hosts {
     }
 }
 
+/// Waits for a new connection and its prepared statements. Without a limit, a server that stops responding halfway would
+/// be waited for without end, although another host or another attempt may succeed.
+pub(super) async fn opened<T>(opening: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let opened = timeout(OPEN_TIME, opening).await;
+    opened.unwrap_or_else(|_| {
+        Err(Error::unavailable(
+            "a connection was not ready for use in time",
+        ))
+    })
+}
+
+/// Checks the settings of the server that durability and the order of lists depend on.
+pub(super) async fn verify(client: &Client) -> Result<(), Error> {
+    let row = client.query_typed_one(FACTS, &[]).await.map_err(failed)?;
+    let [version, encoding, fsync, full_pages] =
+        [0, 1, 2, 3].map(|column| row.get::<_, &str>(column));
+    if version
+        .parse()
+        .is_ok_and(|version: u32| version < OLDEST_POSTGRES)
+    {
+        return Err(Error::internal(
+            "PostgreSQL before version 13 is not supported",
+        ));
+    }
+    if encoding != "UTF8" {
+        return Err(Error::internal("the database must have the encoding UTF8"));
+    }
+    if fsync != "on" {
+        return Err(Error::internal(
+            "the server runs with fsync = off, which loses acknowledged decisions",
+        ));
+    }
+    if full_pages != "on" {
+        tracing::warn!(
+            "the server runs with full_page_writes = off, which only some file systems make up for"
+        );
+    }
+    Ok(())
+}
+
 /// The host and the port of a configuration with one host.
 fn name(config: &Config) -> String {
     let port = config.get_ports().first().copied().unwrap_or(DEFAULT_PORT);
@@ -242,3 +283,9 @@ const DEAD_AFTER: Duration = Duration::from_secs(10);
 /// After how long without an answer the server is tried by another connection.
 const PATIENCE: Duration = Duration::from_secs(2);
 const CONNECT_TIME: Duration = Duration::from_millis(1_500);
+const FACTS: &str = "SELECT current_setting('server_version_num'), current_setting('server_encoding'), \
+     current_setting('fsync'), current_setting('full_page_writes')";
+/// 13, which makes ids without an extension.
+const OLDEST_POSTGRES: u32 = 130_000;
+/// How long a new connection may take until its statements are prepared.
+const OPEN_TIME: Duration = Duration::from_secs(5);

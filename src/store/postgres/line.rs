@@ -12,13 +12,14 @@ use tokio::time::timeout;
 use tokio_postgres::{Error, Row, Statement};
 use tracing::debug;
 
-use super::Skew;
+use super::advice;
+use super::error::{failed, is_passing, is_refusal};
 use super::group::Plan;
 use super::hosts::Hosts;
 use super::link::Link;
 use super::put::Puts;
+use super::skew::Skew;
 use super::versions::{Known, Versions};
-use super::{advice, failed, is_passing, is_refusal};
 use crate::domain::error::Error as Unavailable;
 use crate::domain::moment::Moment;
 use crate::record::{Hash, Head};

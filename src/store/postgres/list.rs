@@ -7,7 +7,7 @@ use tokio::try_join;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row, Transaction};
 
-use super::failed;
+use super::error::failed;
 use super::row::{get, read_elevation, read_role};
 use crate::domain::bulk::Bulk;
 use crate::domain::census::Census;

@@ -8,11 +8,12 @@ use bb8::{ManageConnection, Pool};
 use tokio_postgres::{Client, IsolationLevel, Row, Statement, Transaction};
 use uuid::Uuid;
 
-use super::hosts::Hosts;
+use super::error::failed;
+use super::hosts::{Hosts, opened};
 use super::link::Link;
+use super::list;
 use super::row::{ELEVATION_WIDTH, get, read_elevation, read_role};
 use super::versions::Versions;
-use super::{failed, list, opened};
 use crate::domain::error::Error;
 use crate::domain::id::{ElevationId, RoleId};
 use crate::domain::moment::Moment;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bb8::{Pool, RunError};
 use tokio::time::{sleep, timeout};
 
-use super::failed;
+use super::error::failed;
 use super::hosts::Hosts;
 use super::reader::{Reader, Readers};
 use crate::domain::error::Error;

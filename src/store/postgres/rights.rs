@@ -2,7 +2,7 @@
 
 use tokio_postgres::Client;
 
-use super::failed;
+use super::error::failed;
 use crate::domain::error::Error;
 
 /// Checks that the user may make the tables that are missing and write to those that exist. `done` counts the migrations

@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
 use uuid::Uuid;
 
-use super::failed;
+use super::error::failed;
 use crate::domain::account::Account;
 use crate::domain::elevation::{Approval, Elevation, State};
 use crate::domain::error::Error;

@@ -6,13 +6,14 @@ use std::time::Duration;
 use tokio::select;
 use tokio::time::{sleep, sleep_until};
 
-use super::hosts::Hosts;
+use super::error::is_passing;
+use super::hosts::{Hosts, opened};
 use super::line::{Line, LineFailure, PossibleCommit};
-use super::{Skew, is_passing, opened};
+use super::skew::Skew;
 use crate::domain::error::Error;
-use crate::time::Deadline;
 use crate::store::prepared::Prepared;
 use crate::store::queue::{CommitGroup, Failure, Outcome};
+use crate::time::Deadline;
 
 /// Keeps the connection that commits.
 pub(super) struct Writer {

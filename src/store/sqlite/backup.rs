@@ -4,8 +4,10 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::connect::BUSY;
+use super::error::failed;
+use super::migrate::missing;
 use super::place::Place;
-use super::{BUSY, failed, missing};
 use crate::domain::error::Error;
 
 /// Copies the store in `from`, as it is at one moment, to the new file `to`. A server may be running on it; a server can be

@@ -10,8 +10,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use rusqlite::Connection;
 use tokio::sync::watch;
 
-use super::writer::is_fatal;
-use super::{connect, failed};
+use super::connect::connect;
+use super::error::{failed, is_fatal};
 use crate::domain::error::Error;
 use crate::store::thread::StoreThread;
 

@@ -1,6 +1,5 @@
 //! Whether a store is whole, and whether the log next to it is its own.
 
-use std::fmt::Display;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,8 +8,11 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::watch;
 
+use super::connect::reading_connection;
+use super::error::{damaged, failed};
+use super::migrate::missing;
 use super::place::{Mark, Place};
-use super::{EVENTS, failed, missing, reading_connection, row};
+use super::row::{self, EVENTS};
 use crate::domain::error::Error;
 use crate::record::{Hash, Head};
 use crate::store::thread::StoreThread;
@@ -254,18 +256,6 @@ impl From<rusqlite::Error> for Found {
 fn size(connection: &Connection) -> rusqlite::Result<i64> {
     let value = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     Ok(value("page_count")? * value("page_size")?)
-}
-
-/// The error for a store that cannot be trusted.
-pub(super) fn damaged(place: &Place, what: impl Display) -> Error {
-    let store = place.path().display();
-    let log = match place.has_log() {
-        true => format!(" without its log {}", place.log().display()),
-        false => String::new(),
-    };
-    Error::internal(format!(
-        "{store} is damaged: {what}. Restore it from a backup{log}"
-    ))
 }
 
 fn foreign_log(place: &Place) -> Error {

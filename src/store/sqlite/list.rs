@@ -3,7 +3,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, Statement, params_from_iter};
 
-use super::failed;
+use super::error::failed;
 use super::row::{read_elevation, read_role, role};
 use crate::domain::bulk::Bulk;
 use crate::domain::census::Census;

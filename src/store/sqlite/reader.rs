@@ -9,7 +9,7 @@ use std::path::Path;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::reading_connection;
+use super::connect::reading_connection;
 use crate::domain::error::Error;
 use crate::store::thread::StoreThread;
 use crate::telemetry::traces::Part;

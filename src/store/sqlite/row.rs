@@ -4,7 +4,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params, params_from_iter};
 use uuid::Uuid;
 
-use super::failed;
+use super::error::failed;
 use crate::domain::account::Account;
 use crate::domain::elevation::{Approval, Elevation, State};
 use crate::domain::error::Error;
@@ -372,3 +372,9 @@ const LIVE_OF_REQUESTER: &str = "SELECT since FROM elevation WHERE role = ?1 AND
      AND due IS NOT NULL ORDER BY since DESC LIMIT 1";
 const LIVE_OF_ROLE: &str = "SELECT since FROM elevation WHERE role = ?1 \
      AND due IS NOT NULL ORDER BY since DESC LIMIT 1";
+pub(super) const EVENTS: &str =
+    "SELECT sequence, header, payload FROM event WHERE sequence > ?1 ORDER BY sequence LIMIT ?2";
+pub(super) const EVENTS_OF: &str =
+    "SELECT sequence, header, payload FROM event WHERE subject = ?1 ORDER BY sequence";
+pub(super) const LAST_EVENT: &str =
+    "SELECT sequence, header, payload FROM event ORDER BY sequence DESC LIMIT 1";

@@ -5,21 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::checkpoint::Checkpointer;
+use super::error::{failed, is_fatal};
 use super::place::Files;
-use super::{failed, row};
+use super::row;
 use crate::domain::error::Error;
 use crate::domain::moment::Moment;
 use crate::domain::query::Snapshot;
 use crate::record::{Hash, Head};
-use crate::time::Deadline;
 use crate::store::prepared::Prepared;
 use crate::store::queue::{CommitGroup, Failure, Outcome};
 use crate::store::{Commit, Record};
+use crate::time::Deadline;
 
 /// The connection that writes.
 pub(super) struct Writer {
@@ -221,14 +222,6 @@ fn forget_past(connection: &Connection, group: &[Prepared]) -> rusqlite::Result<
             .execute([now.saturating_sub(2 * Snapshot::LIFE)])?;
     }
     Ok(())
-}
-
-/// Whether what the file holds is unknown after this error: a write or a sync failed.
-pub(super) fn is_fatal(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-    )
 }
 
 // Twice as many as a group of decisions adds. A bound limit would make SQLite prepare the statement anew every time.

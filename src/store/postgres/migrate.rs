@@ -1,0 +1,79 @@
+//! The tables: how a new store is made and an old one brought up to date.
+
+use tokio_postgres::Client;
+
+use super::error::failed;
+use super::rights;
+use crate::domain::error::Error;
+
+/// Brings the store up to date. Nodes that start at once take turns. Fails if the user of the node lacks a right.
+pub(super) async fn migrate(client: &mut Client) -> Result<(), Error> {
+    let transaction = client.transaction().await.map_err(failed)?;
+    // Before any look at the tables: the session would remember that they were missing, although another node makes them
+    // while this one waits.
+    transaction
+        .query_typed_one(TAKE_TURNS, &[])
+        .await
+        .map_err(failed)?;
+    let missing = missing(transaction.client()).await?;
+    let done = MIGRATIONS.len() - missing.len();
+    rights::check(transaction.client(), done, missing.len()).await?;
+    if done == 0 {
+        transaction.batch_execute(MIGRATION).await.map_err(failed)?;
+    }
+    for (number, migration) in (done + 1..).zip(missing) {
+        let written = format!("{migration}; INSERT INTO migration (number) VALUES ({number})");
+        transaction.batch_execute(&written).await.map_err(failed)?;
+    }
+    transaction.commit().await.map_err(failed)?;
+    match missing.len() {
+        0 => {}
+        _ if done == 0 => tracing::info!(
+            version = MIGRATIONS.len(),
+            "the tables of a new store were made"
+        ),
+        _ => tracing::info!(
+            from = done,
+            to = MIGRATIONS.len(),
+            "the store was brought up to date"
+        ),
+    }
+    Ok(())
+}
+
+/// Checks the rights of the user on a store of any version. Changes nothing.
+pub(super) async fn check(client: &Client) -> Result<(), Error> {
+    let missing = missing(client).await?.len();
+    rights::check(client, MIGRATIONS.len() - missing, missing).await
+}
+
+/// Returns the migrations that the store lacks. Fails if a newer version wrote the store.
+async fn missing(client: &Client) -> Result<&'static [&'static str], Error> {
+    let there = client
+        .query_typed_one(HAS_MIGRATIONS, &[])
+        .await
+        .map_err(failed)?;
+    let done = match there.get(0) {
+        false => 0,
+        true => client
+            .query_typed_one(LAST_MIGRATION, &[])
+            .await
+            .map_err(failed)?
+            .get::<_, i64>(0),
+    };
+    let missing = MIGRATIONS.get(usize::try_from(done).map_err(Error::internal)?..);
+    missing
+        .ok_or_else(|| Error::internal("the store was written by a newer version of Countersign"))
+}
+
+const TAKE_TURNS: &str = "SELECT pg_advisory_xact_lock(4846923550293)";
+const HAS_MIGRATIONS: &str = "SELECT to_regclass('migration') IS NOT NULL";
+const MIGRATION: &str = "CREATE TABLE IF NOT EXISTS migration (number bigint PRIMARY KEY)";
+const LAST_MIGRATION: &str = "SELECT coalesce(max(number), 0) FROM migration";
+const MIGRATIONS: [&str; 5] = [
+    include_str!("../migrations/postgres/0001_spine.sql"),
+    include_str!("../migrations/postgres/0002_guard.sql"),
+    include_str!("../migrations/postgres/0003_live.sql"),
+    include_str!("../migrations/postgres/0004_expiry.sql"),
+    include_str!("../migrations/postgres/0005_life.sql"),
+];
