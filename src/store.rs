@@ -1,9 +1,9 @@
 //! Where elevations, roles and the record are kept: a trait, its law, and the backends that keep it.
 
 mod columns;
+mod draft;
 mod list;
 pub mod postgres;
-mod prepared;
 mod queue;
 mod ready;
 pub mod sqlite;

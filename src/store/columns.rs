@@ -26,7 +26,7 @@ pub(super) fn principals_from_json(json: &str) -> Result<Vec<Principal>, Error> 
 }
 
 /// Somebody a role names, as the index of names holds it.
-pub(super) struct Named {
+pub(super) struct RolePrincipal {
     pub(super) principal: PrincipalId,
     pub(super) part: &'static str,
     /// 0 for a candidate.
@@ -34,9 +34,9 @@ pub(super) struct Named {
 }
 
 /// Everybody a role names.
-pub(super) fn named(role: &Role) -> impl Iterator<Item = Named> {
+pub(super) fn named(role: &Role) -> impl Iterator<Item = RolePrincipal> {
     let of = |part, stage| {
-        move |principal: &Principal| Named {
+        move |principal: &Principal| RolePrincipal {
             principal: principal.id(),
             part,
             stage,

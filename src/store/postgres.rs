@@ -4,22 +4,22 @@
 //! the record is one row, locked first and held to the end, so that the nodes take turns, group by group.
 
 mod advice;
+mod commit;
+mod connect;
+mod connection;
 mod error;
-mod group;
-mod hosts;
-mod line;
-mod link;
 mod list;
 mod migrate;
-mod put;
-mod reader;
-mod reads;
+mod plan;
+mod pool;
+mod read;
 mod rights;
 mod row;
 mod skew;
+mod statements;
 mod tls;
+mod transaction;
 mod versions;
-mod writer;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,18 +45,18 @@ use crate::domain::version::Versioned;
 use crate::record::Envelope;
 use crate::telemetry::metrics::{OneMore, StoreMetrics};
 use crate::telemetry::traces::Part;
+use commit::Writer;
+use connect::{Connector, verify};
 use error::failed;
-use hosts::{Hosts, verify};
-use reader::Reader;
-use reads::Reads;
+use pool::ReadPool;
+use read::ReadConnection;
 pub use skew::Skew;
-use writer::Writer;
 
 /// A store in a PostgreSQL database, which any number of processes may use.
 #[derive(Debug)]
 pub struct PostgresStore {
     queue: CommitQueue,
-    reads: Arc<Reads>,
+    reads: Arc<ReadPool>,
     ready: Ready,
     metrics: StoreMetrics,
 }
@@ -71,10 +71,12 @@ impl PostgresStore {
         skew: Option<Skew>,
         metrics: StoreMetrics,
     ) -> Result<Self, Error> {
-        let hosts = Hosts::read(url, password)?;
-        let mut link = hosts.connect("SET client_min_messages = warning").await?;
-        verify(&link.client).await?;
-        migrate::migrate(&mut link.client).await?;
+        let connector = Connector::read(url, password)?;
+        let mut connection = connector
+            .connect("SET client_min_messages = warning")
+            .await?;
+        verify(&connection.client).await?;
+        migrate::migrate(&mut connection.client).await?;
         let ready = Ready::new();
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
@@ -83,14 +85,14 @@ impl PostgresStore {
         let queue = CommitQueue::start(
             "postgres-writer",
             runtime,
-            Writer::new(hosts.clone(), skew),
+            Writer::new(connector.clone(), skew),
             ready.clone(),
             metrics.clone(),
         )?;
-        metrics.readers.set(reader::MOST_READERS.into());
+        metrics.readers.set(read::MOST_READERS.into());
         Ok(Self {
             queue,
-            reads: Reads::start(hosts, ready.clone()),
+            reads: ReadPool::start(connector, ready.clone()),
             ready,
             metrics,
         })
@@ -98,42 +100,42 @@ impl PostgresStore {
 
     /// Looks whether the store behind a URL could be opened, and changes nothing; other nodes may be running on it.
     pub async fn check(url: &str, password: Option<&str>) -> Result<(), Error> {
-        let link = Hosts::read(url, password)?
+        let connection = Connector::read(url, password)?
             .connect("SET client_min_messages = warning")
             .await?;
-        verify(&link.client).await?;
-        migrate::check(&link.client).await
+        verify(&connection.client).await?;
+        migrate::check(&connection.client).await
     }
 
     /// Whether a URL has a password in it.
     pub fn has_password(url: &str) -> Result<bool, Error> {
-        Ok(Hosts::read(url, None)?.has_password())
+        Ok(Connector::read(url, None)?.has_password())
     }
 
     /// Reads a few rows that are found by their keys.
     async fn read<T>(
         &self,
-        query: impl AsyncFnOnce(&mut Reader) -> Result<T, Error> + Send,
+        query: impl AsyncFnOnce(&mut ReadConnection) -> Result<T, Error> + Send,
     ) -> Result<T, Error> {
-        self.read_within(reads::SHORT_TIME, query).await
+        self.read_within(pool::SHORT_TIME, query).await
     }
 
     /// Reads as many rows as there may be.
     async fn read_list<T>(
         &self,
-        query: impl AsyncFnOnce(&mut Reader) -> Result<T, Error> + Send,
+        query: impl AsyncFnOnce(&mut ReadConnection) -> Result<T, Error> + Send,
     ) -> Result<T, Error> {
-        self.read_within(reads::LONG_TIME, query).await
+        self.read_within(pool::LONG_TIME, query).await
     }
 
     async fn read_within<T>(
         &self,
         most: Duration,
-        query: impl AsyncFnOnce(&mut Reader) -> Result<T, Error> + Send,
+        query: impl AsyncFnOnce(&mut ReadConnection) -> Result<T, Error> + Send,
     ) -> Result<T, Error> {
         let _part = Part::begin("store.read");
         let in_use = &self.metrics.readers_in_use;
-        let counted = async |reader: &mut Reader| {
+        let counted = async |reader: &mut ReadConnection| {
             let _in_use = OneMore::of(in_use);
             query(reader).await
         };
@@ -173,7 +175,7 @@ impl Store for PostgresStore {
         now: Moment,
     ) -> Result<Page<Versioned<Elevation>>, Error> {
         self.read_list(async |reader| {
-            let moment = reader::moment(&mut reader.link.client).await?;
+            let moment = read::moment(&mut reader.connection.client).await?;
             let page = list::pending_approvals(&moment, &approver, &query, now).await?;
             moment.commit().await.map_err(failed)?;
             Ok(page)
@@ -188,7 +190,7 @@ impl Store for PostgresStore {
         now: Moment,
     ) -> Result<Page<Versioned<Elevation>>, Error> {
         self.read_list(async |reader| {
-            let moment = reader::moment(&mut reader.link.client).await?;
+            let moment = read::moment(&mut reader.connection.client).await?;
             let page = list::elevations(&moment, requester, &query, now).await?;
             moment.commit().await.map_err(failed)?;
             Ok(page)
@@ -203,7 +205,7 @@ impl Store for PostgresStore {
         now: Moment,
     ) -> Result<Page<Versioned<Role>>, Error> {
         self.read_list(async |reader| {
-            let moment = reader::moment(&mut reader.link.client).await?;
+            let moment = read::moment(&mut reader.connection.client).await?;
             let page = list::roles(&moment, candidates.as_deref(), &query, now).await?;
             moment.commit().await.map_err(failed)?;
             Ok(page)
@@ -217,7 +219,7 @@ impl Store for PostgresStore {
     }
 
     async fn census(&self, now: Moment) -> Result<Census, Error> {
-        self.read_list(async |reader| list::census(&reader.link.client, now).await)
+        self.read_list(async |reader| list::census(&reader.connection.client, now).await)
             .await
     }
 

@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 use tokio::select;
 use tokio::sync::{mpsc, oneshot};
 
-use super::prepared::Prepared;
+use super::draft::ChangeDraft;
 use super::ready::Ready;
 use super::thread::StoreThread;
 use super::{Change, Commit};
@@ -27,7 +27,7 @@ use crate::time::Stopwatch;
 pub(super) trait CommitGroup {
     /// Commits the first changes of `group` in one transaction. Returns their outcomes in order, at least one. Changes
     /// without an outcome come again in the next group.
-    async fn commit(&mut self, group: &[Prepared]) -> Result<Vec<Outcome>, Failure>;
+    async fn commit(&mut self, group: &[ChangeDraft]) -> Result<Vec<Outcome>, Failure>;
 
     /// Waits until there is news about whether the store takes commits, and returns whether it does. `is_ready` is the last
     /// news. If it is `false`, the backend tries a transaction that changes nothing. This future is dropped when a
@@ -115,7 +115,7 @@ impl CommitQueue {
         let (answer, answered) = oneshot::channel();
         let waiting = OneMore::of(&self.metrics.queue);
         let _measured = (!change.is_empty()).then(|| Measured::into(&self.metrics.commit_duration));
-        let change = Prepared::try_from(change)?;
+        let change = ChangeDraft::try_from(change)?;
         let entry = Entry {
             change,
             answer,
@@ -142,7 +142,7 @@ impl CommitQueue {
 /// A change in the queue.
 #[derive(Debug)]
 struct Entry {
-    change: Prepared,
+    change: ChangeDraft,
     answer: Answer,
     /// Counts the change while it waits.
     waiting: OneMore,
@@ -215,7 +215,7 @@ impl<B: CommitGroup> Committer<B> {
     }
 
     /// Sets the readiness, and counts what is durable now.
-    fn report(&self, group: &[Prepared], outcomes: &[Outcome], watch: Stopwatch) {
+    fn report(&self, group: &[ChangeDraft], outcomes: &[Outcome], watch: Stopwatch) {
         let mut written = 0;
         for (change, outcome) in group.iter().zip(outcomes) {
             if outcome.is_committed() && !change.is_empty() {
@@ -235,7 +235,7 @@ impl<B: CommitGroup> Committer<B> {
 }
 
 /// Takes a group out of the queue: none of its changes counts as waiting.
-fn begin(entries: Vec<Entry>) -> (Vec<Prepared>, Vec<Answer>) {
+fn begin(entries: Vec<Entry>) -> (Vec<ChangeDraft>, Vec<Answer>) {
     let mut changes = Vec::with_capacity(entries.len());
     let mut answers = Vec::with_capacity(entries.len());
     for entry in entries {

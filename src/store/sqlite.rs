@@ -7,15 +7,15 @@
 mod backup;
 mod check;
 mod checkpoint;
+mod commit;
 mod connect;
 mod error;
 mod integrity;
 mod list;
 mod migrate;
 mod place;
-mod reader;
+mod pool;
 mod row;
-mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,13 +46,13 @@ use crate::telemetry::metrics::{OneMore, StoreMetrics};
 use crate::telemetry::traces::Part;
 pub use backup::backup;
 pub use check::{Availability, check};
+use commit::Writer;
 use connect::{connect, reading_connection, settle, verify};
 use error::{failed, unreadable};
 use integrity::Inspection;
 use migrate::{create, migrate};
 use place::{Files, Place};
-use reader::Reader;
-use writer::Writer;
+use pool::ReadThread;
 
 /// A store in one SQLite file, which this process alone uses.
 #[derive(Debug)]
@@ -60,8 +60,8 @@ pub struct SqliteStore {
     metrics: StoreMetrics,
     // Fields are dropped in this order. The writer's connection is the last one to close, and moves the log into the file; then
     // the locks go.
-    readers: Arc<Readers>,
-    reader: Reader,
+    readers: Arc<ReadPool>,
+    reader: ReadThread,
     _inspection: Option<Inspection>,
     queue: CommitQueue,
     failed: watch::Receiver<bool>,
@@ -112,7 +112,7 @@ impl SqliteStore {
         } else {
             None
         };
-        let readers = Readers {
+        let readers = ReadPool {
             path: place.path().to_owned(),
             idle: Mutex::new(Vec::new()),
             permits: Arc::new(Semaphore::new(MOST_READERS)),
@@ -128,7 +128,7 @@ impl SqliteStore {
             .map_err(Error::internal)?;
         Ok(Self {
             readers: readers.into(),
-            reader: Reader::start(place.path())?,
+            reader: ReadThread::start(place.path())?,
             _inspection: inspection,
             queue: CommitQueue::start(
                 "sqlite-writer",
@@ -299,13 +299,13 @@ impl Store for SqliteStore {
 
 /// Connections that only read, opened when they are needed.
 #[derive(Debug)]
-struct Readers {
+struct ReadPool {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
 }
 
-impl Readers {
+impl ReadPool {
     fn take(&self) -> Result<Connection, Error> {
         let idle = self
             .idle

@@ -13,14 +13,14 @@ use crate::store::Key;
 
 /// What is known of some records.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct RecordVersions {
     /// The version of each that was asked for; [`Version::ABSENT`] of what is not there.
     pub(super) versions: HashMap<Key, Version>,
     /// The sequence of the last event of each elevation among them.
     pub(super) since: HashMap<ElevationId, u64>,
 }
 
-impl Known {
+impl RecordVersions {
     /// The version of a record that was asked for.
     pub(super) fn version(&self, key: Key) -> Version {
         self.versions.get(&key).copied().unwrap_or(Version::ABSENT)
@@ -28,7 +28,7 @@ impl Known {
 }
 
 /// The statements that read versions, one for each kind of key.
-pub(super) struct Versions {
+pub(super) struct VersionStatements {
     elevations: Statement,
     guards: Statement,
     live_of_requesters: Statement,
@@ -36,7 +36,7 @@ pub(super) struct Versions {
     roles: Statement,
 }
 
-impl Versions {
+impl VersionStatements {
     /// Prepares the statements.
     pub(super) async fn prepare(client: &Client) -> Result<Self, Error> {
         let (elevations, guards, live_of_requesters, live_of_roles, roles) = try_join!(
@@ -60,8 +60,8 @@ impl Versions {
         &self,
         client: &Client,
         keys: impl IntoIterator<Item = Key>,
-    ) -> Result<Known, Error> {
-        let mut known = Known::default();
+    ) -> Result<RecordVersions, Error> {
+        let mut known = RecordVersions::default();
         known
             .versions
             .extend(keys.into_iter().map(|key| (key, Version::ABSENT)));

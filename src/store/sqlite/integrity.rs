@@ -43,8 +43,8 @@ pub(super) fn verify(place: &Place) -> Result<bool, Error> {
     let large = size(&reading).map_err(failed)? > LARGE;
     if !large {
         quick_check(&reading).map_err(|found| match found {
-            Found::Damage(text) => damaged(place, text),
-            Found::Nothing(error) => failed(error),
+            CheckFailure::Damage(text) => damaged(place, text),
+            CheckFailure::Nothing(error) => failed(error),
         })?;
     }
     Ok(large)
@@ -86,16 +86,16 @@ impl Drop for Inspection {
 fn inspect(place: &Place, connection: &Connection, fail: &watch::Sender<bool>) {
     match quick_check(connection) {
         Ok(()) => tracing::info!("the check of the store found no damage"),
-        Err(Found::Damage(text)) => {
+        Err(CheckFailure::Damage(text)) => {
             tracing::error!(
                 cause = damaged(place, text).cause,
                 "the store is damaged; nothing more is written"
             );
             fail.send_replace(true);
         }
-        Err(Found::Nothing(error))
+        Err(CheckFailure::Nothing(error))
             if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {}
-        Err(Found::Nothing(error)) => {
+        Err(CheckFailure::Nothing(error)) => {
             tracing::warn!(
                 cause = failed(error).cause,
                 "the check of the store did not end"
@@ -212,7 +212,7 @@ fn reaches(connection: &Connection, mut head: Head, end: Head) -> Result<(), Err
 }
 
 /// SQLite's own check of one table after the other, so that none of the reading transactions takes long.
-fn quick_check(connection: &Connection) -> Result<(), Found> {
+fn quick_check(connection: &Connection) -> Result<(), CheckFailure> {
     let mut tables = connection.prepare(TABLES)?;
     let names: Vec<String> = tables
         .query_map([], |row| row.get(0))?
@@ -223,26 +223,26 @@ fn quick_check(connection: &Connection) -> Result<(), Found> {
     Ok(())
 }
 
-fn check_table(connection: &Connection, name: &str) -> Result<(), Found> {
+fn check_table(connection: &Connection, name: &str) -> Result<(), CheckFailure> {
     let mut lines: Vec<String> = Vec::new();
     connection.pragma(None, "quick_check", name, |row| {
         lines.push(row.get(0)?);
         Ok(())
     })?;
     match lines.first() {
-        Some(line) if line != "ok" => Err(Found::Damage(line.replace('\n', " "))),
+        Some(line) if line != "ok" => Err(CheckFailure::Damage(line.replace('\n', " "))),
         _ => Ok(()),
     }
 }
 
 /// Why the check did not end well.
-enum Found {
+enum CheckFailure {
     Damage(String),
     /// The check itself did not end.
     Nothing(rusqlite::Error),
 }
 
-impl From<rusqlite::Error> for Found {
+impl From<rusqlite::Error> for CheckFailure {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {

@@ -307,7 +307,7 @@ fn locked(path: &Path, error: TryLockError) -> Error {
 }
 
 fn cannot(what: &str, path: &Path, source: io::Error) -> Error {
-    Error::internal(Failed {
+    Error::internal(FileError {
         what: format!("cannot {what} {}", path.display()),
         source,
     })
@@ -315,18 +315,18 @@ fn cannot(what: &str, path: &Path, source: io::Error) -> Error {
 
 /// What could not be done with a file; the source says why.
 #[derive(Debug)]
-struct Failed {
+struct FileError {
     what: String,
     source: io::Error,
 }
 
-impl fmt::Display for Failed {
+impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)
     }
 }
 
-impl StdError for Failed {
+impl StdError for FileError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         Some(&self.source)
     }

@@ -6,26 +6,26 @@ use std::time::Duration;
 use bb8::{Pool, RunError};
 use tokio::time::{sleep, timeout};
 
+use super::connect::Connector;
 use super::error::failed;
-use super::hosts::Hosts;
-use super::reader::{Reader, Readers};
+use super::read::{ReadConnection, ReadConnector};
 use crate::domain::error::Error;
 use crate::store::ready::Ready;
 
 /// The connections that read.
 #[derive(Debug)]
-pub(super) struct Reads {
-    hosts: Hosts,
-    pool: Pool<Readers>,
+pub(super) struct ReadPool {
+    connector: Connector,
+    pool: Pool<ReadConnector>,
     ready: Ready,
 }
 
-impl Reads {
-    /// Reads by those hosts, and keeps checking for as long as they are used that reads are answered.
-    pub(super) fn start(hosts: Hosts, ready: Ready) -> Arc<Self> {
+impl ReadPool {
+    /// Starts with no connection, and keeps checking for as long as they are used that reads are answered.
+    pub(super) fn start(connector: Connector, ready: Ready) -> Arc<Self> {
         let reads = Arc::new(Self {
-            pool: Readers::pool(hosts.clone()),
-            hosts,
+            pool: ReadConnector::pool(connector.clone()),
+            connector,
             ready,
         });
         tokio::spawn(keep_checking(Arc::downgrade(&reads)));
@@ -37,27 +37,27 @@ impl Reads {
     pub(super) async fn read<T>(
         &self,
         most: Duration,
-        query: impl AsyncFnOnce(&mut Reader) -> Result<T, Error>,
+        query: impl AsyncFnOnce(&mut ReadConnection) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut reader = self
             .pool
             .get()
             .await
             .map_err(|error| self.without_connection(error))?;
-        let (host, age) = (reader.link.host, reader.link.age);
+        let (host, age) = (reader.connection.host, reader.connection.age);
         // If the caller leaves, the statement goes on, and the connection must not go to another read.
         reader.hung = true;
         let answer = timeout(most, async {
             tokio::select! {
                 biased;
                 answer = query(&mut reader) => Some(answer),
-                () = self.hosts.gives_up(age) => None,
-                () = self.hosts.silent(host, age) => None,
+                () = self.connector.gives_up(age) => None,
+                () = self.connector.silent(host, age) => None,
             }
         });
         let Ok(Some(answer)) = answer.await else {
             if most <= SHORT_TIME {
-                self.hosts.give_up(age);
+                self.connector.give_up(age);
             }
             self.ready.set_reads(false);
             return Err(Error::unavailable("the store does not answer"));
@@ -82,7 +82,7 @@ impl Reads {
 }
 
 /// Otherwise only a read would tell, and there may be none.
-async fn keep_checking(reads: Weak<Reads>) {
+async fn keep_checking(reads: Weak<ReadPool>) {
     loop {
         sleep(CHECK_EVERY).await;
         let Some(reads) = reads.upgrade() else { return };

@@ -8,12 +8,12 @@ use bb8::{ManageConnection, Pool};
 use tokio_postgres::{Client, IsolationLevel, Row, Statement, Transaction};
 use uuid::Uuid;
 
+use super::connect::{Connector, opened};
+use super::connection::Connection;
 use super::error::failed;
-use super::hosts::{Hosts, opened};
-use super::link::Link;
 use super::list;
 use super::row::{ELEVATION_WIDTH, get, read_elevation, read_role};
-use super::versions::Versions;
+use super::versions::VersionStatements;
 use crate::domain::error::Error;
 use crate::domain::id::{ElevationId, RoleId};
 use crate::domain::moment::Moment;
@@ -26,12 +26,12 @@ use crate::store::{DueRead, ElevationKey, ElevationRead, FilingKey, FilingRead, 
 
 /// How readers are made; a pool keeps them.
 #[derive(Debug)]
-pub(super) struct Readers(pub(super) Hosts);
+pub(super) struct ReadConnector(pub(super) Connector);
 
 /// A connection, with its prepared statements.
-pub(super) struct Reader {
-    pub(super) link: Link,
-    versions: Versions,
+pub(super) struct ReadConnection {
+    pub(super) connection: Connection,
+    versions: VersionStatements,
     by_approval: Statement,
     by_id: Statement,
     events: Statement,
@@ -41,26 +41,26 @@ pub(super) struct Reader {
     pub(super) hung: bool,
 }
 
-impl Readers {
+impl ReadConnector {
     /// A pool of them, which is empty at first. While the store cannot be reached it tries again until whoever waits has
     /// waited long enough, so that reads survive a short pause.
-    pub(super) fn pool(hosts: Hosts) -> Pool<Self> {
+    pub(super) fn pool(connector: Connector) -> Pool<Self> {
         Pool::builder()
             .max_size(MOST_READERS)
             .connection_timeout(MOST_WAIT)
-            .build_unchecked(Self(hosts))
+            .build_unchecked(Self(connector))
     }
 }
 
-impl ManageConnection for Readers {
-    type Connection = Reader;
+impl ManageConnection for ReadConnector {
+    type Connection = ReadConnection;
     type Error = Error;
 
-    async fn connect(&self) -> Result<Reader, Error> {
-        opened(Reader::open(&self.0)).await
+    async fn connect(&self) -> Result<ReadConnection, Error> {
+        opened(ReadConnection::open(&self.0)).await
     }
 
-    async fn is_valid(&self, reader: &mut Reader) -> Result<(), Error> {
+    async fn is_valid(&self, reader: &mut ReadConnection) -> Result<(), Error> {
         if self.has_broken(reader) {
             Err(Error::unavailable("a connection was lost"))
         } else {
@@ -68,15 +68,15 @@ impl ManageConnection for Readers {
         }
     }
 
-    fn has_broken(&self, reader: &mut Reader) -> bool {
-        reader.hung || self.0.gave_up(reader.link.age) || reader.link.client.is_closed()
+    fn has_broken(&self, reader: &mut ReadConnection) -> bool {
+        reader.hung || self.0.gave_up(reader.connection.age) || reader.connection.client.is_closed()
     }
 }
 
-impl Reader {
-    async fn open(hosts: &Hosts) -> Result<Self, Error> {
-        let link = hosts.connect(SESSION).await?;
-        let client = &link.client;
+impl ReadConnection {
+    async fn open(connector: &Connector) -> Result<Self, Error> {
+        let connection = connector.connect(SESSION).await?;
+        let client = &connection.client;
         let elevation = |column| {
             format!(
                 "SELECT elevation.*, role.* FROM (SELECT {ELEVATION_COLUMNS} FROM elevation WHERE {column} = $1) \
@@ -86,7 +86,7 @@ impl Reader {
         };
         let role = format!("SELECT {ROLE_COLUMNS} FROM role WHERE id = $1 AND NOT deleted");
         Ok(Self {
-            versions: Versions::prepare(client).await.map_err(failed)?,
+            versions: VersionStatements::prepare(client).await.map_err(failed)?,
             by_approval: client
                 .prepare(&elevation("approval"))
                 .await
@@ -96,13 +96,13 @@ impl Reader {
             events_of: client.prepare(EVENTS_OF).await.map_err(failed)?,
             role: client.prepare(&role).await.map_err(failed)?,
             hung: false,
-            link,
+            connection,
         })
     }
 
     /// Reads nothing, which the server has to answer too.
     pub(super) async fn nothing(&self) -> Result<(), tokio_postgres::Error> {
-        self.link.client.batch_execute("SELECT").await
+        self.connection.client.batch_execute("SELECT").await
     }
 
     /// Reads one elevation with its role.
@@ -115,7 +115,7 @@ impl Reader {
             ElevationKey::Elevation(id) => (&self.by_id, id.0),
         };
         let row = self
-            .link
+            .connection
             .client
             .query_opt(statement, &[&id])
             .await
@@ -133,14 +133,14 @@ impl Reader {
 
     /// Reads one role.
     pub(super) async fn role(&self, id: RoleId) -> Result<Option<Versioned<Role>>, Error> {
-        read_one_role(&self.link.client, &self.role, id).await
+        read_one_role(&self.connection.client, &self.role, id).await
     }
 
     /// Reads what somebody who files relies on.
     pub(super) async fn filing(&mut self, key: &FilingKey) -> Result<FilingRead, Error> {
         let live = Key::Live(key.role, Some(key.requester));
         let guard = Key::Guard(key.requester);
-        let moment = moment(&mut self.link.client).await?;
+        let moment = moment(&mut self.connection.client).await?;
         let client = moment.client();
         let known = self
             .versions
@@ -170,7 +170,7 @@ impl Reader {
     /// Reads what an administrator who changes a role relies on.
     pub(super) async fn role_use(&mut self, id: RoleId, now: Moment) -> Result<RoleUse, Error> {
         let (record, live) = (Key::Role(id), Key::Live(id, None));
-        let moment = moment(&mut self.link.client).await?;
+        let moment = moment(&mut self.connection.client).await?;
         let client = moment.client();
         let known = self
             .versions
@@ -189,7 +189,7 @@ impl Reader {
 
     /// Reads what is due at `now` with the roles, each of them once, and when something is next.
     pub(super) async fn due(&mut self, now: Moment, limit: u32) -> Result<DueRead, Error> {
-        let moment = moment(&mut self.link.client).await?;
+        let moment = moment(&mut self.connection.client).await?;
         let client = moment.client();
         let mut roles = HashMap::new();
         let mut elevations = Vec::new();
@@ -212,7 +212,7 @@ impl Reader {
     pub(super) async fn events(&self, after: u64, limit: u32) -> Result<Vec<Envelope>, Error> {
         let (after, limit) = (i64::try_from(after).unwrap_or(i64::MAX), i64::from(limit));
         let rows = self
-            .link
+            .connection
             .client
             .query(&self.events, &[&after, &limit])
             .await
@@ -223,7 +223,7 @@ impl Reader {
     /// Reads the events of one elevation.
     pub(super) async fn events_of(&self, id: ElevationId) -> Result<Vec<Envelope>, Error> {
         let rows = self
-            .link
+            .connection
             .client
             .query(&self.events_of, &[&id.0])
             .await
@@ -234,7 +234,7 @@ impl Reader {
     /// Reads the last event of the record.
     pub(super) async fn last_event(&self) -> Result<Option<Envelope>, Error> {
         let row = self
-            .link
+            .connection
             .client
             .query_typed_opt(LAST_EVENT, &[])
             .await

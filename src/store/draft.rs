@@ -8,7 +8,7 @@ use crate::time::Deadline;
 
 /// A change with its events already encoded, which is done before the queue so that the writer need not.
 #[derive(Debug)]
-pub(super) struct Prepared {
+pub(super) struct ChangeDraft {
     /// What must hold.
     pub(super) expects: Vec<(Key, Version)>,
     /// Each with the version that it gets.
@@ -19,14 +19,14 @@ pub(super) struct Prepared {
     pub(super) deadline: Option<Deadline>,
 }
 
-impl Prepared {
+impl ChangeDraft {
     /// Returns whether the change only confirms.
     pub(super) fn is_empty(&self) -> bool {
         self.events.is_empty()
     }
 }
 
-impl TryFrom<Change> for Prepared {
+impl TryFrom<Change> for ChangeDraft {
     type Error = Error;
 
     fn try_from(change: Change) -> Result<Self, Error> {

@@ -13,22 +13,22 @@ use tokio_postgres::{Error, Row, Statement};
 use tracing::debug;
 
 use super::advice;
+use super::connect::Connector;
+use super::connection::Connection;
 use super::error::{failed, is_passing, is_refusal};
-use super::group::Plan;
-use super::hosts::Hosts;
-use super::link::Link;
-use super::put::Puts;
+use super::plan::Plan;
 use super::skew::Skew;
-use super::versions::{Known, Versions};
+use super::statements::WriteStatements;
+use super::versions::{RecordVersions, VersionStatements};
 use crate::domain::error::Error as Unavailable;
 use crate::domain::moment::Moment;
 use crate::record::{Hash, Head};
-use crate::store::prepared::Prepared;
+use crate::store::draft::ChangeDraft;
 use crate::store::queue::{Failure, Outcome};
 
 /// The reason why a group was not committed.
 #[derive(Debug)]
-pub(super) enum LineFailure {
+pub(super) enum CommitFailure {
     /// A statement was refused. Nothing was written, and the connection can be used again.
     Refused(Error),
     /// Nothing was written, and the connection cannot be used again.
@@ -37,18 +37,18 @@ pub(super) enum LineFailure {
     Unknown(PossibleCommit),
 }
 
-impl From<LineFailure> for Failure {
-    fn from(failure: LineFailure) -> Self {
+impl From<CommitFailure> for Failure {
+    fn from(failure: CommitFailure) -> Self {
         match failure {
-            LineFailure::Refused(error) if is_passing(&error) => {
+            CommitFailure::Refused(error) if is_passing(&error) => {
                 Self::Unavailable(advice::sentence(&error))
             }
-            LineFailure::Refused(error) => Self::Refused(advice::sentence(&error)),
-            LineFailure::Lost(error) => Self::Unavailable(match error.cause {
+            CommitFailure::Refused(error) => Self::Refused(advice::sentence(&error)),
+            CommitFailure::Lost(error) => Self::Unavailable(match error.cause {
                 Some(cause) => cause.to_string(),
                 None => error.message.into_owned(),
             }),
-            LineFailure::Unknown(_) => {
+            CommitFailure::Unknown(_) => {
                 Self::Unavailable("the outcome of a commit is not known".to_owned())
             }
         }
@@ -58,7 +58,7 @@ impl From<LineFailure> for Failure {
 /// What a transaction reads under the lock, before it decides a group.
 struct Basis {
     head: Head,
-    known: Known,
+    known: RecordVersions,
     /// The time of the database's clock.
     time: Moment,
 }
@@ -73,22 +73,22 @@ pub(super) struct PossibleCommit {
 }
 
 /// The connection, with its prepared statements.
-pub(super) struct Line {
-    hosts: Hosts,
-    link: Link,
+pub(super) struct CommitConnection {
+    connector: Connector,
+    connection: Connection,
     lock: Statement,
     header: Statement,
     move_head: Statement,
     time: Statement,
-    versions: Versions,
-    puts: Puts,
+    versions: VersionStatements,
+    puts: WriteStatements,
 }
 
-impl Line {
+impl CommitConnection {
     /// Connects to the first host that takes writes.
-    pub(super) async fn open(hosts: &Hosts) -> Result<Self, Unavailable> {
-        let link = hosts.connect(SESSION).await?;
-        let client = &link.client;
+    pub(super) async fn open(connector: &Connector) -> Result<Self, Unavailable> {
+        let connection = connector.connect(SESSION).await?;
+        let client = &connection.client;
         // A server, or a role, may have been told to answer before it has written.
         let durable = client.query_typed_one(DURABLE, &[]).await.map_err(failed)?;
         if !DURABLE_VALUES.contains(&durable.try_get::<_, &str>(0).map_err(failed)?) {
@@ -101,40 +101,44 @@ impl Line {
             header: client.prepare(HEADER).await.map_err(failed)?,
             move_head: client.prepare(MOVE_HEAD).await.map_err(failed)?,
             time: client.prepare(TIME).await.map_err(failed)?,
-            versions: Versions::prepare(client).await.map_err(failed)?,
-            puts: Puts::prepare(client).await.map_err(failed)?,
-            hosts: hosts.clone(),
-            link,
+            versions: VersionStatements::prepare(client).await.map_err(failed)?,
+            puts: WriteStatements::prepare(client).await.map_err(failed)?,
+            connector: connector.clone(),
+            connection,
         })
     }
 
     /// Whether the connection is gone.
     pub(super) fn is_lost(&self) -> bool {
-        self.link.client.is_closed()
+        self.connection.client.is_closed()
     }
 
     /// Completes when the connection is lost.
     pub(super) async fn lost(&mut self) {
-        self.link.lost().await;
+        self.connection.lost().await;
     }
 
     /// What the database's clock says; `None` if the server does not answer. Then its connections are given up.
     pub(super) async fn time(&self) -> Option<Result<Moment, Error>> {
-        let row = timeout(CHECK_TIME, self.link.client.query_one(&self.time, &[])).await;
+        let row = timeout(
+            CHECK_TIME,
+            self.connection.client.query_one(&self.time, &[]),
+        )
+        .await;
         if row.is_err() {
-            self.hosts.give_up(self.link.age);
+            self.connector.give_up(self.connection.age);
         }
         row.ok().map(|row| read_time(&row?))
     }
 
     /// Commits a transaction that changes nothing, and returns whether that succeeded. The lock on the head is a write:
     /// its commit waits for the sync and for the standby. One statement, so that it can be given up halfway.
-    pub(super) async fn probe(&self) -> Result<bool, LineFailure> {
+    pub(super) async fn probe(&self) -> Result<bool, CommitFailure> {
         // Earlier warnings are not about this commit.
-        self.link.warned();
-        let locked = self.in_time(self.link.client.query_one(&self.lock, &[]));
+        self.connection.warned();
+        let locked = self.in_time(self.connection.client.query_one(&self.lock, &[]));
         match locked.await? {
-            Ok(_) => Ok(!self.link.warned()),
+            Ok(_) => Ok(!self.connection.warned()),
             Err(error) if is_refusal(&error) => Ok(false),
             Err(error) => Err(lost(error)),
         }
@@ -144,9 +148,9 @@ impl Line {
     /// node's clock is too far from the database's.
     pub(super) async fn commit(
         &self,
-        group: &[Prepared],
+        group: &[ChangeDraft],
         skew: Option<&Skew>,
-    ) -> Result<Vec<Outcome>, LineFailure> {
+    ) -> Result<Vec<Outcome>, CommitFailure> {
         let Basis { head, known, time } = match self.in_time(self.begin(group)).await? {
             Ok(basis) => basis,
             Err(error) => return Err(self.rolled_back(error).await),
@@ -170,25 +174,25 @@ impl Line {
         if self.end().await {
             Ok(outcomes)
         } else {
-            Err(LineFailure::Unknown(PossibleCommit { head, outcomes }))
+            Err(CommitFailure::Unknown(PossibleCommit { head, outcomes }))
         }
     }
 
-    async fn roll_back(&self) -> Result<(), LineFailure> {
-        let ended = self.in_time(self.link.client.batch_execute("ROLLBACK"));
+    async fn roll_back(&self) -> Result<(), CommitFailure> {
+        let ended = self.in_time(self.connection.client.batch_execute("ROLLBACK"));
         ended.await?.map_err(lost)
     }
 
     /// Whether the record holds what a commit of an unknown outcome would have written. The lock waits until that commit
     /// has ended one way or the other. It is a write by itself, so its own end waits for the same standby that the commit
     /// should have waited for: when it is durable there, so is everything before it.
-    pub(super) async fn holds(&self, head: Head) -> Result<bool, LineFailure> {
+    pub(super) async fn holds(&self, head: Head) -> Result<bool, CommitFailure> {
         let found = match self.in_time(self.look_up(head)).await? {
             Ok(found) => found,
             Err(error) => return Err(self.rolled_back(error).await),
         };
         if !self.end().await {
-            return Err(LineFailure::Lost(Unavailable::unavailable(
+            return Err(CommitFailure::Lost(Unavailable::unavailable(
                 "the outcome of a commit cannot be looked up",
             )));
         }
@@ -196,8 +200,8 @@ impl Line {
     }
 
     /// Begins, locks the head and reads the versions and the time, all of it sent at once.
-    async fn begin(&self, group: &[Prepared]) -> Result<Basis, Error> {
-        let client = &self.link.client;
+    async fn begin(&self, group: &[ChangeDraft]) -> Result<Basis, Error> {
+        let client = &self.connection.client;
         let keys = group
             .iter()
             .flat_map(|change| &change.expects)
@@ -218,7 +222,7 @@ impl Line {
     }
 
     async fn write(&self, plan: &Plan<'_>) -> Result<(), Error> {
-        let client = &self.link.client;
+        let client = &self.connection.client;
         self.puts.write(client, plan).await?;
         let (sequence, hash) = (plan.head.sequence.cast_signed(), &plan.head.hash.0[..]);
         client.execute(&self.move_head, &[&sequence, &hash]).await?;
@@ -226,7 +230,7 @@ impl Line {
     }
 
     async fn look_up(&self, head: Head) -> Result<bool, Error> {
-        let client = &self.link.client;
+        let client = &self.connection.client;
         let (begun, locked, header) = join!(
             biased;
             client.batch_execute(BEGIN),
@@ -244,42 +248,44 @@ impl Line {
     /// Commits; whether it is known that this happened.
     async fn end(&self) -> bool {
         // What was warned of before is no concern of this commit.
-        self.link.warned();
-        let ended = self.in_time(self.link.client.batch_execute("COMMIT")).await;
-        matches!(ended, Ok(Ok(()))) && !self.link.warned()
+        self.connection.warned();
+        let ended = self
+            .in_time(self.connection.client.batch_execute("COMMIT"))
+            .await;
+        matches!(ended, Ok(Ok(()))) && !self.connection.warned()
     }
 
     /// Waits for an answer, unless it cannot come any more: the server is silent, or it waits for longer than it may.
-    async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Result<T, LineFailure> {
+    async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Result<T, CommitFailure> {
         let answer = timeout(MOST_TIME, async {
             tokio::select! {
                 biased;
                 answer = answer => Some(answer),
-                () = self.hosts.silent(self.link.host, self.link.age) => None,
+                () = self.connector.silent(self.connection.host, self.connection.age) => None,
             }
         });
-        let none = || LineFailure::Lost(Unavailable::unavailable("the store does not answer"));
+        let none = || CommitFailure::Lost(Unavailable::unavailable("the store does not answer"));
         answer.await.ok().flatten().ok_or_else(none)
     }
 
     /// Ends a transaction that has failed before its commit was sent.
-    async fn rolled_back(&self, error: Error) -> LineFailure {
+    async fn rolled_back(&self, error: Error) -> CommitFailure {
         debug!(%error, "a group is rolled back");
         if !is_refusal(&error) {
             return lost(error);
         }
         match self
-            .in_time(self.link.client.batch_execute("ROLLBACK"))
+            .in_time(self.connection.client.batch_execute("ROLLBACK"))
             .await
         {
-            Ok(Ok(())) => LineFailure::Refused(error),
+            Ok(Ok(())) => CommitFailure::Refused(error),
             _ => lost(error),
         }
     }
 }
 
-fn lost(error: Error) -> LineFailure {
-    LineFailure::Lost(failed(error))
+fn lost(error: Error) -> CommitFailure {
+    CommitFailure::Lost(failed(error))
 }
 
 fn read_time(row: &Row) -> Result<Moment, Error> {

@@ -4,7 +4,7 @@ use tokio::{join, try_join};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Statement};
 
-use super::group::{Plan, Put};
+use super::plan::{Plan, Put};
 use super::row::Json;
 use crate::domain::elevation::Elevation;
 use crate::domain::id::RoleId;
@@ -15,12 +15,12 @@ use crate::domain::version::Version;
 use crate::domain::window::Window;
 use crate::store::Record;
 use crate::store::columns::{
-    Named, channel_name, decisions_to_json, named, principals_to_json, rules_to_json,
+    RolePrincipal, channel_name, decisions_to_json, named, principals_to_json, rules_to_json,
     stages_to_json, time_of_day, verdict_name,
 };
 
 /// The statements that write.
-pub(super) struct Puts {
+pub(super) struct WriteStatements {
     events: Statement,
     new_elevations: Statement,
     past_elevations: Statement,
@@ -41,7 +41,7 @@ struct Row<'a> {
     put: &'a Put<'a>,
 }
 
-impl Puts {
+impl WriteStatements {
     /// Prepares the statements.
     pub(super) async fn prepare(client: &Client) -> Result<Self, Error> {
         let (events, new_elevations, past_elevations, elevations, guards) = try_join!(
@@ -245,7 +245,7 @@ impl Puts {
                 ],
             )
             .await?;
-        let named: Vec<Named> = named(role).collect();
+        let named: Vec<RolePrincipal> = named(role).collect();
         let principals = column(&named, |named| named.principal.0);
         let parts = column(&named, |named| named.part);
         let stages = column(&named, |named| named.stage);

@@ -17,7 +17,7 @@ use crate::domain::error::Error;
 use crate::domain::moment::Moment;
 use crate::domain::query::Snapshot;
 use crate::record::{Hash, Head};
-use crate::store::prepared::Prepared;
+use crate::store::draft::ChangeDraft;
 use crate::store::queue::{CommitGroup, Failure, Outcome};
 use crate::store::{Commit, Record};
 use crate::time::Deadline;
@@ -59,7 +59,7 @@ impl Writer {
     }
 
     /// Writes a group in one transaction. The head moves only after the commit.
-    fn write(&mut self, group: &[Prepared]) -> rusqlite::Result<Vec<Outcome>> {
+    fn write(&mut self, group: &[ChangeDraft]) -> rusqlite::Result<Vec<Outcome>> {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -121,7 +121,7 @@ impl Writer {
 }
 
 impl CommitGroup for Writer {
-    async fn commit(&mut self, group: &[Prepared]) -> Result<Vec<Outcome>, Failure> {
+    async fn commit(&mut self, group: &[ChangeDraft]) -> Result<Vec<Outcome>, Failure> {
         self.verify_running()?;
         if let Err(error) = self.checkpointer.keep_up(&self.connection) {
             return Err(self.failure(error));
@@ -165,7 +165,11 @@ impl CommitGroup for Writer {
     }
 }
 
-fn write(connection: &Connection, head: &mut Head, change: &Prepared) -> rusqlite::Result<Outcome> {
+fn write(
+    connection: &Connection,
+    head: &mut Head,
+    change: &ChangeDraft,
+) -> rusqlite::Result<Outcome> {
     if change.deadline.is_some_and(Deadline::passed) {
         return Ok(Outcome::TooLate);
     }
@@ -208,7 +212,7 @@ fn write(connection: &Connection, head: &mut Head, change: &Prepared) -> rusqlit
 }
 
 /// Drops a little of what no page token can ask for any more, so that it never has to be much.
-fn forget_past(connection: &Connection, group: &[Prepared]) -> rusqlite::Result<()> {
+fn forget_past(connection: &Connection, group: &[ChangeDraft]) -> rusqlite::Result<()> {
     let times = group
         .iter()
         .flat_map(|change| &change.events)

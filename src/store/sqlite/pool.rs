@@ -16,7 +16,7 @@ use crate::telemetry::traces::Part;
 
 /// The way to the thread, which ends when this is dropped.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(super) struct ReadThread {
     queue: mpsc::Sender<Read>,
     // Behind the queue, since fields are dropped in this order and the thread runs for as long as there is a sender.
     _thread: StoreThread,
@@ -25,7 +25,7 @@ pub(super) struct Reader {
 /// Reads what somebody asked for, and answers them.
 type Read = Box<dyn FnOnce(&Connection) + Send>;
 
-impl Reader {
+impl ReadThread {
     /// Starts the thread.
     pub(super) fn start(path: &Path) -> Result<Self, Error> {
         let connection = reading_connection(path)?;

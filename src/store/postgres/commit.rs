@@ -6,22 +6,22 @@ use std::time::Duration;
 use tokio::select;
 use tokio::time::{sleep, sleep_until};
 
+use super::connect::{Connector, opened};
 use super::error::is_passing;
-use super::hosts::{Hosts, opened};
-use super::line::{Line, LineFailure, PossibleCommit};
 use super::skew::Skew;
+use super::transaction::{CommitConnection, CommitFailure, PossibleCommit};
 use crate::domain::error::Error;
-use crate::store::prepared::Prepared;
+use crate::store::draft::ChangeDraft;
 use crate::store::queue::{CommitGroup, Failure, Outcome};
 use crate::time::Deadline;
 
 /// Keeps the connection that commits.
 pub(super) struct Writer {
-    hosts: Hosts,
+    connector: Connector,
     skew: Option<Skew>,
     /// Whether the clocks were too far apart at the last comparison.
     skewed: bool,
-    line: Option<Line>,
+    connection: Option<CommitConnection>,
     /// The earliest time for the next attempt to connect, after one failed.
     again: Option<Deadline>,
     pause: Duration,
@@ -29,12 +29,12 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Returns a writer without a connection.
-    pub(super) fn new(hosts: Hosts, skew: Option<Skew>) -> Self {
+    pub(super) fn new(connector: Connector, skew: Option<Skew>) -> Self {
         Self {
-            hosts,
+            connector,
             skew,
             skewed: false,
-            line: None,
+            connection: None,
             again: None,
             pause: SHORTEST_PAUSE,
         }
@@ -43,8 +43,10 @@ impl Writer {
     /// Checks that the server answers and that the clocks agree, and returns whether the store takes commits. Without
     /// this, only a commit would find out, and there may be none.
     async fn check(&mut self, is_ready: bool) -> bool {
-        let Some(line) = &self.line else { return false };
-        match line.time().await {
+        let Some(connection) = &self.connection else {
+            return false;
+        };
+        match connection.time().await {
             Some(Ok(time)) => {
                 let allowed = self.skew.as_ref().is_none_or(|skew| skew.allows(time));
                 self.set_skewed(!allowed);
@@ -53,7 +55,7 @@ impl Writer {
             // The loss of the connection is the next news.
             Some(Err(_)) => is_ready,
             None => {
-                self.line = None;
+                self.connection = None;
                 false
             }
         }
@@ -61,11 +63,13 @@ impl Writer {
 
     /// Commits a transaction that changes nothing, and returns whether that succeeded.
     async fn probe(&mut self) -> bool {
-        let Some(line) = &self.line else { return false };
-        match line.probe().await {
+        let Some(connection) = &self.connection else {
+            return false;
+        };
+        match connection.probe().await {
             Ok(committed) => committed,
             Err(_) => {
-                self.line = None;
+                self.connection = None;
                 false
             }
         }
@@ -80,22 +84,22 @@ impl Writer {
     }
 
     /// Commits the first changes of a group. Tries again if nothing was written and the next attempt may succeed.
-    async fn try_commit(&mut self, group: &[Prepared]) -> Result<Vec<Outcome>, LineFailure> {
+    async fn try_commit(&mut self, group: &[ChangeDraft]) -> Result<Vec<Outcome>, CommitFailure> {
         let mut attempt = 1;
         loop {
             let skew = self.skew.clone();
-            let failure = match self.line().await?.commit(group, skew.as_ref()).await {
+            let failure = match self.connection().await?.commit(group, skew.as_ref()).await {
                 Ok(outcomes) => return Ok(outcomes),
-                Err(LineFailure::Unknown(commit)) => match self.look_up(commit).await? {
+                Err(CommitFailure::Unknown(commit)) => match self.look_up(commit).await? {
                     Some(outcomes) => return Ok(outcomes),
-                    None => LineFailure::Lost(Error::unavailable("a commit did not go through")),
+                    None => CommitFailure::Lost(Error::unavailable("a commit did not go through")),
                 },
                 Err(failure) => failure,
             };
             match &failure {
-                LineFailure::Refused(error) if !is_passing(error) => return Err(failure),
-                LineFailure::Refused(_) => {}
-                LineFailure::Lost(_) | LineFailure::Unknown(_) => self.line = None,
+                CommitFailure::Refused(error) if !is_passing(error) => return Err(failure),
+                CommitFailure::Refused(_) => {}
+                CommitFailure::Lost(_) | CommitFailure::Unknown(_) => self.connection = None,
             }
             if attempt == MOST_ATTEMPTS {
                 return Err(failure);
@@ -110,18 +114,18 @@ impl Writer {
     async fn look_up(
         &mut self,
         commit: PossibleCommit,
-    ) -> Result<Option<Vec<Outcome>>, LineFailure> {
-        tracing::warn!(hosts = %self.hosts, "the outcome of a commit is not known; looking it up");
+    ) -> Result<Option<Vec<Outcome>>, CommitFailure> {
+        tracing::warn!(hosts = %self.connector, "the outcome of a commit is not known; looking it up");
         let patience = Deadline::after(PATIENCE);
         loop {
-            self.line = None;
-            if let Ok(line) = self.line().await
-                && let Ok(found) = line.holds(commit.head).await
+            self.connection = None;
+            if let Ok(connection) = self.connection().await
+                && let Ok(found) = connection.holds(commit.head).await
             {
                 return Ok(found.then_some(commit.outcomes));
             }
             if patience.passed() {
-                return Err(LineFailure::Unknown(commit));
+                return Err(CommitFailure::Unknown(commit));
             }
             sleep_until(
                 self.again
@@ -134,31 +138,35 @@ impl Writer {
     }
 
     /// Returns the connection. Connects if there is none, but not too often.
-    async fn line(&mut self) -> Result<&mut Line, LineFailure> {
-        if self.line.as_ref().is_none_or(Line::is_lost) {
-            self.line = None;
+    async fn connection(&mut self) -> Result<&mut CommitConnection, CommitFailure> {
+        if self
+            .connection
+            .as_ref()
+            .is_none_or(CommitConnection::is_lost)
+        {
+            self.connection = None;
             if self.again.is_some_and(|again| !again.passed()) {
-                return Err(LineFailure::Lost(Error::unavailable(
+                return Err(CommitFailure::Lost(Error::unavailable(
                     "the store could not be reached a moment ago",
                 )));
             }
-            self.connect().await.map_err(LineFailure::Lost)?;
+            self.connect().await.map_err(CommitFailure::Lost)?;
         }
-        self.line
+        self.connection
             .as_mut()
-            .ok_or_else(|| LineFailure::Lost(Error::unavailable("there is no connection")))
+            .ok_or_else(|| CommitFailure::Lost(Error::unavailable("there is no connection")))
     }
 
     async fn connect(&mut self) -> Result<(), Error> {
-        match opened(Line::open(&self.hosts)).await {
-            Ok(line) => {
-                self.line = Some(line);
+        match opened(CommitConnection::open(&self.connector)).await {
+            Ok(connection) => {
+                self.connection = Some(connection);
                 self.again = None;
                 self.pause = SHORTEST_PAUSE;
                 Ok(())
             }
             Err(error) => {
-                tracing::warn!(hosts = %self.hosts, cause = error.cause, "the store cannot be reached");
+                tracing::warn!(hosts = %self.connector, cause = error.cause, "the store cannot be reached");
                 self.again = Some(Deadline::after(self.pause));
                 self.pause = (self.pause * 2).min(LONGEST_PAUSE);
                 Err(error)
@@ -168,7 +176,7 @@ impl Writer {
 }
 
 impl CommitGroup for Writer {
-    async fn commit(&mut self, group: &[Prepared]) -> Result<Vec<Outcome>, Failure> {
+    async fn commit(&mut self, group: &[ChangeDraft]) -> Result<Vec<Outcome>, Failure> {
         match self.try_commit(group).await {
             Ok(outcomes) => {
                 self.set_skewed(outcomes.contains(&Outcome::Skewed));
@@ -179,13 +187,13 @@ impl CommitGroup for Writer {
     }
 
     async fn news(&mut self, is_ready: bool) -> Result<bool, Failure> {
-        if let Some(line) = &mut self.line {
+        if let Some(connection) = &mut self.connection {
             select! {
-                () = line.lost() => {}
+                () = connection.lost() => {}
                 () = sleep(CHECK_EVERY) => return Ok(self.check(is_ready).await),
             }
-            tracing::warn!(hosts = %self.hosts, "the connection that commits is lost");
-            self.line = None;
+            tracing::warn!(hosts = %self.connector, "the connection that commits is lost");
+            self.connection = None;
             return Ok(false);
         }
         if let Some(again) = self.again {

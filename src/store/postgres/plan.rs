@@ -5,13 +5,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::versions::Known;
+use super::versions::RecordVersions;
 use crate::domain::elevation::Elevation;
 use crate::domain::id::{AccountId, ElevationId};
 use crate::domain::moment::Moment;
 use crate::domain::version::Version;
 use crate::record::{Draft, Head, Header};
-use crate::store::prepared::Prepared;
+use crate::store::draft::ChangeDraft;
 use crate::store::queue::Outcome;
 use crate::store::{Commit, Key, Record};
 use crate::time::Deadline;
@@ -50,11 +50,11 @@ pub(super) struct Put<'a> {
 impl<'a> Plan<'a> {
     /// Looks at the changes in order, behind `head` and with what is known of the records they rely on.
     pub(super) fn of(
-        changes: impl IntoIterator<Item = &'a Prepared>,
+        changes: impl IntoIterator<Item = &'a ChangeDraft>,
         head: Head,
-        known: Known,
+        known: RecordVersions,
     ) -> Self {
-        let mut standing = Standing::from(known);
+        let mut standing = Projection::from(known);
         let mut plan = Self {
             outcomes: Vec::new(),
             head,
@@ -65,10 +65,10 @@ impl<'a> Plan<'a> {
         };
         for change in changes {
             let outcome = match standing.look_at(change) {
-                Look::TooLate => Outcome::TooLate,
-                Look::Unmet => Outcome::Commit(Commit::Conflict),
-                Look::DependsOnThisGroup => break,
-                Look::Met => {
+                Assessment::TooLate => Outcome::TooLate,
+                Assessment::Unmet => Outcome::Commit(Commit::Conflict),
+                Assessment::DependsOnThisGroup => break,
+                Assessment::Met => {
                     plan.take(change);
                     standing.take(change, plan.head.sequence);
                     Outcome::Commit(Commit::Committed {
@@ -86,7 +86,7 @@ impl<'a> Plan<'a> {
         self.outcomes.iter().any(|outcome| outcome.is_committed())
     }
 
-    fn take(&mut self, change: &'a Prepared) {
+    fn take(&mut self, change: &'a ChangeDraft) {
         let mut time = Moment::from_ticks(0);
         for draft in &change.events {
             time = draft.event().time;
@@ -118,7 +118,7 @@ impl<'a> Plan<'a> {
 }
 
 /// How a change stands to the ones before it.
-enum Look {
+enum Assessment {
     /// Some expectation is about what this group writes, and cannot be told before it is written.
     DependsOnThisGroup,
     /// Everything that it expects holds.
@@ -130,15 +130,15 @@ enum Look {
 }
 
 /// The versions of the records as the changes so far leave them.
-struct Standing {
+struct Projection {
     /// `None` is a version that cannot be told before the group is written.
     versions: HashMap<Key, Option<Version>>,
     since: HashMap<ElevationId, u64>,
     written: HashSet<Key>,
 }
 
-impl From<Known> for Standing {
-    fn from(known: Known) -> Self {
+impl From<RecordVersions> for Projection {
+    fn from(known: RecordVersions) -> Self {
         let versions = known
             .versions
             .into_iter()
@@ -152,15 +152,15 @@ impl From<Known> for Standing {
     }
 }
 
-impl Standing {
-    fn look_at(&self, change: &Prepared) -> Look {
+impl Projection {
+    fn look_at(&self, change: &ChangeDraft) -> Assessment {
         if change.deadline.is_some_and(Deadline::passed) {
-            return Look::TooLate;
+            return Assessment::TooLate;
         }
         let mut told = true;
         for (key, expected) in &change.expects {
             match self.versions.get(key).copied().flatten() {
-                Some(version) if version != *expected => return Look::Unmet,
+                Some(version) if version != *expected => return Assessment::Unmet,
                 Some(_) => {}
                 None => told = false,
             }
@@ -171,13 +171,13 @@ impl Standing {
             .iter()
             .any(|(record, _)| self.written.contains(&record.key()));
         if told && !again {
-            Look::Met
+            Assessment::Met
         } else {
-            Look::DependsOnThisGroup
+            Assessment::DependsOnThisGroup
         }
     }
 
-    fn take(&mut self, change: &Prepared, sequence: u64) {
+    fn take(&mut self, change: &ChangeDraft, sequence: u64) {
         for (record, version) in &change.puts {
             self.versions.insert(record.key(), Some(*version));
             if !matches!(record, Record::Guard(_)) {

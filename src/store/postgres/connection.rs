@@ -7,27 +7,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{AsyncMessage, Client, Connection};
+use tokio_postgres::{AsyncMessage, Client};
 
 /// A connection, driven by a task of its own. Dropping it closes it; a request to cancel is never sent, since it could
 /// cut short what a commit waits for.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct Connection {
     /// The side that asks.
     pub(super) client: Client,
     /// Which of the hosts it leads to.
     pub(super) host: usize,
-    /// How many times connections had been given up when it was opened, see [`Hosts`](super::hosts::Hosts).
+    /// How many times connections had been given up when it was opened, see [`Connector`](super::connect::Connector).
     pub(super) age: u64,
     warned: Arc<AtomicBool>,
     driver: JoinHandle<()>,
 }
 
-impl Link {
+impl Connection {
     /// Drives the connection to `host` from now on.
     pub(super) fn drive<S, T>(
         client: Client,
-        connection: Connection<S, T>,
+        connection: tokio_postgres::Connection<S, T>,
         host: usize,
         age: u64,
     ) -> Self
@@ -60,7 +60,7 @@ impl Link {
 }
 
 /// Moves bytes until the connection ends. A notice is seen before the answer of the statement that caused it is handed on.
-async fn drive<S, T>(mut connection: Connection<S, T>, warned: Arc<AtomicBool>)
+async fn drive<S, T>(mut connection: tokio_postgres::Connection<S, T>, warned: Arc<AtomicBool>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
     T: AsyncRead + AsyncWrite + Unpin,

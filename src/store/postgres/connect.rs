@@ -13,8 +13,8 @@ use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::advice;
+use super::connection::Connection;
 use super::error::failed;
-use super::link::Link;
 use super::tls::{self, Trust};
 use crate::domain::error::Error;
 
@@ -23,7 +23,7 @@ use crate::domain::error::Error;
 /// A server that falls silent leaves every connection to it hanging. So the first one that finds this out gives up all
 /// connections of its age: those that were opened before it was found out.
 #[derive(Clone)]
-pub(super) struct Hosts {
+pub(super) struct Connector {
     /// Each with one host.
     configs: Vec<Config>,
     tls: MakeRustlsConnect,
@@ -31,7 +31,7 @@ pub(super) struct Hosts {
     given_up: Arc<watch::Sender<u64>>,
 }
 
-impl Hosts {
+impl Connector {
     /// Reads a URL; its own password comes before the one that is given. No error repeats any of it, since a password may
     /// be anywhere in what is not a URL.
     pub(super) fn read(url: &str, password: Option<&str>) -> Result<Self, Error> {
@@ -74,7 +74,7 @@ impl Hosts {
 
     /// Connects to all hosts at once, and prepares the session; the first that takes writes wins. One after the other, a
     /// host that is frozen would be waited for although another one took over.
-    pub(super) async fn connect(&self, session: &'static str) -> Result<Link, Error> {
+    pub(super) async fn connect(&self, session: &'static str) -> Result<Connection, Error> {
         let mut race = JoinSet::new();
         let age = *self.given_up.borrow();
         for (host, config) in self.configs.iter().cloned().enumerate() {
@@ -82,14 +82,14 @@ impl Hosts {
             race.spawn(async move {
                 let connecting = async {
                     let (client, connection) = config.connect(tls).await?;
-                    let link = Link::drive(client, connection, host, age);
-                    link.client.batch_execute(session).await?;
-                    Ok(link)
+                    let connection = Connection::drive(client, connection, host, age);
+                    connection.client.batch_execute(session).await?;
+                    Ok(connection)
                 };
                 let connected: Result<Result<_, tokio_postgres::Error>, _> =
                     timeout(CONNECT_TIME, connecting).await;
                 let cause = match connected {
-                    Ok(Ok(link)) => return Ok(link),
+                    Ok(Ok(connection)) => return Ok(connection),
                     Ok(Err(error)) => advice::sentence(&error),
                     Err(_) => format!("no answer within {} ms", CONNECT_TIME.as_millis()),
                 };
@@ -99,7 +99,7 @@ impl Hosts {
         let mut causes = Vec::new();
         while let Some(finished) = race.join_next().await {
             match finished.map_err(Error::internal)? {
-                Ok(link) => return Ok(link),
+                Ok(connection) => return Ok(connection),
                 Err(cause) => causes.push(cause),
             }
         }
@@ -206,7 +206,7 @@ fn name(config: &Config) -> String {
 }
 
 /// The names of the hosts, and nothing secret.
-impl fmt::Display for Hosts {
+impl fmt::Display for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hosts = self.configs.iter().flat_map(|config| config.get_hosts());
         let names = hosts.map(|host| match host {
@@ -217,7 +217,7 @@ impl fmt::Display for Hosts {
     }
 }
 
-impl fmt::Debug for Hosts {
+impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
