@@ -1,4 +1,4 @@
-//! The gRPC dialect: messages in, domain types down, messages out. It may call the service and nothing else.
+//! The gRPC dialect: converts messages to domain types, calls the service, and converts the results to messages.
 
 mod approvals;
 mod convert;
@@ -17,25 +17,25 @@ use crate::domain::error::Error;
 use crate::domain::event::Origin;
 use crate::service::{Context, Service};
 
-/// All services of `pam.v1`.
+/// The services of `pam.v1`.
 pub struct Grpc {
     service: Arc<Service>,
 }
 
 impl Grpc {
-    /// The gRPC dialect of that service.
+    /// Returns the gRPC dialect of a service.
     pub fn new(service: Arc<Service>) -> Self {
         Self { service }
     }
 }
 
-/// The caller, whom the authentication in front has put there.
+/// Returns the caller, whom the authentication layer has put into the extensions.
 fn caller(extensions: &Extensions) -> Result<Arc<Caller>, Status> {
     let caller = extensions.get::<Arc<Caller>>().cloned();
     caller.ok_or_else(|| Error::internal("a request came past the authentication").into())
 }
 
-/// What comes with every request that changes something; the edge has put it there.
+/// Returns the context of a request, which the outer layers have put into the extensions.
 fn context(extensions: &Extensions) -> Result<Context, Status> {
     let origin = extensions.get::<Origin>().cloned();
     let origin = origin.ok_or_else(|| Error::internal("a request came past the edge"))?;
@@ -45,7 +45,7 @@ fn context(extensions: &Extensions) -> Result<Context, Status> {
     })
 }
 
-/// The response of an rpc. A short one is sent as it is, since compressing it costs more than it saves.
+/// Returns the response of an rpc. A short response is not compressed, since that costs more than it saves.
 fn reply<M: Message>(message: M) -> Response<M> {
     let is_short = message.encoded_len() < SHORTEST_COMPRESSED;
     let mut response = Response::new(message);

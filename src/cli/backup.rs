@@ -6,7 +6,7 @@ use super::cannot;
 use crate::config::{Backup, StoreLocation};
 use crate::store::sqlite;
 
-/// Copies the store as it is at one moment, whether or not a server is running on it.
+/// Copies a snapshot of the store, also while a server is running.
 pub(super) fn run(backup: &Backup) -> anyhow::Result<()> {
     let store = backup
         .data

@@ -1,4 +1,4 @@
-//! `countersign serve --dev`: everything needed to try it out, and nothing that is kept.
+//! `countersign serve --dev`: a server to try out, without lasting data.
 
 use std::env;
 use std::net::SocketAddr;
@@ -63,7 +63,7 @@ pub(super) async fn run(mut settings: Serve) -> anyhow::Result<()> {
         .context("the server has stopped")
 }
 
-/// Warns of environment variables whose settings `--dev` replaces by its own.
+/// Warns about environment variables whose settings `--dev` replaces.
 fn warn_of_ignored() {
     let syntax = Cli::command();
     let settings = syntax
@@ -76,22 +76,18 @@ fn warn_of_ignored() {
         .filter(|name| env::var_os(name).is_some())
     {
         tracing::warn!(
-            "--dev ignores {}: it has a temporary store and tokens of its own",
+            "--dev ignores {}: it uses a temporary store and its own tokens",
             name.display()
         );
     }
 }
 
-/// Makes the folder of everything that is kept while the server runs.
+/// Creates the folder for the files of the server, which is deleted at its end.
 fn temporary_folder() -> anyhow::Result<TempDir> {
     let place = env::temp_dir();
     tempfile::tempdir().map_err(|error| {
-        let what = format!("make a temporary folder in {}", place.display());
-        cannot(
-            what,
-            error,
-            "name a folder that can be written to in the variable TMPDIR",
-        )
+        let what = format!("create a temporary folder in {}", place.display());
+        cannot(what, error, "set the variable TMPDIR to a writable folder")
     })
 }
 
@@ -128,7 +124,7 @@ impl Tokens {
     }
 }
 
-/// Files a request that waits for the approver, the way a caller would.
+/// Files a request that waits for the approver, as a caller would.
 async fn pending(service: &Service, people: &People) -> Result<Elevation, Error> {
     let role = Role {
         id: service.new_role_id(),
@@ -190,13 +186,13 @@ fn welcome(address: SocketAddr, tokens: &Tokens, pending: &Elevation) -> String 
         "\
 Countersign listens on http://{address}
 
-  !!!  --dev: NOT FOR PRODUCTION. The store is temporary, and these tokens are for everybody to read.  !!!
+  !!!  --dev: NOT FOR PRODUCTION. The store is temporary, and everyone can read these tokens.  !!!
 
   administrator  PRIV\\ann  {administrator}
   approver       PRIV\\sam  {approver}
   requester      PRIV\\jen  {requester}
 
-PRIV\\jen asks for the role \"SQL File Access\", and PRIV\\sam decides. List what is pending:
+PRIV\\jen requests the role \"SQL File Access\", and PRIV\\sam decides. List what is pending:
 
   curl -s 'http://{address}/api/pamresources/pamrequeststoapprove' -H 'Authorization: Bearer {approver}'
 
@@ -204,12 +200,12 @@ Approve it:
 
   curl -i -X POST \"http://{address}/api/pamresources/pamrequeststoapprove(guid'{approval}')/Approve\" -H 'Authorization: Bearer {approver}'
 
-Read the result, and ask again:
+Read the result, and file another request:
 
   curl -s \"http://{address}/api/pamresources/pamrequests(guid'{elevation}')\" -H 'Authorization: Bearer {requester}'
   curl -s 'http://{address}/api/pamresources/pamrequests' -H 'Authorization: Bearer {requester}' -d RoleId={role} -d RequestedTTL=900
 
-The same over gRPC, with grpcurl. To approve twice changes nothing and answers the same:
+The same over gRPC, with grpcurl. A second approval changes nothing and returns the same:
 
   grpcurl -plaintext -H 'Authorization: Bearer {approver}' {address} pam.v1.ApprovalService/ListApprovals
   grpcurl -plaintext -H 'Authorization: Bearer {approver}' -d '{{\"approval_id\":\"{approval}\"}}' {address} pam.v1.ApprovalService/Approve

@@ -9,8 +9,8 @@ use anyhow::anyhow;
 use super::printable;
 use crate::domain::error::{Error, Kind};
 
-/// Returns an error that says what could not be done, why, and what to do. Without `advice` the kind of the cause decides
-/// what to do.
+/// Returns an error that names the failed step, the cause and the remedy. Without `advice` the remedy follows from the
+/// kind of the cause.
 pub(super) fn cannot(
     what: impl Display,
     cause: impl Into<anyhow::Error>,
@@ -42,22 +42,21 @@ pub fn sentence(error: &anyhow::Error) -> String {
             parts.push(text);
         }
         if link.is::<rusqlite::Error>() {
-            // SQLite's own source says the same again, by its number.
+            // The source of an SQLite error repeats it by its number.
             break;
         }
     }
     printable(&parts.join(": "))
 }
 
-/// Whether the text of an error is what a caller of the API reads, while its cause says what happened.
+/// Returns whether the text of an error is for callers of the API, and only its cause explains it.
 fn is_for_callers(error: &(dyn StdError + 'static)) -> bool {
     error.downcast_ref::<Error>().is_some_and(|error| {
         error.cause.is_some() && matches!(error.kind, Kind::Internal | Kind::Unavailable)
     })
 }
 
-/// Returns the text of one error. Of an error of the operating system it leaves out the number, and what other code has
-/// added to it.
+/// Returns the text of one error. For an error of the operating system it omits the number and the text after it.
 fn text(error: &(dyn StdError + 'static)) -> String {
     let text = error.to_string();
     match text.split_once(" (os error ") {
@@ -74,7 +73,7 @@ fn lower(words: &str) -> String {
         .unwrap_or_default()
 }
 
-/// Returns what to do about an error of the operating system.
+/// Returns the remedy for an error of the operating system.
 fn remedy(error: &io::Error) -> Option<&'static str> {
     match error.kind() {
         io::ErrorKind::AlreadyExists => Some("choose a file that does not exist"),
@@ -82,11 +81,11 @@ fn remedy(error: &io::Error) -> Option<&'static str> {
         io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory | io::ErrorKind::NotFound => {
             Some("check the path")
         }
-        io::ErrorKind::PermissionDenied => Some(
-            "give the user who runs this command the right to do that, or run it as another user",
-        ),
-        io::ErrorKind::ReadOnlyFilesystem => Some("choose a place that can be written to"),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some("make room on the disk"),
+        io::ErrorKind::PermissionDenied => {
+            Some("give the user of this command the right to do that, or run it as another user")
+        }
+        io::ErrorKind::ReadOnlyFilesystem => Some("choose a writable folder"),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some("free space on the disk"),
         _ => None,
     }
 }
@@ -103,17 +102,17 @@ mod tests {
             (
                 system(13),
                 "",
-                "cannot open it: permission denied; give the user who runs this command the right to do that, or run it as another user",
+                "cannot open it: permission denied; give the user of this command the right to do that, or run it as another user",
             ),
             (
                 system(28),
                 "",
-                "cannot open it: no space left on device; make room on the disk",
+                "cannot open it: no space left on device; free space on the disk",
             ),
             (
                 system(30),
                 "",
-                "cannot open it: read-only file system; choose a place that can be written to",
+                "cannot open it: read-only file system; choose a writable folder",
             ),
             (
                 system(98),

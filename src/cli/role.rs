@@ -1,6 +1,7 @@
 //! `countersign role`: the roles of a running server, over gRPC.
 
 mod client;
+mod duration;
 mod file;
 mod plan;
 
@@ -17,7 +18,7 @@ use crate::proto::pam::v1::{Role, Shortage};
 use client::Client;
 use plan::{Action, Step};
 
-/// `countersign role apply`: brings the roles to what the file says, or shows what that would be.
+/// `countersign role apply`: changes the roles to match a file, or shows the changes.
 pub(super) async fn apply(apply: &ApplyRoles) -> anyhow::Result<()> {
     let what = format!("read the file of roles {}", apply.file.display());
     let wanted = file::read(&apply.file).map_err(|error| cannot(what, error, ""))?;
@@ -36,7 +37,7 @@ pub(super) async fn apply(apply: &ApplyRoles) -> anyhow::Result<()> {
     }
 }
 
-/// `countersign role list`: every role, a line each, or as a file for `role apply`.
+/// `countersign role list`: prints every role, as lines or as a file for `role apply`.
 pub(super) async fn list(list: &ListRoles) -> anyhow::Result<()> {
     let server = &list.connection.server;
     let roles = Client::new(&list.connection)?
@@ -63,7 +64,7 @@ fn line(role: &Role) -> anyhow::Result<String> {
         printable(&role.display_name),
         role.candidates.len(),
     );
-    let duration = file::duration(role)?;
+    let duration = file::max_duration(role)?;
     let revision = role.revision;
     Ok(format!(
         "{id}  {name}  at most {duration}  {candidates} candidates  {approval}  revision {revision}\n"
@@ -74,17 +75,19 @@ async fn show(client: &mut Client, steps: Vec<Step>) -> anyhow::Result<()> {
     let mut tally = Tally::default();
     for Step { role, action } in steps {
         match action {
-            Action::Create => tally.tell("create", &role, "", &[])?,
-            Action::Update(differences) => tally.tell("update", &role, "", &differences)?,
+            Action::Create => tally.report("create", &role, "", &[])?,
+            Action::Update(differences) => tally.report("update", &role, "", &differences)?,
             Action::Nothing => {
-                tally.tell("unchanged", &role, "", &shortages(client, &role).await)?
+                tally.report("unchanged", &role, "", &shortages(client, &role).await)?
             }
         }
     }
-    print(&format!("{tally}. Nothing was changed; --yes does it.\n"))
+    print(&format!(
+        "{tally}. Nothing was changed. Use --yes to apply.\n"
+    ))
 }
 
-/// The warnings about a role that stays as it is; none if the server does not answer, which the next step reports.
+/// Returns the warnings about an unchanged role; none if the server does not respond, which the next step reports.
 async fn shortages(client: &mut Client, role: &Role) -> Vec<String> {
     match client.read(role).await {
         Ok((_, shortages)) => shortages.iter().map(warning).collect(),
@@ -99,24 +102,24 @@ fn warning(shortage: &Shortage) -> String {
         available,
     } = shortage;
     format!(
-        "warning: requests cannot be approved: stage {stage} needs {required_approvals} approvers with valid tokens besides the requester, \
-         and has {available}"
+        "warning: requests cannot be approved: stage {stage} needs {required_approvals} approvers with valid tokens, not counting the \
+         requester, and has {available}"
     )
 }
 
-/// Takes the steps in their order. When one is refused, the others go on; when the server does not answer, or not this
-/// caller, the rest is left undone. Whatever becomes of a step is told.
+/// Performs the steps in order and reports each. A refused step does not stop the others. If the server does not respond,
+/// or refuses the caller, the remaining steps are not tried.
 async fn take(client: &mut Client, steps: Vec<Step>) -> anyhow::Result<()> {
     let mut tally = Tally::default();
     let (mut is_done, mut is_answered) = (true, true);
     for Step { role, action } in steps {
         let (word, differences, call) = match action {
             Action::Nothing => {
-                tally.tell("unchanged", &role, "", &shortages(client, &role).await)?;
+                tally.report("unchanged", &role, "", &shortages(client, &role).await)?;
                 continue;
             }
             _ if !is_answered => {
-                tally.tell("not tried", &role, "", &[])?;
+                tally.report("not tried", &role, "", &[])?;
                 continue;
             }
             Action::Create => ("created", Vec::new(), client.create(role.clone()).await),
@@ -127,7 +130,7 @@ async fn take(client: &mut Client, steps: Vec<Step>) -> anyhow::Result<()> {
         match call {
             Ok((role, shortages)) => {
                 let warnings = shortages.iter().map(warning);
-                tally.tell(
+                tally.report(
                     word,
                     &role,
                     "",
@@ -137,7 +140,7 @@ async fn take(client: &mut Client, steps: Vec<Step>) -> anyhow::Result<()> {
             Err(status) => {
                 (is_done, is_answered) = (false, is_about_one_role(&status));
                 let word = if is_answered { "refused" } else { "failed" };
-                tally.tell(word, &role, &reason(&status), &[])?;
+                tally.report(word, &role, &reason(&status), &[])?;
             }
         }
     }
@@ -145,16 +148,16 @@ async fn take(client: &mut Client, steps: Vec<Step>) -> anyhow::Result<()> {
     if is_done {
         Ok(())
     } else {
-        bail!("not everything was done; see the lines above")
+        bail!("some steps failed; see the lines above")
     }
 }
 
-/// Counts what was told of the steps, by its first word.
+/// Counts the reported steps by their first word.
 #[derive(Default)]
 struct Tally(Vec<(&'static str, usize)>);
 
 impl Tally {
-    fn tell(
+    fn report(
         &mut self,
         word: &'static str,
         role: &Role,
@@ -199,7 +202,7 @@ impl fmt::Display for Tally {
     }
 }
 
-/// Whether the other steps may fare better.
+/// Returns whether other steps can still succeed.
 fn is_about_one_role(status: &Status) -> bool {
     matches!(
         status.code(),
@@ -207,7 +210,7 @@ fn is_about_one_role(status: &Status) -> bool {
     )
 }
 
-/// Returns why the server at that address did not list its roles, and what to do.
+/// Returns an error for roles that could not be listed, with a remedy.
 fn refused(server: &Uri, status: &Status) -> anyhow::Error {
     let what = format!("list the roles of the server at {server}");
     if status.get_error_details().error_info().is_none() {
@@ -220,7 +223,7 @@ fn refused(server: &Uri, status: &Status) -> anyhow::Error {
     }
     let advice = match status.code() {
         Code::PermissionDenied => {
-            "use the token of an account that the server has as an --administrator"
+            "use the token of an account that is an --administrator of the server"
         }
         Code::Unauthenticated => {
             "use a valid token in COUNTERSIGN_TOKEN or --token-file; `countersign token list` shows those of a tokens file"
@@ -230,7 +233,7 @@ fn refused(server: &Uri, status: &Status) -> anyhow::Error {
     cannot(what, anyhow!("{}", reason(status)), advice)
 }
 
-/// Returns why there is no answer of Countersign, from the connection's own causes where it has any.
+/// Returns an error for a missing response, with the cause of the connection if it has one.
 fn unanswered(status: &Status) -> anyhow::Error {
     let mut causes = Vec::new();
     let mut cause = std::error::Error::source(status);
@@ -255,7 +258,7 @@ fn unanswered(status: &Status) -> anyhow::Error {
     }
 }
 
-/// Why the server refused, or why it could not be asked.
+/// Returns the reason of a refusal or of a failed call.
 fn reason(status: &Status) -> String {
     let details = status.get_error_details();
     let reason = details

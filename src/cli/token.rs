@@ -8,7 +8,7 @@ use crate::auth::tokens::{self, TokensFile};
 use crate::config::{Data, Expiry, NewToken, RevokeToken, StoreLocation};
 use crate::time::{Clock, SystemClock};
 
-/// `countersign token new`: prints a token, this once.
+/// `countersign token new`: creates a token and prints it once.
 pub(super) fn new(new: &NewToken) -> anyhow::Result<()> {
     let (data, path) = (&new.data, new.data.tokens());
     let was_there = data.data_dir.exists();
@@ -24,7 +24,7 @@ pub(super) fn new(new: &NewToken) -> anyhow::Result<()> {
     let token = tokens::add(&path, &new.account, &new.groups, now, expires)
         .map_err(|error| cannot(in_file("add a token to", &path), error, ""))?;
     print_whole(&format!("{token}\n")).map_err(|error| {
-        // Without its reader the token is of no use to anyone, and stays valid.
+        // A token that was not printed is useless, but would stay valid.
         let advice = match tokens::revoke(&path, token.get(4..20).unwrap_or_default()) {
             Ok(()) => "the token was revoked again",
             Err(_) => "revoke the newest token that `countersign token list` shows",
@@ -33,7 +33,7 @@ pub(super) fn new(new: &NewToken) -> anyhow::Result<()> {
     })
 }
 
-/// `countersign token list`: one line for each token, with its id and whose it is.
+/// `countersign token list`: prints one line for each token, with its id and account.
 pub(super) fn list(data: &Data) -> anyhow::Result<()> {
     let path = data.tokens();
     let listed = tokens::list(&path).map_err(|error| cannot(in_file("list", &path), error, ""))?;
@@ -48,7 +48,7 @@ pub(super) fn revoke(revoke: &RevokeToken) -> anyhow::Result<()> {
     let path = revoke.data.tokens();
     let revoked = tokens::revoke(&path, &revoke.id);
     revoked.map_err(|error| cannot(in_file("revoke a token of", &path), error, ""))?;
-    // A running server keeps all tokens as they were while it refuses the file, the revoked one too.
+    // If a running server refuses the file, it keeps the old tokens, including the revoked one.
     match TokensFile::open(&path, &[], &[], SystemClock.now()) {
         Ok(_) => Ok(()),
         Err(error) => {
@@ -62,7 +62,7 @@ fn in_file(what: &str, path: &Path) -> impl Display {
     format!("{what} the tokens file {}", path.display())
 }
 
-/// Warns if a server with the same folder would start with an empty store, which may not be the one that is meant.
+/// Warns if a server with the same folder would start with an empty store: the folder may be the wrong one.
 fn warn_without_store(data: &Data, was_there: bool) -> anyhow::Result<()> {
     let store = data
         .store()
@@ -70,13 +70,17 @@ fn warn_without_store(data: &Data, was_there: bool) -> anyhow::Result<()> {
     let folder = data.data_dir.display();
     match store {
         StoreLocation::Sqlite(path) if !path.exists() => {
-            let made = if was_there { "" } else { "was made now and " };
+            let made = if was_there {
+                ""
+            } else {
+                "was created now and "
+            };
             warn(&format!(
                 "the data folder {folder} {made}holds no store; a server accepts the token only if it is started with this \
                  folder"
             ));
         }
-        _ if !was_there => warn(&format!("the data folder {folder} was made now")),
+        _ if !was_there => warn(&format!("the data folder {folder} was created now")),
         _ => {}
     }
     Ok(())

@@ -65,8 +65,7 @@ fn as_sent(uri: &Uri) -> Option<String> {
     ))
 }
 
-const EXPECTED: &str =
-    "an origin as browsers send it is needed, such as http://pamsrv:8090; there are no patterns";
+const EXPECTED: &str = "expected an origin as browsers send it, such as http://pamsrv:8090; patterns are not supported";
 
 #[cfg(test)]
 mod tests {

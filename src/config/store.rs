@@ -1,19 +1,19 @@
-//! Where a store is.
+//! The location of a store.
 
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
-/// Where a store is.
+/// The location of a store.
 #[derive(Clone, Eq, PartialEq)]
 pub enum StoreLocation {
-    /// A PostgreSQL database, by its URL.
+    /// The URL of a PostgreSQL database.
     Postgres(String),
-    /// An SQLite file.
+    /// The path of an SQLite file.
     Sqlite(PathBuf),
 }
 
-/// What the setting says, or what is wrong with it. Every text is one, so that no message about the command line ever
+/// The setting, or an error that names no part of it. Reading it always succeeds, so that no error of the command line
 /// repeats a password.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StoreSetting(pub(super) Result<StoreLocation, &'static str>);
@@ -30,7 +30,7 @@ fn read(location: OsString) -> Result<StoreLocation, &'static str> {
         .split_once(':')
         .map(|(scheme, _)| scheme.to_ascii_lowercase());
     match scheme.as_deref() {
-        _ if text.is_empty() => Err("the name of the store is empty; name a file"),
+        _ if text.is_empty() => Err("the store must not be empty; name a file"),
         Some("") if text.starts_with(":memory:") => Err(
             "a store in memory loses every decision; name a file, or try things out with `serve --dev`",
         ),
@@ -39,14 +39,14 @@ fn read(location: OsString) -> Result<StoreLocation, &'static str> {
                 Ok(StoreLocation::Postgres(url.to_owned()))
             }
             _ => Err(
-                "its URL begins in another way; a store in PostgreSQL is postgres://user@host/database",
+                "the URL of a PostgreSQL store must have the form postgres://user@host/database",
             ),
         },
         Some("file" | "sqlite" | "sqlite3") => {
             Err("an SQLite file is named by its path, without a scheme before it")
         }
         Some(scheme) if is_scheme(scheme) && text[scheme.len()..].starts_with("://") => Err(
-            "it is a URL of a kind that is not known; a store is postgres://user@host/database, or the path of a file",
+            "the kind of URL is not supported; use postgres://user@host/database or the path of a file",
         ),
         _ => Ok(StoreLocation::Sqlite(location.into())),
     }
@@ -59,7 +59,7 @@ fn is_scheme(text: &str) -> bool {
             .all(|letter| letter.is_ascii_alphanumeric() || "+-.".contains(letter))
 }
 
-/// The file; of a URL nothing but its kind, since a password may be in it.
+/// Writes the path of a file, but only the kind of a URL, since a URL may contain a password.
 impl fmt::Display for StoreLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

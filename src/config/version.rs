@@ -1,4 +1,4 @@
-//! Which program this is, and what it decides by.
+//! The version of the program.
 
 use std::env;
 use std::path::PathBuf;
@@ -11,8 +11,7 @@ use super::store::StoreSetting;
 /// The version of the program, and the revision of its source.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("BUILD_REVISION"), ")");
 
-/// What `--version` prints: in addition the time zone and the store of a server that has no other settings than those of the
-/// environment.
+/// The output of `--version`: the version, and the time zone and the store according to the environment.
 pub(super) static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
     let zone = match env::var("COUNTERSIGN_ZONE") {
         Ok(name) => TimeZone::get(&name).map_or("unknown".to_owned(), |zone| zone_name(&zone)),

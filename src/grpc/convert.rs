@@ -1,4 +1,4 @@
-//! Messages from domain types, and domain types from messages, which is the validation.
+//! Conversions between messages and domain types. The conversion from a message validates it.
 
 mod explanation;
 mod mask;
@@ -20,7 +20,7 @@ use crate::service::Shown;
 pub(super) use mask::RoleMask;
 pub(super) use role::{merged_role, role, role_version};
 
-/// The approval of an elevation, as it stands at `now`. Only elevations with an approval are ever asked for theirs.
+/// Returns the approval of an elevation at `now`. The elevation must have an approval.
 pub(super) fn approval(elevation: Elevation, now: Moment) -> Result<v1::Approval, Error> {
     let status = elevation.approval_status(now);
     let (Some(approval), Some(status)) = (elevation.approval, status) else {
@@ -209,8 +209,8 @@ impl TryFrom<Duration> for Seconds {
 }
 
 impl From<Moment> for Timestamp {
-    /// A moment beyond the years 1 to 9999, which an older version may have stored, is printed as the nearest of them:
-    /// strict clients refuse a whole list for one such value.
+    /// A time outside the years 1 to 9999, which an older version may have stored, becomes the nearest time inside them.
+    /// Otherwise strict clients would refuse a whole list because of one value.
     fn from(moment: Moment) -> Self {
         let ticks = moment.clamp(Moment::FIRST, Moment::LAST).ticks();
         let subsecond = ticks.rem_euclid(Moment::TICKS_PER_SECOND);
@@ -231,7 +231,7 @@ impl TryFrom<Timestamp> for Moment {
     }
 }
 
-/// The id in a field: a GUID in its hyphenated form, in any case.
+/// Reads the id in a field: a GUID with hyphens, in any case.
 pub(super) fn uuid(text: &str, field: &'static str) -> Result<Uuid, Error> {
     if text.is_empty() {
         return Err(Error::required(field));
@@ -242,22 +242,22 @@ pub(super) fn uuid(text: &str, field: &'static str) -> Result<Uuid, Error> {
     id.ok_or_else(|| Error::invalid("must be a GUID in its hyphenated form.").in_field(field))
 }
 
-/// A justification or a reason.
+/// Reads a justification or a reason.
 pub(super) fn remark(text: Option<String>, field: &'static str) -> Result<Option<String>, Error> {
     text::remark(text).map_err(in_field(field))
 }
 
-/// Names the field that an error is about.
+/// Adds the name of the field to an error.
 pub(super) fn in_field(field: &'static str) -> impl Fn(Error) -> Error {
     move |error| error.in_field(field)
 }
 
-/// A stage as callers count them.
+/// Returns the number of a stage, counted from 1.
 fn counted(stage: usize) -> u32 {
     u32::try_from(stage).unwrap_or(u32::MAX).saturating_add(1)
 }
 
-/// The principals of a field that is a list.
+/// Reads the principals of a list.
 fn principals(
     principals: Vec<v1::Principal>,
     field: &str,
@@ -317,7 +317,7 @@ mod tests {
         }
     }
 
-    /// The bound of a page counts on it.
+    /// The limit of a page depends on this.
     #[test]
     fn a_message_is_no_longer_than_its_bulk() {
         let (long, longest_moment) = (
@@ -389,7 +389,7 @@ mod tests {
         }
     }
 
-    /// The number and the length that stand before a message in a list.
+    /// The field number and the length before a message in a list, in octets.
     const FIELD: usize = 5;
 
     #[test]

@@ -1,4 +1,4 @@
-//! A running server, as an administrator calls it.
+//! Calls a running server as an administrator.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -27,14 +27,14 @@ pub(super) type Reported = (Role, Vec<Shortage>);
 pub(super) struct Client(RoleServiceClient<InterceptedService<Channel, Bearer>>);
 
 impl Client {
-    /// A client of that server; it connects with the first call.
+    /// Returns a client of a server. It connects with the first call.
     pub(super) fn new(connection: &Connection) -> anyhow::Result<Self> {
         let channel = endpoint(&connection.server)?.connect_lazy();
         let client = RoleServiceClient::with_interceptor(channel, Bearer::of(connection)?);
         Ok(Self(client.max_decoding_message_size(LONGEST_PAGE)))
     }
 
-    /// All roles, by display name.
+    /// Returns all roles, by display name.
     pub(super) async fn all(&mut self) -> Result<Vec<Role>, Status> {
         let mut roles = Vec::new();
         let mut request = ListAllRolesRequest::default();
@@ -48,7 +48,7 @@ impl Client {
         }
     }
 
-    /// Reads a role again, and the stages for which there are too few people.
+    /// Reads a role and its shortages.
     pub(super) async fn read(&mut self, role: &Role) -> Result<Reported, Status> {
         let answer = self
             .0
@@ -60,7 +60,7 @@ impl Client {
         Ok((answer.role.unwrap_or_default(), answer.shortages))
     }
 
-    /// Creates a role; returns it with its id, and the stages for which there are too few people.
+    /// Creates a role. Returns it with its id and its shortages.
     pub(super) async fn create(&mut self, role: Role) -> Result<Reported, Status> {
         let answer = self
             .0
@@ -70,7 +70,7 @@ impl Client {
         Ok((answer.role.unwrap_or_default(), answer.shortages))
     }
 
-    /// Replaces a role, if it still is at its revision; returns what [`Client::create`] does.
+    /// Replaces a role as a whole if its revision is still current. Returns it with its shortages.
     pub(super) async fn update(&mut self, role: Role) -> Result<Reported, Status> {
         let answer = self
             .0
@@ -91,7 +91,7 @@ impl Client {
 struct Bearer(MetadataValue<Ascii>);
 
 impl Bearer {
-    /// The token of the file, or else of the environment.
+    /// Reads the token from the file or, without a file, from the environment.
     fn of(connection: &Connection) -> anyhow::Result<Self> {
         let (place, token) = match (&connection.token_file, env::var_os(TOKEN)) {
             (Some(path), _) => {
@@ -137,19 +137,19 @@ impl Interceptor for Bearer {
     }
 }
 
-/// The server's end. Without TLS it has to be on this machine: a token does not travel in the clear.
+/// Returns the endpoint of a server. It must be on this machine, since the token is not encrypted.
 fn endpoint(server: &Uri) -> anyhow::Result<Endpoint> {
     if server
         .authority()
         .is_some_and(|authority| authority.as_str().contains('@'))
     {
-        bail!("cannot call a server by a URL with a user in it; put the token into {TOKEN}");
+        bail!("cannot call a server by a URL that contains a user; put the token into {TOKEN}");
     }
     let host = server.host().unwrap_or_default().trim_matches(['[', ']']);
     let is_here = host == "localhost" || host.parse().is_ok_and(|host: IpAddr| host.is_loopback());
     if server.scheme_str() != Some("http") || !is_here {
         bail!(
-            "cannot call the server at {server}: it is called over plain HTTP on this machine only; name it as \
+            "cannot call the server at {server}: the server must be on this machine and use plain HTTP; name it as \
              http://127.0.0.1:8086 with --server"
         );
     }
@@ -160,7 +160,7 @@ fn endpoint(server: &Uri) -> anyhow::Result<Endpoint> {
 
 const ANSWER: Duration = Duration::from_secs(60);
 const CONNECT: Duration = Duration::from_secs(10);
-/// Room for a page of the longest roles.
+/// The maximum size of a page, enough for the largest roles, in octets.
 const LONGEST_PAGE: usize = 512 * 1024 * 1024;
 const MAKE: &str = "make one with `countersign token new`; it begins with cst_";
 

@@ -1,4 +1,4 @@
-//! Roles as a TOML file says them. What a role may be is the server's to say; here it is only read, written and compared.
+//! Roles in a TOML file: reading, writing and comparing them. The server checks their values.
 
 use std::fs;
 use std::ops::{Not, Range};
@@ -9,21 +9,22 @@ use serde::{Deserialize, Serialize};
 use toml::{Spanned, Table, Value};
 use uuid::Uuid;
 
+use super::duration;
 use crate::domain::error::Error;
 use crate::proto::pam::v1;
 
 /// A role of a file, and the line on which it begins.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(super) struct FileRole {
     pub(super) line: usize,
     pub(super) entry: Entry,
 }
 
-/// What a file says of a role.
+/// The fields of a role in a file.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Entry {
-    /// Without one the role is found by its display name.
+    /// Without an id the role is found by its display name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) id: Option<Uuid>,
     pub(super) display_name: String,
@@ -32,21 +33,21 @@ pub(super) struct Entry {
     #[serde(with = "duration")]
     max_duration: Duration,
     candidates: Vec<Principal>,
-    /// That nobody must approve has to be said: what was forgotten grants nothing.
+    /// A role without approval must say so, so that a forgotten line grants nothing.
     #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
     approval_required: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     approvers: Option<Vec<Principal>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     required_approvals: Option<u32>,
-    /// For more than one stage, in the place of `approvers` and `required_approvals`.
+    /// For more than one stage, instead of `approvers` and `required_approvals`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     stages: Vec<Stage>,
     #[serde(default, skip_serializing_if = "Not::not")]
     auto_approve_owners: bool,
     #[serde(
         default,
-        with = "optional_duration",
+        with = "duration::optional",
         skip_serializing_if = "Option::is_none"
     )]
     pending_timeout: Option<Duration>,
@@ -68,7 +69,7 @@ struct Stage {
     required_approvals: u32,
 }
 
-/// What a reason must be like.
+/// A rule for reasons.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct ReasonRule {
@@ -80,7 +81,7 @@ struct ReasonRule {
     pattern: String,
 }
 
-/// Somebody a role names.
+/// A candidate or an approver.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(
     untagged,
@@ -99,12 +100,12 @@ struct Contents {
     role: Vec<Spanned<Entry>>,
 }
 
-/// The roles of the file.
-pub(super) fn read(path: &Path) -> anyhow::Result<Vec<Wanted>> {
+/// Reads the roles of a file.
+pub(super) fn read(path: &Path) -> anyhow::Result<Vec<FileRole>> {
     Ok(parse(&fs::read_to_string(path)?)?)
 }
 
-fn parse(text: &str) -> Result<Vec<Wanted>, Error> {
+fn parse(text: &str) -> Result<Vec<FileRole>, Error> {
     let contents: Contents = toml::from_str(text).map_err(|error| malformed(text, &error))?;
     let wanted = |entry: Spanned<Entry>| {
         let line = line(text, entry.span());
@@ -113,15 +114,15 @@ fn parse(text: &str) -> Result<Vec<Wanted>, Error> {
             && (entry.approvers.is_some() || entry.required_approvals.is_some())
         {
             return Err(Error::invalid(format!(
-                "The file of roles is malformed at line {line}: the role has stages, and approvers beside them."
+                "The file of roles is malformed at line {line}: a role must have either stages or approvers, not both."
             )));
         }
-        Ok(Wanted { line, entry })
+        Ok(FileRole { line, entry })
     };
     contents.role.into_iter().map(wanted).collect()
 }
 
-/// Says where, and what belongs there, but not what is there: it may be the wrong file, with secrets.
+/// Names the line and the expected value, but not the value: it may be the wrong file, with secrets.
 fn malformed(text: &str, error: &toml::de::Error) -> Error {
     let message = error.message();
     let expected = message
@@ -138,7 +139,7 @@ fn line(text: &str, span: Range<usize>) -> usize {
     text[..span.start].matches('\n').count() + 1
 }
 
-/// The roles as a file.
+/// Writes roles as a file.
 pub(super) fn write(roles: &[v1::Role]) -> Result<String, Error> {
     let mut text = String::new();
     for role in roles {
@@ -152,8 +153,8 @@ pub(super) fn write(roles: &[v1::Role]) -> Result<String, Error> {
 }
 
 impl Entry {
-    /// What would have to change, key by key, for `before` to be this; nothing when it is. The order of candidates and of
-    /// approvers means nothing.
+    /// Returns the changes from `before` to this entry, key by key. The order of candidates and of approvers does not
+    /// matter.
     pub(super) fn differences(&self, before: &v1::Role) -> Result<Vec<String>, Error> {
         let (before, after) = (Self::try_from(before)?.table()?, self.table()?);
         let new_keys = after.keys().filter(|key| !before.contains_key(*key));
@@ -163,7 +164,7 @@ impl Entry {
             .collect())
     }
 
-    /// The keys and values, in the order of the file.
+    /// Returns the keys and values, in the order of the file.
     fn table(&self) -> Result<Table, Error> {
         Table::try_from(self).map_err(Error::internal)
     }
@@ -333,7 +334,7 @@ fn principals(principals: &[v1::Principal]) -> Result<Vec<Principal>, Error> {
         Some(v1::principal::Kind::Account(name)) => Ok(Principal::Account(name)),
         Some(v1::principal::Kind::Group(group)) => Ok(Principal::Group { group }),
         None => Err(Error::internal(
-            "the server names somebody who is neither an account nor a group",
+            "the server returned a principal that is neither an account nor a group",
         )),
     };
     principals.iter().map(read).collect()
@@ -351,71 +352,12 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-/// The longest duration of a role, as the file says it.
-pub(super) fn duration(role: &v1::Role) -> Result<String, Error> {
+/// Returns the maximum duration of a role as a file has it.
+pub(super) fn max_duration(role: &v1::Role) -> Result<String, Error> {
     let duration = role
         .max_duration
         .unwrap_or_default()
         .try_into()
         .map_err(Error::internal)?;
     duration::text(&duration).map_err(Error::internal)
-}
-
-/// A length of time that may be missing, as the module `duration` has it.
-mod optional_duration {
-    use std::time::Duration;
-
-    use serde::{Deserializer, Serializer};
-
-    use super::duration;
-
-    pub(super) fn deserialize<'a, D: Deserializer<'a>>(
-        deserializer: D,
-    ) -> Result<Option<Duration>, D::Error> {
-        duration::deserialize(deserializer).map(Some)
-    }
-
-    #[expect(clippy::ref_option, reason = "serde passes a reference")]
-    pub(super) fn serialize<S: Serializer>(
-        duration: &Option<Duration>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        match duration {
-            Some(duration) => duration::serialize(duration, serializer),
-            None => serializer.serialize_none(),
-        }
-    }
-}
-
-/// Lengths of time the way the settings have them, such as `90d` or `1h 30m`.
-mod duration {
-    use std::time::Duration;
-
-    use jiff::{SignedDuration, Span, SpanRound, Unit};
-    use serde::de::Error as _;
-    use serde::ser::Error as _;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    use crate::config;
-
-    pub(super) fn deserialize<'a, D: Deserializer<'a>>(
-        deserializer: D,
-    ) -> Result<Duration, D::Error> {
-        config::duration(&String::deserialize(deserializer)?).map_err(D::Error::custom)
-    }
-
-    pub(super) fn serialize<S: Serializer>(
-        duration: &Duration,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&text(duration).map_err(S::Error::custom)?)
-    }
-
-    pub(super) fn text(duration: &Duration) -> Result<String, jiff::Error> {
-        let days = SpanRound::new().largest(Unit::Day).days_are_24_hours();
-        let span = SignedDuration::try_from(*duration)
-            .and_then(Span::try_from)?
-            .round(days)?;
-        Ok(format!("{span:#}"))
-    }
 }

@@ -1,35 +1,37 @@
-//! What has to be done for the roles of a server to be as a file says.
+//! The steps that change the roles of a server to match a file.
 
 use std::collections::HashSet;
 
-use super::file::{Entry, Wanted};
+use super::file::{Entry, FileRole};
 use crate::domain::error::Error;
 use crate::domain::text;
 use crate::proto::pam::v1::Role;
 
-/// What has to be done about one role of the file.
+/// A step for one role of the file.
 pub(super) struct Step {
-    /// The role as it shall be, with the id and the revision of the one that is replaced.
+    /// The new role, with the id and the revision of the current one.
     pub(super) role: Role,
     pub(super) action: Action,
 }
 
-/// What has to be done about a role.
+/// The action of a step.
 pub(super) enum Action {
-    /// It is not there.
+    /// The role does not exist.
     Create,
-    /// It is there and differs, in these ways.
+    /// The role differs, with a description of each change.
     Update(Vec<String>),
-    /// It is there as it shall be.
+    /// The role matches the file.
     Nothing,
 }
 
-/// Compares what is wanted with the roles that are `present`, in the order of the file. Where it is not clear which role
-/// is meant, nothing is.
-pub(super) fn plan(wanted: Vec<Wanted>, present: &[Role]) -> Result<Vec<Step>, Error> {
+/// Returns the steps from the roles of the server to those of the file, in the order of the file.
+///
+/// # Errors
+/// Invalid if an entry of the file does not identify one role; then no step is performed.
+pub(super) fn plan(wanted: Vec<FileRole>, present: &[Role]) -> Result<Vec<Step>, Error> {
     let mut meant = HashSet::new();
     let mut found = Vec::new();
-    for Wanted { line, entry } in &wanted {
+    for FileRole { line, entry } in &wanted {
         let namesakes = wanted
             .iter()
             .filter(|other| look_alike(&other.entry.display_name, &entry.display_name));
@@ -40,7 +42,7 @@ pub(super) fn plan(wanted: Vec<Wanted>, present: &[Role]) -> Result<Vec<Step>, E
         if (entry.id.is_none() && namesakes.count() > 1) || id.is_some_and(|id| !meant.insert(id)) {
             return Err(at(
                 *line,
-                "another role of the file is the same one; ids tell them apart",
+                "another entry of the file is the same role; give them different ids",
             ));
         }
         found.push(role);
@@ -52,7 +54,7 @@ pub(super) fn plan(wanted: Vec<Wanted>, present: &[Role]) -> Result<Vec<Step>, E
         .collect()
 }
 
-/// The role that an entry is about, by its id or else by its display name.
+/// Finds the role of an entry by its id or, without an id, by its display name.
 fn find<'a>(entry: &Entry, present: &'a [Role]) -> Result<Option<&'a Role>, &'static str> {
     let is_meant = |role: &&Role| match entry.id {
         Some(id) => role.id.parse() == Ok(id),
@@ -60,7 +62,7 @@ fn find<'a>(entry: &Entry, present: &'a [Role]) -> Result<Option<&'a Role>, &'st
     };
     let mut meant = present.iter().filter(is_meant);
     match (meant.next(), meant.next()) {
-        (_, Some(_)) => Err("the server has several roles of this display name; an id is needed"),
+        (_, Some(_)) => Err("the server has several roles with this display name; add an id"),
         (role, None) => Ok(role),
     }
 }
@@ -92,6 +94,6 @@ fn step(entry: Entry, before: Option<&Role>) -> Result<Step, Error> {
 
 fn at(line: usize, what: &str) -> Error {
     Error::invalid(format!(
-        "The role at line {line} of the file is not clear: {what}. Nothing was changed."
+        "The role at line {line} of the file is ambiguous: {what}. Nothing was changed."
     ))
 }

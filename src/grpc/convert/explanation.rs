@@ -1,4 +1,4 @@
-//! Explanations, and what happened to an elevation.
+//! Explanations of approvals, and the events of elevations.
 
 use super::counted;
 use crate::domain::elevation::Decision;
@@ -58,7 +58,7 @@ impl From<(Decision, bool)> for v1::CountedDecision {
     }
 }
 
-/// What a decision would be answered. Requesters know their own requests, so they read the true reason of the refusal.
+/// Returns the outcome that a decision would have. Requesters may read their own requests, so they get the true reason.
 fn outcome(answer: Result<(), Refusal>, caller_is_requester: bool) -> v1::Outcome {
     let Err(refusal) = answer else {
         return v1::Outcome {

@@ -23,8 +23,8 @@ const STARTS: Table = &[
     (&["--tokens", "~"], "cannot read the tokens file ~: is a directory; check the path"),
     (&["--store", "~/missing/x.db"], "cannot use the folder of the store ~/missing/x.db: no such file or directory; check the path"),
     (&["--store", ":memory:"], "cannot use the store: a store in memory loses every decision; name a file, or try things out with `serve --dev`"),
-    (&["--store", ""], "cannot use the store: the name of the store is empty; name a file"),
-    (&["--store", "postgre://ann:hunter2@db/x"], "cannot use the store: it is a URL of a kind that is not known; a store is postgres://user@host/database, or the path of a file"),
+    (&["--store", ""], "cannot use the store: the store must not be empty; name a file"),
+    (&["--store", "postgre://ann:hunter2@db/x"], "cannot use the store: the kind of URL is not supported; use postgres://user@host/database or the path of a file"),
     (&["--store", "postgres://ann:hunter2"], "cannot use the store in PostgreSQL: The URL of the store cannot be read. It looks like postgres://user@host:5432/database?sslmode=verify-full."),
     (&["--store", "postgres://db/x", "--store-password-file", "~/missing"], "cannot read the password of the store from ~/missing: no such file or directory; check the path"),
 ];
@@ -44,8 +44,8 @@ const COMMANDS: Table = &[
     (&["role", "list"], "cannot call the server without the token of an administrator; put it into COUNTERSIGN_TOKEN, or name its file with --token-file"),
     (&["role", "list", "--token-file", "~/missing"], "cannot read the token in ~/missing: no such file or directory; check the path"),
     (&["role", "list", "--token-file", "~/file"], "cannot use the token in ~/file: it is not a bearer token; make one with `countersign token new`"),
-    (&["role", "list", "--server", "http://192.0.2.1:8086"], "cannot call the server at http://192.0.2.1:8086/: it is called over plain HTTP on this machine only; name it as http://127.0.0.1:8086 with --server"),
-    (&["role", "list", "--server", "http://s3cret@127.0.0.1:8086"], "cannot call a server by a URL with a user in it; put the token into COUNTERSIGN_TOKEN"),
+    (&["role", "list", "--server", "http://192.0.2.1:8086"], "cannot call the server at http://192.0.2.1:8086/: the server must be on this machine and use plain HTTP; name it as http://127.0.0.1:8086 with --server"),
+    (&["role", "list", "--server", "http://s3cret@127.0.0.1:8086"], "cannot call a server by a URL that contains a user; put the token into COUNTERSIGN_TOKEN"),
     (&["check-config", "--dev"], "cannot check the settings of `serve --dev`"),
 ];
 
@@ -118,11 +118,11 @@ fn other_commands_that_fail_say_why() {
     let said =
         fails(countersign(&["serve", "--dev", "--listen", "127.0.0.1:0"]).env("TMPDIR", missing));
     assert!(
-        said.starts_with("cannot make a temporary folder in "),
+        said.starts_with("cannot create a temporary folder in "),
         "{said}"
     );
     assert!(
-        said.ends_with("name a folder that can be written to in the variable TMPDIR"),
+        said.ends_with("set the variable TMPDIR to a writable folder"),
         "{said}"
     );
 }
@@ -136,7 +136,7 @@ fn what_may_not_be_written_is_named() {
     );
     fs::create_dir(&data).unwrap();
     fs::set_permissions(&data, Permissions::from_mode(0o500)).unwrap();
-    let right = "permission denied; give the user who runs this command the right to do that, or run it as another user";
+    let right = "permission denied; give the user of this command the right to do that, or run it as another user";
     for (arguments, sentence) in [
         (
             vec!["serve", "--listen", "127.0.0.1:0", "--data-dir", &name],
@@ -215,7 +215,7 @@ async fn a_server_that_does_not_list_its_roles_is_named() {
             &here,
             kit.token(JEN),
             format!("cannot list the roles of the server at {here}/: ACCESS_DENIED: "),
-            "use the token of an account that the server has as an --administrator",
+            "use the token of an account that is an --administrator of the server",
         ),
         (
             &here,

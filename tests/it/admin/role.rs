@@ -45,7 +45,7 @@ async fn a_file_is_shown_then_applied_and_then_changes_nothing() {
         (code, &*told),
         (
             0,
-            "create     SQL File Access\ncreate     Mail  5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143\n2 create. Nothing was changed; --yes does it.\n"
+            "create     SQL File Access\ncreate     Mail  5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143\n2 create. Nothing was changed. Use --yes to apply.\n"
         )
     );
     assert_eq!(desk.roles().await, std::slice::from_ref(&other));
@@ -112,7 +112,7 @@ async fn what_differs_is_told_old_and_new() {
     }
     assert_eq!(
         lines.next(),
-        Some("1 update. Nothing was changed; --yes does it.")
+        Some("1 update. Nothing was changed. Use --yes to apply.")
     );
     assert_eq!(desk.roles().await, std::slice::from_ref(&before));
 
@@ -136,7 +136,7 @@ async fn a_role_that_nobody_can_approve_is_reported() {
         )
         .replace("required_approvals = 1", "required_approvals = 2"),
     );
-    let warning = "             warning: requests cannot be approved: stage 1 needs 2 approvers with valid tokens besides the requester, and has 1\n";
+    let warning = "             warning: requests cannot be approved: stage 1 needs 2 approvers with valid tokens, not counting the requester, and has 1\n";
     for (arguments, word) in [
         (&["apply", &*file, "--yes"][..], "created"),
         (&["apply", &*file], "unchanged"),
@@ -173,7 +173,7 @@ async fn a_name_that_looks_the_same_is_the_same_role() {
         &desk.file(&[SQL, &SQL.replace("Access", "Access ")].concat()),
     ]);
     assert!(
-        code == 1 && told.contains("another role of the file is the same one"),
+        code == 1 && told.contains("another entry of the file is the same role"),
         "{told}"
     );
 }
@@ -255,32 +255,32 @@ async fn a_file_that_is_not_clear_changes_nothing() {
         (
             SQL.to_owned(),
             named("Twin"),
-            "line 10 of the file is not clear: the server has several roles",
+            "line 10 of the file is ambiguous: the server has several roles",
         ),
         (
             SQL.to_owned(),
             SQL.to_owned(),
-            "line 2 of the file is not clear: another role of the file",
+            "line 2 of the file is ambiguous: another entry of the file",
         ),
         (
             with_id(new, "A"),
             with_id(&new.to_uppercase(), "B"),
-            "line 11 of the file is not clear: another",
+            "line 11 of the file is ambiguous: another",
         ),
         (
             with_id(single, "Renamed"),
             named("Single"),
-            "line 11 of the file is not clear: another",
+            "line 11 of the file is ambiguous: another",
         ),
         (
             with_id(single, "Same"),
             named("Same"),
-            "line 11 of the file is not clear: another",
+            "line 11 of the file is ambiguous: another",
         ),
         (
             with_id(new, "SQL"),
             named("SQL"),
-            "line 11 of the file is not clear: another",
+            "line 11 of the file is ambiguous: another",
         ),
     ] {
         let (code, told) = desk.run(&["apply", &desk.file(&(first + &second)), "--yes"]);
@@ -317,12 +317,12 @@ async fn a_malformed_file_changes_nothing_and_is_not_repeated() {
         (
             "required_approvals = 1",
             "required_approvals = 1\nstages = [{ approvers = ['PRIV\\sam'], required_approvals = 2 }]",
-            "line 2: the role has stages",
+            "line 2: a role must have either stages",
         ),
         (
             "\"1h\"",
             "\"s3cret\"",
-            "line 5: a length of time such as 90d",
+            "line 5: expected a duration such as 90d",
         ),
         ("\"1h\"", "3600", "line 5: expected a string"),
         (
@@ -402,7 +402,7 @@ async fn what_the_server_refuses_is_told_and_the_rest_is_done() {
         "refused    Short    INVALID_ARGUMENT: role.max_duration: A duration is a number of whole seconds.",
         "created    Fine  ",
         "6 refused, 1 created.\n",
-        "countersign: not everything was done; see the lines above\n",
+        "countersign: some steps failed; see the lines above\n",
     ] {
         assert!(told.contains(line), "{line}: {told}");
     }
@@ -475,7 +475,7 @@ async fn only_an_administrator_may_and_the_token_is_not_told() {
         (
             &elsewhere,
             desk.kit.token(ANN),
-            "plain HTTP on this machine only",
+            "on this machine and use plain HTTP",
         ),
     ] {
         let output = countersign(&apply)
@@ -541,7 +541,7 @@ async fn the_files_of_the_help_and_of_the_documentation_can_be_applied() {
     let (code, told) = desk.run(&["apply", &desk.file("")]);
     assert_eq!(
         (code, &*told),
-        (0, "no roles. Nothing was changed; --yes does it.\n")
+        (0, "no roles. Nothing was changed. Use --yes to apply.\n")
     );
 }
 

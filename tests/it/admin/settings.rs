@@ -33,7 +33,7 @@ fn a_token_expires_after_ninety_days_unless_told_otherwise() {
     );
     assert!(
         first.contains(&format!(
-            "warning: the data folder {data} was made now and holds no store"
+            "warning: the data folder {data} was created now and holds no store"
         )),
         "{first}"
     );
