@@ -19,18 +19,19 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::response::Response;
 use http::header::ALLOW;
-use http::request::Parts;
 use http::{HeaderValue, Method};
 use jiff::tz::TimeZone;
 use tonic::Status;
-use tonic::metadata::MetadataMap;
 
 use crate::proto::pam::v1::approval_service_server::ApprovalService;
 use crate::proto::pam::v1::elevation_service_server::ElevationService;
 use crate::proto::pam::v1::role_service_server::RoleService;
 use crate::proto::pam::v1::session_service_server::SessionService;
 use crate::status::{Error, Kind};
-pub use odata::entity::Address;
+pub use odata::address::Address;
+use odata::body::check_length;
+use odata::list::list;
+use odata::single::single;
 pub use openapi::document;
 pub use path::OPERATIONS;
 use path::{Action, Target};
@@ -67,39 +68,42 @@ impl Rest {
 
     async fn route(&self, request: Request) -> Result<Response, Status> {
         let target = path::parse(request.uri().path())?;
-        if declared_length(&request) > LONGEST_BODY as u64 {
-            return Err(body_too_large().into());
-        }
+        check_length(request.body())?;
         let (parts, body) = request.into_parts();
         let request = &parts;
+        let approvals = PendingApprovals(self.approvals.clone());
+        let requests = Requests(self.elevations.clone());
+        let roles = Roles(self.roles.clone());
+        let session = Session(self.sessions.clone());
+        let longest = self.longest_list;
         match (target, &request.method) {
             (Target::ApprovalAction(id, Action::Approve), &Method::POST) => {
-                self.approve(id, request).await
+                approvals.approve(id, request).await
             }
             (Target::ApprovalAction(id, Action::Reject), &Method::POST) => {
-                self.reject(id, request).await
+                approvals.reject(id, request).await
             }
             (Target::PendingApproval(id), &Method::GET | &Method::HEAD) => {
-                self.single::<PendingApprovals>(id, request).await
+                single(&approvals, id, request).await
             }
             (Target::PendingApprovals, &Method::GET | &Method::HEAD) => {
-                self.list::<PendingApprovals>(request).await
+                list(&approvals, request, longest).await
             }
-            (Target::Request(id), &Method::GET | &Method::HEAD) => self.request(id, request).await,
-            (Target::RequestClose(id), &Method::POST) => self.close(id, request).await,
+            (Target::Request(id), &Method::GET | &Method::HEAD) => requests.get(id, request).await,
+            (Target::RequestClose(id), &Method::POST) => requests.close(id, request).await,
             (Target::Requests, &Method::GET | &Method::HEAD) => {
-                self.list::<Requests>(request).await
+                list(&requests, request, longest).await
             }
-            (Target::Requests, &Method::POST) => self.create(request, body).await,
-            (Target::Role(id), &Method::GET | &Method::HEAD) => {
-                self.single::<Roles>(id, request).await
-            }
-            (Target::Roles, &Method::GET | &Method::HEAD) => self.list::<Roles>(request).await,
-            (Target::Metadata, &Method::GET | &Method::HEAD) => self.metadata(request),
+            (Target::Requests, &Method::POST) => requests.create(request, body, &self.zone).await,
+            (Target::Role(id), &Method::GET | &Method::HEAD) => single(&roles, id, request).await,
+            (Target::Roles, &Method::GET | &Method::HEAD) => list(&roles, request, longest).await,
+            (Target::Metadata, &Method::GET | &Method::HEAD) => metadata::metadata(request),
             (Target::ServiceDocument, &Method::GET | &Method::HEAD) => {
-                self.service_document(request)
+                metadata::service_document(request)
             }
-            (Target::Session, &Method::GET | &Method::HEAD) => self.list::<Session>(request).await,
+            (Target::Session, &Method::GET | &Method::HEAD) => {
+                list(&session, request, longest).await
+            }
             (target, _) => Ok(method_not_allowed(target)),
         }
     }
@@ -110,11 +114,6 @@ pub fn operation(method: &Method, path: &str) -> Option<&'static str> {
     path::parse(path)
         .ok()
         .map(|target| target.operation(method))
-}
-
-/// The message with all that the layers in front have found out about the caller.
-fn message_of<M>(request: &Parts, message: M) -> tonic::Request<M> {
-    tonic::Request::from_parts(MetadataMap::new(), request.extensions.clone(), message)
 }
 
 fn method_not_allowed(target: Target) -> Response {
@@ -128,14 +127,3 @@ fn method_not_allowed(target: Target) -> Response {
         .insert(ALLOW, HeaderValue::from_static(target.methods()));
     response
 }
-
-fn body_too_large() -> Error {
-    Error::new(Kind::BodyTooLarge, "The body of the request is too long.")
-}
-
-/// The length that the request says its body has; a body without one is not read further than the operation needs.
-fn declared_length(request: &Request) -> u64 {
-    http_body::Body::size_hint(request.body()).lower()
-}
-
-const LONGEST_BODY: usize = 64 * 1024;

@@ -10,7 +10,7 @@ use http::header::{
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::odata::entity::called;
+use super::odata::address::called;
 
 /// The origins that may call with credentials.
 #[derive(Clone, Debug, Default)]

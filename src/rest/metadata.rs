@@ -11,15 +11,14 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use tonic::Status;
 
-use super::Rest;
+use super::odata::address::base_url;
 use super::odata::atom::{self, Writer};
-use super::odata::entity::{
-    DATA_SERVICE_VERSION, Document, IDENTIFIER, NAMESPACE, answer, base_url,
-};
+use super::odata::entity::{DATA_SERVICE_VERSION, Document, IDENTIFIER, NAMESPACE, answer};
 use super::odata::format::{DocumentKind, Format, Version};
 use super::odata::list::Set;
 use super::odata::model::{Column, Edm};
 use super::odata::query::{ListOptions, check_action};
+use super::resources::ROOT;
 use super::resources::approvals::PendingApprovals;
 use super::resources::requests::Requests;
 use super::resources::roles::Roles;
@@ -69,34 +68,32 @@ pub(super) fn sets() -> [Described; 4] {
     ]
 }
 
-impl Rest {
-    /// `GET` of the root of the API: the names of the sets.
-    pub(super) fn service_document(&self, request: &Parts) -> Result<Response, Status> {
-        let options = ListOptions::parse_single(request.uri.query())?;
-        let format = Format::of_service_document(options.format.as_deref(), &request.headers);
-        let base = base_url(request)?;
-        Ok(answer(
-            StatusCode::OK,
-            format,
-            &ServiceDocument { base, format },
-        ))
-    }
+/// `GET` of the root of the API: the names of the sets.
+pub(super) fn service_document(request: &Parts) -> Result<Response, Status> {
+    let options = ListOptions::parse_single(request.uri.query())?;
+    let format = Format::of_service_document(options.format.as_deref(), &request.headers);
+    let base = base_url(request, ROOT)?;
+    Ok(answer(
+        StatusCode::OK,
+        format,
+        &ServiceDocument { base, format },
+    ))
+}
 
-    /// `GET $metadata`: the types of the API, in XML whatever is asked for.
-    pub(super) fn metadata(&self, request: &Parts) -> Result<Response, Status> {
-        check_action(request.uri.query())?;
-        let mut response = Response::new(METADATA.as_str().into());
-        let headers = response.headers_mut();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/xml; charset=utf-8"),
-        );
-        headers.insert(
-            DATA_SERVICE_VERSION,
-            Version::most(&request.headers).header(),
-        );
-        Ok(response)
-    }
+/// `GET $metadata`: the types of the API, in XML whatever is asked for.
+pub(super) fn metadata(request: &Parts) -> Result<Response, Status> {
+    check_action(request.uri.query())?;
+    let mut response = Response::new(METADATA.as_str().into());
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/xml; charset=utf-8"),
+    );
+    headers.insert(
+        DATA_SERVICE_VERSION,
+        Version::most(&request.headers).header(),
+    );
+    Ok(response)
 }
 
 struct ServiceDocument {
@@ -120,7 +117,8 @@ impl Document for ServiceDocument {
     const KIND: DocumentKind = DocumentKind::Service;
 
     fn print_atom(&self, atom: &mut Writer) {
-        atom::service_document(&self.base, atom);
+        let names = sets().map(|set| set.name);
+        atom::service_document(&self.base, &names, atom);
     }
 }
 

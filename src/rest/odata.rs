@@ -1,5 +1,6 @@
 //! The parts of OData version 3 that the REST dialect speaks: grammar, literals, query options, formats and printing.
 
+pub mod address;
 pub mod atom;
 pub mod body;
 mod charset;
@@ -13,4 +14,4 @@ pub mod list;
 pub mod literal;
 pub mod model;
 pub mod query;
-mod single;
+pub mod single;

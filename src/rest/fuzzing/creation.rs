@@ -8,7 +8,7 @@ use http::request::Parts;
 use jiff::tz::{Offset, TimeZone};
 
 use crate::domain::moment::Moment;
-use crate::rest::odata::date::requested_time;
+use crate::rest::odata::date::parse_moment;
 use crate::rest::resources::fields::{Fields, NAMES, REQUESTED_TIME};
 use crate::status::{Error, Kind};
 
@@ -81,30 +81,30 @@ fn read(query: &str, content_type: &str, body: &str) -> Option<Result<Fields, Er
 ///
 /// When that does not hold.
 pub fn time(text: &str) {
-    let moment = match requested_time(text, &TimeZone::UTC) {
+    let moment = match parse_moment(text, &TimeZone::UTC) {
         Ok(moment) => moment,
         Err(error) => return has_our_words(&error),
     };
     assert_eq!(
-        requested_time(&moment.to_string(), &TimeZone::UTC).ok(),
+        parse_moment(&moment.to_string(), &TimeZone::UTC).ok(),
         Some(moment)
     );
     assert_eq!(
-        requested_time(&format!(" {text} "), &TimeZone::UTC).ok(),
+        parse_moment(&format!(" {text} "), &TimeZone::UTC).ok(),
         Some(moment)
     );
     if !text.trim().starts_with('/') {
         assert_eq!(
-            requested_time(&text.to_ascii_uppercase(), &TimeZone::UTC).ok(),
+            parse_moment(&text.to_ascii_uppercase(), &TimeZone::UTC).ok(),
             Some(moment)
         );
         assert_eq!(
-            requested_time(&text.to_ascii_lowercase(), &TimeZone::UTC).ok(),
+            parse_moment(&text.to_ascii_lowercase(), &TimeZone::UTC).ok(),
             Some(moment)
         );
     }
     let east = TimeZone::fixed(Offset::constant(5));
-    if let Ok(moved) = requested_time(text, &east) {
+    if let Ok(moved) = parse_moment(text, &east) {
         let hours = (moment.ticks() - moved.ticks()) / Moment::TICKS_PER_SECOND / 3_600;
         assert!(moved == moment || hours == 5, "moved by {hours} h");
     }

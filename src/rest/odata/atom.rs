@@ -10,7 +10,6 @@ use xml::writer::events::StartElementBuilder;
 use super::entity::{Entity, MIN_VALUE, NAMESPACE, printed_time_of_day, utc};
 use super::format::{Format, Version};
 use super::model::{Cell, Column, Edm};
-use crate::rest::metadata::sets;
 pub use reader::{Value, properties};
 pub use writer::Writer;
 
@@ -80,16 +79,16 @@ pub fn entry(entity: &Entity<'_>, base: &str, atom: &mut Writer) {
 }
 
 /// Prints the names of the sets.
-pub fn service_document(base: &str, atom: &mut Writer) {
+pub fn service_document(base: &str, sets: &[&str], atom: &mut Writer) {
     let service = XmlEvent::start_element("service")
         .default_ns(PUBLISHING)
         .ns("atom", ATOM);
     atom.open(service.attr("xml:base", base));
     atom.open(XmlEvent::start_element("workspace"));
     atom.leaf("atom:title", "Default");
-    for set in sets() {
-        atom.open(XmlEvent::start_element("collection").attr("href", set.name));
-        atom.leaf("atom:title", set.name);
+    for set in sets {
+        atom.open(XmlEvent::start_element("collection").attr("href", set));
+        atom.leaf("atom:title", set);
         atom.close();
     }
     atom.close();

@@ -3,11 +3,11 @@
 use axum::body::{Body, Bytes};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName};
+use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::charset::Charset;
-use crate::rest::{LONGEST_BODY, body_too_large};
-use crate::status::Error;
+use crate::status::{Error, Kind};
 
 /// How a body is written.
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +88,19 @@ impl Written {
     }
 }
 
-/// The whole body.
+/// Refuses a body whose declared length exceeds the bound, before any of it is read.
+///
+/// # Errors
+///
+/// If it is longer than bodies may be.
+pub fn check_length(body: &Body) -> Result<(), Error> {
+    if body.size_hint().lower() > LONGEST_BODY as u64 {
+        return Err(too_large());
+    }
+    Ok(())
+}
+
+/// Reads the whole body.
 ///
 /// # Errors
 ///
@@ -96,9 +108,13 @@ impl Written {
 pub async fn collected(body: Body) -> Result<Bytes, Error> {
     match Limited::new(body, LONGEST_BODY).collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(body_too_large()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
         Err(error) => Err(Error::invalid("The body of the request ended early.").because(error)),
     }
+}
+
+fn too_large() -> Error {
+    Error::new(Kind::BodyTooLarge, "The body of the request is too long.")
 }
 
 /// The value of a header that a request has once at most.
@@ -132,6 +148,7 @@ fn charset<'a>(parameters: impl Iterator<Item = &'a str>) -> Result<Option<Chars
     }
 }
 
+const LONGEST_BODY: usize = 64 * 1024;
 const ATOM: &str = "application/atom+xml";
 const FORM: &str = "application/x-www-form-urlencoded";
 const JSON: &str = "application/json";

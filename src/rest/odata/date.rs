@@ -5,7 +5,6 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{Offset, TimeZone};
 
 use crate::domain::moment::Moment;
-use crate::rest::resources::fields::REQUESTED_TIME;
 use crate::status::Error;
 
 /// Reads a moment as `DateTime.Parse` of .NET does with the invariant culture, on every machine alike; also
@@ -28,8 +27,8 @@ use crate::status::Error;
 ///
 /// # Errors
 ///
-/// If it cannot be read, or is no [`Moment`].
-pub fn requested_time(text: &str, zone: &TimeZone) -> Result<Moment, Error> {
+/// If it cannot be read, or is no [`Moment`]. The message continues the name of the field, or stands alone.
+pub fn parse_moment(text: &str, zone: &TimeZone) -> Result<Moment, Error> {
     let text = text.trim();
     let moment = match text
         .strip_prefix("/Date(")
@@ -41,13 +40,11 @@ pub fn requested_time(text: &str, zone: &TimeZone) -> Result<Moment, Error> {
             (time, None) => Moment::in_zone(time, zone),
         },
     };
-    moment.map_err(|error| {
-        Error::invalid(format!("{REQUESTED_TIME}: {}", error.message)).in_field(REQUESTED_TIME)
-    })
+    moment.map_err(Error::from)
 }
 
 fn unreadable() -> Error {
-    Error::invalid(UNREADABLE).in_field(REQUESTED_TIME)
+    Error::invalid(UNREADABLE)
 }
 
 /// Milliseconds since 1970, and an offset that says only where they were written.
@@ -319,7 +316,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-const UNREADABLE: &str = "RequestedTime must be a date with four digits of the year, and a time or none, such as 2015/07/11 \
+const UNREADABLE: &str = "must be a date with four digits of the year, and a time or none, such as 2015/07/11 \
                           23:40, 11/25/2026 9:30 AM or 2015-07-12T06:40:00Z.";
 const MONTHS: [&str; 12] = [
     "January",
@@ -351,7 +348,7 @@ mod tests {
 
     /// The moment that a text is read as, by a server in Berlin.
     fn read(text: &str) -> Option<String> {
-        requested_time(text, &TimeZone::get("Europe/Berlin").unwrap())
+        parse_moment(text, &TimeZone::get("Europe/Berlin").unwrap())
             .ok()
             .map(|moment| moment.to_string())
     }

@@ -4,9 +4,7 @@ use std::io;
 
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::request::Parts;
-use http::uri::Authority;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use http::{HeaderName, HeaderValue, StatusCode};
 use jiff::tz::TimeZone;
 use prost_types::Timestamp;
 use serde::Serialize;
@@ -17,7 +15,6 @@ use serde_json::value::RawValue;
 use super::atom::Writer;
 use super::format::{DocumentKind, Format};
 use super::model::{Cell, Column};
-use crate::status::Error;
 
 /// A row, or what was selected of it, as it is printed.
 pub struct Entity<'a> {
@@ -147,39 +144,6 @@ pub fn printed_time_of_day(text: &str) -> String {
 fn printed_milliseconds(moment: jiff::Timestamp) -> Box<RawValue> {
     let text = format!("\"\\/Date({})\\/\"", moment.as_millisecond());
     RawValue::from_string(text).expect("a number between constant texts is JSON")
-}
-
-/// What a trusted proxy says of the address that its client called.
-#[derive(Clone, Debug)]
-pub struct Address {
-    /// The host, with the port where it is not the usual one.
-    pub authority: Option<Authority>,
-    /// `http` or `https`.
-    pub scheme: Option<&'static str>,
-}
-
-/// What every link of an answer begins with: the address under which the client reaches the API.
-pub fn base_url(request: &Parts) -> Result<String, Error> {
-    let told = request.extensions.get::<Address>();
-    let scheme = told.and_then(|told| told.scheme).unwrap_or("http");
-    match called(&request.uri, &request.headers, told) {
-        Some(authority) => Ok(format!("{scheme}://{authority}/api/pamresources/")),
-        None => Err(Error::invalid("The Host header is missing or malformed.")),
-    }
-}
-
-/// The host that the client called: as a trusted proxy told, else as the request names it.
-pub fn called(uri: &Uri, headers: &HeaderMap, told: Option<&Address>) -> Option<Authority> {
-    let mut hosts = headers.get_all(http::header::HOST).iter();
-    let host = hosts
-        .next()
-        .filter(|_| hosts.next().is_none())
-        .and_then(|host| host.to_str().ok());
-    let authority = told
-        .and_then(|told| told.authority.clone())
-        .or_else(|| uri.authority().cloned());
-    let authority = authority.or_else(|| host.and_then(|host| host.parse().ok()));
-    authority.filter(|authority| !authority.as_str().contains('@'))
 }
 
 /// What is printed, in every form of JSON and in Atom.
@@ -358,20 +322,5 @@ mod tests {
         );
         assert_eq!(response("éé"), r#""\u00e9\u00e9""#);
         assert_eq!(response(""), r#""""#);
-    }
-
-    #[test]
-    fn links_follow_the_host_of_the_request() {
-        let base = |host: &str| {
-            let request = http::Request::get("/api").header(http::header::HOST, host);
-            base_url(&request.body(()).unwrap().into_parts().0)
-        };
-        assert_eq!(
-            base("pam.contoso.com:8086").unwrap(),
-            "http://pam.contoso.com:8086/api/pamresources/"
-        );
-        for bad in ["<script>", "a b", "user@host", ""] {
-            assert!(base(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -9,19 +9,21 @@ use prost_types::Timestamp;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use tonic::Status;
 
+use super::address::base_url;
 use super::atom::{self, Feed, Writer};
-use super::entity::{Document, Entity, answer, base_url};
+use super::entity::{Document, Entity, answer};
 use super::filter::comparisons;
 use super::format::{DocumentKind, Format, Version};
 use super::model::{self, Column, Edm, Property, Source};
 use super::query::{ListOptions, next_query};
 use crate::proto::pam::v1::{Comparison, OrderBy};
-use crate::rest::Rest;
 use crate::status::Error;
 
 /// What a list is a list of.
 #[async_trait]
-pub trait Set {
+pub trait Set: Send + Sync {
+    /// The path of the API that the set belongs to, with a slash at each end.
+    const ROOT: &'static str;
     /// The name in the path and in the metadata.
     const NAME: &'static str;
     /// What it is a list of, in words.
@@ -53,7 +55,7 @@ pub trait Set {
     }
 
     /// Reads a page.
-    async fn page(rest: &Rest, request: &Parts, asked: Asked) -> Result<Page<Self::Row>, Status>;
+    async fn page(&self, request: &Parts, asked: Asked) -> Result<Page<Self::Row>, Status>;
 }
 
 /// What a list asks of its service for one page; another page differs only in its size and token.
@@ -74,62 +76,60 @@ pub struct Page<T> {
     pub total_size: Option<i64>,
 }
 
-impl Rest {
-    /// Answers the list of a set.
-    pub async fn list<S: Set>(&self, request: &Parts) -> Result<Response, Status> {
-        let options = ListOptions::parse(request.uri.query())?;
-        let base = base_url(request)?;
-        let format = Format::of(options.format.as_deref(), &request.headers);
-        if options.count && format.version() == Version::One {
-            return Err(Error::invalid(NO_COUNT).into());
-        }
-        let selected = selected::<S>(options.select.as_deref(), format)?;
-        let most = options.top.unwrap_or(usize::MAX).min(self.longest_list);
-        let mut rows: Vec<S::Row> = Vec::new();
-        let mut total = None;
-        let mut asked = asked::<S>(&options)?;
-        let mut largest = LARGEST_PAGE;
-        loop {
-            asked.page_size = page_size((most - rows.len()).min(largest));
-            let page = S::page(self, request, asked.clone()).await?;
-            // Rows that are long fill a page early, and the store need not look for many more of them.
-            largest = LARGEST_PAGE.min(2 * page.rows.len().max(1));
-            rows.extend(page.rows);
-            (asked.page_token, total) = (page.next_page_token, total.or(page.total_size));
-            if asked.page_token.is_empty() || rows.len() >= most {
-                break;
-            }
-        }
-        let token = asked.page_token;
-        rows.truncate(most);
-        let top = options.top.map(|top| top - rows.len());
-        let goes_on = !token.is_empty() && top != Some(0);
-        if goes_on && format.version() == Version::One {
-            return Err(Error::invalid(NO_NEXT_LINK).into());
-        }
-        let next = goes_on.then(|| {
-            format!(
-                "{base}{}?{}",
-                S::NAME,
-                next_query(request.uri.query(), top, &token)
-            )
-        });
-        let entities = rows
-            .iter()
-            .map(|row| entity::<S>(row, &base, &selected, format))
-            .collect();
-        let metadata = metadata::<S>(&base, &options);
-        let list = List {
-            base,
-            set: S::NAME,
-            metadata,
-            count: total,
-            entities,
-            next,
-            format,
-        };
-        Ok(answer(StatusCode::OK, format, &list))
+/// Answers the list of a set, with `longest` rows at most.
+pub async fn list<S: Set>(set: &S, request: &Parts, longest: usize) -> Result<Response, Status> {
+    let options = ListOptions::parse(request.uri.query())?;
+    let base = base_url(request, S::ROOT)?;
+    let format = Format::of(options.format.as_deref(), &request.headers);
+    if options.count && format.version() == Version::One {
+        return Err(Error::invalid(NO_COUNT).into());
     }
+    let selected = selected::<S>(options.select.as_deref(), format)?;
+    let most = options.top.unwrap_or(usize::MAX).min(longest);
+    let mut rows: Vec<S::Row> = Vec::new();
+    let mut total = None;
+    let mut asked = asked::<S>(&options)?;
+    let mut largest = LARGEST_PAGE;
+    loop {
+        asked.page_size = page_size((most - rows.len()).min(largest));
+        let page = set.page(request, asked.clone()).await?;
+        // Rows that are long fill a page early, and the store need not look for many more of them.
+        largest = LARGEST_PAGE.min(2 * page.rows.len().max(1));
+        rows.extend(page.rows);
+        (asked.page_token, total) = (page.next_page_token, total.or(page.total_size));
+        if asked.page_token.is_empty() || rows.len() >= most {
+            break;
+        }
+    }
+    let token = asked.page_token;
+    rows.truncate(most);
+    let top = options.top.map(|top| top - rows.len());
+    let goes_on = !token.is_empty() && top != Some(0);
+    if goes_on && format.version() == Version::One {
+        return Err(Error::invalid(NO_NEXT_LINK).into());
+    }
+    let next = goes_on.then(|| {
+        format!(
+            "{base}{}?{}",
+            S::NAME,
+            next_query(request.uri.query(), top, &token)
+        )
+    });
+    let entities = rows
+        .iter()
+        .map(|row| entity::<S>(row, &base, &selected, format))
+        .collect();
+    let metadata = metadata::<S>(&base, &options);
+    let list = List {
+        base,
+        set: S::NAME,
+        metadata,
+        count: total,
+        entities,
+        next,
+        format,
+    };
+    Ok(answer(StatusCode::OK, format, &list))
 }
 
 /// A row as it is printed.

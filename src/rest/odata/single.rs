@@ -6,30 +6,28 @@ use http::request::Parts;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::entity::{answer, base_url};
+use super::address::base_url;
+use super::entity::answer;
 use super::filter::comparisons;
 use super::format::Format;
 use super::list::{Asked, Set, Single, entity, selected};
 use super::model;
 use super::query::ListOptions;
-use crate::rest::Rest;
 use crate::status::{Error, Kind};
 
-impl Rest {
-    /// Answers the row of a set whose key is a GUID. The row is one of the list that the caller gets; any other row is
-    /// answered as one that does not exist (`docs/rest-api.md` A15).
-    pub async fn single<S: Set>(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
-        let options = ListOptions::parse_single(request.uri.query())?;
-        let base = base_url(request)?;
-        let format = Format::of(options.format.as_deref(), &request.headers);
-        let selected = selected::<S>(options.select.as_deref(), format)?;
-        let page = S::page(self, request, asked::<S>(id)?).await?;
-        let Some(row) = page.rows.first() else {
-            return Err(Error::new(Kind::AccessDenied, NO_SUCH_ROW).into());
-        };
-        let single = Single::of::<S>(&base, entity::<S>(row, &base, &selected, format));
-        Ok(answer(StatusCode::OK, format, &single))
-    }
+/// Answers the row of a set whose key is a GUID. The row is one of the list that the caller gets; any other row is
+/// answered as one that does not exist (`docs/rest-api.md` A15).
+pub async fn single<S: Set>(set: &S, id: Uuid, request: &Parts) -> Result<Response, Status> {
+    let options = ListOptions::parse_single(request.uri.query())?;
+    let base = base_url(request, S::ROOT)?;
+    let format = Format::of(options.format.as_deref(), &request.headers);
+    let selected = selected::<S>(options.select.as_deref(), format)?;
+    let page = set.page(request, asked::<S>(id)?).await?;
+    let Some(row) = page.rows.first() else {
+        return Err(Error::new(Kind::AccessDenied, NO_SUCH_ROW).into());
+    };
+    let single = Single::of::<S>(&base, entity::<S>(row, &base, &selected, format));
+    Ok(answer(StatusCode::OK, format, &single))
 }
 
 /// What to ask the service for: the row with that key.

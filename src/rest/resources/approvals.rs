@@ -1,5 +1,7 @@
 //! `pamrequeststoapprove`: the list, and the actions on its members.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::response::Response;
@@ -8,13 +10,14 @@ use prost_types::Timestamp;
 use tonic::Status;
 use uuid::Uuid;
 
+use super::{ROOT, message_of};
+use crate::proto::pam::v1::approval_service_server::ApprovalService;
 use crate::proto::pam::v1::{Approval, ApproveRequest, ListApprovalsRequest, RejectRequest};
 use crate::rest::odata::list::{Asked, Page, Set, guid_key};
 use crate::rest::odata::model::{Cell, Edm, Property, Source};
 use crate::rest::odata::query::check_action;
-use crate::rest::{Rest, message_of};
 
-impl Rest {
+impl PendingApprovals {
     /// `POST pamrequeststoapprove(guid'..')/Approve`: 200 without a body, and so without a content type, which the
     /// portal would try to parse (`docs/rest-api.md` 1, 4).
     pub async fn approve(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
@@ -23,7 +26,7 @@ impl Rest {
             approval_id: id.to_string(),
             reason: None,
         };
-        self.approvals.approve(message_of(request, message)).await?;
+        self.0.approve(message_of(request, message)).await?;
         Ok(Response::new(Body::empty()))
     }
 
@@ -34,16 +37,17 @@ impl Rest {
             approval_id: id.to_string(),
             reason: None,
         };
-        self.approvals.reject(message_of(request, message)).await?;
+        self.0.reject(message_of(request, message)).await?;
         Ok(Response::new(Body::empty()))
     }
 }
 
 /// `GET pamrequeststoapprove`: all that the caller may decide, oldest first (`docs/rest-api.md` 24).
-pub struct PendingApprovals;
+pub struct PendingApprovals(pub Arc<dyn ApprovalService>);
 
 #[async_trait]
 impl Set for PendingApprovals {
+    const ROOT: &'static str = ROOT;
     const NAME: &'static str = "pamrequeststoapprove";
     const ABOUT: &'static str =
         "The requests of others that wait for the caller's decision, oldest first.";
@@ -151,7 +155,7 @@ impl Set for PendingApprovals {
         approval.create_time
     }
 
-    async fn page(rest: &Rest, request: &Parts, asked: Asked) -> Result<Page<Approval>, Status> {
+    async fn page(&self, request: &Parts, asked: Asked) -> Result<Page<Approval>, Status> {
         let message = ListApprovalsRequest {
             page_size: asked.page_size,
             page_token: asked.page_token,
@@ -160,8 +164,8 @@ impl Set for PendingApprovals {
             skip: asked.skip,
             include_total_size: asked.include_total_size,
         };
-        let page = rest
-            .approvals
+        let page = self
+            .0
             .list_approvals(message_of(request, message))
             .await?
             .into_inner();

@@ -11,27 +11,33 @@ use tonic::Status;
 
 use super::fields::{self, Fields};
 use super::requests::{CREATION_TIME, REQUESTED_TIME, Requests};
+use super::{ROOT, message_of};
 use crate::proto::pam::v1::{CreateElevationRequest, Elevation};
+use crate::rest::odata::address::base_url;
 use crate::rest::odata::body::collected;
-use crate::rest::odata::date::requested_time;
-use crate::rest::odata::entity::{Entity, answer, base_url, local_time, precise_utc};
+use crate::rest::odata::date::parse_moment;
+use crate::rest::odata::entity::{Entity, answer, local_time, precise_utc};
 use crate::rest::odata::format::Format;
 use crate::rest::odata::list::{Set, Single, entity};
 use crate::rest::odata::literal::guid;
 use crate::rest::odata::model::Cell;
 use crate::rest::odata::query::action_format;
-use crate::rest::{Rest, message_of};
 use crate::status::Error;
 
-impl Rest {
+impl Requests {
     /// Files a request, or gives a role up when the TTL is 0; answers 201 with the request and where it is.
-    pub async fn create(&self, request: &Parts, body: Body) -> Result<Response, Status> {
+    pub async fn create(
+        &self,
+        request: &Parts,
+        body: Body,
+        zone: &TimeZone,
+    ) -> Result<Response, Status> {
         let asked = action_format(request.uri.query())?;
-        let base = base_url(request)?;
+        let base = base_url(request, ROOT)?;
         let body = collected(body).await?;
-        let message = message(Fields::read(request, &body)?, &self.zone)?;
+        let message = message(Fields::read(request, &body)?, zone)?;
         let elevation = self
-            .elevations
+            .0
             .create_elevation(message_of(request, message))
             .await?;
         let elevation = elevation.into_inner().elevation.unwrap_or_default();
@@ -41,7 +47,7 @@ impl Rest {
         let mut response = if wants_no_content(request) {
             no_content()
         } else {
-            let created = self.created(&elevation, &base, format);
+            let created = created(&elevation, &base, format, zone);
             answer(
                 StatusCode::CREATED,
                 format,
@@ -57,35 +63,44 @@ impl Rest {
         response.headers_mut().insert(LOCATION, location);
         Ok(response)
     }
+}
 
-    /// The row as its creation answers it: created in local time, to be started with all digits (`docs/rest-api.md` B36, A8).
-    fn created<'a>(&self, elevation: &'a Elevation, base: &str, format: Format) -> Entity<'a> {
-        let properties: Vec<_> = Requests::PROPERTIES.iter().collect();
-        let mut row = entity::<Requests>(elevation, base, &properties, format);
-        for (column, cell) in &mut row.cells {
-            match (column.name, &cell) {
-                _ if format.counts_milliseconds() => {}
-                (CREATION_TIME, Cell::Moment(time)) => {
-                    *cell = Cell::Text(Some(local_time(*time, &self.zone).into()))
-                }
-                (REQUESTED_TIME, Cell::Moment(time)) => {
-                    *cell = Cell::Text(Some(precise_utc(*time).into()))
-                }
-                _ => {}
+/// The row as its creation answers it: created in local time, to be started with all digits (`docs/rest-api.md` B36, A8).
+fn created<'a>(
+    elevation: &'a Elevation,
+    base: &str,
+    format: Format,
+    zone: &TimeZone,
+) -> Entity<'a> {
+    let properties: Vec<_> = Requests::PROPERTIES.iter().collect();
+    let mut row = entity::<Requests>(elevation, base, &properties, format);
+    for (column, cell) in &mut row.cells {
+        match (column.name, &cell) {
+            _ if format.counts_milliseconds() => {}
+            (CREATION_TIME, Cell::Moment(time)) => {
+                *cell = Cell::Text(Some(local_time(*time, zone).into()))
             }
+            (REQUESTED_TIME, Cell::Moment(time)) => {
+                *cell = Cell::Text(Some(precise_utc(*time).into()))
+            }
+            _ => {}
         }
-        row
     }
+    row
 }
 
 /// The message that the fields of a creation ask for.
 fn message(mut fields: Fields, zone: &TimeZone) -> Result<CreateElevationRequest, Error> {
-    let ttl = given(fields.take(fields::REQUESTED_TTL))
-        .map(|ttl| seconds(&ttl))
-        .transpose()?;
-    let start = given(fields.take(fields::REQUESTED_TIME))
-        .map(|time| requested_time(&time, zone))
-        .transpose()?;
+    let ttl = match given(fields.take(fields::REQUESTED_TTL)) {
+        Some(ttl) => Some(seconds(&ttl)?),
+        None => None,
+    };
+    let start = match given(fields.take(fields::REQUESTED_TIME)) {
+        Some(time) => Some(
+            parse_moment(&time, zone).map_err(|error| error.in_field(fields::REQUESTED_TIME))?,
+        ),
+        None => None,
+    };
     Ok(CreateElevationRequest {
         role_id: role_id(given(fields.take(fields::ROLE_ID)))?,
         duration: ttl.map(|seconds| Duration { seconds, nanos: 0 }),

@@ -1,5 +1,7 @@
 //! `pamrequests`: the caller's own requests, and their close.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::response::Response;
@@ -9,30 +11,29 @@ use prost_types::Timestamp;
 use tonic::Status;
 use uuid::Uuid;
 
+use super::{ROOT, message_of};
+use crate::proto::pam::v1::elevation_service_server::ElevationService;
 use crate::proto::pam::v1::{
     CloseElevationRequest, Elevation, GetElevationRequest, ListElevationsRequest,
 };
-use crate::rest::odata::entity::{answer, base_url};
+use crate::rest::odata::address::base_url;
+use crate::rest::odata::entity::answer;
 use crate::rest::odata::format::Format;
 use crate::rest::odata::list::{Asked, Page, Set, Single, entity, guid_key, selected};
 use crate::rest::odata::model::{Cell, Edm, Property, Source};
 use crate::rest::odata::query::{ListOptions, check_action};
-use crate::rest::{Rest, message_of};
 
-impl Rest {
+impl Requests {
     /// `GET pamrequests(guid'..')`, where the `Location` of a new request leads.
-    pub async fn request(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
+    pub async fn get(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
         let options = ListOptions::parse_single(request.uri.query())?;
-        let base = base_url(request)?;
+        let base = base_url(request, ROOT)?;
         let format = Format::of(options.format.as_deref(), &request.headers);
         let selected = selected::<Requests>(options.select.as_deref(), format)?;
         let message = GetElevationRequest {
             elevation_id: id.to_string(),
         };
-        let found = self
-            .elevations
-            .get_elevation(message_of(request, message))
-            .await?;
+        let found = self.0.get_elevation(message_of(request, message)).await?;
         let elevation = found.into_inner().elevation.unwrap_or_default();
         let single = Single::of::<Requests>(
             &base,
@@ -47,19 +48,18 @@ impl Rest {
         let message = CloseElevationRequest {
             elevation_id: id.to_string(),
         };
-        self.elevations
-            .close_elevation(message_of(request, message))
-            .await?;
+        self.0.close_elevation(message_of(request, message)).await?;
         Ok(Response::new(Body::empty()))
     }
 }
 
 /// `GET pamrequests`: the caller's own, in the order of their creation: the portal keeps the last of each role
 /// (`docs/rest-api.md` 23, B7).
-pub struct Requests;
+pub struct Requests(pub Arc<dyn ElevationService>);
 
 #[async_trait]
 impl Set for Requests {
+    const ROOT: &'static str = ROOT;
     const NAME: &'static str = "pamrequests";
     const ABOUT: &'static str = "The caller's own requests, whatever became of them, oldest first.";
     const TYPE: &'static str = "PamRequest";
@@ -172,7 +172,7 @@ impl Set for Requests {
         elevation.activate_time.or(elevation.create_time)
     }
 
-    async fn page(rest: &Rest, request: &Parts, asked: Asked) -> Result<Page<Elevation>, Status> {
+    async fn page(&self, request: &Parts, asked: Asked) -> Result<Page<Elevation>, Status> {
         let message = ListElevationsRequest {
             page_size: asked.page_size,
             page_token: asked.page_token,
@@ -181,8 +181,8 @@ impl Set for Requests {
             skip: asked.skip,
             include_total_size: asked.include_total_size,
         };
-        let page = rest
-            .elevations
+        let page = self
+            .0
             .list_elevations(message_of(request, message))
             .await?
             .into_inner();

@@ -1,20 +1,24 @@
 //! `pamroles`: the roles that the caller may ask for.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use http::request::Parts;
 use tonic::Status;
 
+use super::{ROOT, message_of};
+use crate::proto::pam::v1::role_service_server::RoleService;
 use crate::proto::pam::v1::{ListRolesRequest, Role};
 use crate::rest::odata::list::{Asked, Page, Set, guid_key};
 use crate::rest::odata::model::{Cell, Edm, Property, Source};
-use crate::rest::{Rest, message_of};
 
 /// `GET pamroles`: the roles that the caller may ask for, by display name (`docs/rest-api.md` 20). An availability window is two
 /// times of day without a zone (`docs/rest-api.md` B17 and B19); no role asks for a second factor.
-pub struct Roles;
+pub struct Roles(pub Arc<dyn RoleService>);
 
 #[async_trait]
 impl Set for Roles {
+    const ROOT: &'static str = ROOT;
     const NAME: &'static str = "pamroles";
     const ABOUT: &'static str = "The roles that the caller may ask for, by display name.";
     const TYPE: &'static str = "PamRole";
@@ -98,7 +102,7 @@ impl Set for Roles {
         guid_key(&role.id)
     }
 
-    async fn page(rest: &Rest, request: &Parts, asked: Asked) -> Result<Page<Role>, Status> {
+    async fn page(&self, request: &Parts, asked: Asked) -> Result<Page<Role>, Status> {
         let message = ListRolesRequest {
             page_size: asked.page_size,
             page_token: asked.page_token,
@@ -107,8 +111,8 @@ impl Set for Roles {
             skip: asked.skip,
             include_total_size: asked.include_total_size,
         };
-        let page = rest
-            .roles
+        let page = self
+            .0
             .list_roles(message_of(request, message))
             .await?
             .into_inner();

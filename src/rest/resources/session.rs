@@ -1,21 +1,25 @@
 //! `sessioninfo`: who the caller is, as a collection of one (`docs/rest-api.md` 25).
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use http::request::Parts;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tonic::Status;
 
+use super::{ROOT, message_of};
+use crate::proto::pam::v1::session_service_server::SessionService;
 use crate::proto::pam::v1::{Account, GetSessionRequest};
 use crate::rest::odata::list::{Asked, Page, Set};
 use crate::rest::odata::model::{Cell, Edm, Property, Source};
-use crate::rest::{Rest, message_of};
 use crate::status::Error;
 
 /// `GET sessioninfo`: the caller, as a collection of one.
-pub struct Session;
+pub struct Session(pub Arc<dyn SessionService>);
 
 #[async_trait]
 impl Set for Session {
+    const ROOT: &'static str = ROOT;
     const NAME: &'static str = "sessioninfo";
     const ABOUT: &'static str = "The caller, as a list of one.";
     const TYPE: &'static str = "SessionInfo";
@@ -36,7 +40,7 @@ impl Set for Session {
         format!("'{}'", utf8_percent_encode(&name, NON_ALPHANUMERIC))
     }
 
-    async fn page(rest: &Rest, request: &Parts, asked: Asked) -> Result<Page<Account>, Status> {
+    async fn page(&self, request: &Parts, asked: Asked) -> Result<Page<Account>, Status> {
         let one_row = asked.filter.is_empty() && asked.skip == 0 && asked.page_token.is_empty();
         if !one_row {
             return Err(Error::invalid(
@@ -44,8 +48,8 @@ impl Set for Session {
             )
             .into());
         }
-        let session = rest
-            .sessions
+        let session = self
+            .0
             .get_session(message_of(request, GetSessionRequest {}))
             .await?;
         let account = session

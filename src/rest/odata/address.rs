@@ -1,0 +1,67 @@
+//! The address of the API as its clients know it.
+
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderMap, Uri};
+
+use crate::status::Error;
+
+/// The address that the client of a trusted proxy called, as that proxy says.
+#[derive(Clone, Debug)]
+pub struct Address {
+    /// The host, with the port where it is not the usual one.
+    pub authority: Option<Authority>,
+    /// `http` or `https`.
+    pub scheme: Option<&'static str>,
+}
+
+/// Returns the address under which the client reaches the API, with which every link begins. `root` is the path of the
+/// API, with a slash at each end.
+///
+/// # Errors
+///
+/// If the request does not name its host, or names it in another way than clients do.
+pub fn base_url(request: &Parts, root: &str) -> Result<String, Error> {
+    let forwarded = request.extensions.get::<Address>();
+    let scheme = forwarded
+        .and_then(|address| address.scheme)
+        .unwrap_or("http");
+    match called(&request.uri, &request.headers, forwarded) {
+        Some(authority) => Ok(format!("{scheme}://{authority}{root}")),
+        None => Err(Error::invalid("The Host header is missing or malformed.")),
+    }
+}
+
+/// Returns the host that the client called: from a trusted proxy, or else from the request. `None` if neither names one.
+pub fn called(uri: &Uri, headers: &HeaderMap, forwarded: Option<&Address>) -> Option<Authority> {
+    let mut hosts = headers.get_all(http::header::HOST).iter();
+    let host = hosts
+        .next()
+        .filter(|_| hosts.next().is_none())
+        .and_then(|host| host.to_str().ok());
+    let authority = forwarded
+        .and_then(|address| address.authority.clone())
+        .or_else(|| uri.authority().cloned());
+    let authority = authority.or_else(|| host.and_then(|host| host.parse().ok()));
+    authority.filter(|authority| !authority.as_str().contains('@'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_follow_the_host_of_the_request() {
+        let base = |host: &str| {
+            let request = http::Request::get("/api").header(http::header::HOST, host);
+            base_url(&request.body(()).unwrap().into_parts().0, "/root/")
+        };
+        assert_eq!(
+            base("pam.contoso.com:8086").unwrap(),
+            "http://pam.contoso.com:8086/root/"
+        );
+        for bad in ["<script>", "a b", "user@host", ""] {
+            assert!(base(bad).is_err(), "{bad}");
+        }
+    }
+}
