@@ -10,7 +10,7 @@ use serde::ser::{SerializeMap, Serializer};
 use tonic::Status;
 
 use super::odata::atom::{self, Writer};
-use super::odata::entity::{Document, answer};
+use super::odata::document::{Document, answer};
 use super::odata::format::{DocumentKind, Format, Version};
 use super::odata::query::asked_format;
 use crate::status::{Error, RETRY_AFTER_SECONDS, error_of, kind_of, row};

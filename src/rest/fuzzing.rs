@@ -158,8 +158,11 @@ pub fn entry(text: &str) {
 
 fn entry_written(properties: &[(String, atom::Value)]) -> String {
     let mut entry = atom::Writer::new();
-    let root = XmlEvent::start_element("entry").default_ns(atom::ATOM);
-    entry.open(root.ns("d", atom::DATA).ns("m", atom::METADATA));
+    let root = XmlEvent::start_element("entry").default_ns(atom::namespaces::ATOM);
+    entry.open(
+        root.ns("d", atom::namespaces::DATA)
+            .ns("m", atom::namespaces::METADATA),
+    );
     entry.open(XmlEvent::start_element("content"));
     entry.open(XmlEvent::start_element("m:properties"));
     for (name, value) in properties {

@@ -13,7 +13,8 @@ use tonic::Status;
 
 use super::odata::address::base_url;
 use super::odata::atom::{self, Writer};
-use super::odata::entity::{DATA_SERVICE_VERSION, Document, IDENTIFIER, NAMESPACE, answer};
+use super::odata::document::{DATA_SERVICE_VERSION, Document, answer};
+use super::odata::entity::{IDENTIFIER, NAMESPACE};
 use super::odata::format::{DocumentKind, Format, Version};
 use super::odata::list::Set;
 use super::odata::model::{Column, Edm};

@@ -27,7 +27,12 @@ const IMPORTS: Table = &[
         "auth domain grpc ids proto rest service status store telemetry time",
     ),
     ("auth", "directory domain status time"),
-    ("rest", "domain::moment proto status"),
+    (
+        "rest",
+        "domain::moment proto rest::odata rest::resources status",
+    ),
+    ("rest::odata", "domain::moment proto status"),
+    ("rest::resources", "domain::moment proto rest::odata status"),
     ("grpc", "domain proto service status time"),
     ("service", "directory domain ids record store time"),
     ("store", "domain record telemetry time"),
@@ -43,6 +48,12 @@ const IMPORTS: Table = &[
 
 /// Modules that have to be named in the table: the name of the module around them is not enough.
 const BACKENDS: &[&str] = &["store::postgres", "store::sqlite"];
+
+/// Modules that have to be named in the table too, and may import nothing from the module around them.
+const ROOMS: &[&str] = &["rest::odata", "rest::resources"];
+
+/// The messages of the contract that `rest::odata` may use: those of every list, none of privileged access.
+const LIST_MESSAGES: &[&str] = &["Comparison", "Operator", "OrderBy", "Value", "value"];
 
 /// Modules that may be named in the table without the module around them.
 const PARTS: &[&str] = &["domain::moment"];
@@ -93,6 +104,11 @@ type Rule = fn(&str, &str) -> Vec<String>;
 #[test]
 fn imports_point_down() {
     hold(imports, &["src"]);
+}
+
+#[test]
+fn odata_knows_no_message_of_privileged_access() {
+    hold(list_messages, &["src/rest"]);
 }
 
 #[test]
@@ -206,9 +222,28 @@ fn imports(path: &str, text: &str) -> Vec<String> {
         .filter_map(|used| Some((used.line, target(&module, &used)?)));
     targets
         .filter(|(_, target)| {
-            !around(target).any(|target| within(&module, target) || has(allowed, target))
+            !around(target).any(|target| is_inside(&module, target) || has(allowed, target))
         })
         .map(|(line, target)| format!("{path}:{line}: {module} may not import {target}"))
+        .collect()
+}
+
+/// See [`LIST_MESSAGES`].
+fn list_messages(path: &str, text: &str) -> Vec<String> {
+    let inside = module(path).is_some_and(|module| within(&module, "rest::odata"));
+    paths(&lex(text))
+        .iter()
+        .filter(|used| inside && used.segments.starts_with(&["crate", "proto"]))
+        .filter(|used| {
+            let message = used.segments.get(4);
+            message.is_some_and(|message| !LIST_MESSAGES.contains(message) && *message != "self")
+        })
+        .map(|used| {
+            format!(
+                "{path}:{}: rest::odata may not use {}",
+                used.line, used.segments[4]
+            )
+        })
         .collect()
 }
 
@@ -437,6 +472,18 @@ fn every_rule_can_fail() {
             "mod inner { use super::super::super::store::Store; }",
         ),
         (imports, "src/rest.rs", "use super::service;"),
+        (imports, "src/rest/odata/list.rs", "use super::super::Rest;"),
+        (
+            imports,
+            "src/rest/odata/list.rs",
+            "use crate::rest::resources::ROOT;",
+        ),
+        (imports, "src/rest/resources.rs", "use super::Rest;"),
+        (
+            list_messages,
+            "src/rest/odata/list.rs",
+            "use crate::proto::pam::v1::{Comparison, Role};",
+        ),
         (imports, "src/rest.rs", "use countersign::domain;"),
         (imports, "src/rest.rs", "use crate::*;"),
         (
@@ -552,6 +599,16 @@ fn no_rule_is_deceived() {
         (imports, "src/rest/path.rs", tests),
         (
             imports,
+            "src/rest/resources/roles.rs",
+            "use super::ROOT; use crate::rest::odata::list::list;",
+        ),
+        (
+            list_messages,
+            "src/rest/odata/filter.rs",
+            "use crate::proto::pam::v1::{self, value::Kind, Comparison};",
+        ),
+        (
+            imports,
             "src/rest/path.rs",
             "use crate::domain::moment::Moment;",
         ),
@@ -661,6 +718,14 @@ fn row(table: Table, module: &str) -> Option<&'static str> {
         .map(|(_, words)| *words)
 }
 
+/// Returns whether a module may import a target without being listed for it: a module around it, or one of its own room.
+fn is_inside(module: &str, target: &str) -> bool {
+    match ROOMS.iter().find(|room| within(module, room)) {
+        Some(room) => within(target, room),
+        None => within(module, target),
+    }
+}
+
 /// A target, and the module around one of [`PARTS`].
 fn around(target: &str) -> impl Iterator<Item = &str> {
     let around = target.split_once("::").filter(|_| PARTS.contains(&target));
@@ -678,7 +743,7 @@ fn target(module: &str, used: &Used<'_>) -> Option<String> {
     let top = segments.next()?;
     let two = segments.next().map(|second| format!("{top}::{second}"));
     match two {
-        Some(two) if BACKENDS.contains(&&*two) || PARTS.contains(&&*two) => Some(two),
+        Some(two) if [BACKENDS, PARTS, ROOMS].concat().contains(&&*two) => Some(two),
         _ => Some(top.to_owned()),
     }
 }

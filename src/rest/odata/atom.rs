@@ -1,5 +1,6 @@
 //! Atom, as Microsoft's library for OData v3 prints it, for clients that read nothing else (`docs/rest-api.md` 90).
 
+pub mod namespaces;
 mod reader;
 mod writer;
 
@@ -7,9 +8,11 @@ use prost_types::Timestamp;
 use xml::writer::XmlEvent;
 use xml::writer::events::StartElementBuilder;
 
-use super::entity::{Entity, MIN_VALUE, NAMESPACE, printed_time_of_day, utc};
+use super::entity::{Entity, NAMESPACE};
 use super::format::{Format, Version};
 use super::model::{Cell, Column, Edm};
+use super::moment::{MIN_VALUE, printed_time_of_day, utc};
+use namespaces::{ATOM, DATA, METADATA, PUBLISHING, SCHEME};
 pub use reader::{Value, properties};
 pub use writer::Writer;
 
@@ -195,9 +198,3 @@ fn property(column: Column, cell: &Cell<'_>, atom: &mut Writer) {
         Cell::TimeOfDay(text) => atom.leaf(property, &printed_time_of_day(text)),
     }
 }
-
-pub const ATOM: &str = "http://www.w3.org/2005/Atom";
-const PUBLISHING: &str = "http://www.w3.org/2007/app";
-pub const DATA: &str = "http://schemas.microsoft.com/ado/2007/08/dataservices";
-pub const METADATA: &str = "http://schemas.microsoft.com/ado/2007/08/dataservices/metadata";
-const SCHEME: &str = "http://schemas.microsoft.com/ado/2007/08/dataservices/scheme";

@@ -11,7 +11,8 @@ use tonic::Status;
 
 use super::address::base_url;
 use super::atom::{self, Feed, Writer};
-use super::entity::{Document, Entity, answer};
+use super::document::{Document, answer};
+use super::entity::Entity;
 use super::filter::comparisons;
 use super::format::{DocumentKind, Format, Version};
 use super::model::{self, Column, Edm, Property, Source};

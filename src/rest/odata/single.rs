@@ -7,7 +7,7 @@ use tonic::Status;
 use uuid::Uuid;
 
 use super::address::base_url;
-use super::entity::answer;
+use super::document::answer;
 use super::filter::comparisons;
 use super::format::Format;
 use super::list::{Asked, Set, Single, entity, selected};

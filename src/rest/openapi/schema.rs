@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use crate::rest::metadata::{Described, sets};
-use crate::rest::odata::entity::{IDENTIFIER, MIN_VALUE};
+use crate::rest::odata::entity::IDENTIFIER;
 use crate::rest::odata::model::{Column, Edm, Source};
+use crate::rest::odata::moment::MIN_VALUE;
 
 /// A form of JSON, as far as it shows in schemas.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -16,11 +16,13 @@ use crate::proto::pam::v1::{CreateElevationRequest, Elevation};
 use crate::rest::odata::address::base_url;
 use crate::rest::odata::body::collected;
 use crate::rest::odata::date::parse_moment;
-use crate::rest::odata::entity::{Entity, answer, local_time, precise_utc};
+use crate::rest::odata::document::answer;
+use crate::rest::odata::entity::Entity;
 use crate::rest::odata::format::Format;
 use crate::rest::odata::list::{Set, Single, entity};
 use crate::rest::odata::literal::guid;
 use crate::rest::odata::model::Cell;
+use crate::rest::odata::moment::{local_time, precise_utc};
 use crate::rest::odata::query::action_format;
 use crate::status::Error;
 

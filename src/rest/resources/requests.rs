@@ -17,7 +17,7 @@ use crate::proto::pam::v1::{
     CloseElevationRequest, Elevation, GetElevationRequest, ListElevationsRequest,
 };
 use crate::rest::odata::address::base_url;
-use crate::rest::odata::entity::answer;
+use crate::rest::odata::document::answer;
 use crate::rest::odata::format::Format;
 use crate::rest::odata::list::{Asked, Page, Set, Single, entity, guid_key, selected};
 use crate::rest::odata::model::{Cell, Edm, Property, Source};

@@ -13,7 +13,6 @@ const ALLOWED: &[&str] = &[
     "domain",
     "grpc",
     "metrics",
-    "rest",
     "server",
     "service",
     "store",

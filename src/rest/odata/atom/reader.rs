@@ -9,7 +9,7 @@ use xml::name::OwnedName;
 use xml::reader::XmlEvent;
 use xml::{Encoding, EventReader, ParserConfig};
 
-use super::{ATOM, DATA, METADATA};
+use super::namespaces::{ATOM, DATA, METADATA};
 use crate::status::Error;
 
 /// The value of a property of an entry.
