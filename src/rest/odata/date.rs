@@ -30,7 +30,7 @@ use crate::status::Error;
 /// If it cannot be read, or is no [`Moment`]. The message continues the name of the field, or stands alone.
 pub fn parse_moment(text: &str, zone: &TimeZone) -> Result<Moment, Error> {
     let text = text.trim();
-    let moment = match text
+    match text
         .strip_prefix("/Date(")
         .and_then(|text| text.strip_suffix(")/"))
     {
@@ -39,8 +39,7 @@ pub fn parse_moment(text: &str, zone: &TimeZone) -> Result<Moment, Error> {
             (time, Some(offset)) => Moment::with_offset(time, offset),
             (time, None) => Moment::in_zone(time, zone),
         },
-    };
-    moment.map_err(Error::from)
+    }
 }
 
 fn unreadable() -> Error {
