@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use countersign::status::{Kind, row};
+
 use super::collect;
 
 const README_LINES: usize = 150;
@@ -56,6 +58,18 @@ fn the_readme_is_short() {
 }
 
 #[test]
+fn the_api_page_has_every_error_with_its_codes() {
+    let page = read("docs/api.md").unwrap();
+    let wrong: Vec<String> = Kind::ALL
+        .into_iter()
+        .filter_map(|kind| wrong_error(&page, kind))
+        .collect();
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+    let bad = page.replace("| 503 | `OVERLOADED` |", "| 500 | `OVERLOADED` |");
+    assert!(wrong_error(&bad, Kind::Overloaded).is_some());
+}
+
+#[test]
 fn a_broken_page_is_found() {
     let bad = [
         "[a](nosuch.md)",
@@ -74,6 +88,38 @@ fn a_broken_page_is_found() {
     );
     let good = "# Two words, `--flag`\n[a](api.md#errors) [b](#two-words---flag)\n```text\n[c](d)\n```\n`[e](f)`";
     assert_eq!(broken_links("docs/operations.md", good), [""; 0]);
+}
+
+/// Returns the expected row of an error if the table lacks it. Over REST there is no gRPC health.
+fn wrong_error(page: &str, kind: Kind) -> Option<String> {
+    let codes = row(kind);
+    let reason = format!("`{}`", codes.reason);
+    let grpc = format!("| `{}` |", upper_snake(&format!("{:?}", codes.grpc)));
+    let http = match kind {
+        Kind::NoSuchService => "| | `".to_owned(),
+        _ => format!("| {} | `", codes.http.as_u16()),
+    };
+    let is_right = |line: &str| {
+        let last = line
+            .trim_end_matches([' ', '|'])
+            .rsplit("| ")
+            .next()
+            .unwrap_or_default();
+        last.contains(&reason) && line.contains(&grpc) && line.contains(&http)
+    };
+    (!page.lines().any(is_right)).then(|| format!("docs/api.md lacks {grpc} {http} {reason}"))
+}
+
+/// Returns `PermissionDenied` as `PERMISSION_DENIED`.
+fn upper_snake(name: &str) -> String {
+    let mut snake = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.push(letter.to_ascii_uppercase());
+    }
+    snake
 }
 
 /// Returns every page with its path from the root.
