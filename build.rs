@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// With source info, so that the comments reach rustdoc and whoever explores by reflection.
+/// Compiles with source info, so that the comments reach rustdoc and the clients of reflection.
 fn compile(files: &[&str]) -> Result<protox::Compiler, protox::Error> {
     let mut compiler = protox::Compiler::new(["proto"])?;
     compiler

@@ -34,7 +34,7 @@ const CONNECTIONS: usize = 1_000;
 const ROUNDS: usize = 3;
 /// After how long to ask a server again that was too busy.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
-/// What is pending all the time, so that a list is a long answer.
+/// The number of elevations that stay pending, so that a list is a long response.
 const PENDING: usize = 250;
 
 #[tokio::main]
@@ -101,7 +101,7 @@ impl Bench {
         }
     }
 
-    /// Files so many elevations; answers their approvals.
+    /// Files `count` elevations; returns their approvals.
     async fn file(&self, count: usize) -> Vec<String> {
         let channel = channel(self.address).await;
         let mut approvals = Vec::new();
@@ -254,7 +254,7 @@ async fn idle(protocol: Protocol, address: SocketAddr) {
     std::future::pending().await
 }
 
-/// Sends headers, a byte at a time, until the server has had enough; then begins anew.
+/// Sends headers one byte at a time until the server closes the connection, then starts again.
 async fn dribble(protocol: Protocol, address: SocketAddr) {
     let begin = match protocol {
         Protocol::Http1 => b"GET /healthz HTTP/1.1\r\nX: ".to_vec(),

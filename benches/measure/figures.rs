@@ -47,7 +47,7 @@ pub struct Spent {
     pub own: f64,
     /// By PostgreSQL.
     pub database: f64,
-    /// By what is none of ours.
+    /// By other processes.
     pub others: f64,
 }
 
@@ -74,12 +74,12 @@ pub struct Run {
     cost: f64,
     /// Of PostgreSQL, the same.
     database_cost: f64,
-    /// How many processors somebody else kept busy.
+    /// The number of processors that other processes kept busy.
     others: f64,
 }
 
 impl Run {
-    /// What was spent while it went on for so many seconds.
+    /// Computes the figures of a run of some seconds.
     pub fn new(times: &[Times], spent: &Spent, seconds: f64) -> Self {
         let began = times
             .iter()

@@ -18,7 +18,8 @@ pub fn busy() -> f64 {
     (ticks[..8].iter().sum::<f64>() - ticks[3] - ticks[4]) / TICKS_PER_SECOND
 }
 
-/// How long a process and its descendants have run so far, those that have ended and were waited for included.
+/// Returns the CPU time of a process and its descendants in seconds, including those that have
+/// ended and were waited for.
 pub fn run_time(process: u32) -> f64 {
     let processes = processes();
     let mut family = vec![process];
@@ -56,8 +57,8 @@ fn processes() -> HashMap<u32, Stat> {
     ids.collect()
 }
 
-/// See proc(5): behind the name, which may hold anything, the second field is the parent, and the 12th to the 15th are
-/// the times in user and kernel mode, of the process and of its children.
+/// See proc(5): after the name, which may hold anything, the second field is the parent, and the
+/// 12th to the 15th are the times in user and kernel mode, of the process and of its children.
 fn stat(text: &str) -> Stat {
     let fields: Vec<&str> = text.rsplit_once(") ").unwrap().1.split(' ').collect();
     let ticks: f64 = fields[11..15]

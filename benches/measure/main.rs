@@ -1,27 +1,32 @@
 //! The source of the figures in `docs/performance.md`. `.ci/measure` installs what is missing and runs
 //! it; `.ci/measure --quick` is a small run, to see that it works.
 //!
-//! **What is measured.** The release build of `countersign serve`, started as an operator starts it, with its log in a
-//! file; approve over REST and over gRPC, on SQLite and on PostgreSQL, each request another pending approval, in the order
-//! of their filing. Beside it, in processes of their own: an axum handler that answers everything with an empty 200, to
-//! which all else is a ratio; the REST dialect over a service that answers at once, behind plain `axum::serve`, without our
-//! edge, limits and authentication; each store alone, with callers who each wait for their own commit of an approval that
-//! is decided already; and pgbench, which updates one row in each transaction. PostgreSQL is one of our own, in a temporary
-//! folder, with `fsync` and its other settings as they come. Then approve once more, over 64 connections, with ever more
-//! elevations stored, over which those that are approved are spread evenly.
+//! **Subjects.** The release build of `countersign serve`, started as an operator starts it, with
+//! its log in a file; approve over REST and over gRPC, on SQLite and on PostgreSQL, each request
+//! another pending approval, in the order of their filing. In addition, in separate processes: an
+//! axum handler that answers everything with an empty 200, to which all other figures are ratios;
+//! the REST dialect over a service that answers at once, on plain `axum::serve`, without our edge,
+//! limits and authentication; each store alone, with callers who each wait for their own commit of
+//! an approval that is decided already; and pgbench, which updates one row in each transaction.
+//! PostgreSQL is one of our own, in a temporary folder, with `fsync` and its other settings as they
+//! come. Then approve once more, over 64 connections, with ever more elevations stored, over which
+//! those that are approved are spread evenly.
 //!
-//! **How.** All subjects take turns, in three rounds; a figure is the median of the rounds. `requests/s` is from the first
-//! request to the last answer, `p50` and `p99` are of single requests as the client saw them. `CPU` is what the process of
-//! the server used, in user and kernel mode, by `/proc/PID/stat`, and so without the client; for a store alone it is the
-//! whole process, callers included. What PostgreSQL used meanwhile stands beside it, and `of bare` takes both. `others` is
-//! how many processors were kept busy by what is none of ours, by `/proc/stat`. Clients and servers share the machine:
-//! compare ratios, and CPU before rates. Over one connection most of the CPU is going to sleep and waking up.
+//! **How.** All subjects take turns, in three rounds; a figure is the median of the rounds.
+//! `requests/s` is from the first request to the last answer, `p50` and `p99` are of single
+//! requests as the client saw them. `CPU` is what the process of the server used, in user and
+//! kernel mode, by `/proc/PID/stat`, and so without the client; for a store alone it is the whole
+//! process, callers included. The CPU of PostgreSQL is in the next column, and `of bare` adds both.
+//! `others` is the number of processors that other processes kept busy, from `/proc/stat`. Clients
+//! and servers share the machine: compare ratios, and CPU before rates. Over one connection most of
+//! the CPU is going to sleep and waking up.
 //!
-//! **The clients** are our own (`load`): one process and one thread, a connection each, requests made beforehand, the next
-//! one sent after the answer to the last. h2load cannot do this: over several connections each of them sends the same
-//! addresses in the same order, and a file of data is one body for all requests, which rules gRPC out altogether. Where it
-//! can, over one connection and at the bare handler, h2load is a subject too, and says how far our clients are to be
-//! believed. They write h2load's form of log.
+//! **The clients** are our own (`load`): one process and one thread, a connection each, requests
+//! made beforehand, the next one sent after the answer to the last. h2load cannot do this: over
+//! several connections each of them sends the same addresses in the same order, and a file of data
+//! is one body for all requests, which rules gRPC out altogether. Where it can, over one connection
+//! and at the bare handler, h2load is a subject too, as a check of our clients. They write h2load's
+//! form of log.
 //!
 //! `.ci/measure profile` shows where the time goes; its results are in `docs/performance.md` too.
 
@@ -49,7 +54,7 @@ mod server;
 use clap::{Parser, Subcommand};
 use measure::Extent;
 
-/// Measures the server beside what it is compared with, and prints tables.
+/// Measures the server and its references, and prints tables.
 #[derive(Parser)]
 struct Cli {
     /// Added by cargo.

@@ -1,4 +1,4 @@
-//! The measurement: what is compared, in turns.
+//! The measurement: all subjects in turns.
 
 use std::process::Command;
 
@@ -15,7 +15,7 @@ pub struct Extent {
     rounds: usize,
     /// Connections, and how many requests over them in a round.
     points: [Point; 3],
-    /// How many elevations are stored beside those that are approved.
+    /// The numbers of elevations that are stored in addition to the approved ones.
     volumes: &'static [usize],
 }
 
@@ -55,7 +55,7 @@ pub async fn run(extent: Extent) {
     grow(&bench, extent).await;
 }
 
-/// The server beside what it is compared with.
+/// Measures the server and its references.
 async fn compare(bench: &Bench, extent: Extent) {
     let (bare, adapter) = (
         bench.reference("bare").await,
@@ -90,7 +90,7 @@ async fn compare(bench: &Bench, extent: Extent) {
     rounds(extent, &subjects).print();
 }
 
-/// What is measured over one store.
+/// Returns the subjects with one store.
 fn over<'a>(
     name: &str,
     bench: &'a Bench,

@@ -1,4 +1,5 @@
-//! What is measured, a run at a time: the load against a server, h2load, the store alone, pgbench.
+//! The parts of a measurement, one run each: the load against a server, h2load, the store alone,
+//! pgbench.
 
 use std::cell::{Cell, RefCell};
 use std::fs;
@@ -58,7 +59,7 @@ impl Bench {
         Server::reference(part, &folder).await
     }
 
-    /// A server over a new store with so many elevations, of which so many are to be approved.
+    /// Starts a server over a new store with `stored` elevations, and approves `count` of them.
     pub async fn approvals(&self, backend: Backend, stored: usize, count: usize) -> Approvals {
         let (folder, store) = (self.path(), self.store(backend).await);
         fs::create_dir(&folder).unwrap();
@@ -232,7 +233,7 @@ impl Bench {
         part
     }
 
-    /// A path where nothing is yet.
+    /// Returns a path that does not exist.
     pub fn path(&self) -> PathBuf {
         self.paths.set(self.paths.get() + 1);
         self.folder.path().join(self.paths.get().to_string())

@@ -10,7 +10,7 @@ pub fn prepare(server: &Server) {
     run(server, &["--initialize", "--quiet", "--scale=10"]);
 }
 
-/// So many updates, over prepared statements; answers where the times are.
+/// Runs `count` updates with prepared statements; returns the files of the times.
 pub fn update(server: &Server, clients: usize, count: usize) -> Vec<PathBuf> {
     let folder = PathBuf::from(server.folder());
     fs::write(folder.join("update.sql"), UPDATE).unwrap();

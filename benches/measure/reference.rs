@@ -1,5 +1,5 @@
-//! What the server is compared with: the least that axum can answer, and the REST dialect over a service that does
-//! nothing. Both stand behind `axum::serve`, without our edge, limits and authentication.
+//! The references: the smallest axum response, and the REST dialect over a service that does
+//! nothing. Both use `axum::serve`, without our edge, limits and authentication.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ async fn serve(router: Router) {
     axum::serve(listener, router).await.unwrap();
 }
 
-/// The services that nobody calls here.
+/// The services that this benchmark does not call.
 async fn others() -> Grpc {
     let store = SqliteStore::open(Path::new("unused.db"), StoreMetrics::default()).unwrap();
     let tokens = TokensFile::open(Path::new("unused.toml"), &[], &[], SystemClock.now()).unwrap();

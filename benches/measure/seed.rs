@@ -19,10 +19,10 @@ use countersign::store::{Change, Commit, Key, Record, Store};
 use countersign::time::{Clock, SystemClock};
 use jiff::tz::TimeZone;
 
-/// Who approves.
+/// The approver.
 pub const APPROVER: &str = "PRIV\\sam";
 
-/// A role in a store, and who asks to hold it.
+/// A role in a store, and its requester.
 pub struct Seed {
     store: Arc<dyn Store>,
     requesters: Vec<Caller>,
@@ -97,7 +97,7 @@ impl Seed {
         .await;
     }
 
-    /// Files so many elevations; answers them in the order of their filing, all pending.
+    /// Files `count` elevations; returns them in the order of filing, all pending.
     pub async fn file(&self, count: usize) -> Vec<Elevation> {
         let mut filed = Vec::with_capacity(count);
         while filed.len() < count {

@@ -1,11 +1,11 @@
 //! Conversions between messages and domain types. The conversion from a message validates it.
 
 mod explanation;
+mod fields;
 mod mask;
 mod role;
 
 use prost_types::{Duration, Timestamp};
-use uuid::Uuid;
 
 use crate::domain::account::{self, Group};
 use crate::domain::caller::Caller;
@@ -17,6 +17,8 @@ use crate::domain::text;
 use crate::domain::version::Versioned;
 use crate::proto::pam::v1;
 use crate::service::Shown;
+use fields::counted;
+pub(super) use fields::{in_field, remark, uuid};
 pub(super) use mask::RoleMask;
 pub(super) use role::{merged_role, role, role_version};
 
@@ -231,49 +233,10 @@ impl TryFrom<Timestamp> for Moment {
     }
 }
 
-/// Reads the id in a field: a GUID with hyphens, in any case.
-pub(super) fn uuid(text: &str, field: &'static str) -> Result<Uuid, Error> {
-    if text.is_empty() {
-        return Err(Error::required(field));
-    }
-    let id = Some(text)
-        .filter(|text| text.len() == 36)
-        .and_then(|text| Uuid::try_parse(text).ok());
-    id.ok_or_else(|| Error::invalid("must be a GUID in its hyphenated form.").in_field(field))
-}
-
-/// Reads a justification or a reason.
-pub(super) fn remark(text: Option<String>, field: &'static str) -> Result<Option<String>, Error> {
-    text::remark(text).map_err(in_field(field))
-}
-
-/// Adds the name of the field to an error.
-pub(super) fn in_field(field: &'static str) -> impl Fn(Error) -> Error {
-    move |error| error.in_field(field)
-}
-
-/// Returns the number of a stage, counted from 1.
-fn counted(stage: usize) -> u32 {
-    u32::try_from(stage).unwrap_or(u32::MAX).saturating_add(1)
-}
-
-/// Reads the principals of a list.
-fn principals(
-    principals: Vec<v1::Principal>,
-    field: &str,
-) -> Result<Vec<account::Principal>, Error> {
-    let read = principals
-        .into_iter()
-        .enumerate()
-        .map(|(index, principal)| {
-            account::Principal::try_from(principal).map_err(|error| error.at(field, index))
-        });
-    read.collect()
-}
-
 #[cfg(test)]
 mod tests {
     use prost::Message;
+    use uuid::Uuid;
 
     use super::*;
     use crate::domain::bulk::Bulk;

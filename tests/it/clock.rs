@@ -1,4 +1,4 @@
-//! Clocks that jump and go back, long stops, restarts: told by the hand clock.
+//! Clocks that jump and go back, long stops and restarts, with a clock that the test sets.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ fn seconds(seconds: i64) -> Option<Duration> {
     Some(Duration { seconds, nanos: 0 })
 }
 
-/// What jen asks for: to hold a role for so long, from so many seconds ahead.
+/// Files an elevation of jen's with a duration and a start that is `ahead` of now, in seconds.
 async fn asked(kit: &Kit, role: &Role, duration: i64, ahead: i64) -> Elevation {
     let now = Timestamp::from(kit.clock.now());
     let request = CreateElevationRequest {
@@ -126,7 +126,7 @@ async fn ten_jumps() {
     }
 }
 
-/// A duration ends when it is over, though the clock went back and stays behind.
+/// A duration ends after its time, although the clock went back and stays late.
 #[tokio::test]
 async fn time_passes_while_the_clock_is_behind() {
     let kit = Kit::start().await;
@@ -170,7 +170,7 @@ async fn was_ahead(kit: Kit) {
         assert_eq!(reason(&refused), "CLOCK_SKEWED");
         assert_eq!(kit.anonymous().get("/readyz").await.status, 503);
     }
-    // Behind by the bound, and not by more.
+    // Late by exactly the bound.
     kit.clock.advance(1);
     kit.as_(SAM).approve(&filed.approval_id).await.unwrap();
     assert_eq!(kit.anonymous().get("/readyz").await.status, 200);
@@ -218,7 +218,8 @@ async fn record_is_ahead(kit: Kit) {
     assert!(record(&kit).await.is_sorted_by_key(|event| event.time));
 }
 
-/// The clock was ahead from the start. Nothing can tell before it has been right for as long.
+/// The clock was ahead from the start. The server can notice only after the clock has been right
+/// for as long.
 #[tokio::test]
 async fn a_clock_that_is_set_right_is_trusted_after_as_long_as_it_was_ahead() {
     let kit = Kit::start().await;
@@ -331,7 +332,7 @@ async fn a_restart_finds_every_state_as_it_was() {
     assert_eq!(facts.count(), 5, "each duration began once");
 }
 
-/// What has ended is written down though its role is no more, and holds nothing else up.
+/// The end of an elevation is recorded although its role was deleted, and delays no other.
 #[tokio::test]
 async fn the_role_of_what_is_due_may_be_gone() {
     let kit = Kit::start().await;
@@ -366,7 +367,7 @@ async fn the_role_of_what_is_due_may_be_gone() {
     assert_eq!(read.elevation.value.state, State::Expired);
 }
 
-/// The scheduler is woken by what is filed after it has gone to wait.
+/// An elevation that is filed while the scheduler waits wakes it.
 #[tokio::test]
 async fn what_is_filed_last_may_be_due_first() {
     let kit = Kit::start().await;
@@ -375,7 +376,7 @@ async fn what_is_filed_last_may_be_due_first() {
     kit.catch_up().await;
     let sooner = asked(&kit, &open, 3_600, 300).await;
     kit.clock.advance(300);
-    // Nobody asks for it here: it happens by itself.
+    // It happens without a request.
     while status(&kit, &sooner).await != ElevationStatus::Active {
         tokio::task::yield_now().await;
     }

@@ -1,9 +1,9 @@
-//! The documentation's own examples: every request line that the PAM REST API reference prints, answered with the body
-//! that it prints. Each test names its page (the `D-` tags of `docs/rest-api.md`), and says in what the answer differs from the
-//! page, and why.
+//! The documentation's own examples: every request line that the PAM REST API reference prints,
+//! answered with the body that it prints. Each test names its page (the `D-` tags of
+//! `docs/rest-api.md`), and names each difference of the response with its reason.
 //!
-//! In all of them the ids of accounts and the `FIMRequestID` are ours: they follow from a name and from another id, and
-//! cannot be chosen. Not here are the examples that have a `$filter`, which is refused so far.
+//! In all of them the ids of accounts and the `FIMRequestID` are ours: they follow from a name and
+//! from another id, and cannot be chosen. The examples with a `$filter` are in `odata.rs`.
 
 use std::time::Duration;
 
@@ -173,7 +173,7 @@ async fn get_requests() {
     }
 }
 
-/// What somebody does to a request, and when.
+/// A step of a requester or an approver, and its time.
 enum Step {
     /// Jen files: when, with which id, role, TTL, start and justification.
     File(

@@ -1,4 +1,4 @@
-//! Errors that name the field at fault, what is wrong with it and what is allowed, in both dialects.
+//! Errors name the field, the mistake and the allowed values, in both dialects.
 
 use countersign::proto::pam::v1::value::Kind;
 use countersign::proto::pam::v1::{

@@ -1,4 +1,4 @@
-//! `GET /metrics`: what is pending, active, late and about to expire, on both stores.
+//! `GET /metrics`: pending, active and late elevations and those about to expire, on both stores.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! What is killed under load loses nothing that was acknowledged, and keeps nothing by halves.
+//! A server that is killed under load loses no acknowledged change, and keeps no half of one.
 //!
 //! A few cycles with every run of the tests; `COUNTERSIGN_TEST_CYCLES=50` says how many.
 

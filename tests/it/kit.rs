@@ -63,7 +63,7 @@ pub const SAM: &str = "PRIV\\sam";
 pub const KIM: &str = "PRIV\\kim";
 /// The monitor.
 pub const MAX: &str = "PRIV\\max";
-/// Nobody in particular.
+/// An account without rights.
 pub const EVE: &str = "PRIV\\eve";
 
 const CAST: [(&str, &[&str]); 7] = [
@@ -93,7 +93,7 @@ pub struct Options {
     pub before_store: Option<Around>,
 }
 
-/// Puts something in the place of a store that knows it.
+/// Wraps a store.
 pub type Around = Box<dyn FnOnce(Arc<dyn Store>) -> Arc<dyn Store> + Send + Sync>;
 
 impl Default for Options {
@@ -249,7 +249,7 @@ impl Kit {
         self.restart_after(0).await
     }
 
-    /// The same, but nothing runs for so many seconds in between.
+    /// Restarts the server after a stop of some seconds.
     pub async fn restart_after(self, seconds: i64) -> Self {
         self.stop.cancel();
         self.running.await.unwrap();
@@ -302,12 +302,12 @@ impl Kit {
         &self.tokens[name]
     }
 
-    /// Whoever has this token.
+    /// The caller with a token.
     pub fn bearer(&self, token: &str) -> Person {
         Person::at(self.address, token)
     }
 
-    /// Somebody without credentials.
+    /// A caller without credentials.
     pub fn anonymous(&self) -> Person {
         Person {
             address: self.address,
@@ -315,7 +315,7 @@ impl Kit {
         }
     }
 
-    /// Somebody new, whose token the server has taken up.
+    /// A new account, whose token the server has read.
     pub fn newcomer(&self, name: &str, groups: &[&str], expires: Option<Moment>) -> Person {
         let token = add_token(&self.tokens_file(), name, groups, expires);
         self.clock.advance(1);
@@ -530,7 +530,7 @@ impl Clock for HandClock {
     }
 }
 
-/// Ids that count, and panic when they are told to, to see how the server takes a defect.
+/// Ids that count up, and panic on demand to test a defect of the server.
 #[derive(Default)]
 pub struct BrittleIds {
     count: AtomicU64,
@@ -592,7 +592,7 @@ impl tonic::service::Interceptor for AddToken {
 }
 
 impl Person {
-    /// Whoever has this token, at a server of any kind.
+    /// The caller with a token, at any server.
     pub fn at(address: SocketAddr, token: &str) -> Self {
         Self {
             address,

@@ -39,7 +39,7 @@ async fn every_layer_refuses_in_the_words_of_odata() {
         (ANN, "POST",    "/metrics",                              json,          "{}",  405, "METHOD_NOT_ALLOWED"),
         (JEN, "GET",     "/metrics",                              "",            "",    403, "ACCESS_DENIED"),
         ("",  "GET",     "/metrics",                              "",            "",    401, "UNAUTHENTICATED"),
-        // The authentication, before anybody knows what there is.
+        // The authentication, before the caller learns which routes exist.
         ("",  "GET",     "/api/pamresources/pamroles",            "",            "",    401, "UNAUTHENTICATED"),
         ("",  "GET",     "/nosuch",                               "",            "",    401, "UNAUTHENTICATED"),
         // The body: too long as it says, too long in fact, and no form of any kind.

@@ -1,5 +1,5 @@
-//! The duration of an elevation, told by named accounts: starts that lie ahead, windows, stages, reasons, what time does alone,
-//! and clocks that cannot be trusted.
+//! The lifecycle of an elevation, as stories of named accounts: later starts, windows, stages,
+//! reasons, the effects of time alone, and wrong clocks.
 
 use countersign::domain::event::Fact;
 use countersign::proto::pam::v1::{
@@ -13,14 +13,14 @@ use tonic::{Code, Status};
 
 use crate::kit::{ANN, EVE, GIL, JEN, KIM, Kit, Person, SAM, principal, reason, replacing, role};
 
-/// Someone who approves after sam, in stories with two stages.
+/// An approver after sam, in stories with two stages.
 const LEE: &str = "PRIV\\lee";
 
 fn seconds(seconds: i64) -> Duration {
     Duration { seconds, nanos: 0 }
 }
 
-/// The moment so many seconds from now, by the kit's clock.
+/// The time some seconds from now, by the kit's clock.
 fn later(kit: &Kit, seconds: i64) -> Timestamp {
     let now = Timestamp::from(kit.clock.now());
     Timestamp {
@@ -131,7 +131,7 @@ async fn a_start_that_lies_ahead_is_waited_for() {
     kit.catch_up().await;
     assert_eq!(status(&kit, &scheduled).await, ElevationStatus::Scheduled);
 
-    // Late, as a scheduler may be: that shortens nobody's duration.
+    // The scheduler is late, which shortens no duration.
     kit.clock.advance(61);
     kit.catch_up().await;
     let active = kit.as_(JEN).elevation(&scheduled.id).await.unwrap();
@@ -454,7 +454,7 @@ async fn what_a_stage_has_lost_has_to_be_made_good() {
     two.stages[0] = stage(&[KIM], 1);
     update(&kit, two).await;
 
-    // Sam's approval does not count any more, so lee's is not the last one.
+    // Sam's approval no longer counts, so lee's is not the last one.
     let told = explain(&lee, &filed.approval_id, None).await;
     assert!(told.stages[0].open && told.stages[1].open);
     assert_eq!(
@@ -750,7 +750,8 @@ async fn a_change_of_the_role_that_leaves_nobody_to_decide_is_told() {
     let filed = kit.as_(JEN).file(&both.id).await.unwrap();
     kit.as_(SAM).approve(&filed.approval_id).await.unwrap();
     assert!(!history(&kit.as_(JEN), &filed).await.undecidable);
-    // What is there would do now, but somebody has to complete it, and sam has decided.
+    // The decisions are now enough, but another approver has to complete the stage, since sam has
+    // decided.
     let one = update(
         &kit,
         Role {
@@ -808,7 +809,7 @@ async fn an_explanation_tells_nobody_more_than_they_may_know() {
             .unwrap_err();
         assert_eq!(reason(&refused), "ACCESS_DENIED", "{stranger}");
     }
-    // Jen may read the role no more.
+    // Jen may no longer read the role.
     update(
         &kit,
         Role {

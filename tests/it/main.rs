@@ -1,5 +1,5 @@
-//! All integration tests, in one binary: stories told by named accounts over the real server, tables, and the law of the
-//! store.
+//! All integration tests, in one binary: stories of named accounts over the real server, tables,
+//! and the law of the store.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(

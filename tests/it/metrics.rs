@@ -1,4 +1,4 @@
-//! `GET /metrics`: what is counted, and who may read it.
+//! `GET /metrics`: the counts, and the accounts that may read them.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -233,7 +233,7 @@ fn every_sample_is_described(text: &str) {
 #[tokio::test]
 async fn the_documentation_names_every_metric_and_no_other() {
     let kit = Kit::start().await;
-    // There are no refusals to tell of before there is one.
+    // The family of refusals appears with the first refusal.
     kit.anonymous().get(LIST).await;
     let metrics = Metrics::read(&kit.as_(MAX)).await;
     let types = metrics

@@ -1,8 +1,9 @@
 //! The rules of the domain against a second, naive implementation of them, in worlds of chance; and what must hold in all
 //! of them, whatever the rules are.
 //!
-//! Ten thousand worlds with every run of the tests; `COUNTERSIGN_TEST_CASES=1000000` says how many, and
-//! `COUNTERSIGN_TEST_SEED` with which one to begin. What differs is told with its world, and with its seed.
+//! Ten thousand worlds with every run of the tests; `COUNTERSIGN_TEST_CASES=1000000` says how many,
+//! and `COUNTERSIGN_TEST_SEED` with which one to begin. A difference is reported with its world and
+//! its seed.
 
 mod chance;
 mod properties;
@@ -99,7 +100,7 @@ impl Case {
         }
     }
 
-    /// Both write down what happened, which has to be the same, and to come to the same.
+    /// Both record the events, which must be the same and lead to the same state.
     fn happened(
         &mut self,
         naive: Vec<world::Event>,

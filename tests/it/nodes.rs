@@ -164,7 +164,8 @@ async fn the_record_of_both_nodes_is_one_chain_without_a_gap() {
     }
 }
 
-/// Half of them start, half of them end, in another order than they were filed, while both nodes look for what is due.
+/// Half of them start and half of them end, in another order than they were filed, while both nodes
+/// look for due elevations.
 #[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_due_is_done_once_whichever_node_does_it() {
@@ -250,7 +251,8 @@ async fn what_is_due_is_done_once_whichever_node_does_it() {
 fn assert_in_the_order_of_two(moments: impl Iterator<Item = i64>) {
     let mut last = [i64::MIN; 2];
     for moment in moments {
-        // Behind the later of the two that it can be behind, which leaves most to what comes.
+        // After the later of its two possible predecessors, which leaves the most choice to the
+        // next ones.
         last.sort_unstable();
         let node = last
             .iter()

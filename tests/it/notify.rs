@@ -71,7 +71,7 @@ async fn a_server_that_cannot_start_is_never_ready() {
     drop(server);
 }
 
-/// A service manager, as far as a server knows one: its socket.
+/// The socket of a service manager.
 struct Supervisor {
     folder: tempfile::TempDir,
     socket: UnixDatagram,

@@ -7,8 +7,8 @@ use crate::kit::{ANN, Answer, GIL, JEN, KIM, Kit, Options, Person, SAM, role};
 
 const REQUESTS: &str = "/api/pamresources/pamrequests";
 
-/// What jen has asked for, in its order: expired, active, pending, rejected, closed before anybody decided, and active
-/// again. It is an hour and 40 seconds after the start.
+/// Jen's elevations, in order: expired, active, pending, rejected, closed before a decision, and
+/// active again. It is an hour and 40 seconds after the start.
 async fn history(kit: &Kit) -> [Elevation; 6] {
     let (jen, sam) = (kit.as_(JEN), kit.as_(SAM));
     let role = kit.role().await.id;

@@ -1,5 +1,5 @@
-//! `/openapi.json` is true: what it describes is what is served, and nothing else is. `.ci/openapi` holds the running
-//! server to it with requests made up from it; here are what that cannot see, and what must not wait for it.
+//! `/openapi.json` describes exactly the served API. `.ci/openapi` holds the running server to it
+//! with requests made up from it; here are what that cannot see, and what must not wait for it.
 
 use std::collections::BTreeSet;
 
@@ -231,7 +231,7 @@ fn errors_have_the_codes_of_the_table() {
         .collect();
     let reasons: BTreeSet<&str> = Kind::ALL.into_iter().map(|kind| row(kind).reason).collect();
     assert_eq!(codes.difference(&reasons).count(), 0, "{codes:?}");
-    // Reasons of gRPC alone: only those who administer roles, name their requests or ask for health get them.
+    // Reasons of gRPC alone: of changes of roles, request ids and health checks.
     let unsaid: Vec<&str> = reasons.difference(&codes).copied().collect();
     assert_eq!(
         unsaid,

@@ -441,7 +441,7 @@ async fn every_operation_ends_alike_in_both_dialects() {
     }
 }
 
-/// A table with a hole in it proves nothing about what is missing.
+/// A table with a hole proves nothing about the missing row.
 #[test]
 fn no_operation_lacks_an_outcome() {
     for operation in OPERATIONS {
@@ -516,7 +516,7 @@ async fn every_operation_is_out_of_time_or_turned_away_alike() {
     }
 }
 
-/// What is wrong with a filing besides its role.
+/// Faults of a filing other than its role.
 #[tokio::test]
 async fn both_dialects_refuse_the_same_filings() {
     let kit = Kit::start().await;

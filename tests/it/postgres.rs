@@ -35,7 +35,7 @@ pub struct Database {
 }
 
 impl Server {
-    /// A server that is nobody else's.
+    /// Starts a server for one test alone.
     pub fn start() -> Self {
         let programs = programs().expect(
             "PostgreSQL; tests that need it are ignored by no_postgres, which build.rs sets",
@@ -81,7 +81,7 @@ impl Server {
         );
     }
 
-    /// Kills its first process with SIGKILL, and starts it anew once the others have ended.
+    /// Kills its first process with SIGKILL, and starts it again after the others have ended.
     pub fn kill_and_start(&self) {
         let programs = programs().unwrap().display().to_string();
         self.run("sh", &["-c", KILL_AND_START, "sh", &programs]);

@@ -153,7 +153,7 @@ async fn legacy_clients_are_told_403_and_why() {
     );
 }
 
-/// Whoever may not ask for a role learns nothing of their quota, nor of the role.
+/// An account that may not request a role learns nothing of its quota, nor of the role.
 #[tokio::test]
 async fn the_quota_is_looked_at_last() {
     let kit = kit(Some(1), None).await;

@@ -21,7 +21,7 @@ use tonic_types::StatusExt;
 use crate::kit::{ANN, JEN, KIM, Kit, Options, Person, SAM, reason, role};
 use crate::postgres::Database;
 
-/// One racer: who, which way, over which dialect.
+/// One racer: the account, the verdict, and the dialect.
 type Racer = (&'static str, &'static str, bool);
 
 /// Every combination of verdicts and dialects that two approvers can race with.
@@ -102,7 +102,7 @@ async fn a_double_click_in_both_dialects_is_one_decision() {
     }
 }
 
-/// Whether the decision stands; a loser must be told that the approval is not pending any more.
+/// Returns whether the decision was recorded. A loser must get APPROVAL_NOT_PENDING.
 async fn decide(person: &Person, id: &str, action: &str, grpc: bool) -> bool {
     if !grpc {
         let answer = person.act(id, action).await;
@@ -201,7 +201,8 @@ async fn without_the_version_check_the_tester_goes_red() {
     }
 }
 
-/// Sam decides just in time, and is overtaken before that is written, by time as by somebody who is told of it.
+/// Sam decides just in time. Before that is recorded, the approval expires, and a caller would see
+/// it as expired.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_is_told_that_it_expired_is_told_what_stays() {
     for closes in [false, true] {

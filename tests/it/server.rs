@@ -50,7 +50,7 @@ async fn a_request_out_of_time_is_told_so_in_both_dialects() {
 async fn a_decision_out_of_time_is_not_written() {
     let kit = Kit::start().await;
     let filed = kit.pending().await;
-    // By hand, because a client that is told a timeout gives up by itself.
+    // By hand, because a client with a timeout stops by itself.
     let headers = "Content-Type: application/grpc\r\nTE: trailers\r\ngrpc-timeout: 1n\r\nContent-Length: 43\r\n";
     let body = format!("\0\0\0\0\x26\x0a\x24{}", filed.approval_id);
     let answer = kit
@@ -521,7 +521,7 @@ async fn a_description_that_nobody_takes_keeps_no_caller_out_and_is_cut() {
     while frame(&mut hoarder).await.is_some() {}
 }
 
-/// A connection over which somebody has asked for something, and takes nothing of it.
+/// A connection whose client has sent a request, and does not read the response.
 async fn hoarder(kit: &Kit, path: &str, authorization: &str) -> TcpStream {
     let mut hoarder = TcpStream::connect(kit.address).await.unwrap();
     // The preface, and SETTINGS with an initial window of nothing.

@@ -1,4 +1,4 @@
-//! Roles and requests that too few people can decide are reported as such, wherever somebody looks.
+//! Roles and requests that too few people can decide are reported in every view of them.
 
 use countersign::domain::moment::{Moment, Seconds};
 use countersign::proto::pam::v1::{
@@ -9,7 +9,7 @@ use countersign::time::Clock;
 
 use crate::kit::{ANN, JEN, Kit, SAM, principal, replacing, role};
 
-/// Nobody has a token of this account.
+/// An account without a token.
 const MISSPELT: &str = "PRIV\\smam";
 const NEW: &str = "PRIV\\new";
 
@@ -70,7 +70,7 @@ async fn an_approver_whose_tokens_have_expired_is_a_shortage() {
     );
 }
 
-/// What jen is answered of a request that only she could decide is that nobody can.
+/// A request that only jen herself could decide is reported to her as undecidable.
 #[tokio::test]
 async fn a_requester_who_is_the_only_approver_is_a_shortage() {
     let kit = Kit::start().await;

@@ -17,7 +17,7 @@ use crate::kit::{Kit, SAM};
 use crate::law::history::{History, approval_id, committed, record};
 use crate::postgres::Database;
 
-/// The way to a server, which can fall silent. What was sent meanwhile arrives when it speaks again.
+/// The path to a server, which can fall silent. Data that is sent meanwhile arrives afterwards.
 struct Way {
     port: u16,
     speaks: watch::Sender<bool>,
@@ -158,7 +158,7 @@ async fn a_store_that_nobody_uses_notices_that_its_server_is_silent() {
     committed(&store, History::filed(1).change()).await;
 }
 
-/// Of all connections one alone hangs, which no other connection can tell.
+/// Only one connection hangs, which no other connection can notice.
 #[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_reader_that_hangs_takes_all_of_its_age_with_it() {

@@ -1,4 +1,4 @@
-//! Stories told by named accounts.
+//! Stories of named accounts.
 
 use countersign::domain::account::{Group, Principal};
 use countersign::domain::event::{Channel, Fact};
@@ -656,7 +656,7 @@ async fn what_a_list_does_not_understand_it_refuses() {
     }
 }
 
-/// What an auditor will ask later: who, by what right, with which credentials, by which way, in which request.
+/// The questions of an auditor: the account, its right, its credentials, the API and the request.
 #[tokio::test]
 async fn the_record_says_by_what_right() {
     let kit = Kit::start().await;

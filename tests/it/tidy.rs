@@ -1,5 +1,5 @@
-//! The house rules, held over the source text. A rule is a function of one file's path and text that answers what is
-//! wrong with it; every rule is shown something bad, to see that it can fail.
+//! The house rules, checked over the source text. A rule is a function of a file's path and text that returns its
+//! faults. Every rule is shown a bad text, which must fail.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ mod language;
 mod settings;
 mod source;
 
-/// Modules, and what of the crate they may import besides themselves. A module that is not listed may not be.
+/// Modules, and the modules of the crate that they may import. Every module must be listed.
 const IMPORTS: Table = &[
     ("main", "cli config telemetry"),
     ("lib", ""),
@@ -95,10 +95,10 @@ const PROSE: &[&str] = &[
 
 const MOST_LINES: usize = 450;
 
-/// Modules, each with words about it.
+/// Modules, each with a list of words.
 type Table = &'static [(&'static str, &'static str)];
 
-/// Answers what is wrong with a file, by its path and text.
+/// Returns the faults of a file, from its path and text.
 type Rule = fn(&str, &str) -> Vec<String>;
 
 #[test]
@@ -132,7 +132,7 @@ fn nothing_is_left_for_later() {
 }
 
 #[test]
-fn names_say_what_things_are() {
+fn names_are_meaningful() {
     hold(names, &["src", "proto", "tests", "build.rs"]);
 }
 
@@ -330,7 +330,7 @@ fn left_for_later(path: &str, text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Nothing is named after being of use: not a file, not what is declared in it.
+/// No file and no declaration has a name that only says that it is useful.
 fn names(path: &str, text: &str) -> Vec<String> {
     let vague = |name: &str| {
         let name = name.to_lowercase();
@@ -736,7 +736,7 @@ fn has(words: &str, word: &str) -> bool {
     words.split(' ').any(|one| one == word)
 }
 
-/// What a path of a module leads to: a module at the top of the crate, a backend or a part. None for what is outside.
+/// Returns the target of a path: a module at the top of the crate, a backend or a part; `None` outside the crate.
 fn target(module: &str, used: &Used<'_>) -> Option<String> {
     let path = absolute(module, used)?;
     let mut segments = path.split("::").filter(|segment| !segment.is_empty());

@@ -143,7 +143,7 @@ async fn nothing_that_a_caller_sends_is_in_a_span() {
         kit.as_(SAM).rest("GET", path, &headers, "").await;
         kit.as_(SAM).rest("SECRET", path, &headers, "").await;
     }
-    // What is no traceparent begins a trace of its own.
+    // An invalid traceparent starts a new trace.
     for bad in [
         "secret",
         "00-secret-b7ad6b7169203331-01",

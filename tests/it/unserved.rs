@@ -10,7 +10,7 @@ use crate::kit::{Answer, JEN, Kit, MAX, Options, answered};
 
 const GOOD: &str = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
 
-/// What is no request, and how it is refused.
+/// Texts that are no requests, and their refusals.
 fn bad() -> Vec<(&'static str, String, u16, &'static str)> {
     let get = |headers: &str| {
         format!("GET /api/pamresources/pamroles HTTP/1.1\r\nHost: x\r\n{headers}\r\n")

@@ -167,7 +167,7 @@ async fn no_token_is_of_somebody_who_looks_like_another() {
         .unwrap();
 }
 
-/// A reason has as many characters as somebody can see.
+/// A reason has as many characters as are visible.
 #[tokio::test]
 async fn a_short_reason_does_not_grow_by_what_nobody_sees() {
     let kit = Kit::start().await;

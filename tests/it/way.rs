@@ -68,8 +68,8 @@ async fn the_whole_way_with_the_program_killed_at_every_step() {
     }
 }
 
-/// A copy is of one moment: it has what was acknowledged before, nothing without what came before it, and what is decided
-/// in it is decided by the same rules.
+/// A copy is a snapshot: it has every change that was acknowledged before, no change without its
+/// predecessors, and the same rules decide in it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_made_under_load_decides_as_the_original_would() {
     let house = House::new().await;
@@ -135,8 +135,8 @@ async fn a_copy_made_under_load_decides_as_the_original_would() {
     check_decided_once(&[jen, sam, kim], &waiting).await;
 }
 
-/// Files, approves, uses, extends and gives up; `interrupted` may do to the server what it likes in between, and answers
-/// who goes on.
+/// Files, approves, uses, extends and closes. `interrupted` may do anything to the server in
+/// between, and returns the people who continue.
 async fn walk(role: &str, dialect: Dialect, mut interrupted: impl AsyncFnMut() -> People) {
     let people = interrupted().await;
     let filed = file(&people[0], role, HOUR, dialect).await;
@@ -230,7 +230,8 @@ async fn seen([jen, sam, _]: &People) -> (Vec<Elevation>, Vec<Approval>) {
     (elevations, approvals)
 }
 
-/// Sam has approved it, which stands, whoever repeats or contradicts it in whichever dialect; and that writes nothing.
+/// Sam's approval stays, although others repeat or contradict it in both dialects; those calls
+/// write nothing.
 async fn check_decided_once([jen, sam, kim]: &People, filed: &Elevation) {
     let elevation = jen.elevation(&filed.id).await.unwrap();
     let approval = sam.approval(&filed.approval_id).await.unwrap();
@@ -354,7 +355,7 @@ fn ids(elevations: &[Elevation]) -> Vec<&str> {
     elevations.iter().map(|elevation| &*elevation.id).collect()
 }
 
-/// Files and approves for ever, and notes what is acknowledged.
+/// Files and approves without end, and notes the acknowledged changes.
 async fn load([jen, sam, _]: People, role: String, acknowledged: Arc<Mutex<Vec<Elevation>>>) {
     loop {
         let filed = jen.file(&role).await.unwrap();

@@ -1,6 +1,6 @@
 //! Explanations of approvals, and the events of elevations.
 
-use super::counted;
+use super::fields::counted;
 use crate::domain::elevation::Decision;
 use crate::domain::error::Error;
 use crate::domain::event::Event;

@@ -1,7 +1,7 @@
 //! Roles.
 
+use super::fields::{counted, in_field, principals, uuid};
 use super::mask::RoleMask;
-use super::{counted, in_field, principals, uuid};
 use crate::domain::error::Error;
 use crate::domain::id::RoleId;
 use crate::domain::moment::Seconds;

@@ -67,7 +67,7 @@ fn a_running_server_is_left_alone() {
     assert!(contents(folder.path()) == before);
     drop(program);
 
-    // Killed, it has left a log behind; without one, none is made.
+    // After a kill there is a log; without a log, the check creates none.
     assert_eq!(check(&["--data-dir", data]).0, 0);
     drop(
         Connection::open(folder.path().join("countersign.db"))
@@ -86,7 +86,7 @@ fn what_keeps_a_server_from_starting_is_found() {
         store.pragma_update(None, "journal_mode", "WAL").unwrap();
         store.pragma_update(None, "user_version", 999).unwrap();
         if !closes {
-            // The log stays, and what is new stands there alone.
+            // The log stays, and only the log has the new rows.
             std::mem::forget(store);
         }
     };
@@ -220,8 +220,8 @@ fn check(arguments: &[&str]) -> (i32, String) {
     )
 }
 
-/// Every file of a folder: its name, when it was written, and what is in it. But not the index of the store's log, where
-/// everybody leaves a mark who reads.
+/// Every file of a folder: its name, its time of change and its contents. The index of the store's
+/// log is left out, since every reader changes it.
 fn contents(folder: &Path) -> Vec<(String, SystemTime, Vec<u8>)> {
     let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
     let entries = entries.filter(|entry| !entry.path().to_str().unwrap().ends_with("-shm"));

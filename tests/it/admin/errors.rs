@@ -1,4 +1,4 @@
-//! What commands say when they cannot do their work: what was tried, on which path or host, why it failed, and what to do.
+//! The errors of commands: the failed step, its path or host, the cause and the remedy.
 
 use std::fs::{self, Permissions};
 use std::net::TcpListener;

@@ -545,7 +545,7 @@ async fn the_files_of_the_help_and_of_the_documentation_can_be_applied() {
     );
 }
 
-/// A server, and an administrator who works at it.
+/// A server and its administrator.
 struct Desk {
     kit: Kit,
     folder: TempDir,
@@ -609,8 +609,8 @@ impl Desk {
             .collect()
     }
 
-    /// Begins to update A, B and C. A is updated when this answers; what there is to tell of that does not fit the pipe, so
-    /// that the command waits before B until somebody reads on.
+    /// Starts to update A, B and C. Returns after the update of A, whose report does not fit into
+    /// the pipe. The command waits before B until the test reads on.
     async fn begin_long_apply(&self) -> Running {
         let many = |letter: &str| {
             (0..999)

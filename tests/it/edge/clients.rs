@@ -1,4 +1,4 @@
-//! Clients that say nothing, send no more, or leave.
+//! Clients that send nothing, stop sending, or leave.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -141,7 +141,8 @@ async fn a_watch_over_http1_ends_by_itself() {
 #[tokio::test]
 async fn a_decision_whose_client_has_gone_is_logged_and_counted_as_any_other() {
     let log = Log::default();
-    // While there is only one subscriber, a thread that has none decides for all what is logged.
+    // While there is only one subscriber, a thread without one decides for all threads which events
+    // are logged.
     let _other = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(io::sink).finish());
     let subscriber = tracing_subscriber::fmt()
         .json()
@@ -215,7 +216,7 @@ async fn leave_grpc(kit: &Kit, gate: &Gate, approval: &str) -> &'static str {
     "/pam.v1.ApprovalService/Approve"
 }
 
-/// What is logged on this thread.
+/// The log of this thread.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 

@@ -12,7 +12,8 @@ fn a_revoked_token_is_refused_while_all_connections_are_taken() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().to_str().unwrap();
     let jen = token(data, "PRIV\\jen");
-    // With so many files the server could neither take the connections nor read the tokens again.
+    // With that limit of files the server could neither accept the connections nor read the tokens
+    // again.
     let program = Program::run(limited(
         "ulimit -Sn 64; ulimit -Hn 1000",
         data,

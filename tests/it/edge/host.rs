@@ -11,7 +11,7 @@ const LIST: &str = "/api/pamresources/pamrequeststoapprove";
 /// What makes the oldest clients get every link of every row.
 const VERBOSE: &str = "Accept: application/json;odata=verbose\r\n";
 
-/// A host name of so many octets.
+/// Returns a host name with a number of octets.
 fn host(octets: usize) -> String {
     let mut name = format!("{}.", "x".repeat(49)).repeat(octets / 50);
     name.push_str(&"y".repeat(octets % 50));

@@ -1,4 +1,4 @@
-//! How long a message and its metadata may be, who may send a long one, and how they are compressed.
+//! The limits of messages and metadata, the callers of long messages, and compression.
 
 use bytes::Bytes;
 use countersign::proto::pam::v1;
@@ -153,7 +153,7 @@ fn methods() -> Vec<String> {
     methods.collect()
 }
 
-/// A message of so many octets: one field that no message of the contract has.
+/// Returns a message with a number of octets in one field that no message of the contract has.
 fn filler(octets: usize) -> Bytes {
     // The number 1000 and its kind take two octets, the length takes up to four.
     let mut message = vec![0xc2, 0x3e];

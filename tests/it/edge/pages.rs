@@ -13,7 +13,7 @@ use tonic::{Response, Status};
 use crate::kit::{ANN, JEN, Kit, Options, SAM, principal, role};
 use crate::postgres::Database;
 
-/// What a page may have, and what is around its rows.
+/// The maximum size of a page, and the octets around its rows.
 const LARGEST: usize = 1_048_576 + 128;
 
 #[tokio::test]

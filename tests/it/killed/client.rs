@@ -33,7 +33,7 @@ pub struct Entry {
     pub answer: Answer,
 }
 
-/// What is asked for.
+/// The request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Act {
     Close(Filed),
@@ -42,7 +42,7 @@ pub enum Act {
     File(String),
 }
 
-/// What became of it, as far as the client knows.
+/// The outcome that the client knows.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Answer {
     /// It is done. A filing answers what it made.
@@ -53,7 +53,7 @@ pub enum Answer {
     Unknown,
 }
 
-/// An elevation that somebody filed.
+/// A filed elevation.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Filed {
     pub requester: &'static str,
@@ -75,7 +75,7 @@ pub struct Crowd {
     pub end: Option<End>,
 }
 
-/// The end of clients who are not stopped by what they are not told.
+/// Stops the clients, also those without a response.
 #[derive(Default)]
 pub struct End {
     pub over: AtomicBool,
@@ -97,7 +97,7 @@ impl Crowd {
             match answer {
                 Answer::Done(_) => end.acknowledged(),
                 Answer::Refused(_) => return,
-                // Whoever asks without a pause keeps the others from being answered.
+                // A client that calls without a pause would delay the responses to the others.
                 Answer::Unknown => return sleep(Duration::from_millis(20)).await,
             }
         }
@@ -249,7 +249,7 @@ fn is_unknown(status: &Status) -> bool {
     }
 }
 
-/// Over REST nobody learns the id of the approval that a filing opened, so nobody decides it.
+/// REST does not return the id of the new approval, so these approvals stay undecided.
 async fn by_rest(crowd: &Crowd, entry: &Entry) -> Answer {
     let (path, body) = match &entry.act {
         Act::Close(filed) => (
@@ -303,7 +303,7 @@ impl Crowd {
     }
 }
 
-/// One of so many, by the random part of an id.
+/// Returns a number below `many`, from the random part of an id.
 pub fn random(many: usize) -> usize {
     let (_, low) = Uuid::as_u64_pair(&SystemIds.next());
     usize::try_from(low).unwrap() % many

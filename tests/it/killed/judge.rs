@@ -1,4 +1,4 @@
-//! The judge: holds what the clients were told against the record and the rows.
+//! The judge: compares the responses to the clients with the record and the rows.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,7 +8,7 @@ use countersign::record::{Envelope, Hash};
 
 use super::client::{Act, Answer, Entry, Filed};
 
-/// What a killed server has left behind.
+/// The data of a killed server.
 #[derive(Clone)]
 pub struct Remains {
     /// The record, from the first event on.
@@ -32,7 +32,7 @@ pub fn judge(log: &[Entry], remains: &Remains) -> Vec<String> {
         .iter()
         .filter(|event| matches!(event.subject, Subject::Elevation(_)))
     {
-        // Nobody asked for what time alone did.
+        // Events that time alone caused have no request.
         if let Some(by) = &event.by {
             written
                 .entry(&by.origin.request_id)
@@ -104,7 +104,8 @@ fn unfaithful(entry: &Entry, events: &[&Event]) -> Option<String> {
     (!by || !faithful || refused).then(|| format!("{entry:?} has written {facts:?}"))
 }
 
-/// What is acknowledged is in the record: written by this request, or by an earlier one that it repeats.
+/// Every acknowledged change is in the record: written by this request, or by an earlier one that
+/// it repeats.
 fn lost(
     entry: &Entry,
     written: &HashMap<&str, Vec<&Event>>,
@@ -138,7 +139,7 @@ fn is_by(event: &Event, name: &str) -> bool {
     event.by.as_ref().is_some_and(|by| by.account.name == name)
 }
 
-/// Nobody has decided, and nobody has closed, the same thing twice.
+/// No account has decided or closed the same elevation twice.
 fn twice(events: &[Event]) -> Vec<String> {
     let mut seen = HashSet::new();
     let once = events.iter().filter(|event| {

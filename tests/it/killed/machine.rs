@@ -142,7 +142,7 @@ impl Machine {
         })
     }
 
-    /// What is in the store, read without a server.
+    /// Reads the contents of the store without a server.
     pub async fn remains(&self) -> Remains {
         let store = self.place.open().await;
         let record = record(&*store).await;
@@ -160,7 +160,7 @@ impl Machine {
         }
     }
 
-    /// Starts a server once more, and asks it for every elevation that somebody was told of.
+    /// Starts a server again, and reads every elevation that a client has seen.
     pub async fn ask_again(&self) {
         let rows = self.remains().await.rows;
         let server = self.start().await;
@@ -217,7 +217,7 @@ impl Place {
         }
     }
 
-    /// The store, once nobody else writes to it any more.
+    /// Opens the store after the last other writer has gone.
     async fn open(&self) -> Arc<dyn Store> {
         match self {
             Self::File(_) => Arc::new(

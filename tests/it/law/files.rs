@@ -93,7 +93,7 @@ fn refusal(path: &Path) -> String {
     )
 }
 
-/// What the log is told of an error, with all causes.
+/// Returns an error with all its causes, as the log has it.
 fn told(error: Error) -> String {
     let mut told = String::new();
     let mut cause: Option<&dyn StdError> =
@@ -476,7 +476,7 @@ async fn nothing_is_acknowledged_once_a_file_is_gone_or_another() {
     }
 }
 
-/// As by an operator who restores a backup and has not stopped the server.
+/// As if an operator restores a backup without stopping the server.
 #[tokio::test]
 async fn nothing_is_acknowledged_once_a_backup_was_copied_into_the_file() {
     let folder = Folder::with(1).await;
@@ -496,7 +496,7 @@ async fn nothing_is_acknowledged_once_a_backup_was_copied_into_the_file() {
         .unwrap();
 }
 
-/// The change that confirms what is there.
+/// Returns a change that confirms the stored state.
 fn confirmation(history: &History) -> Change {
     let expects = vec![(history.key(), Version(1))];
     Change {

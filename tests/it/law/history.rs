@@ -189,7 +189,7 @@ pub fn approval_id(number: u128) -> ApprovalId {
     ApprovalId(Uuid::from_u128(number | 0xA << 64))
 }
 
-/// A fact, and who made it so.
+/// A fact and its actor.
 pub type Told = (Option<Actor>, Fact);
 
 pub fn approved_by(name: &str) -> Told {
@@ -222,7 +222,7 @@ pub fn activated_until(expire_time: Moment) -> Told {
     )
 }
 
-/// An approval for one stage, behind which another is open.
+/// An approval for one stage, after which another stage is open.
 pub fn moved_by(name: &str, stage: usize, open_stage: usize) -> Told {
     (
         Some(actor(name)),
@@ -238,7 +238,7 @@ pub fn scheduled_by(name: &str) -> Told {
     (Some(actor(name)), Fact::Scheduled)
 }
 
-/// Nobody did it.
+/// It has no actor.
 pub fn expired() -> Told {
     (None, Fact::Expired)
 }

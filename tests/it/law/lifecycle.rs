@@ -52,7 +52,7 @@ pub async fn what_is_due_is_read_in_the_order_of_its_moments(backend: impl Backe
     for history in others.iter().chain(&ended) {
         committed(&store, history.whole()).await;
     }
-    // What is filed to start now and was never activated is due from then on.
+    // An elevation that starts now and was never activated is due from its start.
     let table = [
         (-1, 10, &[][..], Some(0)),
         (0, 10, &[8][..], Some(100)),
@@ -350,7 +350,8 @@ pub async fn an_approval_is_listed_for_the_approvers_of_the_stage_that_is_open(
     }
 }
 
-/// What time has ended is live no more once that is written; until then it only does not count.
+/// An elevation that expired is no longer live after its end is recorded; before that it only does
+/// not count.
 pub async fn what_is_written_to_have_ended_is_not_live(backend: impl Backend) {
     let store = backend.open().await;
     committed(&store, role_change(&sams_role(), Version::ABSENT)).await;
@@ -403,7 +404,7 @@ async fn assert_live(store: &Arc<dyn Store>, now: i64, numbers: &[u128], version
     );
 }
 
-/// Jen's, undecided until so many seconds have passed.
+/// An elevation of jen's that stays undecided until some seconds have passed.
 fn waiting(number: u128, until: i64) -> History {
     let approval = Some(Opened {
         id: approval_id(number),

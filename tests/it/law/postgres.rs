@@ -96,8 +96,8 @@ async fn a_server_that_crashes_and_starts_again_is_taken_up_again() {
     accounted_for(&store, &answers).await;
 }
 
-/// A commit that waits for a standby is told as a success when it stops to wait. It is one only when a later commit does
-/// reach the standby.
+/// PostgreSQL reports a commit as a success when it stops waiting for a standby. It is one only
+/// when a later commit does reach the standby.
 #[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_that_stopped_to_wait_for_its_standby_is_looked_up() {
@@ -125,7 +125,8 @@ async fn a_commit_that_stopped_to_wait_for_its_standby_is_looked_up() {
     assert_eq!(record(&store).await.len(), 2);
 }
 
-/// A whole group is committed, nobody is told, and the first look-up is refused. What is there already is not tried again.
+/// A whole group is committed, the responses are lost, and the first look-up is refused. Committed
+/// changes are not tried again.
 #[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_look_up_that_is_refused_is_made_again() {
@@ -167,7 +168,7 @@ async fn a_look_up_that_is_refused_is_made_again() {
     let committing = waits_for_standby(&operator, 0).await;
     let ahead = tokio::spawn(async move { third.batch_execute(LOCK_ROW).await.map(|()| third) });
     waits_for_lock(&operator, "transactionid", 1).await;
-    // Nobody can prepare the statements of a look-up before the third operator has the row.
+    // No connection can prepare the statements of a look-up before the third operator has the row.
     gate.batch_execute("BEGIN; LOCK TABLE guard").await.unwrap();
     operator
         .query("SELECT pg_terminate_backend($1)", &[&committing])
@@ -188,7 +189,7 @@ async fn a_look_up_that_is_refused_is_made_again() {
     assert_eq!(record(&store).await.len(), 5);
 }
 
-/// Whoever is in between takes connections, but lets no statement through, and then goes on as if nothing had been.
+/// A proxy accepts connections, but forwards no statement for a while, and then continues.
 #[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_are_never_ready_for_use_are_given_up() {
@@ -417,8 +418,8 @@ async fn until(store: &Arc<dyn Store>, over: impl Fn() -> bool) -> Vec<Result<Co
     answers
 }
 
-/// Every acknowledged change is in the record, at the place that was told; no change is there twice; whoever was not told
-/// was told so.
+/// Every acknowledged change is in the record, at the reported place, and no change is there twice.
+/// Every other caller got an error.
 async fn accounted_for(store: &Arc<dyn Store>, answers: &[Result<Commit, Error>]) {
     let record = record(store).await;
     let subjects: Vec<_> = record
@@ -574,7 +575,7 @@ pub async fn waits_for_standby(operator: &Client, except: i32) -> i32 {
     }
 }
 
-/// Waits until so many sessions wait for a lock of that kind; answers who is one of them.
+/// Waits until `count` sessions wait for a kind of lock; returns one of them.
 async fn waits_for_lock(operator: &Client, kind: &str, count: usize) -> i32 {
     let sql = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event = $1";
     loop {
@@ -586,6 +587,6 @@ async fn waits_for_lock(operator: &Client, kind: &str, count: usize) -> i32 {
     }
 }
 
-/// Who waits for this stands before whoever comes later.
+/// A session that waits for this lock comes before every later one.
 const LOCK_TABLE: &str = "BEGIN; LOCK TABLE head IN EXCLUSIVE MODE";
 const LOCK_ROW: &str = "BEGIN; SELECT FROM head FOR UPDATE";

@@ -1,4 +1,4 @@
-//! Reads: they see what was acknowledged, and each of them one moment.
+//! Reads: they see every acknowledged change, and each of them is one snapshot.
 
 use std::sync::Arc;
 

@@ -14,17 +14,17 @@ pub struct Chance(u64);
 /// What happens next in a world.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// Somebody becomes an administrator, or is one no more.
+    /// An account becomes an administrator, or stops being one.
     Administrator(Name),
-    /// Somebody asks for something.
+    /// A call.
     Asks(Name, Ask),
-    /// Somebody joins a group, or leaves it.
+    /// An account joins a group, or leaves it.
     Member(Name, Name),
     /// Time passes until a moment.
     Passes(i64),
     /// The clerk looks what time has done to an elevation.
     Turns(usize),
-    /// The credentials of somebody expire, or are made.
+    /// The credentials of an account expire, or are created.
     Stranger(Name),
     /// The role is gone, however that came.
     Vanishes,
@@ -180,7 +180,7 @@ impl Chance {
         }
     }
 
-    /// Somebody who may ask for it, more often than not.
+    /// A caller who is allowed to make the call, more often than not.
     fn who(&mut self, world: &World, ask: &Ask) -> Name {
         let may = |who: &Name| match (ask, &world.role) {
             (Ask::Close { elevation }, _) => world.elevations[*elevation].requester == *who,

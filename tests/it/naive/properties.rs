@@ -12,8 +12,8 @@ use super::real::{Real, person, plain_refusal, role_of};
 use super::world::{Ask, Name, Role, World};
 use super::{Case, rules};
 
-/// Explain says what the naive rules say, and what a decision would be answered; whom it names as able to decide is, and
-/// nobody else.
+/// The explanation agrees with the naive rules and with the response to a decision. Exactly the
+/// people whom it lists can decide.
 pub fn explained(case: &mut Case) {
     let Some(last) = case.world.elevations.len().checked_sub(1) else {
         return;
@@ -56,8 +56,8 @@ pub fn short(case: &mut Case) {
     }
 }
 
-/// Of those whom an administrator is told, everybody can decide, but for those in a group who asked or have decided; and
-/// nobody else can.
+/// Every approver that an administrator sees can decide, except the members of a group who
+/// requested or have decided; no other account can.
 fn named_can_decide(world: &World, real: &Real, number: usize) {
     let Some(role) = &world.role else { return };
     let acceptable = REASONS
@@ -107,8 +107,8 @@ fn named_can_decide(world: &World, real: &Real, number: usize) {
     }
 }
 
-/// With something less for the caller or the requester, what was refused is refused still. With that, or with an approver
-/// less, what was not enough to begin is not enough still.
+/// With fewer rights of the caller or the requester, a refusal stays a refusal. With fewer rights
+/// or approvers, an elevation that could not start still cannot.
 pub fn less_authority(case: &mut Case, who: Name, ask: &Ask, answer: &Result<Vec<Event>, Refusal>) {
     let Case {
         chance,
@@ -158,8 +158,8 @@ fn has_begun(answer: &Result<Vec<Event>, Refusal>) -> bool {
         .is_ok_and(|events| events.iter().any(begins))
 }
 
-/// The world with something less for somebody: an administrator or in any group no more, or named by the role no more; or
-/// with a requester who is a candidate no more.
+/// Returns the world with fewer rights of one account, which is no longer an administrator, a
+/// member of a group, or named by the role; or with a requester who is no longer a candidate.
 fn lessened(chance: &mut Chance, world: &World, who: Name, requester: Name) -> World {
     let mut less = world.clone();
     match (chance.below(5), &mut less.role) {
@@ -212,8 +212,8 @@ fn is_supported(world: &World, elevation: &Elevation, who: Name, events: &[Event
     }
 }
 
-/// Nobody decides twice; nothing begins before its start or without approval, or lives longer than was asked and the role
-/// allows; what has ended never changes again.
+/// No account decides twice. No elevation starts before its time or without approval, or lasts
+/// longer than requested or than the role allows. An ended elevation never changes.
 pub fn lived(world: &World, real: &Real, before: &[Elevation]) {
     for (number, after) in real.elevations.iter().enumerate() {
         let decisions = after

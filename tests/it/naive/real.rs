@@ -1,5 +1,5 @@
-//! The rules under test, driven and read in the terms of a [`World`]: it lends who is who and what time it is; the role and
-//! the elevations are the domain's own.
+//! The rules under test, driven and read in the terms of a [`World`]: the world has the accounts
+//! and the time; the role and the elevations are the domain's own.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -29,19 +29,19 @@ use super::world::{
     self, Ask, By, Explained, ExplainedStage, Filing, GROUPS, Name, PEOPLE, What, World,
 };
 
-/// What the domain knows beside the world.
+/// The state of the domain in addition to the world.
 pub struct Real {
     pub role: Option<Versioned<Role>>,
     pub revision: u64,
     pub elevations: Vec<Elevation>,
-    /// What was asked, elevation by elevation.
+    /// The filings, elevation by elevation.
     asked: Vec<Filing>,
     pub events: Vec<Event>,
     policy: Policy,
 }
 
 impl Real {
-    /// The beginning of a world, in which nothing was asked yet.
+    /// The beginning of a world, before the first call.
     pub fn of(world: &World) -> Self {
         let [pending, filings] = [world.most_pending, world.most_filings]
             .map(|most| most.map(|most| most.try_into().unwrap()));
@@ -136,7 +136,7 @@ impl Real {
         explained.map(plain_explanation)
     }
 
-    /// Whether the role is short of people, whoever asks.
+    /// Whether the role has too few people for every requester.
     pub fn is_short(&self, world: &World, role: &Role) -> bool {
         let known: Vec<_> = role
             .stages
@@ -159,7 +159,7 @@ impl Real {
         advance(&due, moment(world, world.now))
     }
 
-    /// Writes down what happened. `filing` is what was asked, where something was filed.
+    /// Records an event. `filing` is the call that filed an elevation.
     pub fn happen(&mut self, event: &Event, filing: Option<&Filing>) {
         self.events.push(event.clone());
         let number = match event.subject {
@@ -260,7 +260,7 @@ impl Real {
         decide::decide(&facts, Command::File(filing), now)
     }
 
-    /// With the facts that are loaded for what is about an elevation.
+    /// With the facts for a command on an elevation.
     fn about<T>(
         &self,
         world: &World,
@@ -545,7 +545,7 @@ fn caller(world: &World, who: Name) -> Caller {
     )
 }
 
-/// What the directory says that somebody counts as.
+/// Returns the principals of an account, according to the directory.
 fn principals(world: &World, id: AccountId) -> Principals {
     let who = name(id.into());
     Principals::new(account(who), &groups_of(world, who))
@@ -569,7 +569,7 @@ fn deciders(world: &World, elevation: &Elevation) -> Vec<Principals> {
         .collect()
 }
 
-/// Everybody of those named who can call, as the directory has it.
+/// Returns the named people with credentials, according to the directory.
 fn people(world: &World, named: &[Principal]) -> Option<HashSet<AccountId>> {
     let named: Vec<Name> = named.iter().map(plain_principal).collect();
     Some(

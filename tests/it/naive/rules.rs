@@ -8,7 +8,7 @@ use super::world::{
     HOUR, LONGEST, Name, PATTERNS, Role, Rule, SECOND, What, World,
 };
 
-/// What comes of what somebody asks for: what happened, or why nothing did.
+/// Returns the events of a call, or the reason of its refusal.
 pub fn answer(world: &World, who: Name, ask: &Ask) -> Result<Vec<Event>, String> {
     match ask {
         Ask::Close { elevation } => close(world, who, *elevation),
@@ -89,7 +89,7 @@ fn start(world: &World, elevation: &Elevation, role: &Role) -> What {
     }
 }
 
-/// The world after an event. `ask` is what made it happen, if anybody.
+/// Changes the world by an event. `ask` is the call that caused it, if any.
 pub fn happen(world: &mut World, event: &Event, ask: Option<&Ask>) {
     let Some(number) = event.elevation else {
         world.revision += 1;
@@ -151,7 +151,7 @@ fn note(elevation: &mut Elevation, event: &Event, decided: &Decided, approve: bo
     });
 }
 
-/// Where an approval stands for somebody, and what would be answered to a decision that comes with `reason`.
+/// Returns the state of an approval for a caller, and the response to a decision with `reason`.
 pub fn explain(
     world: &World,
     who: Name,
@@ -220,7 +220,7 @@ fn stages(world: &World, who: Name, role: &Role, elevation: &Elevation) -> Vec<E
     explained
 }
 
-/// Nobody is left who could go on, in whichever order.
+/// No order of the remaining people completes the approval.
 fn is_undecidable(world: &World, elevation: &Elevation) -> bool {
     let Some(role) = world.role.as_ref().filter(|role| !role.stages.is_empty()) else {
         return true;
@@ -265,8 +265,8 @@ fn is_short(world: &World, role: &Role, elevation: &Elevation, stage: usize) -> 
     placed(stage + 1, &mut given) - placed(stage, &mut given) < wanted[stage]
 }
 
-/// What each stage lacks. Where none lacks anything but nobody has said so yet, one more has to come to the stage that was
-/// reached.
+/// Returns the missing approvals of each stage. If no stage lacks any but the elevation is still
+/// pending, the open stage needs one more.
 fn wanted(world: &World, role: &Role, elevation: &Elevation) -> Vec<usize> {
     let mut wanted: Vec<usize> = (0..role.stages.len())
         .map(|stage| lacks(world, role, elevation, stage))
@@ -301,7 +301,7 @@ fn best(
     most
 }
 
-/// The people who could still decide in a stage; nothing where nobody knows how many there are.
+/// Returns the people who could still decide in a stage; `None` if the directory cannot count them.
 fn left(world: &World, role: &Role, elevation: &Elevation, stage: usize) -> Option<BTreeSet<Name>> {
     let could = |who: &Name| *who != elevation.requester && !has_decided(elevation, who);
     Some(
@@ -313,7 +313,7 @@ fn left(world: &World, role: &Role, elevation: &Elevation, stage: usize) -> Opti
     )
 }
 
-/// Whether no candidate could have a request for the role approved, and neither could anybody else.
+/// Whether no candidate and no other account could have a request for the role approved.
 pub fn role_is_short(world: &World, role: &Role) -> bool {
     let people: Vec<_> = role
         .stages
@@ -660,7 +660,7 @@ fn begin(world: &World, role: &Role, elevation: &Elevation, candidate: Name) -> 
     }
 }
 
-/// The stage that somebody's decision would be for: one that lacks approvals rather than one that does not, and the first.
+/// Returns the stage of a caller's decision: the first that lacks approvals, or else the first.
 fn stage_for(world: &World, role: &Role, elevation: &Elevation, who: Name) -> Option<usize> {
     let taking = taking(world, role, elevation);
     let (lacking, complete): (Vec<usize>, Vec<usize>) = taking
@@ -743,7 +743,7 @@ fn may_decide(world: &World, who: Name, elevation: &Elevation) -> bool {
             .is_some_and(|role| is_approver(world, who, role))
 }
 
-/// Whether somebody needs nobody else's approval though the role asks for some.
+/// Whether an account needs no other approval although the role requires approval.
 pub fn is_owner(world: &World, who: Name, role: &Role) -> bool {
     role.auto_approve_owners
         && role
@@ -784,7 +784,7 @@ pub fn approval_status(elevation: &Elevation, now: i64) -> Option<&'static str> 
     })
 }
 
-/// What is wrong with a reason.
+/// Returns the fault of a reason.
 pub fn fault(rule: &Rule, reason: Option<&str>) -> Option<String> {
     let reason = reason.unwrap_or_default().trim_matches(char::is_whitespace);
     let seen = reason

@@ -24,7 +24,7 @@ pub struct World {
     pub now: i64,
     pub people: Vec<Name>,
     pub groups: BTreeMap<Name, BTreeSet<Name>>,
-    /// The groups of which the directory cannot tell who is in them.
+    /// The groups whose members the directory does not know.
     pub unknown: BTreeSet<Name>,
     /// The people who cannot call, since the directory knows no valid credentials of them.
     pub strangers: BTreeSet<Name>,
@@ -82,7 +82,7 @@ pub struct Elevation {
     pub activate_time: Option<i64>,
     pub ends_at: Option<i64>,
     pub approval: Option<Approval>,
-    /// The client's name of the request, with what was asked under it.
+    /// The client's id of the request, with the filing.
     pub request: Option<(u128, Filing)>,
 }
 
@@ -105,7 +105,7 @@ pub struct Decision {
     pub at: i64,
 }
 
-/// What somebody asks for.
+/// A call.
 #[derive(Clone, Debug)]
 pub enum Ask {
     Close {
@@ -144,7 +144,7 @@ pub struct Event {
     pub what: What,
 }
 
-/// Who, and whom the role names that one is.
+/// An account, and the principal of the role that it is or belongs to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct By {
     pub who: Name,
@@ -206,7 +206,7 @@ pub struct ExplainedStage {
 }
 
 impl World {
-    /// The people who can call and are among those named; nothing where the directory cannot tell.
+    /// Returns the named people who can call; `None` if the directory cannot know.
     pub fn callers(&self, named: &[Name]) -> Option<BTreeSet<Name>> {
         if named.iter().any(|named| self.unknown.contains(named)) {
             return None;
@@ -223,7 +223,7 @@ impl World {
         )
     }
 
-    /// Whether somebody is the one named, or in the group named.
+    /// Whether an account is the named one, or in the named group.
     pub fn is(&self, who: Name, named: Name) -> bool {
         who == named
             || self
@@ -232,7 +232,7 @@ impl World {
                 .is_some_and(|group| group.contains(who))
     }
 
-    /// The first of those named that somebody is.
+    /// Returns the first named principal that an account is or belongs to.
     pub fn as_whom(&self, who: Name, named: &[Name]) -> Option<Name> {
         named.iter().copied().find(|named| self.is(who, named))
     }

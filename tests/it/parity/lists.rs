@@ -404,7 +404,7 @@ async fn both_dialects_file_the_same() {
     }
 }
 
-/// What is stored of a filing, but for what tells it from every other.
+/// Returns the stored fields of a filing, except those that identify it.
 fn told(elevation: Elevation) -> Elevation {
     Elevation {
         id: String::new(),

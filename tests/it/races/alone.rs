@@ -3,7 +3,7 @@
 use countersign::domain::elevation::{ApprovalStatus, Status, Verdict};
 use stateright::semantics::SequentialSpec;
 
-/// One stage: who approves, and how many of them have to.
+/// One stage: its approvers and the required approvals.
 pub type Stage = (&'static [&'static str], usize);
 
 /// An approval with its elevation, alone with one caller.
@@ -19,14 +19,14 @@ pub struct Alone {
     approved: usize,
     stage: usize,
     turned: bool,
-    /// Whether its time is over, though that may not be written; `None` while nobody was told either.
+    /// Whether its time is over, recorded or not; `None` while no response has shown it.
     over: Option<bool>,
 }
 
 /// What turning the clock ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Ends {
-    /// The duration of what is active.
+    /// The duration of an active elevation.
     Duration,
     /// Neither.
     Nothing,
@@ -50,7 +50,7 @@ pub enum Call {
     Turn,
 }
 
-/// What a caller is told.
+/// A response.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Told {
     AlreadyDecided,
@@ -61,7 +61,7 @@ pub enum Told {
     ShowsApproval(ApprovalStatus),
     ShowsElevation(Status),
     StageNotOpen,
-    /// The decision stands; REST does not tell more.
+    /// The decision was recorded; REST reports no more than that.
     Stands(Option<ApprovalStatus>),
     Turned,
 }
@@ -98,7 +98,7 @@ impl Alone {
         matches!(self.state, Status::Active | Status::PendingApproval)
     }
 
-    /// Whether it can be told that time has ended it.
+    /// Whether a response may report it as expired.
     fn may_be_over(&mut self) -> bool {
         let over = self.is_open() && self.over != Some(false);
         if over {
@@ -107,7 +107,7 @@ impl Alone {
         over || self.state == Status::Expired
     }
 
-    /// Whether it can be told that time has not ended it.
+    /// Whether a response may report it as not expired.
     fn may_last(&mut self) -> bool {
         let lasts = self.over != Some(true);
         if lasts {
@@ -116,7 +116,7 @@ impl Alone {
         lasts
     }
 
-    /// Whoever is told so in a refusal is told what is written.
+    /// A refusal reports only recorded state.
     fn is_written_over(&mut self) -> bool {
         let over = self.may_be_over();
         if over {

@@ -1,4 +1,4 @@
-//! Somebody who calls, over either dialect, and what each answer tells.
+//! A caller over either dialect, and the meaning of each response.
 
 use countersign::domain::elevation::{ApprovalStatus, Status, Verdict};
 use countersign::proto::pam::v1::approval_service_client::ApprovalServiceClient;
@@ -133,7 +133,8 @@ impl Caller {
     }
 }
 
-/// What an action over REST tells. It has the status that won in words.
+/// Returns the meaning of the response to an action over REST, which has the winning status in its
+/// text.
 fn acted(answer: &Answer, done: Told) -> Result<Told, String> {
     if answer.status == 200 {
         return Ok(done);

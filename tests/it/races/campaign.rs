@@ -1,4 +1,5 @@
-//! A campaign of races: approvals, each decided, given up and timed out by many at once, and what is wrong afterwards.
+//! A campaign of races: approvals that many callers decide, close and let expire at once, and the
+//! faults afterwards.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -39,7 +40,7 @@ const TURN: i64 = 60;
 const CALLERS: usize = 8;
 /// How many approvals are raced for at the same time.
 const WAVE: usize = 8;
-/// The threads of a history: the callers, the clock, and whoever looks when all is over.
+/// The threads of a history: the callers, the clock, and the final reader.
 const CLOCK: usize = CALLERS;
 const AFTERWARDS: usize = CALLERS + 1;
 
@@ -64,7 +65,7 @@ enum What {
     Look,
 }
 
-/// An approval, and who races for it.
+/// An approval and its racers.
 #[derive(Clone, Debug)]
 struct Plan {
     stages: usize,
@@ -79,7 +80,7 @@ struct Race {
     history: Mutex<History>,
 }
 
-/// What was called and told, in the order in which it was.
+/// The calls and the responses, in their order.
 struct History {
     tester: Tester,
     turned: bool,
@@ -91,11 +92,11 @@ struct History {
 #[derive(Debug, Default)]
 pub struct Report {
     pub faults: Vec<String>,
-    /// How often each thing was told.
+    /// The number of responses of each kind.
     pub tally: BTreeMap<String, usize>,
 }
 
-/// Races for so many approvals, over one server or several nodes with one clock.
+/// Races for a number of approvals, over one server or several nodes with one clock.
 pub async fn run(nodes: &[Kit], approvals: usize) -> Report {
     let campaign = Arc::new(Campaign::set_up(nodes).await);
     let mut runner = TestRunner::deterministic();
@@ -152,7 +153,7 @@ fn plan(nodes: usize) -> impl Strategy<Value = Plan> {
     })
 }
 
-/// Who calls, at each node, and the ids of the roles.
+/// The callers at each node, and the ids of the roles.
 struct Campaign {
     people: Vec<BTreeMap<&'static str, Caller>>,
     roles: BTreeMap<(usize, usize), String>,
@@ -199,7 +200,7 @@ impl Campaign {
         }
     }
 
-    /// All callers of all races at once; the clock is turned when so many are answered.
+    /// Runs all callers of all races at once, and sets the clock after a number of responses.
     async fn race(self: &Arc<Self>, races: &[Arc<Race>], clock: &Kit, turn_after: usize) {
         let start = Arc::new(Barrier::new(races.len() * CALLERS));
         let answered = watch::Sender::new(0);
@@ -339,7 +340,7 @@ impl Race {
         call
     }
 
-    /// Finds what is wrong with what was told, with what is stored, and with what is in the record.
+    /// Finds the faults of the responses, of the stored rows and of the record.
     async fn judge(&self, store: &Arc<dyn Store>, report: &mut Report) {
         let id = ElevationId(self.filed.id.parse().unwrap());
         let stored = store
@@ -387,7 +388,7 @@ impl Race {
     }
 }
 
-/// What a caller was told that is not how it ended.
+/// Returns the contradiction between a response and the final state.
 fn contradicts(call: Call, told: Told, stored: &Elevation) -> Option<String> {
     let approval = stored.approval_status(stored.create_time);
     let own = |who: &str| {
@@ -410,7 +411,7 @@ fn contradicts(call: Call, told: Told, stored: &Elevation) -> Option<String> {
     (!holds).then(|| format!("{call:?} was told {told:?}, and it is {:?}", stored.state))
 }
 
-/// Whether as many people's decisions are stored as were told that theirs stands.
+/// Compares the number of stored decisions with the number of acknowledged ones.
 fn decisions_fault(told: &[(Call, Told)], stored: &Elevation) -> Option<String> {
     let stands = |(call, told): &(Call, Told)| match (call, told) {
         (Call::Decide { who, .. }, Told::Stands(_)) => Some(*who),
@@ -422,7 +423,7 @@ fn decisions_fault(told: &[(Call, Told)], stored: &Elevation) -> Option<String> 
         .then(|| format!("{people:?} decided, and stored is {decisions:?}"))
 }
 
-/// What a caller did and was told, without the names.
+/// Returns a call and its response, without names.
 fn kind(call: Call, told: Told) -> String {
     let call = match call {
         Call::Close { .. } => "Close",
@@ -445,7 +446,7 @@ fn kind(call: Call, told: Told) -> String {
     format!("{call}: {told}")
 }
 
-/// What is wrong with the chain of the whole record.
+/// Returns the faults of the chain of the whole record.
 async fn chain_faults(store: &Arc<dyn Store>) -> Vec<String> {
     let mut faults = Vec::new();
     let (mut after, mut previous) = (0, None);

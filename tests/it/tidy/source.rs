@@ -1,4 +1,4 @@
-//! Reads source text as far as the house rules need it: tokens, paths, and which lines are tests.
+//! Reads source text for the house rules: tokens, paths, and the lines of tests.
 
 use std::ops::Range;
 
@@ -24,7 +24,7 @@ pub fn test_modules(tokens: &[Token<'_>]) -> Vec<Range<usize>> {
     found
 }
 
-/// A path in the source, in a `use` or elsewhere, and in how many inline modules it stands.
+/// A path in the source, in a `use` or elsewhere, with the number of inline modules around it.
 pub struct Used<'a> {
     pub line: usize,
     pub inside: usize,
@@ -60,7 +60,7 @@ pub fn paths<'a>(tokens: &[Token<'a>]) -> Vec<Used<'a>> {
     found
 }
 
-/// Reads a path, or the tree of a `use`, and answers where it ends.
+/// Reads a path, or the tree of a `use`, and returns its end.
 fn tree<'a>(
     tokens: &[Token<'a>],
     mut at: usize,
