@@ -1,62 +1,77 @@
-//! Who calls: turns the credentials of a request into a [`Caller`] in its extensions, in front of both dialects.
+//! Authentication: turns the credentials of a request into a [`Caller`] in its extensions, before both dialects.
 //!
-//! Nobody else reads an `Authorization` header. The schemes are asked in order; the first that finds credentials of its
-//! kind has the last word.
+//! Nothing else reads an `Authorization` header. The schemes are asked in order until one accepts or refuses.
+//!
+//! One rule decides which groups a caller is in: the directory wins. Credentials may name groups too, and they can only
+//! narrow: a caller counts as those named groups that the directory confirms. Credentials that name no groups give their
+//! owner all groups of the directory. So a stale credential never restores a lost membership, and a decision counts the
+//! same when it is made and when it is counted again later.
 
-pub mod bearer;
+pub mod scheme;
 pub mod tokens;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::header::WWW_AUTHENTICATE;
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue};
 use tonic::Status;
 
+use crate::directory::Directory;
+use crate::domain::account::{Account, Group};
 use crate::domain::caller::Caller;
 use crate::domain::error::{Error, Kind};
+use crate::domain::id::AccountId;
 use crate::domain::moment::{Moment, Seconds};
 use crate::domain::rights;
 use crate::time::Clock;
+use scheme::{Answer, Connection, Identity, Parts, Scheme};
 
-/// What a scheme says of a request.
-#[derive(Clone, Debug)]
-pub enum Answer {
-    /// The credentials are those of this caller.
-    Authenticated(Arc<Caller>),
-    /// There are credentials of this scheme, and they are not valid; why is for the log.
-    Failed(&'static str),
-    /// There are no credentials of this scheme.
-    NotRequested,
-}
-
-/// A way to prove who calls.
-pub trait Scheme: Send + Sync {
-    /// How to ask for credentials of this scheme, in `WWW-Authenticate` (RFC 9110, section 11.6.1).
-    fn challenge(&self) -> HeaderValue;
-
-    /// Looks for credentials and checks them.
-    fn authenticate(&self, headers: &HeaderMap, now: Moment) -> Answer;
-
-    /// The number of credentials that are valid at `now` and no longer at `end`.
-    fn expiring(&self, now: Moment, end: Moment) -> usize;
-}
-
-/// The schemes, in the order in which they are asked.
+/// Finds out who calls.
 pub struct Authenticator {
-    schemes: Vec<Box<dyn Scheme>>,
-    clock: Arc<dyn Clock>,
+    /// In the order in which they are asked.
+    pub schemes: Vec<Box<dyn Scheme>>,
+    /// Knows the groups of the callers.
+    pub directory: Arc<dyn Directory>,
+    /// The accounts with rights that no role gives.
+    pub powers: Powers,
+    /// The time by which credentials expire.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The accounts that the configuration names.
+#[derive(Clone, Debug, Default)]
+pub struct Powers {
+    administrators: HashSet<AccountId>,
+    monitors: HashSet<AccountId>,
+}
+
+impl Powers {
+    /// Returns the powers of those administrators and monitors.
+    pub fn new(administrators: &[Account], monitors: &[Account]) -> Self {
+        Self {
+            administrators: administrators.iter().map(|account| account.id).collect(),
+            monitors: monitors.iter().map(|account| account.id).collect(),
+        }
+    }
+}
+
+/// A caller, and the header by which a scheme proves the identity of the server.
+type Authenticated = (Arc<Caller>, Option<HeaderValue>);
+
+/// The reason why a request does not go through.
+enum Stop {
+    /// The client has to send another leg.
+    Continue(HeaderValue),
+    /// The request is refused.
+    Refuse(Error),
 }
 
 impl Authenticator {
-    /// Asks those schemes.
-    pub fn new(schemes: Vec<Box<dyn Scheme>>, clock: Arc<dyn Clock>) -> Self {
-        Self { schemes, clock }
-    }
-
-    /// The number of credentials that are valid now and expire within `duration`.
+    /// Returns the number of credentials that are valid now and expire within `duration`.
     pub fn expiring_within(&self, duration: Seconds) -> usize {
         let now = self.clock.now();
         self.schemes
@@ -65,27 +80,71 @@ impl Authenticator {
             .sum()
     }
 
-    fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Caller>, Error> {
+    async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        connection: &Connection,
+    ) -> Result<Authenticated, Stop> {
         let now = self.clock.now();
+        if headers.get_all(AUTHORIZATION).iter().count() > 1 {
+            let cause = "more than one Authorization header";
+            return Err(Stop::Refuse(unauthenticated().because(cause)));
+        }
+        let parts = Parts {
+            headers,
+            connection,
+        };
         for scheme in &self.schemes {
-            match scheme.authenticate(headers, now) {
-                Answer::Authenticated(caller) => return Ok(caller),
-                Answer::Failed(why) => return Err(unauthenticated().because(why)),
-                Answer::NotRequested => {}
+            match scheme.authenticate(&parts, now).await {
+                Answer::Accepted { identity, reply } => {
+                    let caller = self.caller(identity, now).await.map_err(Stop::Refuse)?;
+                    return Ok((Arc::new(caller), reply));
+                }
+                Answer::Continue(challenge) => return Err(Stop::Continue(challenge)),
+                Answer::Refused(cause) => {
+                    return Err(Stop::Refuse(unauthenticated().because(cause)));
+                }
+                Answer::NotMine => {}
             }
         }
-        Err(unauthenticated())
+        Err(Stop::Refuse(unauthenticated()))
     }
 
+    /// Returns the caller with the groups that count.
+    async fn caller(&self, identity: Identity, now: Moment) -> Result<Caller, Error> {
+        let known = self.directory.groups(&identity.account, now).await?;
+        let groups = match identity.groups {
+            Some(named) => confirmed(named, &known),
+            None => known,
+        };
+        let id = identity.account.id;
+        let administrator = self.powers.administrators.contains(&id);
+        let mut caller = Caller::new(identity.account, groups, administrator, identity.credential);
+        caller.monitor = self.powers.monitors.contains(&id);
+        Ok(caller)
+    }
+
+    /// Refuses a request, and asks for credentials of any scheme.
     fn refuse(&self, error: Error) -> Response {
+        let asks = error.kind == Kind::Unauthenticated;
         let mut response = Status::from(error).into_http::<axum::body::Body>();
-        for scheme in &self.schemes {
-            response
-                .headers_mut()
-                .append(WWW_AUTHENTICATE, scheme.challenge());
+        if asks {
+            for scheme in &self.schemes {
+                response
+                    .headers_mut()
+                    .append(WWW_AUTHENTICATE, scheme.challenge());
+            }
         }
         response
     }
+}
+
+/// Returns the groups that the credentials name and the directory confirms.
+fn confirmed(named: Vec<Group>, known: &[Group]) -> Vec<Group> {
+    named
+        .into_iter()
+        .filter(|group| known.iter().any(|known| known.id == group.id))
+        .collect()
 }
 
 /// Lets a request pass with its caller, or refuses it.
@@ -94,23 +153,41 @@ pub async fn require_caller(
     mut request: Request,
     next: Next,
 ) -> Response {
-    match authenticator.authenticate(request.headers()) {
-        Ok(caller) => {
+    // A request of no known connection gets one of its own, which no other request can continue.
+    let connection = request
+        .extensions()
+        .get::<Connection>()
+        .cloned()
+        .unwrap_or_default();
+    match authenticator
+        .authenticate(request.headers(), &connection)
+        .await
+    {
+        Ok((caller, reply)) => {
             tracing::Span::current().record("account", &caller.account.name);
             request.extensions_mut().insert(caller);
-            next.run(request).await
+            let mut response = next.run(request).await;
+            if let Some(reply) = reply {
+                response.headers_mut().append(WWW_AUTHENTICATE, reply);
+            }
+            response
         }
-        Err(error) => authenticator.refuse(error),
+        Err(Stop::Continue(challenge)) => {
+            let mut response = Status::from(unauthenticated()).into_http::<axum::body::Body>();
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+            response
+        }
+        Err(Stop::Refuse(error)) => authenticator.refuse(error),
     }
 }
 
-/// Lets a request of an administrator pass, before its message is read; [`require_caller`] has found out who calls.
+/// Lets a request of an administrator pass, before its message is read. It needs the caller from [`require_caller`].
 pub async fn require_administrator(request: Request, next: Next) -> Response {
-    let administers = match request.extensions().get::<Arc<Caller>>() {
+    let allowed = match request.extensions().get::<Arc<Caller>>() {
         Some(caller) => rights::administers(caller).map_err(Error::from),
         None => Err(Error::internal("a request came past the authentication")),
     };
-    match administers {
+    match allowed {
         Ok(()) => next.run(request).await,
         Err(error) => Status::from(error).into_http(),
     }
@@ -118,4 +195,120 @@ pub async fn require_administrator(request: Request, next: Next) -> Response {
 
 fn unauthenticated() -> Error {
     Error::new(Kind::Unauthenticated, "Present valid credentials.")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use async_trait::async_trait;
+    use rustls::pki_types::CertificateDer;
+
+    use super::*;
+    use crate::domain::account::Principal;
+
+    /// Accepts a client certificate whose bytes are the name of an account.
+    struct Certificates;
+
+    #[async_trait]
+    impl Scheme for Certificates {
+        fn challenge(&self) -> HeaderValue {
+            HeaderValue::from_static("Mutual")
+        }
+
+        async fn authenticate(&self, parts: &Parts<'_>, _: Moment) -> Answer {
+            let Some(certificate) = parts.connection.certificate() else {
+                return Answer::NotMine;
+            };
+            let Ok(name) = std::str::from_utf8(certificate) else {
+                return Answer::Refused("a certificate of no account");
+            };
+            Answer::Accepted {
+                identity: Identity {
+                    account: Account::named(name).unwrap(),
+                    groups: None,
+                    credential: "certificate".to_owned(),
+                },
+                reply: None,
+            }
+        }
+
+        fn expiring(&self, _: Moment, _: Moment) -> usize {
+            0
+        }
+    }
+
+    /// A directory that cannot be asked about sam.
+    struct Flaky;
+
+    #[async_trait]
+    impl Directory for Flaky {
+        async fn groups(&self, account: &Account, _: Moment) -> Result<Vec<Group>, Error> {
+            if account.name == "PRIV\\sam" {
+                return Err(Error::unavailable("the directory does not answer"));
+            }
+            Ok(vec![Group::named("SQL Users").unwrap()])
+        }
+
+        async fn members(
+            &self,
+            _: &[Principal],
+            _: usize,
+            _: Moment,
+        ) -> Result<Option<HashSet<AccountId>>, Error> {
+            Ok(None)
+        }
+    }
+
+    struct StoppedClock;
+
+    #[async_trait]
+    impl Clock for StoppedClock {
+        fn now(&self) -> Moment {
+            Moment::from_ticks(0)
+        }
+
+        fn monotonic(&self) -> Duration {
+            Duration::ZERO
+        }
+
+        async fn reaches(&self, _: Option<Moment>) {}
+    }
+
+    async fn caller(certificate: Option<&'static [u8]>) -> Result<Arc<Caller>, Kind> {
+        let authenticator = Authenticator {
+            schemes: vec![Box::new(Certificates)],
+            directory: Arc::new(Flaky),
+            powers: Powers::default(),
+            clock: Arc::new(StoppedClock),
+        };
+        let connection = match certificate {
+            Some(name) => Connection::with_certificate(CertificateDer::from(name)),
+            None => Connection::default(),
+        };
+        let headers = HeaderMap::new();
+        match authenticator.authenticate(&headers, &connection).await {
+            Ok((caller, _)) => Ok(caller),
+            Err(Stop::Refuse(error)) => Err(error.kind),
+            Err(Stop::Continue(_)) => panic!("there is no second leg"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_certificate_is_a_part_of_its_connection() {
+        let jen = caller(Some(b"PRIV\\jen")).await.unwrap();
+        assert_eq!((&*jen.account.name, jen.groups.len()), ("PRIV\\jen", 1));
+        for (certificate, kind) in [
+            (None, Kind::Unauthenticated),
+            (Some(&b"\xff"[..]), Kind::Unauthenticated),
+            // Without its groups a caller is refused, not served with less or more.
+            (Some(b"PRIV\\sam"), Kind::Unavailable),
+        ] {
+            assert_eq!(
+                caller(certificate).await.err(),
+                Some(kind),
+                "{certificate:?}"
+            );
+        }
+    }
 }

@@ -26,3 +26,4 @@ pub mod status;
 pub mod store;
 pub mod telemetry;
 pub mod time;
+pub mod tokens_file;

@@ -39,7 +39,7 @@ use pipeline::content_type::is_grpc;
 use pipeline::dialect;
 pub use pipeline::forwarded::{Forwarded, TrustedProxies};
 use pipeline::observer::{self, Observer};
-use pipeline::streams;
+use pipeline::streams::{self, StreamGate};
 use routes::{grpc, health, metrics, openapi, reflection};
 use tasks::Tasks;
 
@@ -130,13 +130,14 @@ fn router(app: App, tasks: &Tasks, stop: &CancellationToken) -> Result<Router, E
         longest_list: app.limits.list,
         zone: app.zone,
     };
-    let longest = app.limits.request_time;
     let gate = Arc::new(Gate::new(app.limits));
+    let streams = Arc::new(StreamGate::new(app.limits, stop));
     let observer = Arc::new(Observer::new(&app.metrics, app.traces, tasks));
     let authenticator = Arc::new(app.authenticator);
     let private = grpc::only(grpc::services(&services))
         .merge(grpc::role_changes(&services))
         .fallback(move |request| unrouted(rest.clone(), request))
+        .layer(from_fn_with_state(streams.clone(), streams::admit))
         .layer(from_fn_with_state(authenticator.clone(), require_caller))
         .layer(from_fn_with_state(gate, admission::admit));
     // Without the gate: metrics are needed most when the server is overloaded.
@@ -150,20 +151,14 @@ fn router(app: App, tasks: &Tasks, stop: &CancellationToken) -> Result<Router, E
     // Too long to be sent to everyone without a limit, and with a gate of its own, so that it cannot keep callers out.
     let gate = Arc::new(Gate::new(app.limits));
     let openapi = openapi::route().layer(from_fn_with_state(gate, admission::admit));
+    let public = grpc::only(health::grpc(ready.clone(), stop))
+        .merge(grpc::only(reflection::services(app.reflection)?))
+        .layer(from_fn_with_state(streams, streams::admit));
     let router = private
         .merge(scrape)
         .merge(openapi)
-        .merge(health::http(ready.clone()))
-        .merge(streams::end_on(
-            grpc::only(health::grpc(ready, stop)),
-            stop,
-            longest,
-        ))
-        .merge(streams::end_on(
-            grpc::only(reflection::services(app.reflection)?),
-            stop,
-            longest,
-        ));
+        .merge(health::http(ready))
+        .merge(public);
     let web = Arc::new(dialect::Web {
         cors: app.cors,
         proxies: app.proxies,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use countersign::auth::tokens::TokensFile;
+use countersign::directory::file::FileDirectory;
 use countersign::domain::moment::Seconds;
 use countersign::domain::policy::Policy;
 use countersign::domain::quota::Quota;
@@ -24,6 +24,7 @@ use countersign::store::Store;
 use countersign::store::sqlite::SqliteStore;
 use countersign::telemetry::metrics::StoreMetrics;
 use countersign::time::{Clock, SystemClock, Time};
+use countersign::tokens_file::TokensFile;
 use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 use tonic::{Response, Status, async_trait};
@@ -60,7 +61,7 @@ async fn serve(router: Router) {
 /// The services that this benchmark does not call.
 async fn others() -> Grpc {
     let store = SqliteStore::open(Path::new("unused.db"), StoreMetrics::default()).unwrap();
-    let tokens = TokensFile::open(Path::new("unused.toml"), &[], &[], SystemClock.now()).unwrap();
+    let tokens = TokensFile::open(Path::new("unused.toml"), SystemClock.now()).unwrap();
     let policy = Policy {
         pending_timeout: Seconds::HOUR,
         quota: Quota::default(),
@@ -70,7 +71,7 @@ async fn others() -> Grpc {
     let time = Arc::new(Time::from(last, Arc::new(SystemClock), Seconds::HOUR));
     let service = Service::new(
         Arc::new(store),
-        Arc::new(tokens),
+        Arc::new(FileDirectory(Arc::new(tokens))),
         time,
         Arc::new(SystemIds),
         policy,

@@ -7,13 +7,13 @@ use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::auth::tokens;
 use countersign::domain::account::Account;
 use countersign::store::Store;
 use countersign::store::postgres::PostgresStore;
 use countersign::store::sqlite::SqliteStore;
 use countersign::telemetry::metrics::StoreMetrics;
 use countersign::time::{Clock, SystemClock};
+use countersign::tokens_file;
 use tokio::time::sleep;
 
 use super::seed::APPROVER;
@@ -29,7 +29,7 @@ impl Server {
     /// the approver.
     pub async fn countersign(folder: &Path, store: &str) -> (Self, String) {
         let approver = Account::named(APPROVER).unwrap();
-        let token = tokens::add(
+        let token = tokens_file::add(
             &folder.join("tokens.toml"),
             &approver,
             &[],

@@ -13,11 +13,11 @@ use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 
 use super::{cannot, files, serve};
-use crate::auth::tokens::TokensFile;
 use crate::config::{Cli, Data, Serve, StoreLocation, zone_name};
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::{self, Availability};
 use crate::time::{Clock, SystemClock};
+use crate::tokens_file::TokensFile;
 
 /// The finding of one check.
 pub(super) enum Finding {
@@ -180,7 +180,7 @@ fn file(path: &Path, data: &Data) -> Vec<Finding> {
 
 fn tokens(settings: &Serve) -> Vec<Finding> {
     let path = settings.data.tokens();
-    let tokens = match serve::tokens(settings, &path) {
+    let tokens = match serve::tokens(&path) {
         Ok(tokens) => tokens,
         Err(error) => return vec![Finding::Error(error.to_string())],
     };

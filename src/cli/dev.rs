@@ -10,7 +10,6 @@ use clap::{Command as Syntax, CommandFactory};
 use tempfile::TempDir;
 
 use super::{cannot, check, checks, print, serve};
-use crate::auth::tokens;
 use crate::config::{Cli, NOT_WITH_DEV, Serve};
 use crate::domain::account::{Account, Principal};
 use crate::domain::caller::Caller;
@@ -25,6 +24,7 @@ use crate::service::{Context, Request, Service};
 use crate::store::sqlite::SqliteStore;
 use crate::telemetry::metrics::Metrics;
 use crate::time::{Clock, SystemClock};
+use crate::tokens_file;
 
 /// Serves a temporary store with one pending approval, and prints how to decide it.
 pub(super) async fn run(mut settings: Serve) -> anyhow::Result<()> {
@@ -50,7 +50,7 @@ pub(super) async fn run(mut settings: Serve) -> anyhow::Result<()> {
         &settings,
         Arc::new(store),
         metrics,
-        serve::tokens(&settings, &tokens_file)?,
+        serve::tokens(&tokens_file)?,
     )
     .await?;
     let listener = serve::bind(settings.listen).await?;
@@ -115,7 +115,7 @@ struct Tokens {
 
 impl Tokens {
     fn new(path: &Path, people: &People) -> Result<Self, Error> {
-        let token = |account| tokens::add(path, account, &[], SystemClock.now(), None);
+        let token = |account| tokens_file::add(path, account, &[], SystemClock.now(), None);
         Ok(Self {
             administrator: token(&people.administrator)?,
             approver: token(&people.approver)?,

@@ -14,10 +14,10 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{cannot, check, checks, create_data_dir, files, notify};
-use crate::auth::Authenticator;
-use crate::auth::bearer::Bearer;
-use crate::auth::tokens::TokensFile;
+use crate::auth::tokens::TokenScheme;
+use crate::auth::{Authenticator, Powers};
 use crate::config::{Data, ForwardedHeaders, Serve, StoreLocation, VERSION, zone_name};
+use crate::directory::file::FileDirectory;
 use crate::domain::policy::Policy;
 use crate::domain::quota::Quota;
 use crate::ids::SystemIds;
@@ -30,6 +30,7 @@ use crate::store::sqlite::SqliteStore;
 use crate::telemetry::metrics::{Metrics, StoreMetrics};
 use crate::telemetry::traces::Traces;
 use crate::time::{Clock, SystemClock, Time};
+use crate::tokens_file::TokensFile;
 
 /// Serves until SIGTERM or SIGINT; on SIGHUP reads again what can be.
 pub(super) async fn run(settings: Serve) -> anyhow::Result<()> {
@@ -45,7 +46,7 @@ pub(super) async fn run(settings: Serve) -> anyhow::Result<()> {
     check::warn(checks::all(&settings).await)?;
     let open_files = files::allow(settings.max_connections)?;
     create_data_dir(&data.data_dir)?;
-    let tokens = tokens(&settings, &data.tokens())?;
+    let tokens = tokens(&data.tokens())?;
     let metrics = Arc::new(Metrics::default());
     let store = open(&settings, metrics.store.clone()).await?;
     let app = app(&settings, store, metrics, tokens.clone()).await?;
@@ -70,15 +71,10 @@ pub(super) fn starting(settings: &Serve, store: &str) {
     tracing::info!(version = VERSION, zone, store, "starting");
 }
 
-/// The tokens file, with the administrators of the settings.
-pub(super) fn tokens(settings: &Serve, path: &Path) -> anyhow::Result<Arc<TokensFile>> {
-    let tokens = TokensFile::open(
-        path,
-        &settings.administrators,
-        &settings.monitors,
-        SystemClock.now(),
-    );
+/// Opens the tokens file.
+pub(super) fn tokens(path: &Path) -> anyhow::Result<Arc<TokensFile>> {
     let what = format!("read the tokens file {}", path.display());
+    let tokens = TokensFile::open(path, SystemClock.now());
     Ok(Arc::new(tokens.map_err(|error| cannot(what, error, ""))?))
 }
 
@@ -149,15 +145,21 @@ pub(super) async fn app(
         quota: quota(settings),
         zone: zone.clone(),
     };
+    let directory = Arc::new(FileDirectory(tokens.clone()));
     let service = Service::new(
         store.clone(),
-        tokens.clone(),
+        directory.clone(),
         time.clone(),
         Arc::new(SystemIds),
         policy,
     );
     Ok(App {
-        authenticator: Authenticator::new(vec![Box::new(Bearer(tokens))], time),
+        authenticator: Authenticator {
+            schemes: vec![Box::new(TokenScheme(tokens))],
+            directory,
+            powers: Powers::new(&settings.administrators, &settings.monitors),
+            clock: time,
+        },
         cors: Cors {
             allowed_origins: settings.allowed_origins.clone(),
         },
@@ -262,5 +264,7 @@ fn limits(settings: &Serve) -> Limits {
         list: Limits::default().list,
         requests: settings.max_requests as usize,
         request_time: settings.request_timeout,
+        streams: settings.max_streams as usize,
+        streams_per_caller: settings.max_streams_per_caller as usize,
     }
 }

@@ -4,9 +4,9 @@ use std::fmt::Display;
 use std::path::Path;
 
 use super::{cannot, create_data_dir, print, print_whole, warn};
-use crate::auth::tokens::{self, TokensFile};
 use crate::config::{Data, Expiry, NewToken, RevokeToken, StoreLocation};
 use crate::time::{Clock, SystemClock};
+use crate::tokens_file::{self, TokensFile};
 
 /// `countersign token new`: creates a token and prints it once.
 pub(super) fn new(new: &NewToken) -> anyhow::Result<()> {
@@ -21,11 +21,11 @@ pub(super) fn new(new: &NewToken) -> anyhow::Result<()> {
         Expiry::After(duration) => Some(now.after(duration)),
         Expiry::Never => None,
     };
-    let token = tokens::add(&path, &new.account, &new.groups, now, expires)
+    let token = tokens_file::add(&path, &new.account, &new.groups, now, expires)
         .map_err(|error| cannot(in_file("add a token to", &path), error, ""))?;
     print_whole(&format!("{token}\n")).map_err(|error| {
         // A token that was not printed is useless, but would stay valid.
-        let advice = match tokens::revoke(&path, token.get(4..20).unwrap_or_default()) {
+        let advice = match tokens_file::revoke(&path, token.get(4..20).unwrap_or_default()) {
             Ok(()) => "the token was revoked again",
             Err(_) => "revoke the newest token that `countersign token list` shows",
         };
@@ -36,7 +36,8 @@ pub(super) fn new(new: &NewToken) -> anyhow::Result<()> {
 /// `countersign token list`: prints one line for each token, with its id and account.
 pub(super) fn list(data: &Data) -> anyhow::Result<()> {
     let path = data.tokens();
-    let listed = tokens::list(&path).map_err(|error| cannot(in_file("list", &path), error, ""))?;
+    let listed =
+        tokens_file::list(&path).map_err(|error| cannot(in_file("list", &path), error, ""))?;
     if !path.exists() {
         warn(&format!("there is no tokens file {}", path.display()));
     }
@@ -46,10 +47,10 @@ pub(super) fn list(data: &Data) -> anyhow::Result<()> {
 /// `countersign token revoke`: a running server refuses the token within a second.
 pub(super) fn revoke(revoke: &RevokeToken) -> anyhow::Result<()> {
     let path = revoke.data.tokens();
-    let revoked = tokens::revoke(&path, &revoke.id);
+    let revoked = tokens_file::revoke(&path, &revoke.id);
     revoked.map_err(|error| cannot(in_file("revoke a token of", &path), error, ""))?;
     // If a running server refuses the file, it keeps the old tokens, including the revoked one.
-    match TokensFile::open(&path, &[], &[], SystemClock.now()) {
+    match TokensFile::open(&path, SystemClock.now()) {
         Ok(_) => Ok(()),
         Err(error) => {
             let advice = "the entry was deleted, but a running server accepts the token until the file is corrected";

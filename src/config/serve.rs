@@ -90,6 +90,13 @@ pub struct Serve {
     /// Maximum requests in progress; further requests get 503 or UNAVAILABLE.
     #[arg(long, env = "COUNTERSIGN_MAX_REQUESTS", default_value_t = 1024, value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub max_requests: u32,
+    /// Maximum open streams, such as health watches; further streams get UNAVAILABLE.
+    #[arg(long, env = "COUNTERSIGN_MAX_STREAMS", default_value_t = 1024, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub max_streams: u32,
+    /// Maximum open streams of one account, or of one client address if the call needs no credentials. All clients of one
+    /// proxy have the address of that proxy.
+    #[arg(long, env = "COUNTERSIGN_MAX_STREAMS_PER_CALLER", default_value_t = 128, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub max_streams_per_caller: u32,
 }
 
 /// The headers in which a proxy reports the original scheme and host.

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::peer::Peer;
 use self::protocol::connection;
+use crate::auth::scheme::Connection;
 use crate::server::limits::Limits;
 use crate::server::tasks::Tasks;
 use crate::telemetry::metrics::OneMore;
@@ -46,6 +47,7 @@ pub(super) async fn serve(
             limits,
             Peer {
                 address,
+                connection: Connection::default(),
                 cut: cut.clone(),
             },
             stop.clone(),

@@ -2,24 +2,27 @@
 
 use std::time::Duration;
 
-/// How much at once, and for how long.
+/// The maximums of what the server does at once, and of the time that it takes.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// How many connections at once; more wait to be accepted.
+    /// Maximum connections; more wait to be accepted.
     pub connections: usize,
-    /// How long open requests may take to finish after the shutdown signal.
+    /// Maximum time for open requests to finish after the shutdown signal.
     pub drain: Duration,
-    /// How long a client may take from the first byte of a request, or from the start of its connection, to the end of its
-    /// headers.
+    /// Maximum time from the first byte of a request, or from the start of its connection, to the end of its headers.
     pub headers: Duration,
-    /// How long an idle connection is kept.
+    /// Time until an idle connection is closed.
     pub idle: Duration,
-    /// How many rows a list of the REST API has at most; what comes behind is behind its next link.
+    /// Maximum rows of a list of the REST API; its next link leads to the rest.
     pub list: usize,
-    /// How many requests at once; more are refused as overload.
+    /// Maximum requests at once; more are refused as overload.
     pub requests: usize,
-    /// How long a request may take, where a shorter `grpc-timeout` counts instead; and how long its answer, to be sent.
+    /// Maximum time for a request, unless its `grpc-timeout` is shorter; and as long again to send its answer.
     pub request_time: Duration,
+    /// Maximum open streams; more are refused as overload.
+    pub streams: usize,
+    /// Maximum open streams of one account, or of one client address if the call needs no credentials.
+    pub streams_per_caller: usize,
 }
 
 impl Default for Limits {
@@ -32,6 +35,8 @@ impl Default for Limits {
             list: 10_000,
             requests: 1_024,
             request_time: Duration::from_secs(30),
+            streams: 1_024,
+            streams_per_caller: 128,
         }
     }
 }

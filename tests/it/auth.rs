@@ -1,5 +1,7 @@
 //! Credentials, and attempts to cheat them.
 
+mod schemes;
+
 use std::fs;
 
 use countersign::domain::moment::{Moment, Seconds};
@@ -203,7 +205,7 @@ async fn a_token_can_be_added_behind_a_line_without_end() {
     fs::write(kit.tokens_file(), "[[token").unwrap();
     let account = countersign::domain::account::Account::named("PRIV\\new").unwrap();
     let added =
-        countersign::auth::tokens::add(&kit.tokens_file(), &account, &[], kit.clock.now(), None);
+        countersign::tokens_file::add(&kit.tokens_file(), &account, &[], kit.clock.now(), None);
     assert!(added.is_err(), "nothing is added to what cannot be read");
 }
 
@@ -269,7 +271,7 @@ async fn works(person: &Person) -> bool {
 fn token_of(kit: &Kit, name: &str) -> String {
     let account = countersign::domain::account::Account::named(name).unwrap();
     let token =
-        countersign::auth::tokens::add(&kit.tokens_file(), &account, &[], kit.clock.now(), None)
+        countersign::tokens_file::add(&kit.tokens_file(), &account, &[], kit.clock.now(), None)
             .unwrap();
     kit.clock.advance(1);
     token

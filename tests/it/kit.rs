@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use countersign::auth::Authenticator;
-use countersign::auth::bearer::Bearer;
-use countersign::auth::tokens::{self, TokensFile};
+use countersign::auth::scheme::Scheme;
+use countersign::auth::tokens::TokenScheme;
+use countersign::auth::{Authenticator, Powers};
+use countersign::directory::file::FileDirectory;
 use countersign::domain::account::{Account, Group};
 use countersign::domain::moment::{Moment, Seconds};
 use countersign::domain::policy::Policy;
@@ -33,6 +34,7 @@ use countersign::store::sqlite::SqliteStore;
 use countersign::telemetry::metrics::Metrics;
 use countersign::telemetry::traces::Traces;
 use countersign::time::{Clock, Time};
+use countersign::tokens_file::{self, TokensFile};
 use jiff::tz::TimeZone;
 use prost_types::{Duration, FieldMask};
 use tempfile::TempDir;
@@ -89,6 +91,8 @@ pub struct Options {
     /// How much one requester may ask for.
     pub quota: Quota,
     pub collector: Option<http::Uri>,
+    /// Schemes that are asked after the tokens.
+    pub schemes: Vec<Box<dyn Scheme>>,
     /// What stands before the store.
     pub before_store: Option<Around>,
 }
@@ -109,6 +113,7 @@ impl Default for Options {
                 filings: Some(1_000),
             },
             collector: None,
+            schemes: Vec::new(),
             before_store: None,
         }
     }
@@ -408,8 +413,8 @@ async fn app(
     options: Options,
 ) -> App {
     let [administrators, monitors] = [ANN, MAX].map(|name| [Account::named(name).unwrap()]);
-    let tokens =
-        Arc::new(TokensFile::open(tokens, &administrators, &monitors, clock.now()).unwrap());
+    let tokens = Arc::new(TokensFile::open(tokens, clock.now()).unwrap());
+    let directory = Arc::new(FileDirectory(tokens.clone()));
     let pending_timeout = Seconds::new(7 * 86_400).unwrap();
     let zone = TimeZone::get("America/Los_Angeles").unwrap();
     let policy = Policy {
@@ -422,18 +427,25 @@ async fn app(
     let time = Arc::new(Time::from(last, clock.clone(), bound));
     let service = Service::new(
         store.clone(),
-        tokens.clone(),
+        directory.clone(),
         time.clone(),
         ids.clone(),
         policy,
     );
+    let mut schemes: Vec<Box<dyn Scheme>> = vec![Box::new(TokenScheme(tokens))];
+    schemes.extend(options.schemes);
     let allowed_origins = options
         .allowed_origins
         .iter()
         .map(|origin| origin.parse().unwrap())
         .collect();
     App {
-        authenticator: Authenticator::new(vec![Box::new(Bearer(tokens))], time),
+        authenticator: Authenticator {
+            schemes,
+            directory,
+            powers: Powers::new(&administrators, &monitors),
+            clock: time,
+        },
         cors: Cors { allowed_origins },
         proxies: TrustedProxies {
             networks: options
@@ -465,7 +477,7 @@ fn add_token(
         .iter()
         .map(|group| Group::named(group).unwrap())
         .collect();
-    tokens::add(
+    tokens_file::add(
         path,
         &Account::named(name).unwrap(),
         &groups,

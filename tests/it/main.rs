@@ -40,6 +40,7 @@ mod shortage;
 mod silence;
 mod standby;
 mod stories;
+mod streams;
 mod tidy;
 mod traces;
 mod unserved;

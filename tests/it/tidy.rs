@@ -19,14 +19,15 @@ const IMPORTS: Table = &[
     ("lib", ""),
     (
         "cli",
-        "auth config domain ids proto rest server service status store store::postgres store::sqlite telemetry time",
+        "auth config directory domain ids proto rest server service status store store::postgres store::sqlite telemetry time \
+         tokens_file",
     ),
     ("config", "domain telemetry"),
     (
         "server",
         "auth domain grpc ids proto rest service status store telemetry time",
     ),
-    ("auth", "directory domain status time"),
+    ("auth", "directory domain status time tokens_file"),
     (
         "rest",
         "domain::moment proto rest::odata rest::resources status",
@@ -36,12 +37,13 @@ const IMPORTS: Table = &[
     ("grpc", "domain proto service status time"),
     ("service", "directory domain ids record store time"),
     ("store", "domain record telemetry time"),
-    ("directory", "domain"),
+    ("directory", "domain tokens_file"),
     ("ids", ""),
     ("record", "domain proto"),
     ("status", "domain"),
     ("telemetry", "domain time"),
     ("time", "domain"),
+    ("tokens_file", "domain"),
     ("domain", ""),
     ("proto", ""),
 ];

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use countersign::auth::tokens::TokensFile;
 use countersign::proto::pam::v1::{CreateElevationRequest, GetSessionRequest, Role};
+use countersign::tokens_file::TokensFile;
 use prost_types::Timestamp;
 use tonic::Code;
 
@@ -146,7 +146,7 @@ async fn no_token_is_of_somebody_who_looks_like_another() {
         let entry = before.replacen("PRIV\\jen", name, 1);
         assert_ne!(entry, before);
         fs::write(kit.tokens_file(), &entry).unwrap();
-        let opened = TokensFile::open(&kit.tokens_file(), &[], &[], START);
+        let opened = TokensFile::open(&kit.tokens_file(), START);
         assert!(opened.is_err(), "{name:?}");
         fs::write(kit.tokens_file(), &before).unwrap();
     }

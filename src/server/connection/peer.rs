@@ -4,11 +4,23 @@ use std::net::IpAddr;
 
 use tokio_util::sync::CancellationToken;
 
-/// The other end of the connection by which a request came; the connection puts it into the extensions of its requests.
+use crate::auth::scheme::Connection;
+
+/// The other end of the connection by which a request came, in the extensions of the request.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
-    /// From where it is.
+    /// The address of the other end.
     pub(crate) address: IpAddr,
+    /// The connection as the authentication sees it.
+    pub(crate) connection: Connection,
     /// Cuts the connection.
     pub(crate) cut: CancellationToken,
+}
+
+impl Peer {
+    /// Marks a request as one of this connection.
+    pub(crate) fn mark<B>(&self, request: &mut http::Request<B>) {
+        request.extensions_mut().insert(self.connection.clone());
+        request.extensions_mut().insert(self.clone());
+    }
 }

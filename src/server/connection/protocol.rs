@@ -75,7 +75,7 @@ async fn exchange(
 ) -> hyper::Result<()> {
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(peer.clone());
+        peer.mark(&mut request);
         let (open, answer) = (requests.begin(), router.call(request));
         // The request is open until hyper has all of its answer, and lets go of the body.
         async move {
@@ -114,7 +114,7 @@ async fn http2(
     let requests = Arc::new(Requests::default());
     let (router, counted) = (TowerToHyperService::new(router), requests.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(peer.clone());
+        peer.mark(&mut request);
         let (open, answer) = (counted.begin(), router.call(request));
         async move {
             let _open = open;

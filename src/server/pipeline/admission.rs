@@ -1,4 +1,4 @@
-//! How many requests at once, and how long each may take; and as long again to send its answer.
+//! The admission of requests: a maximum at once, a time limit for each, and the same time again to send the answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,26 +6,27 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 use tonic::Status;
 
 use super::content_type::is_grpc;
+use super::operations;
 use crate::server::connection::backpressure;
 use crate::server::connection::peer::Peer;
 use crate::server::limits::Limits;
 use crate::status::{Error, Kind};
 use crate::time::Deadline;
 
-/// Lets so many requests in at once.
+/// Counts the requests, from their admission until the client has their answer.
 pub(crate) struct Gate {
     room: Arc<Semaphore>,
     request_time: Duration,
 }
 
 impl Gate {
-    /// A gate with those limits.
+    /// Returns a gate without requests.
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             room: Arc::new(Semaphore::new(limits.requests)),
@@ -34,7 +35,8 @@ impl Gate {
     }
 }
 
-/// Lets a request in with its deadline, or refuses it; gives up on it when the deadline has passed.
+/// Admits a request with its deadline, or refuses it. Abandons it when the deadline has passed. A stream counts as a
+/// request only until it begins.
 pub(crate) async fn admit(
     State(gate): State<Arc<Gate>>,
     mut request: Request,
@@ -47,51 +49,62 @@ pub(crate) async fn admit(
         );
         return Status::from(error).into_http();
     };
-    let timeout = if is_grpc(&request) {
-        grpc_timeout(request.headers())
-    } else {
-        Ok(None)
-    };
-    let asked = match timeout {
-        Ok(asked) => asked.unwrap_or(gate.request_time),
+    let deadline = match deadline(&request, gate.request_time) {
+        Ok(deadline) => deadline,
         Err(error) => return Status::from(error).into_http(),
     };
-    let deadline = Deadline::after(asked.min(gate.request_time));
     // The runtime's timer is coarser than a deadline may be.
     if deadline.passed() {
         return Status::from(Error::deadline_exceeded()).into_http();
     }
     request.extensions_mut().insert(deadline);
-    let connection = request.extensions_mut().remove::<Peer>();
+    let peer = request.extensions().get::<Peer>().cloned();
+    let is_stream = operations::is_stream(&request);
     match timeout_at(deadline.instant().into(), next.run(request)).await {
-        Ok(response) => backpressure::hold(response, room, connection, gate.request_time),
+        // It has a place in the gate of streams by now.
+        Ok(response) if is_stream => response,
+        Ok(response) => backpressure::hold(response, room, peer, gate.request_time),
         Err(_) => Status::from(Error::deadline_exceeded()).into_http(),
     }
 }
 
-/// The `grpc-timeout` of a request: at most eight digits and a unit.
+/// Returns the deadline of a request: after `most`, or sooner if its `grpc-timeout` says so.
+fn deadline(request: &Request, most: Duration) -> Result<Deadline, Error> {
+    let timeout = if is_grpc(request) {
+        grpc_timeout(request.headers())?
+    } else {
+        None
+    };
+    Ok(Deadline::after(timeout.unwrap_or(most).min(most)))
+}
+
+/// Returns the `grpc-timeout` of a request: at most eight digits and a unit.
 fn grpc_timeout(headers: &HeaderMap) -> Result<Option<Duration>, Error> {
     let Some(value) = headers.get("grpc-timeout") else {
         return Ok(None);
     };
-    let malformed = || Error::invalid("The grpc-timeout is malformed.");
-    let (digits, unit) = value
-        .to_str()
-        .ok()
-        .and_then(|text| text.split_at_checked(text.len().wrapping_sub(1)))
-        .ok_or_else(malformed)?;
+    parse_timeout(value).map(Some).ok_or_else(|| {
+        Error::invalid(
+            "The grpc-timeout must be up to eight digits and one of the units H, M, S, m, u, n.",
+        )
+    })
+}
+
+fn parse_timeout(value: &HeaderValue) -> Option<Duration> {
+    let text = value.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if !(1..=8).contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(malformed());
+        return None;
     }
-    let count: u64 = digits.parse().map_err(|_| malformed())?;
+    let count: u64 = digits.parse().ok()?;
     match unit {
-        "H" => Ok(Some(Duration::from_secs(count * 3_600))),
-        "M" => Ok(Some(Duration::from_secs(count * 60))),
-        "S" => Ok(Some(Duration::from_secs(count))),
-        "m" => Ok(Some(Duration::from_millis(count))),
-        "u" => Ok(Some(Duration::from_micros(count))),
-        "n" => Ok(Some(Duration::from_nanos(count))),
-        _ => Err(malformed()),
+        "H" => Some(Duration::from_secs(count * 3_600)),
+        "M" => Some(Duration::from_secs(count * 60)),
+        "S" => Some(Duration::from_secs(count)),
+        "m" => Some(Duration::from_millis(count)),
+        "u" => Some(Duration::from_micros(count)),
+        "n" => Some(Duration::from_nanos(count)),
+        _ => None,
     }
 }
 

@@ -1,22 +1,25 @@
-//! What a request asks for, in one word of ours: what the log, the metrics and the traces call it.
+//! The operation name of a request, as used in logs, metrics and traces.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use axum::extract::Request;
 use http::Method;
 use prost::Message;
-use prost_types::{FileDescriptorProto, FileDescriptorSet, ServiceDescriptorProto};
+use prost_types::{FileDescriptorProto, FileDescriptorSet};
 
 use super::content_type::is_grpc;
 use crate::proto::pam::v1;
 use crate::rest;
 
-/// The path of a gRPC method, a word for a resource of the REST API, or one of [`OTHERS`]. Never a caller's text.
-pub(super) fn of(request: &Request) -> &'static str {
+/// Returns the path of a gRPC method, a word for a resource of the REST API, or one of [`OTHERS`]. Never a caller's text.
+pub(crate) fn of(request: &Request) -> &'static str {
     let path = request.uri().path();
     if is_grpc(request) {
-        return METHODS.get(path).map_or(UNKNOWN, String::as_str);
+        return match METHODS.get_key_value(path) {
+            Some((known, _)) => known,
+            None => UNKNOWN,
+        };
     }
     match path {
         _ if request.method() == Method::OPTIONS => PREFLIGHT,
@@ -28,50 +31,51 @@ pub(super) fn of(request: &Request) -> &'static str {
     }
 }
 
-/// Whether monitoring asks for it every few seconds, so that its successes are of no interest.
-pub(super) fn is_probe(operation: &str) -> bool {
+/// Whether monitoring sends it every few seconds, so that the log leaves out its successes.
+pub(crate) fn is_probe(operation: &str) -> bool {
     matches!(operation, HEALTHZ | METRICS | READYZ)
         || operation.starts_with("/grpc.health.v1.Health/")
 }
 
-/// All that [`of`] answers.
-pub(super) fn all() -> impl Iterator<Item = &'static str> {
+/// Whether the request opens a stream: a gRPC call of which either side sends any number of messages.
+pub(crate) fn is_stream(request: &Request) -> bool {
+    is_grpc(request) && METHODS.get(request.uri().path()) == Some(&true)
+}
+
+/// Returns all names that [`of`] can return.
+pub(crate) fn all() -> impl Iterator<Item = &'static str> {
     METHODS
-        .iter()
+        .keys()
         .map(String::as_str)
         .chain(rest::OPERATIONS)
         .chain(OTHERS)
 }
 
-/// The paths of all methods of the contract, and of the services beside it.
-static METHODS: LazyLock<HashSet<String>> = LazyLock::new(|| {
+/// The paths of all methods of the contract and of the standard services, and whether the method is a stream.
+static METHODS: LazyLock<HashMap<String, bool>> = LazyLock::new(|| {
     let sets = [
         v1::FILE_DESCRIPTOR_SET,
         tonic_health::pb::FILE_DESCRIPTOR_SET,
         tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
         tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
     ];
-    let files = sets
-        .into_iter()
-        .filter_map(|set| FileDescriptorSet::decode(set).ok())
-        .flat_map(|set| set.file);
-    files
-        .flat_map(|file| {
-            file.service
-                .iter()
-                .flat_map(|service| methods(&file, service))
-                .collect::<Vec<_>>()
-        })
-        .collect()
+    let mut methods = HashMap::new();
+    for set in sets {
+        let set = FileDescriptorSet::decode(set).expect("the build has encoded the descriptors");
+        for file in &set.file {
+            add_methods(&mut methods, file);
+        }
+    }
+    methods
 });
 
-fn methods(file: &FileDescriptorProto, service: &ServiceDescriptorProto) -> Vec<String> {
-    let path = |method: &str| format!("/{}.{}/{method}", file.package(), service.name());
-    service
-        .method
-        .iter()
-        .map(|method| path(method.name()))
-        .collect()
+fn add_methods(methods: &mut HashMap<String, bool>, file: &FileDescriptorProto) {
+    for service in &file.service {
+        for method in &service.method {
+            let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
+            methods.insert(path, method.server_streaming() || method.client_streaming());
+        }
+    }
 }
 
 const OTHERS: [&str; 6] = [HEALTHZ, METRICS, OPENAPI, PREFLIGHT, READYZ, UNKNOWN];
@@ -81,3 +85,68 @@ const OPENAPI: &str = "openapi";
 const PREFLIGHT: &str = "preflight";
 const READYZ: &str = "readyz";
 const UNKNOWN: &str = "unknown";
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use http::header::CONTENT_TYPE;
+
+    use super::*;
+
+    #[test]
+    fn the_contract_says_which_calls_are_streams() {
+        let table = [
+            (
+                "POST",
+                "/grpc.health.v1.Health/Watch",
+                "application/grpc",
+                true,
+            ),
+            (
+                "POST",
+                "/grpc.health.v1.Health/Check",
+                "application/grpc",
+                false,
+            ),
+            (
+                "POST",
+                "/grpc.health.v1.Health/Watch",
+                "application/json",
+                false,
+            ),
+            (
+                "GET",
+                "/grpc.health.v1.Health/Watch",
+                "application/grpc",
+                false,
+            ),
+            (
+                "POST",
+                "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+                "application/grpc",
+                true,
+            ),
+            (
+                "POST",
+                "/pam.v1.ApprovalService/Approve",
+                "application/grpc",
+                false,
+            ),
+            (
+                "POST",
+                "/pam.v1.ApprovalService/Nothing",
+                "application/grpc",
+                false,
+            ),
+        ];
+        for (method, path, content_type, expected) in table {
+            let request = Request::builder()
+                .method(method)
+                .uri(path)
+                .header(CONTENT_TYPE, content_type)
+                .body(Body::empty())
+                .unwrap();
+            assert_eq!(is_stream(&request), expected, "{method} {path}");
+        }
+    }
+}

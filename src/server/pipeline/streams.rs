@@ -1,14 +1,16 @@
-//! Streams that end when the server stops; a health watch would otherwise keep its connection open for ever.
+//! The gate of streams: calls that stay open, such as a health watch. They do not count as requests and have no time limit;
+//! instead the server and each caller have a maximum of open streams. All streams end when the server stops.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, Version};
 use http_body::Frame;
@@ -16,55 +18,154 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-/// Ends the streams of these routes on the signal, as UNAVAILABLE. Over HTTP/1.1 a client that has left looks like one
-/// that has sent all it has to send, so there a stream also ends after `longest`, as DEADLINE_EXCEEDED.
-pub(crate) fn end_on(routes: Router, stop: &CancellationToken, longest: Duration) -> Router {
-    routes.layer(from_fn_with_state(
-        Arc::new(Ending {
-            stop: stop.clone(),
-            longest,
-        }),
-        end,
-    ))
-}
+use super::operations;
+use crate::domain::caller::Caller;
+use crate::domain::error::{Error, Kind};
+use crate::domain::id::AccountId;
+use crate::server::connection::peer::Peer;
+use crate::server::limits::Limits;
 
-/// When streams end.
-struct Ending {
+/// Counts the open streams, and ends them when the server stops.
+pub(crate) struct StreamGate {
+    limits: Limits,
+    open: Arc<Mutex<OpenStreams>>,
     stop: CancellationToken,
-    longest: Duration,
 }
 
-async fn end(State(ending): State<Arc<Ending>>, request: Request, next: Next) -> Response {
-    let longest = if request.version() < Version::HTTP_2 {
-        ending.longest
-    } else {
-        Duration::MAX
-    };
-    let ended = async move {
-        match timeout(longest, ending.stop.cancelled()).await {
-            Ok(()) => Status::unavailable("The server is shutting down."),
-            Err(_) => {
-                Status::deadline_exceeded("A stream over HTTP/1.1 ends after a while. Use HTTP/2.")
+impl StreamGate {
+    /// Returns a gate without open streams.
+    pub(crate) fn new(limits: Limits, stop: &CancellationToken) -> Self {
+        Self {
+            limits,
+            open: Arc::default(),
+            stop: stop.clone(),
+        }
+    }
+
+    /// Counts one more stream of a caller until the place is dropped.
+    fn enter(&self, owner: Owner) -> Result<Place, Error> {
+        let mut open = lock(&self.open);
+        if open.total >= self.limits.streams {
+            return Err(overloaded("The server has too many open streams."));
+        }
+        let own = open.by_owner.entry(owner).or_default();
+        if *own >= self.limits.streams_per_caller {
+            return Err(overloaded("You have too many open streams."));
+        }
+        *own += 1;
+        open.total += 1;
+        Ok(Place {
+            owner,
+            open: self.open.clone(),
+        })
+    }
+
+    /// Waits until a stream must end, and returns the reason.
+    fn end(&self, version: Version) -> impl Future<Output = Status> + Send + use<> {
+        // Over HTTP/1.1 a client that has left looks like one that has sent everything.
+        let most = if version < Version::HTTP_2 {
+            self.limits.request_time
+        } else {
+            Duration::MAX
+        };
+        let stop = self.stop.clone();
+        async move {
+            match timeout(most, stop.cancelled()).await {
+                Ok(()) => Status::unavailable("The server is shutting down."),
+                Err(_) => Status::deadline_exceeded(
+                    "A stream over HTTP/1.1 ends after the request timeout. Use HTTP/2.",
+                ),
             }
         }
+    }
+}
+
+/// The caller to whom a stream counts: the account, or the client's address if the call needs no credentials.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+enum Owner {
+    Account(AccountId),
+    Address(Option<IpAddr>),
+}
+
+impl Owner {
+    fn of(request: &Request) -> Self {
+        if let Some(caller) = request.extensions().get::<Arc<Caller>>() {
+            return Self::Account(caller.account.id);
+        }
+        let peer = request.extensions().get::<Peer>();
+        Self::Address(peer.map(|peer| peer.address.to_canonical()))
+    }
+}
+
+/// The open streams. Callers without one are not listed.
+#[derive(Default)]
+struct OpenStreams {
+    total: usize,
+    by_owner: HashMap<Owner, usize>,
+}
+
+/// The place of an open stream.
+struct Place {
+    owner: Owner,
+    open: Arc<Mutex<OpenStreams>>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = lock(&self.open);
+        open.total -= 1;
+        if let Some(own) = open.by_owner.get_mut(&self.owner) {
+            *own -= 1;
+            if *own == 0 {
+                open.by_owner.remove(&self.owner);
+            }
+        }
+    }
+}
+
+fn lock(open: &Mutex<OpenStreams>) -> MutexGuard<'_, OpenStreams> {
+    open.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn overloaded(message: &'static str) -> Error {
+    Error::new(Kind::Overloaded, message)
+}
+
+/// Gives a stream its place, or refuses it. Lets other requests pass. A stream must begin within the request timeout.
+pub(crate) async fn admit(
+    State(gate): State<Arc<StreamGate>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if !operations::is_stream(&request) {
+        return next.run(request).await;
+    }
+    let place = match gate.enter(Owner::of(&request)) {
+        Ok(place) => place,
+        Err(error) => return Status::from(error).into_http(),
     };
-    let ended = Box::pin(ended);
-    next.run(request).await.map(|body| {
-        Body::new(UntilEnded {
+    let end = Box::pin(gate.end(request.version()));
+    let Ok(response) = timeout(gate.limits.request_time, next.run(request)).await else {
+        return Status::from(Error::deadline_exceeded()).into_http();
+    };
+    response.map(|body| {
+        Body::new(StreamBody {
             body,
-            ended: Some(ended),
+            end: Some(end),
+            _place: place,
         })
     })
 }
 
-/// A body that ends early, with trailers that say why.
-struct UntilEnded {
+/// The body of a stream, which can end early with trailers that give the reason.
+struct StreamBody {
     body: Body,
-    /// Says why; gone when it has.
-    ended: Option<Pin<Box<dyn Future<Output = Status> + Send>>>,
+    /// Completes with the reason; `None` after that.
+    end: Option<Pin<Box<dyn Future<Output = Status> + Send>>>,
+    _place: Place,
 }
 
-impl http_body::Body for UntilEnded {
+impl http_body::Body for StreamBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -72,21 +173,21 @@ impl http_body::Body for UntilEnded {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let Self { body, ended } = &mut *self;
-        let Some(reason) = ended else {
+        let Self { body, end, .. } = &mut *self;
+        let Some(reason) = end else {
             return Poll::Ready(None);
         };
         if let Poll::Ready(frame) = Pin::new(body).poll_frame(context) {
             return Poll::Ready(frame);
         }
         let status = ready!(reason.as_mut().poll(context));
-        *ended = None;
+        *end = None;
         Poll::Ready(Some(Ok(Frame::trailers(trailers(&status)))))
     }
 
     /// A refusal has no body, and gRPC clients understand it only if its headers end the stream.
     fn is_end_stream(&self) -> bool {
-        self.ended.is_none() || self.body.is_end_stream()
+        self.end.is_none() || self.body.is_end_stream()
     }
 }
 
@@ -99,4 +200,39 @@ fn trailers(status: &Status) -> HeaderMap {
         );
     }
     trailers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_and_each_caller_have_a_maximum_of_open_streams() {
+        let limits = Limits {
+            streams: 3,
+            streams_per_caller: 2,
+            ..Limits::default()
+        };
+        let gate = StreamGate::new(limits, &CancellationToken::new());
+        let [near, far] =
+            ["127.0.0.1", "10.0.0.1"].map(|address| Owner::Address(address.parse().ok()));
+        let first = gate.enter(near).unwrap_or_else(|_| panic!("a free place"));
+        let second = gate.enter(near);
+        assert!(second.is_ok());
+        assert!(gate.enter(near).is_err(), "two of one caller");
+        let third = gate.enter(far);
+        assert!(third.is_ok());
+        assert!(
+            gate.enter(Owner::Address(None)).is_err(),
+            "three of the server"
+        );
+        drop(first);
+        assert!(
+            gate.enter(near).is_ok(),
+            "a place that was left is free again"
+        );
+        drop((second, third));
+        let open = lock(&gate.open);
+        assert_eq!((open.total, open.by_owner.len()), (0, 0));
+    }
 }

@@ -5,10 +5,10 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::SystemTime;
 
-use countersign::auth::tokens;
 use countersign::domain::account::Account;
 use countersign::store::sqlite::SqliteStore;
 use countersign::telemetry::metrics::StoreMetrics;
+use countersign::tokens_file;
 use rusqlite::Connection;
 
 use crate::kit::START;
@@ -171,8 +171,8 @@ fn what_somebody_should_look_at_is_told() {
     let data = folder.path().to_str().unwrap();
     let file = folder.path().join("tokens.toml");
     let [ann, sam] = ["PRIV\\ann", "PRIV\\sam"].map(|name| Account::named(name).unwrap());
-    let expired = tokens::add(&file, &ann, &[], START, Some(START)).unwrap();
-    tokens::add(&file, &sam, &[], START, None).unwrap();
+    let expired = tokens_file::add(&file, &ann, &[], START, Some(START)).unwrap();
+    tokens_file::add(&file, &sam, &[], START, None).unwrap();
     fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
     let administrators = "PRIV\\ann,PRIV\\eve,priv\\SAM";

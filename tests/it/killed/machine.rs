@@ -9,7 +9,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use countersign::auth::tokens;
 use countersign::domain::account::{Account, Group};
 use countersign::domain::elevation::State;
 use countersign::domain::event::{Fact, Subject};
@@ -20,6 +19,7 @@ use countersign::store::sqlite::SqliteStore;
 use countersign::store::{ElevationKey, Store};
 use countersign::telemetry::metrics::StoreMetrics;
 use countersign::time::{Clock, SystemClock};
+use countersign::tokens_file;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, spawn_blocking};
@@ -62,7 +62,7 @@ impl Machine {
             let account = Account::named(name).unwrap();
             (
                 name,
-                tokens::add(&path, &account, &groups, SystemClock.now(), None).unwrap(),
+                tokens_file::add(&path, &account, &groups, SystemClock.now(), None).unwrap(),
             )
         };
         let tokens: Vec<_> = cast.into_iter().map(token).collect();

@@ -1,4 +1,4 @@
-//! The tokens file as commands change it, beside servers that read it.
+//! The changes that commands make to a tokens file while servers read it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -9,12 +9,13 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
-use super::{Contents, Entry, PREFIX, parse, text};
+use super::entries::{Contents, Entry, content, parse};
+use super::text::PREFIX;
 use crate::domain::account::{Account, Group};
 use crate::domain::error::Error;
 use crate::domain::moment::Moment;
 
-/// Adds a token to the file, which is created when it is not there, and answers the token. It is told this once only.
+/// Adds a token to the file, which is created if it does not exist. Returns the token, which nothing else keeps.
 pub fn add(
     path: &Path,
     account: &Account,
@@ -42,30 +43,28 @@ pub fn add(
     Ok(format!("{PREFIX}{id}_{secret}"))
 }
 
-/// The tokens of the file, a line each: id, account, groups, when made, until when valid.
+/// Returns the tokens of the file, one line each: id, account, groups, time of creation, time of expiry.
 pub fn list(path: &Path) -> Result<String, Error> {
-    let line = |entry: Entry| {
-        let expires = entry.expires.as_deref().unwrap_or("never");
+    let mut lines = String::new();
+    for entry in parse(&content(path)?)?.token {
         let Entry {
             id,
             account,
-            groups,
             created,
             ..
         } = &entry;
-        format!(
-            "{id}  {account}  [{}]  created {created}  expires {expires}\n",
-            groups.join(", ")
-        )
-    };
-    Ok(parse(&text(path)?)?.token.into_iter().map(line).collect())
+        let groups = entry.groups.join(", ");
+        let expires = entry.expires.as_deref().unwrap_or("never");
+        lines += &format!("{id}  {account}  [{groups}]  created {created}  expires {expires}\n");
+    }
+    Ok(lines)
 }
 
-/// Takes the entry with that id out of the file. Fails, and changes nothing, where entries are not written as `token new`
-/// writes them.
+/// Deletes the entry with that id from the file. Fails and changes nothing if the entry is not written as `token new`
+/// writes it.
 pub fn revoke(path: &Path, id: &str) -> Result<(), Error> {
     let _alone = lock(path)?;
-    let before = text(path)?;
+    let before = content(path)?;
     let mut ids = ids(&before)?;
     let Some(position) = ids.iter().position(|known| known == id) else {
         return Err(Error::invalid(
@@ -73,13 +72,14 @@ pub fn revoke(path: &Path, id: &str) -> Result<(), Error> {
         ));
     };
     ids.remove(position);
-    let of_token =
-        |block: &&str| parse(&format!("[[token]]{block}")).is_ok_and(|one| one.token[0].id == id);
     let mut blocks = before.split("[[token]]");
     let mut after = blocks.next().unwrap_or_default().to_owned();
-    for block in blocks.filter(|block| !of_token(block)) {
-        after += "[[token]]";
-        after += block;
+    for block in blocks {
+        let block = format!("[[token]]{block}");
+        match parse(&block) {
+            Ok(contents) if contents.token[0].id == id => {}
+            _ => after += &block,
+        }
     }
     if self::ids(&after).ok() != Some(ids) {
         return Err(Error::invalid(
@@ -89,32 +89,32 @@ pub fn revoke(path: &Path, id: &str) -> Result<(), Error> {
     replace(path, &after).map_err(Error::internal)
 }
 
-/// Puts another file in the place of this one, so that nobody ever reads half of one; with the same owner and rights.
+/// Replaces the file by a complete one, so that no reader sees half of it. Keeps the owner and the permissions.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
     let metadata = fs::metadata(path)?;
-    let beside = path.with_extension(format!("{}.new", std::process::id()));
+    let new = path.with_extension(format!("{}.new", std::process::id()));
     let mut file = OpenOptions::new()
         .create_new(true)
         .write(true)
         .mode(0o600)
-        .open(&beside)?;
+        .open(&new)?;
     let written = file.write_all(text.as_bytes()).and_then(|()| {
         file.set_permissions(metadata.permissions())?;
-        chown(&beside, Some(metadata.uid()), Some(metadata.gid()))?;
+        chown(&new, Some(metadata.uid()), Some(metadata.gid()))?;
         file.sync_all()?;
-        fs::rename(&beside, path)?;
+        fs::rename(&new, path)?;
         let folder = path
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty());
         File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
     });
     if written.is_err() {
-        let _ = fs::remove_file(&beside);
+        let _ = fs::remove_file(&new);
     }
     written
 }
 
-/// Keeps others from changing the file meanwhile, until what this answers is dropped.
+/// Locks the file against changes by others until the returned handle is dropped.
 fn lock(path: &Path) -> Result<File, Error> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
@@ -136,10 +136,10 @@ fn ids(text: &str) -> Result<Vec<String>, Error> {
         .collect())
 }
 
-/// Appends an entry to the file, which must be in order before and stays so.
+/// Appends an entry to the file, which must be well-formed.
 fn append(path: &Path, entry: &str) -> Result<(), Error> {
     let _alone = lock(path)?;
-    let before = text(path)?;
+    let before = content(path)?;
     parse(&before)?;
     let separator = if before.is_empty() || before.ends_with('\n') {
         ""
@@ -158,7 +158,7 @@ fn append(path: &Path, entry: &str) -> Result<(), Error> {
         .map_err(Error::internal)
 }
 
-/// Randomness that nobody can guess, or an error.
+/// Fills the array with unpredictable bytes.
 #[expect(
     clippy::disallowed_methods,
     reason = "a secret comes from the operating system, also in tests"
