@@ -25,7 +25,6 @@ use crate::domain::explain::is_undecidable;
 use crate::domain::id::AccountId;
 use crate::domain::moment::Moment;
 use crate::domain::policy::Policy;
-use crate::domain::query::{Query, Snapshot};
 use crate::domain::refusal::Refusal;
 use crate::domain::role::Role;
 use crate::domain::version::{Version, Versioned};
@@ -287,17 +286,6 @@ fn tells_unwritten_end(
         Err(refusal) => *refusal != Refusal::AccessDenied,
     };
     tells && elevation.status(now) == Status::Expired && elevation.due().is_some()
-}
-
-/// Whether the pages of the list can still be read.
-fn check_snapshot<F>(query: &Query<F>, now: Moment) -> Result<(), Error> {
-    let expired =
-        |snapshot: Snapshot| now.ticks().saturating_sub(snapshot.now.ticks()) > Snapshot::LIFE;
-    if query.snapshot.is_some_and(expired) {
-        let message = "The page token is older than an hour. List from the start.";
-        return Err(Error::new(Kind::PageTokenExpired, message).in_field("page_token"));
-    }
-    Ok(())
 }
 
 /// How many people of a stage have to be known to tell whether a request can be decided: as many as all stages need, and

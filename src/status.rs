@@ -42,7 +42,6 @@ pub fn row(kind: Kind) -> Row {
         Kind::NoSuchService         => (Code::NotFound,           StatusCode::NOT_FOUND,             "NO_SUCH_SERVICE",         false),
         Kind::Overloaded            => (Code::Unavailable,        StatusCode::SERVICE_UNAVAILABLE,   "OVERLOADED",              true),
         Kind::OutsideWindow         => (Code::FailedPrecondition,  StatusCode::FORBIDDEN,             "OUTSIDE_WINDOW",          false),
-        Kind::PageTokenExpired      => (Code::InvalidArgument,    StatusCode::BAD_REQUEST,           "PAGE_TOKEN_EXPIRED",      false),
         Kind::ReasonNotAccepted     => (Code::FailedPrecondition,  StatusCode::FORBIDDEN,             "REASON_NOT_ACCEPTED",     false),
         Kind::RequestIdReused       => (Code::FailedPrecondition,  StatusCode::FORBIDDEN,             "REQUEST_ID_REUSED",       false),
         Kind::RequesterNotCandidate => (Code::FailedPrecondition, StatusCode::FORBIDDEN,             "REQUESTER_NOT_CANDIDATE", false),

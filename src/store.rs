@@ -63,8 +63,8 @@ pub trait Store: Send + Sync {
     /// Reads what an administrator who creates, changes or deletes a role relies on, as of one moment.
     async fn role_use(&self, id: RoleId, now: Moment) -> Result<RoleUse, Error>;
 
-    /// Lists the elevations whose approval is pending and `approver` may decide: of other people, of roles that name the
-    /// approver now, without a decision of the approver's. `now` is the moment that a first page shows.
+    /// Lists the pending elevations that `approver` may decide: of other requesters, of roles whose open stage names the
+    /// approver now, without a decision of the approver's.
     async fn pending_approvals(
         &self,
         approver: Approver,
@@ -72,7 +72,7 @@ pub trait Store: Send + Sync {
         now: Moment,
     ) -> Result<Page<Versioned<Elevation>>, Error>;
 
-    /// Lists the elevations that `requester` asked for, whatever became of them, in the order of their filing.
+    /// Lists the elevations of `requester` in the order of their filing.
     async fn elevations(
         &self,
         requester: AccountId,

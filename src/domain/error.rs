@@ -39,8 +39,6 @@ pub enum Kind {
     Overloaded,
     /// Ask for a start within the role's availability window.
     OutsideWindow,
-    /// List from the start.
-    PageTokenExpired,
     /// Give a reason of the form that the role asks for.
     ReasonNotAccepted,
     /// Choose another request id, or repeat what was sent under this one.
@@ -67,7 +65,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 27] = [
         Self::AccessDenied,
         Self::AlreadyDecided,
         Self::ApprovalNotPending,
@@ -84,7 +82,6 @@ impl Kind {
         Self::NoSuchService,
         Self::Overloaded,
         Self::OutsideWindow,
-        Self::PageTokenExpired,
         Self::ReasonNotAccepted,
         Self::RequestIdReused,
         Self::RequesterNotCandidate,

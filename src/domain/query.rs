@@ -1,59 +1,98 @@
-//! What a list is limited to, its order, and which page of it.
+//! Queries of lists: filter, order and page.
 
-use uuid::Uuid;
+mod field;
 
 use super::bulk::Bulk;
-use super::elevation::Status;
 use super::error::Error;
-use super::event::Channel;
-use super::moment::{Moment, Seconds};
+use super::moment::Moment;
+
+pub use field::{ElevationField, Field, RoleField, Type, Value};
 
 /// A page of a list.
+///
+/// Every page shows the present. It continues after the last row of the page before, so that a row that matches
+/// throughout, and whose keys stay the same, is on exactly one page, whatever happens to other rows.
 #[derive(Clone, Debug)]
 pub struct Query<F> {
     /// Comparisons that must all hold.
     pub filter: Vec<Comparison<F>>,
-    /// The keys of the order, the first counts most. What they leave open is in the order of the list's own.
+    /// The keys of the order, the first counts most. [`Field::LAST_KEYS`] order the rows that are equal in them.
     pub order: Vec<Order<F>>,
-    /// How many matches come before the page.
+    /// The row after which the page begins; `None` on the first page.
+    pub after: Option<Position>,
+    /// The number of rows to leave out at the start of the page.
     pub offset: u64,
-    /// How many the page holds at most.
+    /// The maximum number of rows of the page.
     pub limit: u32,
     /// Whether to count all matches.
     pub count: bool,
-    /// The moment that all pages show; `None` on the first page, which chooses it.
-    pub snapshot: Option<Snapshot>,
 }
 
-/// The moment that a list shows.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Snapshot {
-    /// The moment at which expiry is computed.
-    pub now: Moment,
-    /// The last event that the list knows of.
-    pub sequence: u64,
+/// The place of a row in an order.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Position {
+    keys: Vec<Value>,
+    last_keys: [Value; 2],
 }
 
-impl Snapshot {
-    /// How long the pages of a list can be read. The store keeps what changed for as long.
-    pub const LIFE: i64 = 3_600 * Moment::TICKS_PER_SECOND;
+impl Position {
+    /// Returns the place of `row` in `order`, as the row is at `now`.
+    pub fn of<F: Field>(row: &F::Row, order: &[Order<F>], now: Moment) -> Self {
+        Self {
+            keys: order.iter().map(|key| key.field.value(row, now)).collect(),
+            last_keys: F::LAST_KEYS.map(|field| field.value(row, now)),
+        }
+    }
+
+    /// Returns the place of a row with these values, which are those of [`values`](Self::values). Fails if they are not
+    /// values of the keys of `order`.
+    pub fn new<F: Field>(mut values: Vec<Value>, order: &[Order<F>]) -> Result<Self, Error> {
+        let fields = order.iter().map(|key| key.field).chain(F::LAST_KEYS);
+        for (field, value) in fields.zip(&values) {
+            Comparison::new(field, Operator::Eq, value.clone())?;
+        }
+        let last_keys = values.split_off(order.len().min(values.len()));
+        match <[Value; 2]>::try_from(last_keys) {
+            Ok(last_keys) if !last_keys.contains(&Value::Null) => Ok(Self {
+                keys: values,
+                last_keys,
+            }),
+            _ => Err(Error::invalid(
+                "A position must have a value for every key.",
+            )),
+        }
+    }
+
+    /// The values in the keys of the query.
+    pub fn keys(&self) -> &[Value] {
+        &self.keys
+    }
+
+    /// The values in [`Field::LAST_KEYS`], which are never null.
+    pub fn last_keys(&self) -> &[Value; 2] {
+        &self.last_keys
+    }
+
+    /// The values in all keys.
+    pub fn values(&self) -> impl Iterator<Item = &Value> {
+        self.keys.iter().chain(&self.last_keys)
+    }
 }
 
-/// A page as the store answers it.
+/// A page from the store.
 #[derive(Clone, Debug)]
 pub struct Page<T> {
-    /// What the page holds.
+    /// The rows.
     pub items: Vec<T>,
-    /// Whether there is more after it.
+    /// Whether there are rows after them.
     pub more: bool,
-    /// How many match over all pages, where it was asked for.
+    /// The number of matches over all pages, if the query asks for it.
     pub total: Option<u64>,
-    /// The moment that this page and the ones after it show.
-    pub snapshot: Snapshot,
+    /// The moment at which statuses are computed.
+    pub now: Moment,
 }
 
-/// A page that takes one row after the other, until it has as many as it may hold, or until they take up 1 MiB. It takes
-/// one row in any case.
+/// A page that takes rows until it has its maximum number of rows, or until they take up 1 MiB. It always takes one row.
 #[derive(Debug)]
 pub struct Filling<T> {
     items: Vec<T>,
@@ -86,138 +125,18 @@ impl<T: Bulk> Filling<T> {
     }
 
     /// The page of the rows that were taken.
-    pub fn page(self, total: Option<u64>, snapshot: Snapshot) -> Page<T> {
+    pub fn page(self, total: Option<u64>, now: Moment) -> Page<T> {
         Page {
             items: self.items,
             more: self.more,
             total,
-            snapshot,
+            now,
         }
     }
 }
 
 /// A quarter of what gRPC clients take by default. A single row is always shorter than that.
 const LARGEST_PAGE: usize = 1024 * 1024;
-
-/// What a field holds, and so what it compares with.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Type {
-    /// True or false.
-    Bool,
-    /// A way by which elevations come.
-    Channel,
-    /// An id.
-    Id,
-    /// A length of time.
-    Duration,
-    /// A moment.
-    Moment,
-    /// A status.
-    Status,
-    /// A text.
-    Text,
-}
-
-/// A field that a list can be filtered and ordered by.
-pub trait Field: Copy {
-    /// What it holds.
-    fn holds(self) -> Type;
-}
-
-/// A field of an elevation or of its approval.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ElevationField {
-    /// When it became active; null until then.
-    ActivateTime,
-    /// The id of the approval.
-    ApprovalId,
-    /// The way by which it came.
-    Channel,
-    /// The id of the elevation.
-    ElevationId,
-    /// When it ends; null until it is active.
-    ExpireTime,
-    /// When it was filed.
-    CreateTime,
-    /// The id that legacy clients know.
-    FimRequestId,
-    /// Why it was asked for.
-    Justification,
-    /// When the approval expires.
-    PendingExpireTime,
-    /// How long the requester asked to hold the role.
-    RequestedDuration,
-    /// The start that was asked for.
-    RequestedStartTime,
-    /// The id of the requester.
-    RequesterId,
-    /// The name of the requester.
-    RequesterName,
-    /// The name of the requester without its domain.
-    RequesterUser,
-    /// The role's display name at filing.
-    RoleDisplayName,
-    /// The id of the role.
-    RoleId,
-    /// Where it stands at the moment that the list shows.
-    Status,
-}
-
-impl Field for ElevationField {
-    fn holds(self) -> Type {
-        match self {
-            Self::ActivateTime
-            | Self::ExpireTime
-            | Self::CreateTime
-            | Self::PendingExpireTime
-            | Self::RequestedStartTime => Type::Moment,
-            Self::ApprovalId
-            | Self::ElevationId
-            | Self::FimRequestId
-            | Self::RequesterId
-            | Self::RoleId => Type::Id,
-            Self::Channel => Type::Channel,
-            Self::Justification
-            | Self::RequesterName
-            | Self::RequesterUser
-            | Self::RoleDisplayName => Type::Text,
-            Self::RequestedDuration => Type::Duration,
-            Self::Status => Type::Status,
-        }
-    }
-}
-
-/// A field of a role.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum RoleField {
-    /// Whether somebody must approve.
-    ApprovalRequired,
-    /// The time of day from which an elevation may start; empty without a window.
-    AvailableFrom,
-    /// The time of day until which; empty without a window.
-    AvailableTo,
-    /// What it is for.
-    Description,
-    /// What people see.
-    DisplayName,
-    /// The id of the role.
-    Id,
-    /// The longest an elevation lives.
-    MaxDuration,
-}
-
-impl Field for RoleField {
-    fn holds(self) -> Type {
-        match self {
-            Self::ApprovalRequired => Type::Bool,
-            Self::AvailableFrom | Self::AvailableTo | Self::Description | Self::DisplayName => {
-                Type::Text
-            }
-            Self::Id => Type::Id,
-            Self::MaxDuration => Type::Duration,
-        }
-    }
-}
 
 /// A field compared with a value of its type.
 #[derive(Clone, Debug, PartialEq)]
@@ -244,27 +163,6 @@ pub enum Operator {
     Ne,
 }
 
-/// What a field is compared with.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Value {
-    /// True or false.
-    Bool(bool),
-    /// A way by which elevations come.
-    Channel(Channel),
-    /// An id.
-    Id(Uuid),
-    /// A length of time.
-    Duration(Seconds),
-    /// A moment, of which the millisecond counts.
-    Moment(Moment),
-    /// No value.
-    Null,
-    /// A status.
-    Status(Status),
-    /// A text.
-    Text(String),
-}
-
 /// One key of an order.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Order<F> {
@@ -275,8 +173,8 @@ pub struct Order<F> {
 }
 
 impl<F: Field> Comparison<F> {
-    /// The comparison, when the types fit: everything compares with its own kind; what has no order only by equality. A text
-    /// has no NUL, which PostgreSQL does not even compare with.
+    /// Returns a comparison. Fails if the type of the value is not that of the field. Null, channels and statuses have no
+    /// order and support only equality. A text must not contain NUL, which PostgreSQL cannot compare.
     pub fn new(field: F, operator: Operator, value: Value) -> Result<Self, Error> {
         let equality = matches!(operator, Operator::Eq | Operator::Ne);
         let fits = match &value {
@@ -297,7 +195,7 @@ impl<F: Field> Comparison<F> {
             })
         } else {
             Err(Error::invalid(
-                "A comparison needs a value of the field's type, without NUL; null and enums are only EQ or NE.",
+                "The value must have the field's type and contain no NUL. Null and enum fields support only EQ and NE.",
             ))
         }
     }
@@ -320,7 +218,12 @@ impl<F: Field> Comparison<F> {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
+    use crate::domain::elevation::Status;
+    use crate::domain::event::Channel;
+    use crate::domain::moment::Seconds;
 
     #[test]
     fn a_field_compares_with_its_own_kind() {
@@ -394,6 +297,37 @@ mod tests {
         assert_eq!(*comparison.value(), Value::Text("x".into()));
     }
 
+    #[test]
+    fn a_position_has_a_value_of_its_type_for_every_key() {
+        let order = [Order {
+            field: RoleField::MaxDuration,
+            descending: true,
+        }];
+        let [hour, name] = [Value::Duration(Seconds::HOUR), Value::Text("x".into())];
+        let id = Value::Id(Uuid::nil());
+        let values = vec![hour.clone(), name.clone(), id.clone()];
+        let position = Position::new(values.clone(), &order).unwrap();
+        assert!(position.values().eq(&values));
+        assert_eq!(
+            (position.keys(), position.last_keys()),
+            (&values[..1], &[name.clone(), id.clone()])
+        );
+        for bad in [
+            vec![],
+            vec![hour.clone()],
+            vec![hour.clone(), name.clone()],
+            vec![hour.clone(), name.clone(), id.clone(), id.clone()],
+            vec![name.clone(), hour.clone(), id.clone()],
+            vec![hour.clone(), Value::Text("a\0b".into()), id.clone()],
+            vec![hour.clone(), name.clone(), Value::Null],
+            vec![hour.clone(), Value::Null, id.clone()],
+            vec![name.clone(), name.clone(), id.clone()],
+        ] {
+            assert!(Position::new(bad.clone(), &order).is_err(), "{bad:?}");
+        }
+        assert!(Position::new(vec![Value::Null, name, id], &order).is_ok());
+    }
+
     impl Bulk for usize {
         fn octets(&self) -> usize {
             *self
@@ -403,10 +337,7 @@ mod tests {
     #[test]
     fn a_page_ends_where_it_is_full() {
         const MIB: usize = 1_048_576;
-        let snapshot = Snapshot {
-            now: Moment::from_ticks(0),
-            sequence: 1,
-        };
+        let now = Moment::from_ticks(0);
         for (rows, kept, more) in [
             (vec![], 0, false),
             (vec![1, 2], 2, false),
@@ -420,7 +351,7 @@ mod tests {
         ] {
             let mut page = Filling::new(2);
             let taken = rows.iter().filter(|row| page.take(**row)).count();
-            let page = page.page(Some(9), snapshot);
+            let page = page.page(Some(9), now);
             assert_eq!(
                 (taken, page.items.len(), page.more),
                 (kept, kept, more),
@@ -428,6 +359,5 @@ mod tests {
             );
             assert_eq!((page.items, page.total), (rows[..kept].to_vec(), Some(9)));
         }
-        assert_eq!(Snapshot::LIFE, 60 * 60 * 10_000_000);
     }
 }

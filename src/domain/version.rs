@@ -5,7 +5,7 @@
 pub struct Version(pub u64);
 
 impl Version {
-    /// The version of what is not there.
+    /// The version of a record that does not exist.
     pub const ABSENT: Self = Self(0);
 
     /// The version after the next write.

@@ -23,10 +23,9 @@ impl ApprovalService for Grpc {
         let (_, extensions, message) = request.into_parts();
         let caller = caller(&extensions)?;
         let (query, listing) = list::query(message, &list::APPROVAL_FIELDS, &caller)?;
-        let offset = query.offset;
         let page = self.service.pending_approvals(&caller, query).await?;
-        let next_page_token = listing.next_page_token(offset, &page);
-        let now = page.snapshot.now;
+        let next_page_token = listing.next_page_token(&page);
+        let now = page.now;
         let approvals = page
             .items
             .into_iter()

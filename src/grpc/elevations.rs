@@ -73,10 +73,9 @@ impl ElevationService for Grpc {
         let (_, extensions, message) = request.into_parts();
         let caller = caller(&extensions)?;
         let (query, listing) = list::query(message, &list::ELEVATION_FIELDS, &caller)?;
-        let offset = query.offset;
         let page = self.service.elevations(&caller, query).await?;
-        let next_page_token = listing.next_page_token(offset, &page);
-        let now = page.snapshot.now;
+        let next_page_token = listing.next_page_token(&page);
+        let now = page.now;
         let elevations = page
             .items
             .into_iter()

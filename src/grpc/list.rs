@@ -1,32 +1,29 @@
-//! Lists: filters, orders and page tokens of messages.
+//! Lists: filters and orders of messages.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+mod token;
+mod value;
+
 use prost::Message;
-use sha2::{Digest, Sha256};
 
-use super::convert::uuid;
 use crate::domain::caller::Caller;
-use crate::domain::elevation::Status;
 use crate::domain::error::Error;
-use crate::domain::event::Channel;
-use crate::domain::moment::{Moment, Seconds};
-use crate::domain::query::{
-    Comparison, ElevationField, Field, Operator, Order, Page, Query, RoleField, Snapshot, Type,
-    Value,
-};
+use crate::domain::query::{Comparison, ElevationField, Field, Operator, Order, Query, RoleField};
 use crate::proto::pam::v1::{
     self, ListAllRolesRequest, ListApprovalsRequest, ListElevationsRequest, ListRolesRequest,
-    value::Kind,
 };
+pub(super) use token::Listing;
+use value::value;
 
 /// A request for a list.
 pub(super) trait ListRequest: Message {
-    /// What all of them have in common, taken out of the request.
+    /// The full name of the message.
+    const NAME: &'static str;
+
+    /// Takes the size and the token of the page out of the request, and copies the other fields.
     fn take(&mut self) -> Parts;
 }
 
-/// What all requests for lists have in common.
+/// The fields that all requests for lists have.
 pub(super) struct Parts {
     page_size: i32,
     page_token: String,
@@ -39,6 +36,8 @@ pub(super) struct Parts {
 macro_rules! list_requests {
     ($($request:ident)*) => {$(
         impl ListRequest for $request {
+            const NAME: &'static str = concat!("pam.v1.", stringify!($request));
+
             fn take(&mut self) -> Parts {
                 Parts {
                     page_size: std::mem::take(&mut self.page_size),
@@ -55,111 +54,34 @@ macro_rules! list_requests {
 
 list_requests! { ListAllRolesRequest ListApprovalsRequest ListElevationsRequest ListRolesRequest }
 
-/// The query of a request, whose list knows those fields.
+/// Returns the query of a request for a list with these fields.
 pub(super) fn query<R: ListRequest, F: Field>(
     mut request: R,
     fields: &[(&str, F)],
     caller: &Caller,
-) -> Result<(Query<F>, Listing), Error> {
+) -> Result<(Query<F>, Listing<F>), Error> {
     let parts = request.take();
-    let listing = Listing::of(&request, caller);
-    let (offset, snapshot) = match &*parts.page_token {
-        "" => (skipped(parts.skip)?, None),
-        token => {
-            let position = Position::parse(token).filter(|position| position.listing == listing);
-            let position = position.ok_or_else(|| {
-                Error::invalid("The page token is not one of this list.").in_field("page_token")
-            })?;
-            (position.offset, Some(position.snapshot))
-        }
-    };
+    let order = order(&parts.order_by, fields)?;
+    let listing = Listing::of(R::NAME, &request, caller, order.clone());
+    let skip = skipped(parts.skip)?;
+    let after = listing.position(&parts.page_token)?;
     let query = Query {
         filter: filter(parts.filter, fields)?,
-        order: order(&parts.order_by, fields)?,
-        offset,
+        order,
+        // Rows are skipped once, on the first page.
+        offset: if after.is_none() { skip } else { 0 },
+        after,
         limit: limit(parts.page_size)?,
         count: parts.include_total_size,
-        snapshot,
     };
     Ok((query, listing))
-}
-
-/// Tells a list from every other: of the caller and of all that was asked, but for the page.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Listing {
-    fingerprint: [u8; 8],
-}
-
-impl Listing {
-    /// The list that a request asks for, which has lost its page.
-    fn of<R: ListRequest>(request: &R, caller: &Caller) -> Self {
-        let mut bytes = caller.account.id.0.into_bytes().to_vec();
-        bytes.extend(std::any::type_name::<R>().bytes());
-        request
-            .encode(&mut bytes)
-            .expect("a vector grows to what is written");
-        let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(Sha256::digest(&bytes));
-        Self {
-            fingerprint: [a, b, c, d, e, f, g, h],
-        }
-    }
-
-    /// The token of the page after this one; empty when there is none.
-    pub(super) fn next_page_token<T>(self, offset: u64, page: &Page<T>) -> String {
-        if !page.more {
-            return String::new();
-        }
-        let offset = offset + page.items.len() as u64;
-        Position {
-            listing: self,
-            offset,
-            snapshot: page.snapshot,
-        }
-        .print()
-    }
-}
-
-/// Where a page begins. It is opaque, not secret: rights are checked for every page.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Position {
-    listing: Listing,
-    offset: u64,
-    snapshot: Snapshot,
-}
-
-impl Position {
-    fn print(self) -> String {
-        let mut bytes = self.listing.fingerprint.to_vec();
-        bytes.extend(self.offset.to_be_bytes());
-        bytes.extend(self.snapshot.sequence.to_be_bytes());
-        bytes.extend(self.snapshot.now.ticks().to_be_bytes());
-        URL_SAFE_NO_PAD.encode(bytes)
-    }
-
-    fn parse(token: &str) -> Option<Self> {
-        let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
-        let (fingerprint, rest) = bytes.split_first_chunk()?;
-        let (offset, rest) = rest.split_first_chunk()?;
-        let (sequence, rest) = rest.split_first_chunk()?;
-        let position = Self {
-            listing: Listing {
-                fingerprint: *fingerprint,
-            },
-            offset: u64::from_be_bytes(*offset),
-            snapshot: Snapshot {
-                now: Moment::from_given_ticks(i64::from_be_bytes(rest.try_into().ok()?)).ok()?,
-                sequence: u64::from_be_bytes(*sequence),
-            },
-        };
-        (position.offset <= i64::MAX.cast_unsigned()).then_some(position)
-    }
 }
 
 fn limit(page_size: i32) -> Result<u32, Error> {
     match u32::try_from(page_size) {
         Ok(0) => Ok(DEFAULT_PAGE_SIZE),
         Ok(size) => Ok(size.min(LARGEST_PAGE_SIZE)),
-        Err(_) => Err(Error::invalid("A page size is not negative.").in_field("page_size")),
+        Err(_) => Err(Error::invalid("must not be negative.").in_field("page_size")),
     }
 }
 
@@ -167,12 +89,12 @@ fn skipped(skip: i32) -> Result<u64, Error> {
     let skip = u64::try_from(skip)
         .ok()
         .filter(|skip| *skip <= MOST_SKIPPED);
-    skip.ok_or_else(|| Error::invalid("What is skipped is 0 to 1,000,000.").in_field("skip"))
+    skip.ok_or_else(|| Error::invalid("must be from 0 to 1,000,000.").in_field("skip"))
 }
 
 fn order<F: Field>(keys: &[v1::OrderBy], fields: &[(&str, F)]) -> Result<Vec<Order<F>>, Error> {
     if keys.len() > MOST_KEYS {
-        return Err(Error::invalid("An order has at most 4 keys.").in_field("order_by"));
+        return Err(Error::invalid("must have at most 4 keys.").in_field("order_by"));
     }
     let keys = keys.iter().enumerate().map(|(index, key)| {
         let field = field(&key.field, fields).map_err(|error| error.at("order_by", index))?;
@@ -189,7 +111,7 @@ fn filter<F: Field>(
     fields: &[(&str, F)],
 ) -> Result<Vec<Comparison<F>>, Error> {
     if comparisons.len() > MOST_COMPARISONS {
-        return Err(Error::invalid("A filter has at most 32 comparisons.").in_field("filter"));
+        return Err(Error::invalid("must have at most 32 comparisons.").in_field("filter"));
     }
     let comparisons = comparisons
         .into_iter()
@@ -221,52 +143,6 @@ fn comparison<F: Field>(
     value(field.holds(), kind)
         .and_then(|value| Comparison::new(field, operator, value))
         .map_err(|error| error.in_field("value"))
-}
-
-/// The value of a comparison, of a field that holds that.
-fn value(holds: Type, kind: Kind) -> Result<Value, Error> {
-    Ok(match kind {
-        Kind::BoolValue(value) => Value::Bool(value),
-        Kind::DurationValue(value) => Value::Duration(Seconds::try_from(value)?),
-        Kind::IdValue(value) => Value::Id(uuid(&value, "value")?),
-        Kind::NullValue(_) => Value::Null,
-        Kind::StringValue(value) => named(holds, value)?,
-        Kind::TimestampValue(value) => Value::Moment(value.try_into()?),
-    })
-}
-
-/// A text, or the value of an enum that it names.
-fn named(holds: Type, name: String) -> Result<Value, Error> {
-    let value = match holds {
-        Type::Channel => v1::CreationMethod::from_str_name(&name)
-            .and_then(channel)
-            .map(Value::Channel),
-        Type::Status => v1::ElevationStatus::from_str_name(&name)
-            .and_then(status)
-            .map(Value::Status),
-        _ => Some(Value::Text(name)),
-    };
-    value.ok_or_else(|| Error::invalid("The field has no value of that name."))
-}
-
-fn channel(method: v1::CreationMethod) -> Option<Channel> {
-    match method {
-        v1::CreationMethod::Grpc => Some(Channel::Grpc),
-        v1::CreationMethod::PamWebApi => Some(Channel::PamWebApi),
-        v1::CreationMethod::Unspecified => None,
-    }
-}
-
-fn status(status: v1::ElevationStatus) -> Option<Status> {
-    match status {
-        v1::ElevationStatus::Active => Some(Status::Active),
-        v1::ElevationStatus::Closed => Some(Status::Closed),
-        v1::ElevationStatus::Expired => Some(Status::Expired),
-        v1::ElevationStatus::PendingApproval => Some(Status::PendingApproval),
-        v1::ElevationStatus::Rejected => Some(Status::Rejected),
-        v1::ElevationStatus::Scheduled => Some(Status::Scheduled),
-        v1::ElevationStatus::Unspecified => None,
-    }
 }
 
 fn field<F: Field>(name: &str, fields: &[(&str, F)]) -> Result<F, Error> {
@@ -334,38 +210,7 @@ const MOST_SKIPPED: u64 = 1_000_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_position_survives_its_token() {
-        let position = Position {
-            listing: Listing {
-                fingerprint: *b"12345678",
-            },
-            offset: 1_000,
-            snapshot: Snapshot {
-                now: Moment::from_ticks(-5),
-                sequence: 7,
-            },
-        };
-        assert_eq!(Position::parse(&position.print()), Some(position));
-        let snapshot = Snapshot {
-            now: Moment::from_ticks(i64::MAX),
-            sequence: 7,
-        };
-        let never = Position {
-            snapshot,
-            ..position
-        };
-        for bad in [
-            "x",
-            "AAAA",
-            &position.print()[1..],
-            &format!("{}AAAA", position.print()),
-            &never.print(),
-        ] {
-            assert_eq!(Position::parse(bad), None, "{bad}");
-        }
-    }
+    use crate::proto::pam::v1::value::Kind;
 
     #[test]
     fn page_sizes_have_a_default_and_a_top() {

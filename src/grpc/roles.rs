@@ -54,10 +54,9 @@ impl RoleService for Grpc {
         let (_, extensions, message) = request.into_parts();
         let caller = caller(&extensions)?;
         let (query, listing) = list::query(message, &list::ROLE_FIELDS, &caller)?;
-        let offset = query.offset;
         let page = self.service.roles(&caller, query).await?;
         Ok(reply(ListRolesResponse {
-            next_page_token: listing.next_page_token(offset, &page),
+            next_page_token: listing.next_page_token(&page),
             roles: page.items.into_iter().map(v1::Role::from).collect(),
             total_size: page.total.map(u64::cast_signed),
         }))
@@ -70,10 +69,9 @@ impl RoleService for Grpc {
         let (_, extensions, message) = request.into_parts();
         let caller = caller(&extensions)?;
         let (query, listing) = list::query(message, &list::ROLE_FIELDS, &caller)?;
-        let offset = query.offset;
         let page = self.service.all_roles(&caller, query).await?;
         Ok(reply(ListAllRolesResponse {
-            next_page_token: listing.next_page_token(offset, &page),
+            next_page_token: listing.next_page_token(&page),
             roles: page.items.into_iter().map(v1::Role::from).collect(),
             total_size: page.total.map(u64::cast_signed),
         }))

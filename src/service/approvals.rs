@@ -1,8 +1,6 @@
 //! The operations on approvals.
 
-use super::{
-    Context, MOST_ATTEMPTS, Outcome, Service, Shown, check_snapshot, contended, tells_unwritten_end,
-};
+use super::{Context, MOST_ATTEMPTS, Outcome, Service, Shown, contended, tells_unwritten_end};
 use crate::domain::caller::Caller;
 use crate::domain::decide::{Command, Facts, decide};
 use crate::domain::elevation::{Elevation, Verdict};
@@ -135,7 +133,6 @@ impl Service {
         query: Query<ElevationField>,
     ) -> Result<Page<Versioned<Elevation>>, Error> {
         let now = self.time.now();
-        check_snapshot(&query, now)?;
         let approver = Approver {
             account: caller.account.id,
             principals: caller.principals().iter().collect(),
@@ -143,9 +140,9 @@ impl Service {
         self.store.pending_approvals(approver, query, now).await
     }
 
-    /// Reads an elevation for somebody who may.
+    /// Reads an elevation if the caller may.
     pub(super) async fn shown(&self, caller: &Caller, key: ElevationKey) -> Result<Shown, Error> {
-        // Asked before the reading: behind it, what was read could have ended in another way.
+        // Take the time before the read. Taken afterwards, an elevation that was closed in between would look expired.
         let now = self.time.now();
         let read = self
             .store

@@ -1,8 +1,6 @@
 //! The operations on elevations.
 
-use super::{
-    Context, MOST_ATTEMPTS, Outcome, Service, Shown, check_snapshot, contended, tells_unwritten_end,
-};
+use super::{Context, MOST_ATTEMPTS, Outcome, Service, Shown, contended, tells_unwritten_end};
 use crate::domain::caller::Caller;
 use crate::domain::decide::{Command, Facts, decide};
 use crate::domain::elevation::Elevation;
@@ -125,7 +123,6 @@ impl Service {
         query: Query<ElevationField>,
     ) -> Result<Page<Versioned<Elevation>>, Error> {
         let now = self.time.now();
-        check_snapshot(&query, now)?;
         self.store.elevations(caller.account.id, query, now).await
     }
 }

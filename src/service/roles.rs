@@ -1,6 +1,6 @@
 //! The operations on roles.
 
-use super::{Context, MOST_ATTEMPTS, Service, check_snapshot, contended, enough};
+use super::{Context, MOST_ATTEMPTS, Service, contended, enough};
 use crate::domain::caller::Caller;
 use crate::domain::decide::{Command, Facts, decide};
 use crate::domain::error::Error;
@@ -161,7 +161,6 @@ impl Service {
         query: Query<RoleField>,
     ) -> Result<Page<Versioned<Role>>, Error> {
         let now = self.time.now();
-        check_snapshot(&query, now)?;
         let candidates = caller.principals().iter().collect();
         self.store.roles(Some(candidates), query, now).await
     }
@@ -174,7 +173,6 @@ impl Service {
     ) -> Result<Page<Versioned<Role>>, Error> {
         rights::administers(caller)?;
         let now = self.time.now();
-        check_snapshot(&query, now)?;
         self.store.roles(None, query, now).await
     }
 

@@ -1,4 +1,4 @@
-//! The scheduler: asks the store for what is due, does it, and waits for what is next.
+//! The scheduler: reads the elevations that are due from the store, ends or starts them, and waits for the next one.
 //!
 //! There is no timer per elevation, and no polling. Any number of nodes may do this at once: what one of them has done, the
 //! others find done, or their commit is refused.

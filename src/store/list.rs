@@ -3,6 +3,7 @@
 //! The text is made of constants only; every value of a caller is a parameter.
 
 mod field;
+mod page;
 mod single;
 
 use uuid::Uuid;
@@ -12,18 +13,18 @@ use super::columns::channel_name;
 use crate::domain::elevation::{Deadline, State, Status};
 use crate::domain::id::{AccountId, PrincipalId, RoleId};
 use crate::domain::moment::Moment;
-use crate::domain::query::{Comparison, ElevationField, Operator, Order, Query, Snapshot, Value};
+use crate::domain::query::{Comparison, Operator, Value};
 pub(super) use field::{Column, Source};
 
-/// What the backends say each in their own way.
+/// The parts of SQL in which the backends differ.
 pub(super) struct Dialect {
-    /// What stands before the number of a parameter.
+    /// The character before the number of a parameter.
     pub(super) placeholder: char,
     /// Whether `decisions` holds one of the approver whose id is the text in the parameter `{}`.
     pub(super) decided_by: &'static str,
     /// Whether `principal` is in the parameter `{}`, which [`Parameter::Ids`] is.
     pub(super) is_among: &'static str,
-    /// What stands behind the backslash of `requester_name`.
+    /// The part of `requester_name` after the backslash.
     pub(super) requester_user: &'static str,
 }
 
@@ -42,16 +43,11 @@ pub(super) enum Parameter {
     Text(String),
 }
 
-/// What a list is a list of.
+/// The table of a list.
 pub(super) struct Table {
     name: &'static str,
-    past: &'static str,
-    /// What is read.
-    pub(super) columns: &'static str,
-    /// What a condition may ask for beside the columns.
-    more_columns: &'static str,
-    /// The order of what the keys of a query leave open.
-    order: &'static str,
+    /// The columns to read.
+    columns: &'static str,
 }
 
 /// The columns of an elevation, in the order in which the backends read them.
@@ -64,18 +60,12 @@ pub(super) const ROLE_COLUMNS: &str = "id, version, display_name, description, m
 
 const ELEVATIONS: Table = Table {
     name: "elevation",
-    past: "elevation_past",
     columns: ELEVATION_COLUMNS,
-    more_columns: "since, fim_request_id",
-    order: "create_time, id",
 };
 
 const ROLES: Table = Table {
     name: "role",
-    past: "role_past",
     columns: ROLE_COLUMNS,
-    more_columns: "since, deleted",
-    order: "display_name, id",
 };
 
 /// The condition of a list, and the values it compares with.
@@ -94,40 +84,15 @@ pub(super) struct Statement {
     pub(super) parameters: Vec<Parameter>,
 }
 
-/// The statements that read a page.
-pub(super) struct Reading {
-    /// Counts all matches, where that is asked for.
-    pub(super) count: Option<String>,
-    /// Reads the page, and one more.
-    pub(super) page: String,
-    /// The values for both, of which the count has only the first.
-    pub(super) parameters: Vec<Parameter>,
-    /// How many parameters the count has.
-    counted: usize,
-    /// The moment that the page shows.
-    pub(super) snapshot: Snapshot,
-}
-
-impl Reading {
-    /// The parameters of the count.
-    pub(super) fn count_parameters(&self) -> &[Parameter] {
-        &self.parameters[..self.counted]
-    }
-}
-
 impl List {
     /// See [`Store::pending_approvals`](super::Store::pending_approvals).
     pub(super) fn pending_approvals(
         dialect: &'static Dialect,
         approver: &Approver,
-        query: &Query<ElevationField>,
         now: Moment,
     ) -> Self {
         let mut list = Self::new(dialect, &ELEVATIONS);
-        list.and_any_status(
-            &[Status::PendingApproval],
-            query.snapshot.map_or(now, |snapshot| snapshot.now),
-        );
+        list.and_any_status(&[Status::PendingApproval], now);
         list.and_decidable_by(approver);
         list
     }
@@ -158,10 +123,10 @@ impl List {
         }
     }
 
-    /// Limits the list to what of `role` has not ended at `now`.
+    /// Limits the list to elevations of `role` that have not ended at `now`.
     fn and_live(&mut self, role: RoleId, now: Moment) {
         let role = self.parameter(Parameter::Id(role.0));
-        // That time will do something to it is written out too, as it is in the index, which is not found otherwise.
+        // The condition of the index is repeated; otherwise the planner does not use it.
         self.condition += &format!(" AND role = {role} AND due IS NOT NULL");
         self.and_any_status(
             &[Status::Active, Status::PendingApproval, Status::Scheduled],
@@ -169,7 +134,7 @@ impl List {
         );
     }
 
-    /// Limits the list to what has one of `statuses` at `now`: `Elevation::status` for many.
+    /// Limits the list to rows that have one of `statuses` at `now`. It is `Elevation::status` for many.
     fn and_any_status(&mut self, statuses: &[Status], now: Moment) {
         let placeholder = self.placeholder(self.parameters.len() + 1);
         let alternatives: Vec<String> = State::ALL
@@ -194,7 +159,7 @@ impl List {
         self.condition += &format!(" AND requester_id = {requester}");
     }
 
-    /// Limits the list to what `approver` may decide and has not decided.
+    /// Limits the list to elevations that `approver` may decide and has not decided.
     fn and_decidable_by(&mut self, approver: &Approver) {
         self.and_names("role", "approver", "stage", &approver.principals);
         let account = self.parameter(Parameter::Id(approver.account.0));
@@ -219,43 +184,6 @@ impl List {
         );
     }
 
-    /// The page that the query asks for, of the moment that it shows; `head` is the last event there is.
-    pub(super) fn reading<F: Column>(
-        mut self,
-        query: &Query<F>,
-        now: Moment,
-        head: u64,
-    ) -> Reading {
-        let snapshot = query.snapshot.unwrap_or(Snapshot {
-            now,
-            sequence: head,
-        });
-        for comparison in &query.filter {
-            self.and(comparison, snapshot.now);
-        }
-        let source = self.source(snapshot.sequence, head);
-        let count = query
-            .count
-            .then(|| format!("SELECT count(*) FROM {source} WHERE {}", self.condition));
-        let counted = self.parameters.len();
-        // One more than asked for tells whether there is a next page.
-        let limit = self.parameter(Parameter::Integer(i64::from(query.limit) + 1));
-        let offset = self.parameter(Parameter::Integer(query.offset.cast_signed()));
-        let keys = self.keys(&query.order, snapshot.now);
-        let Table { columns, order, .. } = self.table;
-        let page = format!(
-            "SELECT {columns} FROM {source} WHERE {} ORDER BY {keys}{order} LIMIT {limit} OFFSET {offset}",
-            self.condition,
-        );
-        Reading {
-            count,
-            page,
-            parameters: self.parameters,
-            counted,
-            snapshot,
-        }
-    }
-
     fn and<F: Column>(&mut self, comparison: &Comparison<F>, now: Moment) {
         let operator = comparison.operator();
         let column = match comparison.field().source() {
@@ -264,21 +192,13 @@ impl List {
             Source::Status => "state",
         };
         let sql = match comparison.value() {
-            Value::Null if operator == Operator::Eq => format!("{column} IS NULL"),
-            Value::Null => format!("{column} IS NOT NULL"),
             Value::Status(status) => return self.and_status(*status, operator, now),
             Value::Moment(moment) => self.in_milliseconds(column, operator, *moment),
-            Value::Bool(value) => self.compared(column, operator, Parameter::Bool(*value)),
-            Value::Channel(channel) => self.compared(
-                column,
-                operator,
-                Parameter::Text(channel_name(*channel).to_owned()),
-            ),
-            Value::Id(id) => self.compared(column, operator, Parameter::Id(*id)),
-            Value::Duration(duration) => {
-                self.compared(column, operator, Parameter::Integer(duration.seconds()))
-            }
-            Value::Text(text) => self.compared(column, operator, Parameter::Text(text.clone())),
+            value => match parameter(value) {
+                None if operator == Operator::Eq => format!("{column} IS NULL"),
+                None => format!("{column} IS NOT NULL"),
+                Some(value) => self.compared(column, operator, value),
+            },
         };
         // Null is less than every value.
         let below =
@@ -337,45 +257,7 @@ impl List {
         }
     }
 
-    /// What to read from: the present, or, when it has moved on, the present and the past as they were at `sequence`.
-    fn source(&mut self, sequence: u64, head: u64) -> String {
-        if sequence >= head {
-            return self.table.name.to_owned();
-        }
-        let sequence = self.parameter(Parameter::Integer(sequence.cast_signed()));
-        let Table {
-            name,
-            past,
-            columns,
-            more_columns,
-            ..
-        } = self.table;
-        format!(
-            "(SELECT {columns}, {more_columns} FROM {name} WHERE since <= {sequence} UNION ALL \
-             SELECT {columns}, {more_columns} FROM {past} WHERE since <= {sequence} AND until > {sequence}) AS {name}"
-        )
-    }
-
-    /// The keys of an order, each with a comma behind it. Null is less than every value, which both backends have to be
-    /// told in the same words.
-    fn keys<F: Column>(&mut self, keys: &[Order<F>], now: Moment) -> String {
-        let mut sql = String::new();
-        for key in keys {
-            sql += &match key.field.source() {
-                Source::Column(column) => column.to_owned(),
-                Source::RequesterUser => self.dialect.requester_user.to_owned(),
-                Source::Status => self.status(now),
-            };
-            sql += if key.descending {
-                " DESC NULLS LAST, "
-            } else {
-                " NULLS FIRST, "
-            };
-        }
-        sql
-    }
-
-    /// The name of the status at `now`, which is the state's where no deadline has passed.
+    /// Returns the name of the status at `now`: that of the state if no deadline has passed.
     fn status(&mut self, now: Moment) -> String {
         let now = self.parameter(Parameter::Integer(now.ticks()));
         let expired = State::ALL
@@ -398,7 +280,34 @@ impl List {
     }
 }
 
-/// When something in `state` shows `status`, as a condition; `None` when it never does.
+/// Returns a value as a parameter; `None` for null.
+fn parameter(value: &Value) -> Option<Parameter> {
+    Some(match value {
+        Value::Bool(value) => Parameter::Bool(*value),
+        Value::Channel(channel) => Parameter::Text(channel_name(*channel).to_owned()),
+        Value::Duration(duration) => Parameter::Integer(duration.seconds()),
+        Value::Id(id) => Parameter::Id(*id),
+        Value::Moment(moment) => Parameter::Integer(moment.ticks()),
+        Value::Null => return None,
+        Value::Status(status) => Parameter::Text(status_name(*status).to_owned()),
+        Value::Text(text) => Parameter::Text(text.clone()),
+    })
+}
+
+/// Returns the name of a status, by which lists are ordered.
+fn status_name(status: Status) -> &'static str {
+    let state = match status {
+        Status::Active => State::Active,
+        Status::Closed => State::Closed,
+        Status::Expired => State::Expired,
+        Status::PendingApproval => State::PendingApproval,
+        Status::Rejected => State::Rejected,
+        Status::Scheduled => State::Scheduled,
+    };
+    state.name()
+}
+
+/// Returns the condition under which a row in `state` has `status`; `None` if it never has.
 fn shows(state: State, status: Status, now: &str) -> Option<String> {
     let name = state.name();
     match (state.reads(), status) {

@@ -153,7 +153,7 @@ async fn a_list_names_the_comparison_and_the_key_by_their_index() {
                 ..ListRolesRequest::default()
             },
             "page_size",
-            "page_size: A page size is not negative.",
+            "page_size must not be negative.",
         ),
     ] {
         names(

@@ -12,6 +12,7 @@ mod lifecycle;
 mod lists;
 mod migrated;
 mod oracle;
+mod pages;
 pub mod postgres;
 mod reads;
 mod record;
@@ -65,7 +66,7 @@ macro_rules! law {
             what_is_due_is_read_in_the_order_of_its_moments
             the_events_of_an_elevation_are_its_own_in_order
             the_last_filing_under_a_name_is_found_by_who_gave_it
-            the_stage_and_the_name_of_a_request_are_kept_in_the_past_too
+            the_stage_and_the_name_of_a_request_are_kept
             what_a_role_asks_for_is_kept
             an_approval_is_listed_for_the_approvers_of_the_stage_that_is_open
             what_is_written_to_have_ended_is_not_live
@@ -79,17 +80,24 @@ macro_rules! law {
             null_comes_first_and_in_a_descending_order_last
             what_the_order_leaves_open_is_ordered_by_filing_then_id
             every_order_is_the_naive_one
-            pages_put_together_are_the_list_and_the_total_counts_what_is_skipped
+            the_total_counts_what_is_skipped_and_what_comes_after_the_page
             only_what_the_approver_may_still_decide_is_listed
             an_approver_is_named_by_account_or_by_group_as_the_role_stands_now
+        }
+        sentences! { $backend, $absent, pages:
+            pages_in_any_order_put_together_are_the_list
+            pages_of_roles_in_any_order_put_together_are_the_list
+            a_row_that_stays_is_on_one_page_whatever_happens_to_others
+            a_row_that_stays_is_on_one_page_while_others_move_in_the_order
+            a_role_that_stays_is_on_one_page_though_the_last_row_of_a_page_is_deleted
+            later_pages_show_the_present
+            a_status_in_the_order_is_that_of_each_page
         }
         sentences! { $backend, $absent, reads:
             what_was_acknowledged_is_read_and_versions_count_up
             what_is_not_there_reads_as_nothing
             an_elevation_and_its_role_are_read_as_of_one_moment
             a_list_never_shows_half_a_change
-            later_pages_show_the_moment_of_the_first
-            the_moment_of_the_first_page_lasts_as_long_as_its_token
         }
         sentences! { $backend, $absent, record:
             every_header_carries_the_hash_of_the_one_before

@@ -237,8 +237,8 @@ async fn jen_lists_her_own() {
     assert_eq!(second.elevations.len(), 2);
     assert_eq!(
         second.elevations[1].status(),
-        ElevationStatus::PendingApproval,
-        "one moment"
+        ElevationStatus::Closed,
+        "the present"
     );
 
     let ending = compare(
@@ -360,7 +360,7 @@ async fn roles_are_listed_to_those_who_may_ask_for_them() {
     assert_eq!(
         names(&page_two.roles),
         ["a"],
-        "one moment, though a role is gone meanwhile"
+        "the list goes on after the last role, though that is gone"
     );
     let crossed = ListRolesRequest {
         page_token: page.next_page_token,

@@ -1,5 +1,5 @@
-//! Lists: all pages of one moment in one answer, since legacy clients follow no next link; the link is there only past
-//! the cap.
+//! Lists: all pages in one response, since legacy clients follow no next link. A list over the limit has a link to its
+//! rest.
 
 use async_trait::async_trait;
 use axum::response::Response;

@@ -143,7 +143,7 @@ fn list(set: &Described) -> Operation {
     }
     Operation {
         parameters: parameter::of_list(set),
-        refusals: if set.one_row { &[] } else { PAGES },
+        refusals: &[],
         ..Operation::get(format!("{API}{}", set.name), set.name, set.about, answer)
     }
 }
@@ -362,10 +362,6 @@ fn key(name: &str, about: &str) -> Value {
     json!({ "name": name, "in": "path", "required": true, "description": about, "schema": schema })
 }
 
-const PAGES: &[Refusal] = &[(
-    Kind::PageTokenExpired,
-    "The link to the next rows is more than an hour old.",
-)];
 const CROSS_ORIGIN: Refusal = (
     Kind::CrossOrigin,
     "A browser sent it for a page of an origin that may not call.",

@@ -152,8 +152,8 @@ fn list(set: &Described, form: Form) -> Value {
     let next = json!({
         "type": "string",
         "format": "uri",
-        "description": "Where the list goes on, as of the moment of this answer; there when it is longer than one \
-                        answer may be. It leads on for an hour.",
+        "description": "The rest of the list, as it is when it is read; present if the list is longer than one \
+                        response may be.",
     });
     match form {
         Form::Light => json!({

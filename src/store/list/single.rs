@@ -1,4 +1,4 @@
-//! What decisions and the scheduler read beside whole lists.
+//! Reads of decisions and of the scheduler.
 
 use uuid::Uuid;
 
@@ -45,7 +45,7 @@ impl List {
         }
     }
 
-    /// Reads what is due at `now`, the earliest first.
+    /// Reads the elevations that are due at `now`, the earliest first.
     pub(in crate::store) fn due(dialect: &'static Dialect, now: Moment, limit: u32) -> Statement {
         let mut list = Self::new(dialect, &ELEVATIONS);
         let [now, limit] =
@@ -59,7 +59,7 @@ impl List {
         }
     }
 
-    /// Reads when something is due next after `now`.
+    /// Reads the first due time after `now`.
     pub(in crate::store) fn next_due(dialect: &'static Dialect, now: Moment) -> Statement {
         let mut list = Self::new(dialect, &ELEVATIONS);
         let now = list.parameter(Parameter::Integer(now.ticks()));
@@ -88,7 +88,7 @@ impl List {
         }
     }
 
-    /// Counts what of the requester waits for approval, and what was filed within the hour.
+    /// Counts the requester's pending elevations and those filed in the last hour.
     pub(in crate::store) fn load(dialect: &'static Dialect, key: &FilingKey) -> Statement {
         let mut list = Self::new(dialect, &ELEVATIONS);
         list.and_requester(key.requester);

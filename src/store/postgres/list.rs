@@ -29,7 +29,7 @@ pub(super) async fn pending_approvals(
     query: &Query<ElevationField>,
     now: Moment,
 ) -> Result<Page<Versioned<Elevation>>, Error> {
-    let list = List::pending_approvals(&POSTGRES, approver, query, now);
+    let list = List::pending_approvals(&POSTGRES, approver, now);
     read(list, transaction, query, now, read_elevation).await
 }
 
@@ -167,7 +167,7 @@ fn count(row: &Row, column: usize) -> Result<u64, Error> {
     Ok(get::<i64>(row, column)?.cast_unsigned())
 }
 
-/// Reads the page that the query asks for, of the moment that it shows.
+/// Reads the page that the query asks for, with statuses as of `now`.
 async fn read<F: Column, T: Bulk>(
     list: List,
     transaction: &Transaction<'_>,
@@ -175,11 +175,7 @@ async fn read<F: Column, T: Bulk>(
     now: Moment,
     read: fn(&Row) -> Result<T, Error>,
 ) -> Result<Page<T>, Error> {
-    let head = transaction
-        .query_typed_one("SELECT sequence FROM head", &[])
-        .await
-        .map_err(failed)?;
-    let reading = list.reading(query, now, count(&head, 0)?);
+    let reading = list.reading(query, now);
     let total = async {
         let Some(sql) = &reading.count else {
             return Ok(None);
@@ -199,7 +195,7 @@ async fn read<F: Column, T: Bulk>(
             break;
         }
     }
-    Ok(page.page(total, reading.snapshot))
+    Ok(page.page(total, now))
 }
 
 /// The parameters with their types. They travel with the text: what callers filter by comes in too many forms to be worth

@@ -8,7 +8,6 @@ use std::collections::{HashMap, HashSet};
 use super::versions::RecordVersions;
 use crate::domain::elevation::Elevation;
 use crate::domain::id::{AccountId, ElevationId};
-use crate::domain::moment::Moment;
 use crate::domain::version::Version;
 use crate::record::{Draft, Head, Header};
 use crate::store::draft::ChangeDraft;
@@ -28,8 +27,6 @@ pub(super) struct Plan<'a> {
     pub(super) events: Vec<(Header, &'a Draft)>,
     /// The records, no two of one key.
     pub(super) puts: Vec<Put<'a>>,
-    /// The time of the latest event.
-    pub(super) time: Option<Moment>,
     /// Where each guard is among the puts.
     guards: HashMap<AccountId, usize>,
 }
@@ -43,8 +40,6 @@ pub(super) struct Put<'a> {
     pub(super) version: Version,
     /// The sequence of the last event of its change.
     pub(super) since: u64,
-    /// The time of that event.
-    pub(super) time: Moment,
 }
 
 impl<'a> Plan<'a> {
@@ -60,7 +55,6 @@ impl<'a> Plan<'a> {
             head,
             events: Vec::new(),
             puts: Vec::new(),
-            time: None,
             guards: HashMap::new(),
         };
         for change in changes {
@@ -87,10 +81,7 @@ impl<'a> Plan<'a> {
     }
 
     fn take(&mut self, change: &'a ChangeDraft) {
-        let mut time = Moment::from_ticks(0);
         for draft in &change.events {
-            time = draft.event().time;
-            self.time = self.time.max(Some(time));
             self.events.push((draft.seal(&mut self.head), draft));
         }
         let since = self.head.sequence;
@@ -99,7 +90,6 @@ impl<'a> Plan<'a> {
                 record,
                 version: *version,
                 since,
-                time,
             });
         }
     }
@@ -165,7 +155,7 @@ impl Projection {
                 None => told = false,
             }
         }
-        // What was before a record is copied from its row, so a row is written once in a group; of a guard nothing is.
+        // A row is written once in a group, since one statement writes all of them. Of a guard only the last version is written.
         let again = change
             .puts
             .iter()

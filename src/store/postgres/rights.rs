@@ -63,18 +63,16 @@ async fn may_write(client: &Client) -> Result<(), Error> {
 const MAY_CREATE: &str = "SELECT current_user::text, current_schema()::text, \
      coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)";
 const FOREIGN: &str = "SELECT current_user::text, relname::text FROM pg_class \
-     WHERE oid IN (to_regclass('elevation'), to_regclass('elevation_past'), to_regclass('event'), to_regclass('guard'), \
-     to_regclass('head'), to_regclass('migration'), to_regclass('role'), to_regclass('role_past'), \
+     WHERE oid IN (to_regclass('elevation'), to_regclass('event'), to_regclass('guard'), \
+     to_regclass('head'), to_regclass('migration'), to_regclass('role'), \
      to_regclass('role_principal')) AND NOT pg_has_role(relowner, 'USAGE') ORDER BY relname LIMIT 1";
 /// Exactly the rights that the statements of the store need: that nobody may change the record is worth having.
 const LACKING: &str = "SELECT current_user::text, needed.name, needed.right FROM (VALUES \
      ('elevation', 'SELECT'), ('elevation', 'INSERT'), ('elevation', 'UPDATE'), \
-     ('elevation_past', 'SELECT'), ('elevation_past', 'INSERT'), ('elevation_past', 'DELETE'), \
      ('event', 'SELECT'), ('event', 'INSERT'), \
      ('guard', 'SELECT'), ('guard', 'INSERT'), ('guard', 'UPDATE'), \
      ('head', 'SELECT'), ('head', 'UPDATE'), \
      ('migration', 'SELECT'), \
      ('role', 'SELECT'), ('role', 'INSERT'), ('role', 'UPDATE'), \
-     ('role_past', 'SELECT'), ('role_past', 'INSERT'), ('role_past', 'DELETE'), \
      ('role_principal', 'SELECT'), ('role_principal', 'INSERT'), ('role_principal', 'DELETE')) AS needed (name, \"right\") \
      WHERE to_regclass(needed.name) IS NOT NULL AND NOT has_table_privilege(to_regclass(needed.name), needed.right) LIMIT 1";

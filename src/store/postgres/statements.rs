@@ -9,7 +9,6 @@ use super::row::Json;
 use crate::domain::elevation::Elevation;
 use crate::domain::id::RoleId;
 use crate::domain::moment::Moment;
-use crate::domain::query::Snapshot;
 use crate::domain::role::Role;
 use crate::domain::version::Version;
 use crate::domain::window::Window;
@@ -23,16 +22,12 @@ use crate::store::columns::{
 pub(super) struct WriteStatements {
     events: Statement,
     new_elevations: Statement,
-    past_elevations: Statement,
     elevations: Statement,
     guards: Statement,
-    past_role: Statement,
     role: Statement,
     delete_role: Statement,
     unname: Statement,
     name: Statement,
-    forget_elevations: Statement,
-    forget_roles: Statement,
 }
 
 /// An elevation to write.
@@ -44,58 +39,42 @@ struct Row<'a> {
 impl WriteStatements {
     /// Prepares the statements.
     pub(super) async fn prepare(client: &Client) -> Result<Self, Error> {
-        let (events, new_elevations, past_elevations, elevations, guards) = try_join!(
+        let (events, new_elevations, elevations, guards) = try_join!(
             client.prepare(EVENTS),
             client.prepare(NEW_ELEVATIONS),
-            client.prepare(PAST_ELEVATIONS),
             client.prepare(ELEVATIONS),
             client.prepare(GUARDS),
         )?;
-        let (past_role, role, delete_role, unname, name) = try_join!(
-            client.prepare(PAST_ROLE),
+        let (role, delete_role, unname, name) = try_join!(
             client.prepare(ROLE),
             client.prepare(DELETE_ROLE),
             client.prepare(UNNAME),
             client.prepare(NAME),
         )?;
-        let (forget_elevations, forget_roles) = try_join!(
-            client.prepare(FORGET_ELEVATIONS),
-            client.prepare(FORGET_ROLES)
-        )?;
         Ok(Self {
             events,
             new_elevations,
-            past_elevations,
             elevations,
             guards,
-            past_role,
             role,
             delete_role,
             unname,
             name,
-            forget_elevations,
-            forget_roles,
         })
     }
 
     /// Writes everything of the plan but the head. All statements go out together; the first that fails ends the
     /// transaction, and with it those behind.
     pub(super) async fn write(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
-        let (events, new, changed, guards, forgotten, roles) = join!(
+        let (events, new, changed, guards, roles) = join!(
             biased;
             self.put_events(client, plan),
             self.put_new_elevations(client, plan),
             self.put_elevations(client, plan),
             self.put_guards(client, plan),
-            self.forget_past(client, plan.time),
             self.put_roles(client, plan),
         );
-        events
-            .and(new)
-            .and(changed)
-            .and(guards)
-            .and(forgotten)
-            .and(roles)
+        events.and(new).and(changed).and(guards).and(roles)
     }
 
     async fn put_events(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
@@ -158,7 +137,7 @@ impl WriteStatements {
         Ok(())
     }
 
-    /// Writes elevations over what was there, whose last moment is kept for lists that show it.
+    /// Writes elevations, each in place of its earlier version.
     async fn put_elevations(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
         let rows = elevations(plan, |version| version != Version::ABSENT.next());
         if rows.is_empty() {
@@ -166,7 +145,6 @@ impl WriteStatements {
         }
         let ids = column(&rows, |row| row.elevation.id.0);
         let since = column(&rows, |row| row.put.since.cast_signed());
-        let times = column(&rows, |row| row.put.time.ticks());
         let versions = column(&rows, |row| row.put.version.0.cast_signed());
         let activated = column(&rows, |row| row.elevation.activate_time.map(Moment::ticks));
         let expires = column(&rows, |row| row.elevation.expire_time.map(Moment::ticks));
@@ -178,12 +156,7 @@ impl WriteStatements {
             &ids, &versions, &since, &activated, &expires, &states, &outcomes, &decisions, &lives,
             &due, &stages,
         ];
-        let (kept, written) = join!(
-            biased;
-            async { client.execute(&self.past_elevations, &[&ids, &times, &since]).await },
-            async { client.execute(&self.elevations, &columns).await },
-        );
-        kept.and(written).map(drop)
+        client.execute(&self.elevations, &columns).await.map(drop)
     }
 
     async fn put_guards(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
@@ -200,18 +173,6 @@ impl WriteStatements {
         Ok(())
     }
 
-    /// Drops a little of what no page token can ask for any more, so that it never has to be much.
-    async fn forget_past(&self, client: &Client, now: Option<Moment>) -> Result<(), Error> {
-        let Some(now) = now else { return Ok(()) };
-        let before = now.ticks().saturating_sub(2 * Snapshot::LIFE);
-        let (elevations, roles) = join!(
-            biased;
-            async { client.execute(&self.forget_elevations, &[&before]).await },
-            async { client.execute(&self.forget_roles, &[&before]).await },
-        );
-        elevations.and(roles).map(drop)
-    }
-
     /// Roles change seldom, so one after the other.
     async fn put_roles(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
         for put in &plan.puts {
@@ -224,9 +185,9 @@ impl WriteStatements {
         Ok(())
     }
 
-    /// Writes a role over what was there, with the index of whom it names.
+    /// Writes a role in place of its earlier version, with the index of its principals.
     async fn put_role(&self, client: &Client, role: &Role, put: &Put<'_>) -> Result<(), Error> {
-        self.keep_past_role(client, role.id, put).await?;
+        client.execute(&self.unname, &[&role.id.0]).await?;
         client
             .execute(
                 &self.role,
@@ -257,26 +218,11 @@ impl WriteStatements {
 
     /// Ends a role: nobody is named by it any more, and its id stays taken.
     async fn delete_role(&self, client: &Client, id: RoleId, put: &Put<'_>) -> Result<(), Error> {
-        self.keep_past_role(client, id, put).await?;
+        client.execute(&self.unname, &[&id.0]).await?;
         let (version, since) = (put.version.0.cast_signed(), put.since.cast_signed());
         client
             .execute(&self.delete_role, &[&version, &since, &id.0])
             .await?;
-        Ok(())
-    }
-
-    /// Keeps what the role was, if it was, for lists that show an earlier moment; and forgets whom it named.
-    async fn keep_past_role(
-        &self,
-        client: &Client,
-        id: RoleId,
-        put: &Put<'_>,
-    ) -> Result<(), Error> {
-        let (time, until) = (put.time.ticks(), put.since.cast_signed());
-        client
-            .execute(&self.past_role, &[&time, &until, &id.0])
-            .await?;
-        client.execute(&self.unname, &[&id.0]).await?;
         Ok(())
     }
 }
@@ -334,9 +280,6 @@ const NEW_ELEVATIONS: &str = "INSERT INTO elevation (id, version, since, request
      $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::text[], $16::uuid[], \
      $17::uuid[], $18::bigint[], $19::text[], $20::jsonb[], $21::text[], $22::bigint[], $23::bigint[], $24::uuid[], \
      $25::uuid[])";
-const PAST_ELEVATIONS: &str = "INSERT INTO elevation_past SELECT put.time, put.until, elevation.* \
-     FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS put (id, time, until) \
-     JOIN elevation ON elevation.id = put.id";
 const ELEVATIONS: &str = "UPDATE elevation SET version = put.version, since = put.since, \
      activate_time = put.activate_time, expire_time = put.expire_time, state = put.state, outcome = put.outcome, \
      decisions = put.decisions, duration = put.duration, due = put.due, stage = put.stage FROM unnest($1::uuid[], \
@@ -345,8 +288,6 @@ const ELEVATIONS: &str = "UPDATE elevation SET version = put.version, since = pu
      duration, due, stage) WHERE elevation.id = put.id";
 const GUARDS: &str = "INSERT INTO guard (account, version) SELECT * FROM unnest($1::uuid[], $2::bigint[]) \
      ON CONFLICT (account) DO UPDATE SET version = excluded.version";
-const PAST_ROLE: &str =
-    "INSERT INTO role_past SELECT $1::bigint, $2::bigint, role.* FROM role WHERE id = $3";
 const ROLE: &str = "INSERT INTO role (id, version, since, display_name, description, max_duration, candidates, \
      stages, available_from, available_to, rules) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
      ON CONFLICT (id) DO UPDATE SET \
@@ -359,8 +300,3 @@ const UNNAME: &str = "DELETE FROM role_principal WHERE role = $1";
 // Somebody may be named twice, in different letters.
 const NAME: &str = "INSERT INTO role_principal (principal, part, stage, role) \
      SELECT named.*, $4 FROM unnest($1::uuid[], $2::text[], $3::bigint[]) AS named ON CONFLICT DO NOTHING";
-// Twice as many as a group of decisions adds.
-const FORGET_ELEVATIONS: &str = "DELETE FROM elevation_past WHERE (until_time, until, id) IN \
-     (SELECT until_time, until, id FROM elevation_past WHERE until_time < $1 ORDER BY until_time LIMIT 512)";
-const FORGET_ROLES: &str = "DELETE FROM role_past WHERE (until_time, until, id) IN \
-     (SELECT until_time, until, id FROM role_past WHERE until_time < $1 ORDER BY until_time LIMIT 512)";

@@ -14,8 +14,6 @@ use super::error::{failed, is_fatal};
 use super::place::Files;
 use super::row;
 use crate::domain::error::Error;
-use crate::domain::moment::Moment;
-use crate::domain::query::Snapshot;
 use crate::record::{Hash, Head};
 use crate::store::draft::ChangeDraft;
 use crate::store::queue::{CommitGroup, Failure, Outcome};
@@ -72,7 +70,6 @@ impl Writer {
             transaction
                 .prepare_cached("UPDATE head SET sequence = ?1, hash = ?2")?
                 .execute(params![head.sequence, head.hash.0])?;
-            forget_past(&transaction, group)?;
             transaction.commit()?;
             self.head = head;
         }
@@ -178,10 +175,8 @@ fn write(
             return Ok(Outcome::Commit(Commit::Conflict));
         }
     }
-    let mut time = Moment::from_ticks(0);
     for draft in &change.events {
         let subject = draft.event().subject.id();
-        time = draft.event().time;
         let header = draft.seal(head);
         connection
             .prepare_cached(
@@ -197,13 +192,11 @@ fn write(
     for (record, version) in &change.puts {
         match record {
             Record::Elevation(elevation) => {
-                row::put_elevation(connection, elevation, *version, head.sequence, time)?;
+                row::put_elevation(connection, elevation, *version, head.sequence)?;
             }
             Record::Guard(account) => row::put_guard(connection, *account, *version)?,
-            Record::Role(role) => row::put_role(connection, role, *version, head.sequence, time)?,
-            Record::RoleDeleted(id) => {
-                row::delete_role(connection, *id, *version, head.sequence, time)?
-            }
+            Record::Role(role) => row::put_role(connection, role, *version, head.sequence)?,
+            Record::RoleDeleted(id) => row::delete_role(connection, *id, *version, head.sequence)?,
         }
     }
     Ok(Outcome::Commit(Commit::Committed {
@@ -211,26 +204,4 @@ fn write(
     }))
 }
 
-/// Drops a little of what no page token can ask for any more, so that it never has to be much.
-fn forget_past(connection: &Connection, group: &[ChangeDraft]) -> rusqlite::Result<()> {
-    let times = group
-        .iter()
-        .flat_map(|change| &change.events)
-        .map(|draft| draft.event().time.ticks());
-    let Some(now) = times.max() else {
-        return Ok(());
-    };
-    for sql in [FORGET_ELEVATIONS, FORGET_ROLES] {
-        connection
-            .prepare_cached(sql)?
-            .execute([now.saturating_sub(2 * Snapshot::LIFE)])?;
-    }
-    Ok(())
-}
-
-// Twice as many as a group of decisions adds. A bound limit would make SQLite prepare the statement anew every time.
-const FORGET_ELEVATIONS: &str = "DELETE FROM elevation_past WHERE (until_time, until, id) IN \
-     (SELECT until_time, until, id FROM elevation_past WHERE until_time < ?1 ORDER BY until_time LIMIT 512)";
-const FORGET_ROLES: &str = "DELETE FROM role_past WHERE (until_time, until, id) IN \
-     (SELECT until_time, until, id FROM role_past WHERE until_time < ?1 ORDER BY until_time LIMIT 512)";
 const PROBE_EVERY: Duration = Duration::from_secs(2);

@@ -25,7 +25,7 @@ pub(super) fn pending_approvals(
     query: &Query<ElevationField>,
     now: Moment,
 ) -> Result<Page<Versioned<Elevation>>, Error> {
-    let list = List::pending_approvals(&SQLITE, approver, query, now);
+    let list = List::pending_approvals(&SQLITE, approver, now);
     read(list, connection, query, now, read_elevation)
 }
 
@@ -152,7 +152,7 @@ pub(super) fn in_use(connection: &Connection, role: RoleId, now: Moment) -> Resu
         .map_err(failed)
 }
 
-/// Reads the page that the query asks for, of the moment that it shows.
+/// Reads the page that the query asks for, with statuses as of `now`.
 fn read<F: Column, T: Bulk>(
     list: List,
     connection: &Connection,
@@ -160,10 +160,7 @@ fn read<F: Column, T: Bulk>(
     now: Moment,
     read: fn(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Page<T>, Error> {
-    let head = connection
-        .query_row("SELECT sequence FROM head", [], |row| row.get(0))
-        .map_err(failed)?;
-    let reading = list.reading(query, now, head);
+    let reading = list.reading(query, now);
     let count = |sql: &String| {
         let mut statement = connection.prepare_cached(sql).map_err(failed)?;
         statement
@@ -181,7 +178,7 @@ fn read<F: Column, T: Bulk>(
             break;
         }
     }
-    Ok(page.page(total, reading.snapshot))
+    Ok(page.page(total, now))
 }
 
 fn rows<T>(

@@ -83,20 +83,16 @@ pub(super) fn version(connection: &Connection, key: Key) -> rusqlite::Result<Ver
     Ok(version.map_or(Version::ABSENT, Version))
 }
 
-/// Writes an elevation over what was there, whose last moment is kept for lists that show it.
+/// Writes an elevation, in place of its earlier version.
 pub(super) fn put_elevation(
     connection: &Connection,
     elevation: &Elevation,
     version: Version,
     since: u64,
-    time: Moment,
 ) -> rusqlite::Result<()> {
     if version == Version::ABSENT.next() {
         return insert_elevation(connection, elevation, version, since);
     }
-    connection
-        .prepare_cached("INSERT INTO elevation_past SELECT ?1, ?2, * FROM elevation WHERE id = ?3")?
-        .execute(params![time.ticks(), since, elevation.id.0.as_bytes()])?;
     let approval = elevation.approval.as_ref();
     connection
         .prepare_cached(
@@ -179,16 +175,15 @@ pub(super) fn put_guard(
     Ok(())
 }
 
-/// Writes a role over what was there, with the index of whom it names.
+/// Writes a role in place of its earlier version, with the index of its principals.
 pub(super) fn put_role(
     connection: &Connection,
     role: &Role,
     version: Version,
     since: u64,
-    time: Moment,
 ) -> rusqlite::Result<()> {
     let id = role.id.0;
-    keep_past_role(connection, role.id, since, time)?;
+    delete_principals(connection, role.id)?;
     connection
         .prepare_cached(
             "INSERT INTO role (id, version, since, display_name, description, max_duration, candidates, stages, \
@@ -233,25 +228,16 @@ pub(super) fn delete_role(
     id: RoleId,
     version: Version,
     since: u64,
-    time: Moment,
 ) -> rusqlite::Result<()> {
-    keep_past_role(connection, id, since, time)?;
+    delete_principals(connection, id)?;
     connection
         .prepare_cached("UPDATE role SET deleted = 1, version = ?1, since = ?2 WHERE id = ?3")?
         .execute(params![version.0, since, id.0.as_bytes()])?;
     Ok(())
 }
 
-/// Keeps what the role was, if it was, for lists that show an earlier moment; and forgets whom it named.
-fn keep_past_role(
-    connection: &Connection,
-    id: RoleId,
-    until: u64,
-    time: Moment,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("INSERT INTO role_past SELECT ?1, ?2, * FROM role WHERE id = ?3")?
-        .execute(params![time.ticks(), until, id.0.as_bytes()])?;
+/// Deletes the principals of a role from their index.
+fn delete_principals(connection: &Connection, id: RoleId) -> rusqlite::Result<()> {
     connection
         .prepare_cached("DELETE FROM role_principal WHERE role = ?1")?
         .execute([id.0.as_bytes()])?;

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use countersign::domain::error::Kind;
 use countersign::domain::event::Event;
-use countersign::domain::query::{Query, Snapshot};
 use countersign::domain::version::Version;
 use countersign::store::{Change, Commit, ElevationKey, Key};
 use countersign::time::Deadline;
@@ -19,7 +18,6 @@ use super::history::{
     History, ROLE, abandon, approval_id, approved_by, at, both, committed, filing, read, record,
     rejected_by, role_change, sams_role, together, was_committed, was_conflict,
 };
-use super::lists::everything;
 use crate::kit::{ANN, KIM, SAM, START};
 
 pub async fn what_is_acknowledged_is_there_after_reopening(backend: impl Backend) {
@@ -287,27 +285,6 @@ pub async fn changes_that_arrive_together_see_what_those_before_them_did(backend
     }
     let found = read(&store, &five).await.unwrap().elevation;
     assert_eq!((found.version, found.value), (Version(3), whole.elevation));
-    let snapshot = Some(Snapshot {
-        now: at(61),
-        sequence: 10,
-    });
-    let page = store
-        .elevations(
-            one.elevation.requester.id,
-            Query {
-                snapshot,
-                ..everything()
-            },
-            at(61),
-        )
-        .await
-        .unwrap();
-    let past = page
-        .items
-        .into_iter()
-        .find(|found| found.value.id == half.elevation.id)
-        .unwrap();
-    assert_eq!((past.version, past.value), (Version(2), half.elevation));
 }
 
 pub async fn changes_of_distinct_records_all_happen_in_one_order_without_a_gap(

@@ -30,7 +30,7 @@ pub fn everything() -> Query<ElevationField> {
         offset: 0,
         limit: 1_000,
         count: true,
-        snapshot: None,
+        after: None,
     }
 }
 
@@ -66,7 +66,7 @@ pub async fn list(
             .collect(),
         more: page.more,
         total: page.total,
-        snapshot: page.snapshot,
+        now: page.now,
     }
 }
 
@@ -356,9 +356,7 @@ pub async fn every_order_is_the_naive_one(backend: impl Backend) {
     }
 }
 
-pub async fn pages_put_together_are_the_list_and_the_total_counts_what_is_skipped(
-    backend: impl Backend,
-) {
+pub async fn the_total_counts_what_is_skipped_and_what_comes_after_the_page(backend: impl Backend) {
     let store = backend.open().await;
     let all = varied(&store).await;
     let query = Query {
@@ -471,7 +469,7 @@ pub async fn an_approver_is_named_by_account_or_by_group_as_the_role_stands_now(
 }
 
 /// Eight elevations of various contents, of which the last is sam's own.
-async fn varied(store: &Arc<dyn Store>) -> Vec<Elevation> {
+pub async fn varied(store: &Arc<dyn Store>) -> Vec<Elevation> {
     let contents = [
         (JEN, None, 60, 0, "SQL File Access"),
         (GIL, Some("beta"), 300, 1, "SQL File Access"),
@@ -502,7 +500,7 @@ async fn varied(store: &Arc<dyn Store>) -> Vec<Elevation> {
     file(store, histories).await
 }
 
-fn justified<const N: usize>(texts: [Option<&str>; N]) -> Vec<History> {
+pub fn justified<const N: usize>(texts: [Option<&str>; N]) -> Vec<History> {
     in_turn(texts.map(|text| Filed {
         justification: text.map(str::to_owned),
         ..filing(0)
@@ -526,7 +524,7 @@ fn in_turn<const N: usize>(filings: [Filed; N]) -> Vec<History> {
 }
 
 /// Commits sam's role and the histories; answers the elevations.
-async fn file(
+pub async fn file(
     store: &Arc<dyn Store>,
     histories: impl IntoIterator<Item = History>,
 ) -> Vec<Elevation> {
@@ -539,7 +537,7 @@ async fn file(
     elevations
 }
 
-fn filtered(comparisons: &[(ElevationField, Operator, Value)]) -> Query<ElevationField> {
+pub fn filtered(comparisons: &[(ElevationField, Operator, Value)]) -> Query<ElevationField> {
     let comparison = |(field, operator, value): &(ElevationField, Operator, Value)| {
         Comparison::new(*field, *operator, value.clone()).unwrap()
     };

@@ -5,7 +5,7 @@ use countersign::domain::elevation::{Decision, Elevation, Verdict};
 use countersign::domain::event::Filed;
 use countersign::domain::id::RoleId;
 use countersign::domain::moment::Moment;
-use countersign::domain::query::{Query, Snapshot};
+use countersign::domain::query::Query;
 use countersign::domain::role::Role;
 use countersign::domain::version::{Version, Versioned};
 use uuid::Uuid;
@@ -50,15 +50,7 @@ pub async fn a_store_from_before_stages_reads_as_it_was(backend: impl Backend) {
     ]
     .concat();
     let mut rows = vec!["UPDATE head SET sequence = 20".to_owned()];
-    rows.extend(
-        [
-            role_row(&approved),
-            role_row(&free),
-            past_role_row(&free, &approved),
-        ]
-        .into_iter()
-        .flatten(),
-    );
+    rows.extend([role_row(&approved), role_row(&free)].into_iter().flatten());
     rows.extend(
         histories
             .iter()
@@ -117,7 +109,7 @@ pub async fn a_store_from_before_stages_reads_as_it_was(backend: impl Backend) {
         offset: 0,
         limit: 9,
         count: true,
-        snapshot: None,
+        after: None,
     };
     assert_eq!(
         store
@@ -127,24 +119,6 @@ pub async fn a_store_from_before_stages_reads_as_it_was(backend: impl Backend) {
             .items
             .len(),
         2
-    );
-    let before = Query {
-        snapshot: Some(Snapshot {
-            now: START,
-            sequence: 11,
-        }),
-        ..query
-    };
-    let past = store.roles(None, before, now).await.unwrap().items;
-    assert_eq!(
-        past,
-        [Versioned {
-            version: Version(1),
-            value: Role {
-                id: FREE,
-                ..approved
-            }
-        }]
     );
 
     let rejected = pending.then(at(62), [rejected_by(SAM)]);
@@ -183,18 +157,6 @@ fn role_row(role: &Role) -> Vec<String> {
         names("approver", approvers),
     ]
     .concat()
-}
-
-/// What the role was before its second version: as `before`.
-fn past_role_row(role: &Role, before: &Role) -> Vec<String> {
-    vec![format!(
-        "INSERT INTO role_past (until_time, until, id, version, since, display_name, description, max_duration, candidates, \
-         approvers, required_approvals, deleted) SELECT {}, 12, {}, 1, 2, {}, deleted FROM role WHERE id = {}",
-        START.ticks(),
-        id(role.id.0),
-        role_columns(before),
-        id(role.id.0)
-    )]
 }
 
 fn role_columns(role: &Role) -> String {

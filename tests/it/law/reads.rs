@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use countersign::domain::event::{Filed, Opened};
 use countersign::domain::id::{ApprovalId, RoleId};
-use countersign::domain::moment::Moment;
-use countersign::domain::query::{Query, Snapshot};
 use countersign::domain::version::Version;
 use countersign::store::{Change, ElevationKey, Store};
 
 use super::Backend;
 use super::history::{
-    History, ROLE, approval_id, approved_by, at, both, committed, elevation_id, filing, read,
-    rejected_by, role_change, sams_role,
+    History, ROLE, approval_id, approved_by, at, both, committed, elevation_id, read, rejected_by,
+    role_change, sams_role,
 };
 use super::lists::{caller, everything, list};
 use crate::kit::{KIM, SAM, START};
@@ -109,7 +106,6 @@ pub async fn a_list_never_shows_half_a_change(backend: impl Backend) {
         let page = list(&store, &caller(SAM, &[]), everything(), START).await;
         assert_eq!(page.items.len() % 2, 0);
         assert_eq!(page.total, Some(page.items.len() as u64));
-        assert_eq!(page.snapshot.sequence, 1 + page.items.len() as u64);
     }
     writing.await.unwrap();
     assert_eq!(
@@ -118,105 +114,6 @@ pub async fn a_list_never_shows_half_a_change(backend: impl Backend) {
             .items
             .len(),
         300
-    );
-}
-
-pub async fn later_pages_show_the_moment_of_the_first(backend: impl Backend) {
-    let store = backend.open().await;
-    committed(&store, role_change(&sams_role(), Version::ABSENT)).await;
-    let filed = [1, 2, 3, 4, 5, 6].map(|number| {
-        let approval = Some(Opened {
-            id: approval_id(number),
-            pending_expire_time: at(200),
-        });
-        let approval = if number == 5 {
-            approval
-        } else {
-            filing(number).approval
-        };
-        History::of(
-            number,
-            at(60),
-            Filed {
-                approval,
-                ..filing(number)
-            },
-        )
-    });
-    for history in &filed {
-        committed(&store, history.change()).await;
-    }
-    let page = |offset, snapshot| Query {
-        offset,
-        limit: 2,
-        snapshot,
-        ..everything()
-    };
-    let first = list(&store, &caller(SAM, &[]), page(0, None), at(100)).await;
-
-    let approved = |number: usize| filed[number - 1].then(at(101), [approved_by(KIM)]);
-    committed(&store, approved(2).change()).await;
-    committed(&store, approved(3).change()).await;
-    committed(
-        &store,
-        approved(3).then(at(102), [rejected_by(SAM)]).change(),
-    )
-    .await;
-    committed(&store, approved(4).change()).await;
-    committed(&store, History::filed(7).change()).await;
-
-    let mut shown = first.items;
-    for offset in [2, 4] {
-        let page = list(
-            &store,
-            &caller(SAM, &[]),
-            page(offset, Some(first.snapshot)),
-            at(300),
-        )
-        .await;
-        assert_eq!((page.more, page.total), (offset == 2, Some(6)));
-        assert_eq!(page.snapshot, first.snapshot);
-        shown.extend(page.items);
-    }
-    assert_eq!(shown, filed.clone().map(|history| history.elevation));
-
-    let [one, .., six] = filed.clone();
-    let present = [History::filed(7), one, approved(2), approved(4), six];
-    let fresh = list(&store, &caller(SAM, &[]), everything(), at(300)).await;
-    assert_eq!(fresh.items, present.map(|history| history.elevation));
-}
-
-pub async fn the_moment_of_the_first_page_lasts_as_long_as_its_token(backend: impl Backend) {
-    let store = backend.open().await;
-    let filed = [1, 2].map(History::filed);
-    committed(&store, role_change(&sams_role(), Version::ABSENT)).await;
-    committed(&store, both(filed[0].change(), filed[1].change())).await;
-    let first = list(
-        &store,
-        &caller(SAM, &[]),
-        Query {
-            limit: 1,
-            ..everything()
-        },
-        at(100),
-    )
-    .await;
-
-    let later = Moment::from_ticks(at(100).ticks() + Snapshot::LIFE);
-    for (filed, time) in filed.iter().zip([at(100), later]) {
-        committed(&store, filed.then(time, [rejected_by(KIM)]).change()).await;
-    }
-    for number in 3..=20 {
-        committed(&store, History::of(number, later, filing(number)).change()).await;
-    }
-    let query = Query {
-        offset: 0,
-        snapshot: Some(first.snapshot),
-        ..everything()
-    };
-    assert_eq!(
-        list(&store, &caller(SAM, &[]), query, later).await.items,
-        filed.map(|history| history.elevation)
     );
 }
 

@@ -6,8 +6,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use countersign::domain::error::Kind;
-use countersign::domain::moment::Moment;
-use countersign::domain::query::Snapshot;
 use countersign::record::{Draft, Hash, Head};
 use countersign::store::sqlite::SqliteStore;
 use countersign::store::{Commit, Store};
@@ -16,8 +14,7 @@ use rusqlite::{Connection, Row, params};
 use tempfile::TempDir;
 
 use super::Backend;
-use super::history::{History, at, committed, filing, read, record, rejected_by};
-use crate::kit::SAM;
+use super::history::{History, at, committed, filing, read, record};
 
 /// A file in a folder of its own.
 pub struct File(TempDir);
@@ -229,34 +226,4 @@ async fn readers_and_the_writer_do_not_wait_for_each_other() {
             .0,
         1
     );
-}
-
-#[tokio::test]
-async fn the_past_is_forgotten_when_no_page_token_can_ask_for_it() {
-    let file = File::empty().await;
-    let store = file.open().await;
-    let past = || -> i64 {
-        let connection = file.connect();
-        connection
-            .query_row("SELECT count(*) FROM elevation_past", [], |row| row.get(0))
-            .unwrap()
-    };
-    let pending = History::filed(1);
-    committed(&store, pending.change()).await;
-    committed(&store, pending.then(at(60), [rejected_by(SAM)]).change()).await;
-    assert_eq!(past(), 1);
-
-    let two_lives = 2 * Snapshot::LIFE / Moment::TICKS_PER_SECOND;
-    committed(
-        &store,
-        History::of(2, at(60 + two_lives), filing(2)).change(),
-    )
-    .await;
-    assert_eq!(past(), 1);
-    committed(
-        &store,
-        History::of(3, at(61 + two_lives), filing(3)).change(),
-    )
-    .await;
-    assert_eq!(past(), 0);
 }
