@@ -1,8 +1,6 @@
 //! What the API says of itself to machines: the service document and `$metadata` (`docs/rest-api.md` 34, 35, A23, A24).
 
-use std::fmt::{self, Write};
-use std::sync::LazyLock;
-
+use axum::body::Body;
 use axum::response::Response;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -14,60 +12,9 @@ use tonic::Status;
 use super::odata::address::base_url;
 use super::odata::atom::{self, Writer};
 use super::odata::document::{DATA_SERVICE_VERSION, Document, answer};
-use super::odata::entity::{IDENTIFIER, NAMESPACE};
 use super::odata::format::{DocumentKind, Format, Version};
-use super::odata::list::Set;
-use super::odata::model::{Column, Edm};
 use super::odata::query::{ListOptions, check_action};
-use super::resources::ROOT;
-use super::resources::approvals::PendingApprovals;
-use super::resources::requests::Requests;
-use super::resources::roles::Roles;
-use super::resources::session::Session;
-
-/// What is known of a set without any of its rows.
-pub(super) struct Described {
-    /// The name in the path.
-    pub(super) name: &'static str,
-    /// What it is a list of, in words.
-    pub(super) about: &'static str,
-    /// The type of the rows.
-    pub(super) kind: &'static str,
-    /// The properties that tell one row from another.
-    pub(super) key: &'static [&'static str],
-    /// The properties, in the documented order.
-    pub(super) columns: Vec<Column>,
-    /// Whether it always is one row, which cannot be filtered or skipped.
-    pub(super) one_row: bool,
-}
-
-impl Described {
-    /// What is known of a set.
-    pub(super) fn of<S: Set>() -> Self {
-        let columns = S::PROPERTIES
-            .iter()
-            .map(|property| property.column)
-            .collect();
-        Self {
-            name: S::NAME,
-            about: S::ABOUT,
-            kind: S::TYPE,
-            key: S::KEY,
-            columns,
-            one_row: S::ONE_ROW,
-        }
-    }
-}
-
-/// All sets of the API.
-pub(super) fn sets() -> [Described; 4] {
-    [
-        Described::of::<Roles>(),
-        Described::of::<Requests>(),
-        Described::of::<PendingApprovals>(),
-        Described::of::<Session>(),
-    ]
-}
+use super::resources::{ROOT, names};
 
 /// `GET` of the root of the API: the names of the sets.
 pub(super) fn service_document(request: &Parts) -> Result<Response, Status> {
@@ -84,7 +31,7 @@ pub(super) fn service_document(request: &Parts) -> Result<Response, Status> {
 /// `GET $metadata`: the types of the API, in XML whatever is asked for.
 pub(super) fn metadata(request: &Parts) -> Result<Response, Status> {
     check_action(request.uri.query())?;
-    let mut response = Response::new(METADATA.as_str().into());
+    let mut response = Response::new(Body::from(METADATA));
     let headers = response.headers_mut();
     headers.insert(
         CONTENT_TYPE,
@@ -118,8 +65,7 @@ impl Document for ServiceDocument {
     const KIND: DocumentKind = DocumentKind::Service;
 
     fn print_atom(&self, atom: &mut Writer) {
-        let names = sets().map(|set| set.name);
-        atom::service_document(&self.base, &names, atom);
+        atom::service_document(&self.base, &names(), atom);
     }
 }
 
@@ -127,109 +73,110 @@ impl Serialize for ServiceDocument {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut object = serializer.serialize_map(None)?;
         if self.format.is_verbose() {
-            let entity_sets = sets().iter().map(|set| set.name).collect();
+            let entity_sets = names().to_vec();
             object.serialize_entry("d", &Names { entity_sets })?;
             return object.end();
         }
         if self.format == Format::Light {
             object.serialize_entry("odata.metadata", &format!("{}%24metadata", self.base))?;
         }
-        let links: Vec<Link> = sets()
-            .iter()
-            .map(|set| Link {
-                name: set.name,
-                url: set.name,
-            })
-            .collect();
+        let links = names().map(|name| Link { name, url: name });
         object.serialize_entry("value", &links)?;
         object.end()
     }
 }
 
-static METADATA: LazyLock<String> = LazyLock::new(|| {
-    let mut text = String::new();
-    print(&mut text).expect("a text grows to what is written");
-    text
-});
+/// EDMX 1.0 with CSDL 3.
+const METADATA: &str = include_str!("metadata.xml");
 
-/// Prints EDMX 1.0 with CSDL 3. All texts are names of ours, in which nothing needs to be escaped.
-fn print(text: &mut String) -> fmt::Result {
-    text.write_str(HEAD)?;
-    writeln!(
-        text,
-        "    <Schema Namespace=\"{NAMESPACE}\" xmlns=\"{CSDL}\">"
-    )?;
-    for set in sets() {
-        entity_type(text, &set)?;
-    }
-    writeln!(text, "      <ComplexType Name=\"{IDENTIFIER}\">")?;
-    writeln!(
-        text,
-        "        <Property Name=\"Value\" Type=\"Edm.Guid\" Nullable=\"false\" />"
-    )?;
-    writeln!(text, "      </ComplexType>\n    </Schema>")?;
-    writeln!(text, "    <Schema Namespace=\"Default\" xmlns=\"{CSDL}\">")?;
-    writeln!(
-        text,
-        "      <EntityContainer Name=\"Container\" m:IsDefaultEntityContainer=\"true\">"
-    )?;
-    for set in sets() {
-        let Described { name, kind, .. } = set;
-        writeln!(
-            text,
-            "        <EntitySet Name=\"{name}\" EntityType=\"{NAMESPACE}.{kind}\" />"
-        )?;
-    }
-    for (action, kind) in [
-        ("Approve", PendingApprovals::TYPE),
-        ("Reject", PendingApprovals::TYPE),
-        ("Close", Requests::TYPE),
-    ] {
-        writeln!(
-            text,
-            "        <FunctionImport Name=\"{action}\" IsBindable=\"true\" m:IsAlwaysBindable=\"true\">\n          \
-             <Parameter Name=\"bindingParameter\" Type=\"{NAMESPACE}.{kind}\" />\n        </FunctionImport>"
-        )?;
-    }
-    text.write_str(TAIL)
-}
+#[cfg(test)]
+mod tests {
+    use xml::EventReader;
+    use xml::reader::XmlEvent;
 
-fn entity_type(text: &mut String, set: &Described) -> fmt::Result {
-    writeln!(
-        text,
-        "      <EntityType Name=\"{}\">\n        <Key>",
-        set.kind
-    )?;
-    for name in set.key {
-        writeln!(text, "          <PropertyRef Name=\"{name}\" />")?;
+    use super::*;
+    use crate::rest::odata::entity::{IDENTIFIER, NAMESPACE};
+    use crate::rest::odata::model::{Column, Edm};
+    use crate::rest::resources::tables;
+
+    /// The elements of the document with their attributes, without prefixes and white space, each on a line.
+    fn elements(text: &str) -> Vec<String> {
+        let mut elements = Vec::new();
+        for event in EventReader::new(text.as_bytes()) {
+            if let XmlEvent::StartElement {
+                name, attributes, ..
+            } = event.unwrap()
+            {
+                let attributes: String = attributes
+                    .iter()
+                    .map(|attribute| format!(" {}={}", attribute.name.local_name, attribute.value))
+                    .collect();
+                elements.push(name.local_name + &attributes);
+            }
+        }
+        elements
     }
-    writeln!(text, "        </Key>")?;
-    for Column {
-        name,
-        edm,
-        nullable,
-        ..
-    } in &set.columns
-    {
-        let kind = match edm {
+
+    fn property(column: &Column) -> String {
+        let kind = match column.edm {
             Edm::Identifier => format!("{NAMESPACE}.{IDENTIFIER}"),
             edm => edm.name().to_owned(),
         };
-        // What may be null is so without saying.
-        let nullable = if *nullable { "" } else { " Nullable=\"false\"" };
-        writeln!(
-            text,
-            "        <Property Name=\"{name}\" Type=\"{kind}\"{nullable} />"
-        )?;
+        let nullable = if column.nullable {
+            ""
+        } else {
+            " Nullable=false"
+        };
+        format!("Property Name={} Type={kind}{nullable}", column.name)
     }
-    writeln!(text, "      </EntityType>")
-}
 
-const CSDL: &str = "http://schemas.microsoft.com/ado/2009/11/edm";
-const HEAD: &str = "\
-<?xml version=\"1.0\" encoding=\"utf-8\"?>
-<edmx:Edmx Version=\"1.0\" xmlns:edmx=\"http://schemas.microsoft.com/ado/2007/06/edmx\">
-  <edmx:DataServices m:DataServiceVersion=\"3.0\" m:MaxDataServiceVersion=\"3.0\" xmlns:m=\"http://schemas.microsoft.com/ado/2007/08/dataservices/metadata\">
-";
-const TAIL: &str =
-    "      </EntityContainer>\n    </Schema>\n  </edmx:DataServices>\n</edmx:Edmx>\n";
+    #[test]
+    fn the_file_has_every_set_with_its_properties_and_actions() {
+        let mut expected = vec![
+            "Edmx Version=1.0".to_owned(),
+            "DataServices DataServiceVersion=3.0 MaxDataServiceVersion=3.0".to_owned(),
+            format!("Schema Namespace={NAMESPACE}"),
+        ];
+        for table in tables() {
+            expected.push(format!("EntityType Name={}", table.kind));
+            expected.push("Key".to_owned());
+            expected.extend(
+                table
+                    .key
+                    .iter()
+                    .map(|name| format!("PropertyRef Name={name}")),
+            );
+            expected.extend(table.columns.iter().map(property));
+        }
+        expected.push(format!("ComplexType Name={IDENTIFIER}"));
+        expected.push("Property Name=Value Type=Edm.Guid Nullable=false".to_owned());
+        expected.push("Schema Namespace=Default".to_owned());
+        expected.push("EntityContainer Name=Container IsDefaultEntityContainer=true".to_owned());
+        for table in tables() {
+            let kind = table.kind;
+            expected.push(format!(
+                "EntitySet Name={} EntityType={NAMESPACE}.{kind}",
+                table.name
+            ));
+        }
+        let mut functions = Vec::new();
+        for table in tables() {
+            for action in table.actions {
+                functions.push([
+                    format!("FunctionImport Name={action} IsBindable=true IsAlwaysBindable=true"),
+                    format!(
+                        "Parameter Name=bindingParameter Type={NAMESPACE}.{}",
+                        table.kind
+                    ),
+                ]);
+            }
+        }
+        let mut elements = elements(METADATA);
+        let actual = elements.split_off(expected.len());
+        assert_eq!(elements, expected);
+        let mut actual: Vec<_> = actual.chunks(2).map(<[String]>::to_vec).collect();
+        actual.sort();
+        functions.sort();
+        assert_eq!(actual, functions);
+    }
+}

@@ -10,9 +10,69 @@ pub mod session;
 use http::request::Parts;
 use tonic::metadata::MetadataMap;
 
+use super::odata::list::Set;
+#[cfg(test)]
+use super::odata::model::Column;
+use approvals::PendingApprovals;
+use requests::Requests;
+use roles::Roles;
+use session::Session;
+
 /// Returns the message with everything that the layers in front have found out about the caller.
 fn message_of<M>(request: &Parts, message: M) -> tonic::Request<M> {
     tonic::Request::from_parts(MetadataMap::new(), request.extensions.clone(), message)
+}
+
+/// Returns the names of the sets, in the order of the service document.
+pub fn names() -> [&'static str; 4] {
+    [
+        Roles::NAME,
+        Requests::NAME,
+        PendingApprovals::NAME,
+        Session::NAME,
+    ]
+}
+
+/// A set without its rows, to compare the served descriptions with.
+#[cfg(test)]
+pub struct Table {
+    /// The name in the path.
+    pub name: &'static str,
+    /// The type of the rows.
+    pub kind: &'static str,
+    /// The properties of the key.
+    pub key: &'static [&'static str],
+    /// The properties in their order.
+    pub columns: Vec<Column>,
+    /// The actions on a row.
+    pub actions: &'static [&'static str],
+}
+
+#[cfg(test)]
+impl Table {
+    fn of<S: Set>() -> Self {
+        Self {
+            name: S::NAME,
+            kind: S::TYPE,
+            key: S::KEY,
+            columns: S::PROPERTIES
+                .iter()
+                .map(|property| property.column)
+                .collect(),
+            actions: S::ACTIONS,
+        }
+    }
+}
+
+/// Returns all sets, in the order of the service document.
+#[cfg(test)]
+pub fn tables() -> [Table; 4] {
+    [
+        Table::of::<Roles>(),
+        Table::of::<Requests>(),
+        Table::of::<PendingApprovals>(),
+        Table::of::<Session>(),
+    ]
 }
 
 /// The path of the API.

@@ -350,7 +350,6 @@ mod tests {
     const fn column(name: &'static str, edm: Edm, source: Source) -> Column {
         Column {
             name,
-            about: "",
             edm,
             nullable: false,
             unlisted: false,

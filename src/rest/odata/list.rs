@@ -27,16 +27,12 @@ pub trait Set: Send + Sync {
     const ROOT: &'static str;
     /// The name in the path and in the metadata.
     const NAME: &'static str;
-    /// What it is a list of, in words.
-    const ABOUT: &'static str;
     /// The type of the rows in `$metadata`.
     const TYPE: &'static str;
     /// The properties that tell one row from another in `$metadata`.
     const KEY: &'static [&'static str];
     /// The properties in the documented order.
     const PROPERTIES: &'static [Property<Self::Row>];
-    /// Whether it always is one row, which cannot be filtered or skipped.
-    const ONE_ROW: bool = false;
     /// The actions on a row.
     const ACTIONS: &'static [&'static str] = &[];
     /// The message that is listed.

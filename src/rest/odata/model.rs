@@ -19,8 +19,6 @@ pub struct Property<T> {
 pub struct Column {
     /// The name, as clients write it.
     pub name: &'static str,
-    /// What it means, its unit and bounds.
-    pub about: &'static str,
     /// The type.
     pub edm: Edm,
     /// Whether a row may have none.
@@ -35,7 +33,6 @@ impl<T> Property<T> {
     /// A property that no row lacks.
     pub const fn new(
         name: &'static str,
-        about: &'static str,
         edm: Edm,
         source: Source,
         value: for<'a> fn(&'a T) -> Cell<'a>,
@@ -43,7 +40,6 @@ impl<T> Property<T> {
         Self {
             column: Column {
                 name,
-                about,
                 edm,
                 nullable: false,
                 unlisted: false,
@@ -56,7 +52,6 @@ impl<T> Property<T> {
     /// A property that a row may have none of.
     pub const fn nullable(
         name: &'static str,
-        about: &'static str,
         edm: Edm,
         source: Source,
         value: for<'a> fn(&'a T) -> Cell<'a>,
@@ -64,7 +59,6 @@ impl<T> Property<T> {
         Self {
             column: Column {
                 name,
-                about,
                 edm,
                 nullable: true,
                 unlisted: false,
@@ -77,14 +71,12 @@ impl<T> Property<T> {
     /// The key of rows whose documented properties have none: a GUID that no row lacks.
     pub const fn key(
         name: &'static str,
-        about: &'static str,
         source: Source,
         value: for<'a> fn(&'a T) -> Cell<'a>,
     ) -> Self {
         Self {
             column: Column {
                 name,
-                about,
                 edm: Edm::Guid,
                 nullable: false,
                 unlisted: true,

@@ -49,15 +49,12 @@ pub struct PendingApprovals(pub Arc<dyn ApprovalService>);
 impl Set for PendingApprovals {
     const ROOT: &'static str = ROOT;
     const NAME: &'static str = "pamrequeststoapprove";
-    const ABOUT: &'static str =
-        "The requests of others that wait for the caller's decision, oldest first.";
     const TYPE: &'static str = "PendingPamRequest";
     // The documented ids are of a complex type, which OData v3 does not allow in a key (`docs/rest-api.md` A24).
     const KEY: &'static [&'static str] = &["ApprovalId"];
     const PROPERTIES: &'static [Property<Approval>] = &[
         Property::new(
             "RoleName",
-            "What people called the role when the request was filed: 1 to 256 characters.",
             Edm::String,
             Source::Field("role_display_name"),
             |approval| Cell::text(&approval.role_display_name),
@@ -65,7 +62,6 @@ impl Set for PendingApprovals {
         // The account name alone, without its domain (`docs/rest-api.md` B33).
         Property::new(
             "Requestor",
-            "The account that asks, without its domain.",
             Edm::String,
             Source::Field("requester.user"),
             |approval| {
@@ -79,42 +75,36 @@ impl Set for PendingApprovals {
         ),
         Property::nullable(
             "Justification",
-            "Why, in the requester's words; null when none was given. At most 1,024 characters.",
             Edm::String,
             Source::Field("justification"),
             |approval| Cell::optional(approval.justification.as_deref()),
         ),
         Property::new(
             "RequestedTTL",
-            "For how long the role is asked for, in seconds: 1 to 316,224,000. It is held no longer than it allows.",
             Edm::Int64,
             Source::Field("requested_duration"),
             |approval| Cell::seconds(approval.requested_duration),
         ),
         Property::new(
             "RequestedTime",
-            "From when on it is asked for; the moment of filing when nobody said so.",
             Edm::DateTime,
             Source::Field("requested_start_time"),
             |approval| Cell::Moment(approval.requested_start_time),
         ),
         Property::new(
             "CreationTime",
-            "When the request was filed.",
             Edm::DateTime,
             Source::Field("create_time"),
             |approval| Cell::Moment(approval.create_time),
         ),
         Property::new(
             "FIMRequestID",
-            "An id of the request, made from its own.",
             Edm::Identifier,
             Source::Field("fim_request_id"),
             |approval| Cell::identifier(&approval.fim_request_id),
         ),
         Property::new(
             "RequestorID",
-            "The id of the account that asks.",
             Edm::Identifier,
             Source::Field("requester.id"),
             |approval| {
@@ -128,17 +118,13 @@ impl Set for PendingApprovals {
         ),
         Property::new(
             "ApprovalObjectID",
-            "The id by which it is approved or rejected, which is not that of the request.",
             Edm::Identifier,
             Source::Field("id"),
             |approval| Cell::identifier(&approval.id),
         ),
-        Property::key(
-            "ApprovalId",
-            "The value of `ApprovalObjectID`, as the key of the row. JSON light has it only if `$select` names it.",
-            Source::Field("id"),
-            |approval| Cell::text(&approval.id),
-        ),
+        Property::key("ApprovalId", Source::Field("id"), |approval| {
+            Cell::text(&approval.id)
+        }),
     ];
     const ACTIONS: &'static [&'static str] = &["Approve", "Reject"];
     type Row = Approval;

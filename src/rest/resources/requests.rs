@@ -61,20 +61,14 @@ pub struct Requests(pub Arc<dyn ElevationService>);
 impl Set for Requests {
     const ROOT: &'static str = ROOT;
     const NAME: &'static str = "pamrequests";
-    const ABOUT: &'static str = "The caller's own requests, whatever became of them, oldest first.";
     const TYPE: &'static str = "PamRequest";
     const KEY: &'static [&'static str] = &["RequestId"];
     const PROPERTIES: &'static [Property<Elevation>] = &[
-        Property::new(
-            "RequestId",
-            "The id of the request.",
-            Edm::Guid,
-            Source::Field("id"),
-            |elevation| Cell::text(&elevation.id),
-        ),
+        Property::new("RequestId", Edm::Guid, Source::Field("id"), |elevation| {
+            Cell::text(&elevation.id)
+        }),
         Property::new(
             "CreatorID",
-            "The id of the account that asks.",
             Edm::Guid,
             Source::Field("requester.id"),
             |elevation| {
@@ -88,21 +82,18 @@ impl Set for Requests {
         ),
         Property::nullable(
             "Justification",
-            "Why, in the requester's words; null when none was given. At most 1,024 characters.",
             Edm::String,
             Source::Field("justification"),
             |elevation| Cell::optional(elevation.justification.as_deref()),
         ),
         Property::new(
             CREATION_TIME,
-            "When the request was filed.",
             Edm::DateTime,
             Source::Field("create_time"),
             |elevation| Cell::Moment(elevation.create_time),
         ),
         Property::new(
             "CreationMethod",
-            "The way by which it was filed.",
             Edm::String,
             Source::Named("creation_method", &CREATION_METHODS),
             |elevation| {
@@ -115,37 +106,29 @@ impl Set for Requests {
         ),
         Property::new(
             "ExpirationTime",
-            "When it ends or ended: activation plus duration, or the moment of the close. Year 1 before activation.",
             Edm::DateTime,
             Source::Field("expire_time"),
             |elevation| Cell::Moment(elevation.expire_time),
         ),
-        Property::new(
-            "RoleId",
-            "The id of the role that is asked for.",
-            Edm::Guid,
-            Source::Field("role_id"),
-            |elevation| Cell::text(&elevation.role_id),
-        ),
+        Property::new("RoleId", Edm::Guid, Source::Field("role_id"), |elevation| {
+            Cell::text(&elevation.role_id)
+        }),
         // Nullable, although no row lacks it: a client with types sends null for what it leaves out, and not 0, which
         // would give the role up.
         Property::nullable(
             "RequestedTTL",
-            "For how long it is asked for, in seconds: 0 to 316,224,000. 0 gives the role up.",
             Edm::Int64,
             Source::Field("requested_duration"),
             |elevation| Cell::seconds(elevation.requested_duration),
         ),
         Property::new(
             REQUESTED_TIME,
-            "From when on it is asked for; the moment of filing when nobody said so.",
             Edm::DateTime,
             Source::Field("requested_start_time"),
             |elevation| Cell::Moment(elevation.requested_start_time),
         ),
         Property::new(
             "RequestStatus",
-            "Where the request stands at the moment of the answer.",
             Edm::String,
             Source::Named("status", &STATUSES),
             |elevation| {

@@ -20,27 +20,20 @@ pub struct Roles(pub Arc<dyn RoleService>);
 impl Set for Roles {
     const ROOT: &'static str = ROOT;
     const NAME: &'static str = "pamroles";
-    const ABOUT: &'static str = "The roles that the caller may ask for, by display name.";
     const TYPE: &'static str = "PamRole";
     const KEY: &'static [&'static str] = &["RoleId"];
     const PROPERTIES: &'static [Property<Role>] = &[
-        Property::new(
-            "RoleId",
-            "The id of the role.",
-            Edm::Guid,
-            Source::Field("id"),
-            |role| Cell::text(&role.id),
-        ),
+        Property::new("RoleId", Edm::Guid, Source::Field("id"), |role| {
+            Cell::text(&role.id)
+        }),
         Property::new(
             "DisplayName",
-            "What people call the role: 1 to 256 characters.",
             Edm::String,
             Source::Field("display_name"),
             |role| Cell::text(&role.display_name),
         ),
         Property::nullable(
             "Description",
-            "What the role is for; null when nobody has said so. At most 1,024 characters.",
             Edm::String,
             Source::EmptyIsNull("description"),
             |role| {
@@ -49,44 +42,32 @@ impl Set for Roles {
                 )
             },
         ),
-        Property::new(
-            "TTL",
-            "For how long the role can be held at most, in seconds: 1 to 316,224,000, which is 3,660 days.",
-            Edm::Int64,
-            Source::Field("max_duration"),
-            |role| Cell::seconds(role.max_duration),
-        ),
+        Property::new("TTL", Edm::Int64, Source::Field("max_duration"), |role| {
+            Cell::seconds(role.max_duration)
+        }),
         Property::new(
             "AvailableFrom",
-            "From which time of day an elevation may start, in the time zone of the service; the date means nothing.",
             Edm::DateTime,
             Source::TimeOfDay("available_from"),
             |role| Cell::TimeOfDay(&role.available_from),
         ),
         Property::new(
             "AvailableTo",
-            "Until which time of day an elevation may start, itself not included; the date means nothing.",
             Edm::DateTime,
             Source::TimeOfDay("available_to"),
             |role| Cell::TimeOfDay(&role.available_to),
         ),
-        Property::new(
-            "MFAEnabled",
-            "Whether a second factor is needed: never.",
-            Edm::Boolean,
-            Source::False,
-            |_| Cell::Boolean(false),
-        ),
+        Property::new("MFAEnabled", Edm::Boolean, Source::False, |_| {
+            Cell::Boolean(false)
+        }),
         Property::new(
             "ApprovalEnabled",
-            "Whether somebody has to approve.",
             Edm::Boolean,
             Source::Field("approval_required"),
             |role| Cell::Boolean(role.approval_required),
         ),
         Property::new(
             "AvailabilityWindowEnabled",
-            "Whether `AvailableFrom` and `AvailableTo` count. If not, both are midnight.",
             Edm::Boolean,
             Source::IsSet("available_to"),
             |role| Cell::Boolean(!role.available_to.is_empty()),

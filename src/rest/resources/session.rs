@@ -21,18 +21,15 @@ pub struct Session(pub Arc<dyn SessionService>);
 impl Set for Session {
     const ROOT: &'static str = ROOT;
     const NAME: &'static str = "sessioninfo";
-    const ABOUT: &'static str = "The caller, as a list of one.";
     const TYPE: &'static str = "SessionInfo";
     const KEY: &'static [&'static str] = &["Username"];
     // See `docs/rest-api.md` B34.
     const PROPERTIES: &'static [Property<Account>] = &[Property::new(
         "Username",
-        "The account in Windows form, `DOMAIN\\user`: 3 to 256 characters.",
         Edm::String,
         Source::Field("name"),
         |account| Cell::text(&account.name),
     )];
-    const ONE_ROW: bool = true;
     type Row = Account;
 
     fn key(account: &Account) -> String {
