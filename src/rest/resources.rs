@@ -1,27 +1,21 @@
 //! The resources of the REST API: their properties, and the calls of the services that answer for them.
 
 pub mod approvals;
+mod call;
 mod create;
 pub mod fields;
 pub mod requests;
 pub mod roles;
 pub mod session;
 
-use http::request::Parts;
-use tonic::metadata::MetadataMap;
-
 use super::odata::list::Set;
 #[cfg(test)]
 use super::odata::model::Column;
 use approvals::PendingApprovals;
+pub use call::ROOT;
 use requests::Requests;
 use roles::Roles;
 use session::Session;
-
-/// Returns the message with everything that the layers in front have found out about the caller.
-fn message_of<M>(request: &Parts, message: M) -> tonic::Request<M> {
-    tonic::Request::from_parts(MetadataMap::new(), request.extensions.clone(), message)
-}
 
 /// Returns the names of the sets, in the order of the service document.
 pub fn names() -> [&'static str; 4] {
@@ -74,6 +68,3 @@ pub fn tables() -> [Table; 4] {
         Table::of::<Session>(),
     ]
 }
-
-/// The path of the API.
-pub const ROOT: &str = "/api/pamresources/";

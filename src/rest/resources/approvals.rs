@@ -10,7 +10,7 @@ use prost_types::Timestamp;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::{ROOT, message_of};
+use super::call::{ROOT, message_of};
 use crate::proto::pam::v1::approval_service_server::ApprovalService;
 use crate::proto::pam::v1::{Approval, ApproveRequest, ListApprovalsRequest, RejectRequest};
 use crate::rest::odata::list::{Asked, Page, Set, guid_key};

@@ -9,9 +9,9 @@ use jiff::tz::TimeZone;
 use prost_types::{Duration, Timestamp};
 use tonic::Status;
 
+use super::call::{ROOT, message_of};
 use super::fields::{self, Fields};
 use super::requests::{CREATION_TIME, REQUESTED_TIME, Requests};
-use super::{ROOT, message_of};
 use crate::proto::pam::v1::{CreateElevationRequest, Elevation};
 use crate::rest::odata::address::base_url;
 use crate::rest::odata::body::collected;

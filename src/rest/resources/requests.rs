@@ -11,7 +11,7 @@ use prost_types::Timestamp;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::{ROOT, message_of};
+use super::call::{ROOT, message_of};
 use crate::proto::pam::v1::elevation_service_server::ElevationService;
 use crate::proto::pam::v1::{
     CloseElevationRequest, Elevation, GetElevationRequest, ListElevationsRequest,

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use http::request::Parts;
 use tonic::Status;
 
-use super::{ROOT, message_of};
+use super::call::{ROOT, message_of};
 use crate::proto::pam::v1::role_service_server::RoleService;
 use crate::proto::pam::v1::{ListRolesRequest, Role};
 use crate::rest::odata::list::{Asked, Page, Set, guid_key};

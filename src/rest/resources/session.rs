@@ -7,7 +7,7 @@ use http::request::Parts;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tonic::Status;
 
-use super::{ROOT, message_of};
+use super::call::{ROOT, message_of};
 use crate::proto::pam::v1::session_service_server::SessionService;
 use crate::proto::pam::v1::{Account, GetSessionRequest};
 use crate::rest::odata::list::{Asked, Page, Set};

@@ -1,0 +1,12 @@
+//! Calls of the services in this process.
+
+use http::request::Parts;
+use tonic::metadata::MetadataMap;
+
+/// Returns the message with everything that the layers in front have found out about the caller.
+pub fn message_of<M>(request: &Parts, message: M) -> tonic::Request<M> {
+    tonic::Request::from_parts(MetadataMap::new(), request.extensions.clone(), message)
+}
+
+/// The path of the API.
+pub const ROOT: &str = "/api/pamresources/";
