@@ -7,6 +7,7 @@ pub mod postgres;
 mod queue;
 mod ready;
 pub mod sqlite;
+mod tables;
 mod thread;
 
 use async_trait::async_trait;

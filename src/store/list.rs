@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::Approver;
 use super::columns::channel_name;
+use super::tables::{ColumnNames, ELEVATION_COLUMNS, ROLE_COLUMNS};
 use crate::domain::elevation::{Deadline, State, Status};
 use crate::domain::id::{AccountId, PrincipalId, RoleId};
 use crate::domain::moment::Moment;
@@ -47,25 +48,17 @@ pub(super) enum Parameter {
 pub(super) struct Table {
     name: &'static str,
     /// The columns to read.
-    columns: &'static str,
+    columns: &'static ColumnNames,
 }
-
-/// The columns of an elevation, in the order in which the backends read them.
-pub(super) const ELEVATION_COLUMNS: &str = "id, version, requester_id, requester_name, role, role_display_name, \
-     justification, requested_duration, duration, requested_start_time, create_time, activate_time, expire_time, state, approval, \
-     pending_expire_time, outcome, decisions, channel, stage, client_request, fingerprint";
-
-/// The columns of a role, in the order in which the backends read them.
-pub(super) const ROLE_COLUMNS: &str = "id, version, display_name, description, max_duration, candidates, stages, available_from, available_to, rules";
 
 const ELEVATIONS: Table = Table {
     name: "elevation",
-    columns: ELEVATION_COLUMNS,
+    columns: &ELEVATION_COLUMNS,
 };
 
 const ROLES: Table = Table {
     name: "role",
-    columns: ROLE_COLUMNS,
+    columns: &ROLE_COLUMNS,
 };
 
 /// The condition of a list, and the values it compares with.

@@ -15,13 +15,16 @@ mod list;
 mod migrate;
 mod place;
 mod pool;
+mod read;
 mod row;
+mod statements;
+mod versions;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 use tokio::runtime;
 use tokio::select;
 use tokio::sync::{Semaphore, watch};
@@ -30,8 +33,8 @@ use tokio::task::spawn_blocking;
 use super::queue::CommitQueue;
 use super::ready::Ready;
 use super::{
-    Approver, Change, Commit, DueRead, ElevationKey, ElevationRead, FilingKey, FilingRead, Key,
-    RoleUse, Store,
+    Approver, Change, Commit, DueRead, ElevationKey, ElevationRead, FilingKey, FilingRead, RoleUse,
+    Store,
 };
 use crate::domain::census::Census;
 use crate::domain::elevation::Elevation;
@@ -182,50 +185,25 @@ impl Store for SqliteStore {
 
     async fn elevation(&self, key: ElevationKey) -> Result<Option<ElevationRead>, Error> {
         self.reader
-            .read(move |connection| {
-                let Some(elevation) = row::elevation(connection, key)? else {
-                    return Ok(None);
-                };
-                let role = row::role(connection, elevation.value.role)?;
-                Ok(Some(ElevationRead { elevation, role }))
-            })
+            .read(move |connection| read::elevation(connection, key))
             .await
     }
 
     async fn role(&self, id: RoleId) -> Result<Option<Versioned<Role>>, Error> {
         self.reader
-            .read(move |connection| row::role(connection, id))
+            .read(move |connection| read::role(connection, id))
             .await
     }
 
     async fn filing(&self, key: FilingKey) -> Result<FilingRead, Error> {
         self.reader
-            .read(move |connection| {
-                let live = key.live.then(|| list::live(connection, &key));
-                let load = key.load.then(|| list::load(connection, &key));
-                let version = |key| row::version(connection, key).map_err(failed);
-                Ok(FilingRead {
-                    role: row::role(connection, key.role)?,
-                    live: live.transpose()?.unwrap_or_default(),
-                    live_version: version(Key::Live(key.role, Some(key.requester)))?,
-                    load: load.transpose()?.unwrap_or_default(),
-                    filed_before: list::filed_before(connection, &key)?,
-                    guard: version(Key::Guard(key.requester))?,
-                })
-            })
+            .read(move |connection| read::filing(connection, &key))
             .await
     }
 
     async fn role_use(&self, id: RoleId, now: Moment) -> Result<RoleUse, Error> {
-        self.read(move |connection| {
-            Ok(RoleUse {
-                role: row::role(connection, id)?,
-                version: row::version(connection, Key::Role(id)).map_err(failed)?,
-                live: row::version(connection, Key::Live(id, None)).map_err(failed)?,
-                in_use: list::in_use(connection, id, now)?,
-            })
-        })
-        .await
+        self.read(move |connection| read::role_use(connection, id, now))
+            .await
     }
 
     async fn pending_approvals(
@@ -259,7 +237,7 @@ impl Store for SqliteStore {
     }
 
     async fn due(&self, now: Moment, limit: u32) -> Result<DueRead, Error> {
-        self.read(move |connection| list::due(connection, now, limit))
+        self.read(move |connection| read::due(connection, now, limit))
             .await
     }
 
@@ -269,19 +247,18 @@ impl Store for SqliteStore {
     }
 
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<Envelope>, Error> {
-        self.read(move |connection| row::events(connection, row::EVENTS, params![after, limit]))
+        self.read(move |connection| read::events(connection, after, limit.into()))
             .await
     }
 
     async fn events_of(&self, id: ElevationId) -> Result<Vec<Envelope>, Error> {
         self.reader
-            .read(move |connection| row::events(connection, row::EVENTS_OF, [id.0.as_bytes()]))
+            .read(move |connection| read::events_of(connection, id))
             .await
     }
 
     async fn last_event(&self) -> Result<Option<Envelope>, Error> {
-        self.read(|connection| Ok(row::events(connection, row::LAST_EVENT, [])?.pop()))
-            .await
+        self.read(read::last_event).await
     }
 
     fn ready(&self) -> watch::Receiver<bool> {

@@ -12,6 +12,7 @@ use crate::domain::version::Version;
 use crate::record::{Draft, Head, Header};
 use crate::store::draft::ChangeDraft;
 use crate::store::queue::Outcome;
+use crate::store::tables::NewRow;
 use crate::store::{Commit, Key, Record};
 use crate::time::Deadline;
 
@@ -40,6 +41,17 @@ pub(super) struct Put<'a> {
     pub(super) version: Version,
     /// The sequence of the last event of its change.
     pub(super) since: u64,
+}
+
+impl Put<'_> {
+    /// Returns the row of the record.
+    pub(super) fn row<'a, T>(&self, record: &'a T) -> NewRow<'a, T> {
+        NewRow {
+            record,
+            version: self.version,
+            since: self.since,
+        }
+    }
 }
 
 impl<'a> Plan<'a> {

@@ -5,14 +5,14 @@ use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use bb8::{ManageConnection, Pool};
-use tokio_postgres::{Client, IsolationLevel, Row, Statement, Transaction};
+use tokio_postgres::{Client, IsolationLevel, Statement, Transaction};
 use uuid::Uuid;
 
 use super::connect::{Connector, opened};
 use super::connection::Connection;
 use super::error::failed;
 use super::list;
-use super::row::{ELEVATION_WIDTH, get, read_elevation, read_role};
+use super::row::{get, read_elevation, read_event, read_role};
 use super::versions::VersionStatements;
 use crate::domain::error::Error;
 use crate::domain::id::{ElevationId, RoleId};
@@ -21,7 +21,7 @@ use crate::domain::quota::Load;
 use crate::domain::role::Role;
 use crate::domain::version::Versioned;
 use crate::record::Envelope;
-use crate::store::list::{ELEVATION_COLUMNS, ROLE_COLUMNS};
+use crate::store::tables::{ELEVATION, ELEVATION_COLUMNS, ROLE_COLUMNS};
 use crate::store::{DueRead, ElevationKey, ElevationRead, FilingKey, FilingRead, Key, RoleUse};
 
 /// How readers are made; a pool keeps them.
@@ -121,9 +121,9 @@ impl ReadConnection {
             .await
             .map_err(failed)?;
         let Some(row) = row else { return Ok(None) };
-        let has_role = get::<Option<Uuid>>(&row, ELEVATION_WIDTH)?.is_some();
+        let has_role = get::<Option<Uuid>>(&row, ELEVATION.len())?.is_some();
         let role = has_role
-            .then(|| read_role(&row, ELEVATION_WIDTH))
+            .then(|| read_role(&row, ELEVATION.len()))
             .transpose()?;
         Ok(Some(ElevationRead {
             elevation: read_elevation(&row)?,
@@ -217,7 +217,7 @@ impl ReadConnection {
             .query(&self.events, &[&after, &limit])
             .await
             .map_err(failed)?;
-        rows.iter().map(envelope).collect()
+        rows.iter().map(read_event).collect()
     }
 
     /// Reads the events of one elevation.
@@ -228,7 +228,7 @@ impl ReadConnection {
             .query(&self.events_of, &[&id.0])
             .await
             .map_err(failed)?;
-        rows.iter().map(envelope).collect()
+        rows.iter().map(read_event).collect()
     }
 
     /// Reads the last event of the record.
@@ -239,17 +239,8 @@ impl ReadConnection {
             .query_typed_opt(LAST_EVENT, &[])
             .await
             .map_err(failed)?;
-        row.as_ref().map(envelope).transpose()
+        row.as_ref().map(read_event).transpose()
     }
-}
-
-fn envelope(row: &Row) -> Result<Envelope, Error> {
-    let sequence = get::<i64>(row, 0)?.cast_unsigned();
-    Ok(Envelope {
-        sequence,
-        header: get(row, 1)?,
-        payload: get(row, 2)?,
-    })
 }
 
 /// A transaction whose statements see one moment. One statement alone sees one moment by itself.

@@ -1,4 +1,4 @@
-//! Writing the rows of a group, each kind by one statement.
+//! Writes the rows of a group, each kind by one statement.
 
 use tokio::{join, try_join};
 use tokio_postgres::types::ToSql;
@@ -6,75 +6,74 @@ use tokio_postgres::{Client, Error, Statement};
 
 use super::plan::{Plan, Put};
 use super::row::Json;
-use crate::domain::elevation::Elevation;
 use crate::domain::id::RoleId;
-use crate::domain::moment::Moment;
 use crate::domain::role::Role;
 use crate::domain::version::Version;
-use crate::domain::window::Window;
 use crate::store::Record;
-use crate::store::columns::{
-    RolePrincipal, channel_name, decisions_to_json, named, principals_to_json, rules_to_json,
-    stages_to_json, time_of_day, verdict_name,
+use crate::store::columns::{RolePrincipal, named};
+use crate::store::tables::{
+    Column, ColumnValue, ELEVATION, NewRow, ROLE, joined, of_change, of_update,
 };
 
 /// The statements that write.
 pub(super) struct WriteStatements {
     events: Statement,
     new_elevations: Statement,
-    elevations: Statement,
+    changed_elevations: Statement,
     guards: Statement,
     role: Statement,
-    delete_role: Statement,
-    unname: Statement,
-    name: Statement,
-}
-
-/// An elevation to write.
-struct Row<'a> {
-    elevation: &'a Elevation,
-    put: &'a Put<'a>,
+    role_deletion: Statement,
+    principals_deletion: Statement,
+    principals: Statement,
 }
 
 impl WriteStatements {
     /// Prepares the statements.
     pub(super) async fn prepare(client: &Client) -> Result<Self, Error> {
-        let (events, new_elevations, elevations, guards) = try_join!(
+        let (new_elevations, elevation_change, role_row) = (
+            insert("elevation", ELEVATION),
+            elevation_change(),
+            role_row(),
+        );
+        let (events, new_elevations, changed_elevations, guards) = try_join!(
             client.prepare(EVENTS),
-            client.prepare(NEW_ELEVATIONS),
-            client.prepare(ELEVATIONS),
+            client.prepare(&new_elevations),
+            client.prepare(&elevation_change),
             client.prepare(GUARDS),
         )?;
-        let (role, delete_role, unname, name) = try_join!(
-            client.prepare(ROLE),
-            client.prepare(DELETE_ROLE),
-            client.prepare(UNNAME),
-            client.prepare(NAME),
+        let (role, role_deletion, principals_deletion, principals) = try_join!(
+            client.prepare(&role_row),
+            client.prepare(ROLE_DELETION),
+            client.prepare(PRINCIPALS_DELETION),
+            client.prepare(PRINCIPALS),
         )?;
         Ok(Self {
             events,
             new_elevations,
-            elevations,
+            changed_elevations,
             guards,
             role,
-            delete_role,
-            unname,
-            name,
+            role_deletion,
+            principals_deletion,
+            principals,
         })
     }
 
-    /// Writes everything of the plan but the head. All statements go out together; the first that fails ends the
-    /// transaction, and with it those behind.
+    /// Writes everything of the plan except the head. All statements are sent together. The first that fails ends the
+    /// transaction, and the statements after it fail too.
     pub(super) async fn write(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
-        let (events, new, changed, guards, roles) = join!(
+        let (events, elevations, guards, roles) = join!(
             biased;
             self.put_events(client, plan),
-            self.put_new_elevations(client, plan),
             self.put_elevations(client, plan),
             self.put_guards(client, plan),
             self.put_roles(client, plan),
         );
-        events.and(new).and(changed).and(guards).and(roles)
+        // In this order: the first error is the cause of the others.
+        events?;
+        elevations?;
+        guards?;
+        roles
     }
 
     async fn put_events(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
@@ -88,75 +87,26 @@ impl WriteStatements {
         Ok(())
     }
 
-    async fn put_new_elevations(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
-        let rows = elevations(plan, |version| version == Version::ABSENT.next());
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let approval = |row: &Row<'_>| row.elevation.approval.clone();
-        client
-            .execute(
-                &self.new_elevations,
-                &[
-                    &column(&rows, |row| row.elevation.id.0),
-                    &column(&rows, |row| row.put.version.0.cast_signed()),
-                    &column(&rows, |row| row.put.since.cast_signed()),
-                    &column(&rows, |row| row.elevation.requester.id.0),
-                    &column(&rows, |row| &*row.elevation.requester.name),
-                    &column(&rows, |row| row.elevation.role.0),
-                    &column(&rows, |row| &*row.elevation.role_display_name),
-                    &column(&rows, |row| row.elevation.justification.as_deref()),
-                    &column(&rows, |row| row.elevation.requested_duration.seconds()),
-                    &column(&rows, |row| row.elevation.duration.seconds()),
-                    &column(&rows, |row| row.elevation.requested_start_time.ticks()),
-                    &column(&rows, |row| row.elevation.create_time.ticks()),
-                    &column(&rows, |row| row.elevation.activate_time.map(Moment::ticks)),
-                    &column(&rows, |row| row.elevation.expire_time.map(Moment::ticks)),
-                    &column(&rows, |row| row.elevation.state.name()),
-                    &column(&rows, |row| row.elevation.id.fim_request_id()),
-                    &column(&rows, |row| approval(row).map(|approval| approval.id.0)),
-                    &column(&rows, |row| {
-                        approval(row).map(|approval| approval.pending_expire_time.ticks())
-                    }),
-                    &column(&rows, outcome),
-                    &column(&rows, decisions),
-                    &column(&rows, |row| channel_name(row.elevation.channel)),
-                    &column(&rows, due),
-                    &column(&rows, stage),
-                    &column(&rows, |row| {
-                        row.elevation.client_request.map(|request| request.id)
-                    }),
-                    &column(&rows, |row| {
-                        row.elevation
-                            .client_request
-                            .map(|request| request.fingerprint)
-                    }),
-                ],
-            )
-            .await?;
-        Ok(())
-    }
-
-    /// Writes elevations, each in place of its earlier version.
+    /// Writes the elevations of the plan, new ones by one statement and changed ones by another.
     async fn put_elevations(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
-        let rows = elevations(plan, |version| version != Version::ABSENT.next());
-        if rows.is_empty() {
-            return Ok(());
+        let (mut new, mut changed) = (Vec::new(), Vec::new());
+        for put in &plan.puts {
+            if let Record::Elevation(elevation) = put.record {
+                let row = put.row(&**elevation);
+                if put.version == Version::ABSENT.next() {
+                    new.push(row);
+                } else {
+                    changed.push(row);
+                }
+            }
         }
-        let ids = column(&rows, |row| row.elevation.id.0);
-        let since = column(&rows, |row| row.put.since.cast_signed());
-        let versions = column(&rows, |row| row.put.version.0.cast_signed());
-        let activated = column(&rows, |row| row.elevation.activate_time.map(Moment::ticks));
-        let expires = column(&rows, |row| row.elevation.expire_time.map(Moment::ticks));
-        let states = column(&rows, |row| row.elevation.state.name());
-        let (outcomes, decisions) = (column(&rows, outcome), column(&rows, decisions));
-        let lives = column(&rows, |row| row.elevation.duration.seconds());
-        let (due, stages) = (column(&rows, due), column(&rows, stage));
-        let columns: [&(dyn ToSql + Sync); 11] = [
-            &ids, &versions, &since, &activated, &expires, &states, &outcomes, &decisions, &lives,
-            &due, &stages,
-        ];
-        client.execute(&self.elevations, &columns).await.map(drop)
+        let (inserted, updated) = join!(
+            biased;
+            put_rows(client, &self.new_elevations, ELEVATION, &new),
+            put_rows(client, &self.changed_elevations, of_update(ELEVATION), &changed),
+        );
+        inserted?;
+        updated
     }
 
     async fn put_guards(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
@@ -173,7 +123,7 @@ impl WriteStatements {
         Ok(())
     }
 
-    /// Roles change seldom, so one after the other.
+    /// Writes roles one after the other, since they change seldom.
     async fn put_roles(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
         for put in &plan.puts {
             match put.record {
@@ -187,116 +137,119 @@ impl WriteStatements {
 
     /// Writes a role in place of its earlier version, with the index of its principals.
     async fn put_role(&self, client: &Client, role: &Role, put: &Put<'_>) -> Result<(), Error> {
-        client.execute(&self.unname, &[&role.id.0]).await?;
         client
-            .execute(
-                &self.role,
-                &[
-                    &role.id.0,
-                    &put.version.0.cast_signed(),
-                    &put.since.cast_signed(),
-                    &role.display_name,
-                    &role.description,
-                    &role.max_duration.seconds(),
-                    &Json(principals_to_json(&role.candidates)),
-                    &Json(stages_to_json(&role.stages)),
-                    &time_of_day(role.rules.window.map(Window::from)),
-                    &time_of_day(role.rules.window.map(Window::to)),
-                    &Json(rules_to_json(&role.rules)),
-                ],
-            )
+            .execute(&self.principals_deletion, &[&role.id.0])
             .await?;
+        put_rows(client, &self.role, ROLE, &[put.row(role)]).await?;
         let named: Vec<RolePrincipal> = named(role).collect();
         let principals = column(&named, |named| named.principal.0);
         let parts = column(&named, |named| named.part);
         let stages = column(&named, |named| named.stage);
         client
-            .execute(&self.name, &[&principals, &parts, &stages, &role.id.0])
+            .execute(
+                &self.principals,
+                &[&principals, &parts, &stages, &role.id.0],
+            )
             .await?;
         Ok(())
     }
 
-    /// Ends a role: nobody is named by it any more, and its id stays taken.
+    /// Deletes a role with the index of its principals. The row stays, so that the id is never used again.
     async fn delete_role(&self, client: &Client, id: RoleId, put: &Put<'_>) -> Result<(), Error> {
-        client.execute(&self.unname, &[&id.0]).await?;
+        client.execute(&self.principals_deletion, &[&id.0]).await?;
         let (version, since) = (put.version.0.cast_signed(), put.since.cast_signed());
         client
-            .execute(&self.delete_role, &[&version, &since, &id.0])
+            .execute(&self.role_deletion, &[&version, &since, &id.0])
             .await?;
         Ok(())
     }
 }
 
-/// The elevations of the plan that get such a version.
-fn elevations<'a>(plan: &'a Plan<'a>, such: fn(Version) -> bool) -> Vec<Row<'a>> {
-    let elevation = |put: &'a Put<'a>| match put.record {
-        Record::Elevation(elevation) if such(put.version) => Some(Row { elevation, put }),
-        _ => None,
-    };
-    plan.puts.iter().filter_map(elevation).collect()
+/// Executes a statement that takes each column of the rows as an array. Does nothing if there are no rows.
+async fn put_rows<T: 'static>(
+    client: &Client,
+    statement: &Statement,
+    columns: impl IntoIterator<Item = &'static Column<T>>,
+    rows: &[NewRow<'_, T>],
+) -> Result<(), Error> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let arrays: Vec<Box<dyn ToSql + Sync + '_>> = columns
+        .into_iter()
+        .map(|column| array(column, rows))
+        .collect();
+    let arrays: Vec<&(dyn ToSql + Sync)> = arrays.iter().map(|array| &**array).collect();
+    client.execute(statement, &arrays).await?;
+    Ok(())
 }
 
-/// One column of all rows, which is how `unnest` takes them.
+/// Returns the values of one column.
+fn array<'a, T>(column: &Column<T>, rows: &'a [NewRow<'_, T>]) -> Box<dyn ToSql + Sync + 'a> {
+    match &column.value {
+        ColumnValue::Id(of) => Box::new(rows.iter().map(of).collect::<Vec<_>>()),
+        ColumnValue::Integer(of) => Box::new(rows.iter().map(of).collect::<Vec<_>>()),
+        ColumnValue::Json(of) => Box::new(rows.iter().map(|row| Json(of(row))).collect::<Vec<_>>()),
+        ColumnValue::Text(of) => Box::new(rows.iter().map(of).collect::<Vec<_>>()),
+    }
+}
+
+/// Returns the `unnest` of arrays for these columns.
+fn unnest<T: 'static>(columns: impl IntoIterator<Item = &'static Column<T>>) -> String {
+    let mut number = 0;
+    let arrays = columns.into_iter().map(|column| {
+        number += 1;
+        match column.value {
+            ColumnValue::Id(_) => format!("${number}::uuid[]"),
+            ColumnValue::Integer(_) => format!("${number}::bigint[]"),
+            ColumnValue::Json(_) => format!("${number}::jsonb[]"),
+            ColumnValue::Text(_) => format!("${number}::text[]"),
+        }
+    });
+    let arrays: Vec<String> = arrays.collect();
+    format!("unnest({})", arrays.join(", "))
+}
+
+/// Returns the statement that inserts rows into a table.
+fn insert<T>(table: &str, columns: &'static [Column<T>]) -> String {
+    let names = joined(columns, |column| column.name.to_owned());
+    format!(
+        "INSERT INTO {table} ({names}) SELECT * FROM {}",
+        unnest(columns)
+    )
+}
+
+fn elevation_change() -> String {
+    let changes = joined(of_change(ELEVATION), |column| {
+        format!("{0} = put.{0}", column.name)
+    });
+    let names = joined(of_update(ELEVATION), |column| column.name.to_owned());
+    let rows = unnest(of_update(ELEVATION));
+    format!(
+        "UPDATE elevation SET {changes} FROM {rows} AS put ({names}) WHERE elevation.id = put.id"
+    )
+}
+
+fn role_row() -> String {
+    let changes = joined(of_change(ROLE), |column| {
+        format!("{0} = excluded.{0}", column.name)
+    });
+    let insert = insert("role", ROLE);
+    format!("{insert} ON CONFLICT (id) DO UPDATE SET {changes}")
+}
+
+/// Returns the values of one column of all rows, which is how `unnest` takes them.
 fn column<'a, R, T>(rows: &'a [R], of: impl Fn(&'a R) -> T) -> Vec<T> {
     rows.iter().map(of).collect()
 }
 
-fn outcome(row: &Row<'_>) -> Option<&'static str> {
-    let approval = row.elevation.approval.as_ref();
-    approval
-        .and_then(|approval| approval.outcome)
-        .map(verdict_name)
-}
-
-fn due(row: &Row<'_>) -> Option<i64> {
-    row.elevation.due().map(Moment::ticks)
-}
-
-fn stage(row: &Row<'_>) -> i64 {
-    let stage = row
-        .elevation
-        .approval
-        .as_ref()
-        .map_or(0, |approval| approval.stage);
-    i64::try_from(stage).unwrap_or(i64::MAX)
-}
-
-fn decisions(row: &Row<'_>) -> Json<String> {
-    Json(decisions_to_json(
-        row.elevation
-            .approval
-            .as_ref()
-            .map_or(&[], |approval| &approval.decisions),
-    ))
-}
-
 const EVENTS: &str = "INSERT INTO event (sequence, subject, header, payload) \
      SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bytea[], $4::bytea[])";
-const NEW_ELEVATIONS: &str = "INSERT INTO elevation (id, version, since, requester_id, requester_name, role, \
-     role_display_name, justification, requested_duration, duration, requested_start_time, create_time, activate_time, expire_time, \
-     state, fim_request_id, approval, pending_expire_time, outcome, decisions, channel, due, stage, client_request, \
-     fingerprint) SELECT * FROM unnest($1::uuid[], \
-     $2::bigint[], $3::bigint[], $4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::text[], $9::bigint[], \
-     $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::text[], $16::uuid[], \
-     $17::uuid[], $18::bigint[], $19::text[], $20::jsonb[], $21::text[], $22::bigint[], $23::bigint[], $24::uuid[], \
-     $25::uuid[])";
-const ELEVATIONS: &str = "UPDATE elevation SET version = put.version, since = put.since, \
-     activate_time = put.activate_time, expire_time = put.expire_time, state = put.state, outcome = put.outcome, \
-     decisions = put.decisions, duration = put.duration, due = put.due, stage = put.stage FROM unnest($1::uuid[], \
-     $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::jsonb[], $9::bigint[], \
-     $10::bigint[], $11::bigint[]) AS put (id, version, since, activate_time, expire_time, state, outcome, decisions, \
-     duration, due, stage) WHERE elevation.id = put.id";
 const GUARDS: &str = "INSERT INTO guard (account, version) SELECT * FROM unnest($1::uuid[], $2::bigint[]) \
      ON CONFLICT (account) DO UPDATE SET version = excluded.version";
-const ROLE: &str = "INSERT INTO role (id, version, since, display_name, description, max_duration, candidates, \
-     stages, available_from, available_to, rules) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
-     ON CONFLICT (id) DO UPDATE SET \
-     version = excluded.version, since = excluded.since, display_name = excluded.display_name, \
-     description = excluded.description, max_duration = excluded.max_duration, candidates = excluded.candidates, \
-     stages = excluded.stages, available_from = excluded.available_from, available_to = excluded.available_to, \
-     rules = excluded.rules";
-const DELETE_ROLE: &str = "UPDATE role SET deleted = true, version = $1, since = $2 WHERE id = $3";
-const UNNAME: &str = "DELETE FROM role_principal WHERE role = $1";
-// Somebody may be named twice, in different letters.
-const NAME: &str = "INSERT INTO role_principal (principal, part, stage, role) \
+const ROLE_DELETION: &str =
+    "UPDATE role SET deleted = true, version = $1, since = $2 WHERE id = $3";
+const PRINCIPALS_DELETION: &str = "DELETE FROM role_principal WHERE role = $1";
+// A role may name a principal twice, in different letter case.
+const PRINCIPALS: &str = "INSERT INTO role_principal (principal, part, stage, role) \
      SELECT named.*, $4 FROM unnest($1::uuid[], $2::text[], $3::bigint[]) AS named ON CONFLICT DO NOTHING";

@@ -12,12 +12,13 @@ use tokio::time::sleep;
 use super::checkpoint::Checkpointer;
 use super::error::{failed, is_fatal};
 use super::place::Files;
-use super::row;
+use super::statements;
+use super::versions::version;
 use crate::domain::error::Error;
 use crate::record::{Hash, Head};
+use crate::store::Commit;
 use crate::store::draft::ChangeDraft;
 use crate::store::queue::{CommitGroup, Failure, Outcome};
-use crate::store::{Commit, Record};
 use crate::time::Deadline;
 
 /// The connection that writes.
@@ -171,33 +172,16 @@ fn write(
         return Ok(Outcome::TooLate);
     }
     for (key, expected) in &change.expects {
-        if row::version(connection, *key)? != *expected {
+        if version(connection, *key)? != *expected {
             return Ok(Outcome::Commit(Commit::Conflict));
         }
     }
     for draft in &change.events {
-        let subject = draft.event().subject.id();
         let header = draft.seal(head);
-        connection
-            .prepare_cached(
-                "INSERT INTO event (sequence, subject, header, payload) VALUES (?1, ?2, ?3, ?4)",
-            )?
-            .execute(params![
-                header.sequence,
-                subject.as_bytes(),
-                header.bytes,
-                draft.payload()
-            ])?;
+        statements::put_event(connection, &header, draft)?;
     }
     for (record, version) in &change.puts {
-        match record {
-            Record::Elevation(elevation) => {
-                row::put_elevation(connection, elevation, *version, head.sequence)?;
-            }
-            Record::Guard(account) => row::put_guard(connection, *account, *version)?,
-            Record::Role(role) => row::put_role(connection, role, *version, head.sequence)?,
-            Record::RoleDeleted(id) => row::delete_role(connection, *id, *version, head.sequence)?,
-        }
+        statements::put(connection, record, *version, head.sequence)?;
     }
     Ok(Outcome::Commit(Commit::Committed {
         sequence: head.sequence,

@@ -12,7 +12,7 @@ use super::connect::reading_connection;
 use super::error::{damaged, failed};
 use super::migrate::missing;
 use super::place::{Mark, Place};
-use super::row::{self, EVENTS};
+use super::read;
 use crate::domain::error::Error;
 use crate::record::{Hash, Head};
 use crate::store::thread::StoreThread;
@@ -168,7 +168,7 @@ fn is_continued(connection: &Connection, alone: &Stamp, found: &Stamp) -> bool {
 /// Checks the last events of the record.
 fn tail(connection: &Connection, end: Head) -> Result<(), Error> {
     let before = end.sequence.saturating_sub(TAIL);
-    let first = row::events(connection, EVENTS, [before.max(1) - 1, 1])?.pop();
+    let first = read::events(connection, before.max(1) - 1, 1)?.pop();
     match first {
         None if end.sequence == 0 => Ok(()),
         None => Err(Error::internal(format!(
@@ -194,7 +194,7 @@ fn tail(connection: &Connection, end: Head) -> Result<(), Error> {
 /// Fails if the record does not go on from `head` to `end`, and end there.
 fn reaches(connection: &Connection, mut head: Head, end: Head) -> Result<(), Error> {
     loop {
-        let events = row::events(connection, EVENTS, [head.sequence, EVENTS_AT_ONCE])?;
+        let events = read::events(connection, head.sequence, EVENTS_AT_ONCE)?;
         for event in &events {
             head.follow(event)?;
         }

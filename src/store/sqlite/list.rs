@@ -4,7 +4,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, Statement, params_from_iter};
 
 use super::error::failed;
-use super::row::{read_elevation, read_role, role};
+use super::row::{read_elevation, read_role};
 use crate::domain::bulk::Bulk;
 use crate::domain::census::Census;
 use crate::domain::elevation::Elevation;
@@ -16,7 +16,7 @@ use crate::domain::quota::Load;
 use crate::domain::role::Role;
 use crate::domain::version::Versioned;
 use crate::store::list::{Column, Dialect, List, Parameter};
-use crate::store::{Approver, DueRead, ElevationRead, FilingKey};
+use crate::store::{Approver, FilingKey};
 
 /// See [`Store::pending_approvals`](crate::store::Store::pending_approvals).
 pub(super) fn pending_approvals(
@@ -99,25 +99,24 @@ pub(super) fn filed_before(
     Ok(rows(&mut statement, &before.parameters, read_elevation)?.pop())
 }
 
-/// What is due at `now`, and when something is next.
-pub(super) fn due(connection: &Connection, now: Moment, limit: u32) -> Result<DueRead, Error> {
+/// Reads what is due at `now`.
+pub(super) fn due(
+    connection: &Connection,
+    now: Moment,
+    limit: u32,
+) -> Result<Vec<Versioned<Elevation>>, Error> {
     let due = List::due(&SQLITE, now, limit);
     let mut statement = connection.prepare_cached(&due.sql).map_err(failed)?;
-    let with_role = |elevation: Versioned<Elevation>| {
-        let role = role(connection, elevation.value.role)?;
-        Ok(ElevationRead { elevation, role })
-    };
-    let elevations = rows(&mut statement, &due.parameters, read_elevation)?;
+    rows(&mut statement, &due.parameters, read_elevation)
+}
+
+/// Reads the next moment after `now` at which something is due.
+pub(super) fn next_due(connection: &Connection, now: Moment) -> Result<Option<Moment>, Error> {
     let next = List::next_due(&SQLITE, now);
     let mut statement = connection.prepare_cached(&next.sql).map_err(failed)?;
-    let next = statement.query_row(values(&next.parameters), |row| moment(row, 0));
-    Ok(DueRead {
-        elevations: elevations
-            .into_iter()
-            .map(with_role)
-            .collect::<Result<_, Error>>()?,
-        next: next.map_err(failed)?,
-    })
+    statement
+        .query_row(values(&next.parameters), |row| moment(row, 0))
+        .map_err(failed)
 }
 
 /// See [`Store::census`](crate::store::Store::census).

@@ -1,0 +1,143 @@
+//! Reads of single records and events. The caller has begun a transaction, so that all statements see one moment.
+
+use rusqlite::{Connection, OptionalExtension, Params};
+
+use super::error::failed;
+use super::list;
+use super::row::{read_elevation, read_event, read_role};
+use super::versions::version;
+use crate::domain::elevation::Elevation;
+use crate::domain::error::Error;
+use crate::domain::id::{ElevationId, RoleId};
+use crate::domain::moment::Moment;
+use crate::domain::quota::Load;
+use crate::domain::role::Role;
+use crate::domain::version::Versioned;
+use crate::record::Envelope;
+use crate::store::tables::{ELEVATION_COLUMNS, ROLE_COLUMNS};
+use crate::store::{DueRead, ElevationKey, ElevationRead, FilingKey, FilingRead, Key, RoleUse};
+
+/// Reads one elevation with its role.
+pub(super) fn elevation(
+    connection: &Connection,
+    key: ElevationKey,
+) -> Result<Option<ElevationRead>, Error> {
+    let Some(elevation) = elevation_alone(connection, key)? else {
+        return Ok(None);
+    };
+    let role = role(connection, elevation.value.role)?;
+    Ok(Some(ElevationRead { elevation, role }))
+}
+
+fn elevation_alone(
+    connection: &Connection,
+    key: ElevationKey,
+) -> Result<Option<Versioned<Elevation>>, Error> {
+    let (column, id) = match key {
+        ElevationKey::Approval(id) => ("approval", id.0),
+        ElevationKey::Elevation(id) => ("id", id.0),
+    };
+    let mut statement = connection
+        .prepare_cached(&format!(
+            "SELECT {ELEVATION_COLUMNS} FROM elevation WHERE {column} = ?1"
+        ))
+        .map_err(failed)?;
+    statement
+        .query_row([id.as_bytes()], read_elevation)
+        .optional()
+        .map_err(failed)
+}
+
+/// Reads one role.
+pub(super) fn role(connection: &Connection, id: RoleId) -> Result<Option<Versioned<Role>>, Error> {
+    let mut statement = connection
+        .prepare_cached(&format!(
+            "SELECT {ROLE_COLUMNS} FROM role WHERE id = ?1 AND NOT deleted"
+        ))
+        .map_err(failed)?;
+    statement
+        .query_row([id.0.as_bytes()], read_role)
+        .optional()
+        .map_err(failed)
+}
+
+/// Reads everything that a filing depends on.
+pub(super) fn filing(connection: &Connection, key: &FilingKey) -> Result<FilingRead, Error> {
+    let live = Key::Live(key.role, Some(key.requester));
+    let guard = Key::Guard(key.requester);
+    Ok(FilingRead {
+        role: role(connection, key.role)?,
+        live: if key.live {
+            list::live(connection, key)?
+        } else {
+            Vec::new()
+        },
+        live_version: version(connection, live).map_err(failed)?,
+        load: if key.load {
+            list::load(connection, key)?
+        } else {
+            Load::default()
+        },
+        filed_before: list::filed_before(connection, key)?,
+        guard: version(connection, guard).map_err(failed)?,
+    })
+}
+
+/// Reads everything that a change of a role depends on.
+pub(super) fn role_use(connection: &Connection, id: RoleId, now: Moment) -> Result<RoleUse, Error> {
+    Ok(RoleUse {
+        role: role(connection, id)?,
+        version: version(connection, Key::Role(id)).map_err(failed)?,
+        live: version(connection, Key::Live(id, None)).map_err(failed)?,
+        in_use: list::in_use(connection, id, now)?,
+    })
+}
+
+/// Reads what is due at `now` with the roles, and when the next elevation is due.
+pub(super) fn due(connection: &Connection, now: Moment, limit: u32) -> Result<DueRead, Error> {
+    let mut elevations = Vec::new();
+    for elevation in list::due(connection, now, limit)? {
+        let role = role(connection, elevation.value.role)?;
+        elevations.push(ElevationRead { elevation, role });
+    }
+    let next = list::next_due(connection, now)?;
+    Ok(DueRead { elevations, next })
+}
+
+/// Reads at most `limit` events of the record, starting with the one after sequence `after`.
+pub(super) fn events(
+    connection: &Connection,
+    after: u64,
+    limit: u64,
+) -> Result<Vec<Envelope>, Error> {
+    read_events(connection, EVENTS, [after, limit])
+}
+
+/// Reads the events of one elevation.
+pub(super) fn events_of(connection: &Connection, id: ElevationId) -> Result<Vec<Envelope>, Error> {
+    read_events(connection, EVENTS_OF, [id.0.as_bytes()])
+}
+
+/// Reads the last event of the record.
+pub(super) fn last_event(connection: &Connection) -> Result<Option<Envelope>, Error> {
+    Ok(read_events(connection, LAST_EVENT, [])?.pop())
+}
+
+fn read_events(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl Params,
+) -> Result<Vec<Envelope>, Error> {
+    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+    let events = statement
+        .query_map(parameters, read_event)
+        .map_err(failed)?;
+    events.collect::<Result<_, _>>().map_err(failed)
+}
+
+const EVENTS: &str =
+    "SELECT sequence, header, payload FROM event WHERE sequence > ?1 ORDER BY sequence LIMIT ?2";
+const EVENTS_OF: &str =
+    "SELECT sequence, header, payload FROM event WHERE subject = ?1 ORDER BY sequence";
+const LAST_EVENT: &str =
+    "SELECT sequence, header, payload FROM event ORDER BY sequence DESC LIMIT 1";
