@@ -1,7 +1,7 @@
-//! A group of changes: which of them happen, worked out in memory from what the transaction read under the lock.
+//! The plan of a group: which changes happen, decided in memory from the versions that the transaction read under the lock.
 //!
-//! A group reads all versions by a few statements and writes all rows by a few more. So what its changes do to each other
-//! is not in the database yet when they are looked at, one after the other, in the order of their arrival.
+//! A group reads all versions by a few statements and writes all rows by a few more. When a change is decided, the database
+//! does not have the changes before it in the group. So the plan keeps track of their effects itself, in their order.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,8 +19,8 @@ use crate::time::Deadline;
 /// The part of a group that goes into one transaction, and what it writes.
 #[derive(Debug)]
 pub(super) struct Plan<'a> {
-    /// What becomes of the first changes of the group. The others have to wait for the next transaction, since they depend
-    /// on what this one writes.
+    /// The outcomes of the first changes of the group. The others wait for the next transaction, because they depend on
+    /// what this one writes.
     pub(super) outcomes: Vec<Outcome>,
     /// The end of the record afterwards.
     pub(super) head: Head,
@@ -55,13 +55,14 @@ impl Put<'_> {
 }
 
 impl<'a> Plan<'a> {
-    /// Looks at the changes in order, behind `head` and with what is known of the records they rely on.
+    /// Decides the changes in order. `head` is the end of the record before them, `known` the versions of the records that
+    /// they expect.
     pub(super) fn of(
         changes: impl IntoIterator<Item = &'a ChangeDraft>,
         head: Head,
         known: RecordVersions,
     ) -> Self {
-        let mut standing = Projection::from(known);
+        let mut projection = Projection::from(known);
         let mut plan = Self {
             outcomes: Vec::new(),
             head,
@@ -70,13 +71,13 @@ impl<'a> Plan<'a> {
             guards: HashMap::new(),
         };
         for change in changes {
-            let outcome = match standing.look_at(change) {
+            let outcome = match projection.look_at(change) {
                 Assessment::TooLate => Outcome::TooLate,
                 Assessment::Unmet => Outcome::Commit(Commit::Conflict),
                 Assessment::DependsOnThisGroup => break,
                 Assessment::Met => {
                     plan.take(change);
-                    standing.take(change, plan.head.sequence);
+                    projection.take(change, plan.head.sequence);
                     Outcome::Commit(Commit::Committed {
                         sequence: plan.head.sequence,
                     })
@@ -119,21 +120,21 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// How a change stands to the ones before it.
+/// The relation of a change to the ones before it.
 enum Assessment {
-    /// Some expectation is about what this group writes, and cannot be told before it is written.
+    /// An expectation depends on what this group writes, and can be checked only after that.
     DependsOnThisGroup,
-    /// Everything that it expects holds.
+    /// All its expectations hold.
     Met,
-    /// Nobody waits for it any more.
+    /// Its deadline has passed.
     TooLate,
-    /// Something that it expects does not hold.
+    /// One of its expectations does not hold.
     Unmet,
 }
 
-/// The versions of the records as the changes so far leave them.
+/// The versions of the records after the changes that were decided.
 struct Projection {
-    /// `None` is a version that cannot be told before the group is written.
+    /// `None` is a version that only the database knows, after the group was written.
     versions: HashMap<Key, Option<Version>>,
     since: HashMap<ElevationId, u64>,
     written: HashSet<Key>,

@@ -1,4 +1,4 @@
-//! The versions of records, many at once.
+//! The versions of records.
 
 use std::collections::HashMap;
 
@@ -11,19 +11,49 @@ use crate::domain::id::{AccountId, ElevationId, RoleId};
 use crate::domain::version::Version;
 use crate::store::Key;
 
-/// What is known of some records.
+/// The versions of some records.
 #[derive(Debug, Default)]
 pub(super) struct RecordVersions {
-    /// The version of each that was asked for; [`Version::ABSENT`] of what is not there.
+    /// The version of each requested key; [`Version::ABSENT`] if there is no record.
     pub(super) versions: HashMap<Key, Version>,
     /// The sequence of the last event of each elevation among them.
     pub(super) since: HashMap<ElevationId, u64>,
 }
 
 impl RecordVersions {
-    /// The version of a record that was asked for.
+    /// Returns the version of a requested key.
     pub(super) fn version(&self, key: Key) -> Version {
         self.versions.get(&key).copied().unwrap_or(Version::ABSENT)
+    }
+}
+
+/// Keys by their kind, as the statements take them.
+#[derive(Debug, Default)]
+struct KeyArrays {
+    elevations: Vec<Uuid>,
+    guards: Vec<Uuid>,
+    /// The roles and the requesters of one kind of key, in the same order.
+    live_of_requesters: (Vec<Uuid>, Vec<Uuid>),
+    live_of_roles: Vec<Uuid>,
+    roles: Vec<Uuid>,
+}
+
+impl KeyArrays {
+    fn of<'a>(keys: impl IntoIterator<Item = &'a Key>) -> Self {
+        let mut arrays = Self::default();
+        for key in keys {
+            match key {
+                Key::Elevation(id) => arrays.elevations.push(id.0),
+                Key::Guard(account) => arrays.guards.push(account.0),
+                Key::Live(role, None) => arrays.live_of_roles.push(role.0),
+                Key::Live(role, Some(requester)) => {
+                    arrays.live_of_requesters.0.push(role.0);
+                    arrays.live_of_requesters.1.push(requester.0);
+                }
+                Key::Role(id) => arrays.roles.push(id.0),
+            }
+        }
+        arrays
     }
 }
 
@@ -55,90 +85,53 @@ impl VersionStatements {
         })
     }
 
-    /// Reads the versions of all keys. Statements go out together, in order, behind what was sent before.
+    /// Reads the versions of all keys. The statements are sent together, in order, after those that were sent before.
     pub(super) async fn read(
         &self,
         client: &Client,
         keys: impl IntoIterator<Item = Key>,
     ) -> Result<RecordVersions, Error> {
-        let mut known = RecordVersions::default();
-        known
-            .versions
-            .extend(keys.into_iter().map(|key| (key, Version::ABSENT)));
-        let ids =
-            |of: fn(&Key) -> Option<Uuid>| known.versions.keys().filter_map(of).collect::<Vec<_>>();
-        let elevations = ids(|key| {
-            if let Key::Elevation(id) = key {
-                Some(id.0)
-            } else {
-                None
-            }
-        });
-        let guards = ids(|key| {
-            if let Key::Guard(account) = key {
-                Some(account.0)
-            } else {
-                None
-            }
-        });
-        let roles = ids(|key| {
-            if let Key::Role(id) = key {
-                Some(id.0)
-            } else {
-                None
-            }
-        });
-        let live_roles = ids(|key| {
-            if let Key::Live(role, None) = key {
-                Some(role.0)
-            } else {
-                None
-            }
-        });
-        let live = known.versions.keys().filter_map(|key| match key {
-            Key::Live(role, Some(requester)) => Some((role.0, requester.0)),
-            _ => None,
-        });
-        let (of_roles, of_requesters): (Vec<Uuid>, Vec<Uuid>) = live.unzip();
-        let (elevations, guards, roles, live_roles, live) = join!(
+        let mut read = RecordVersions::default();
+        for key in keys {
+            read.versions.insert(key, Version::ABSENT);
+        }
+        let keys = KeyArrays::of(read.versions.keys());
+        let (live_roles, live_requesters) = &keys.live_of_requesters;
+        let (elevations, guards, roles, live_of_roles, live_of_requesters) = join!(
             biased;
-            rows(client, &self.elevations, [&elevations]),
-            rows(client, &self.guards, [&guards]),
-            rows(client, &self.roles, [&roles]),
-            rows(client, &self.live_of_roles, [&live_roles]),
-            rows(client, &self.live_of_requesters, [&of_roles, &of_requesters]),
+            rows(client, &self.elevations, [&keys.elevations]),
+            rows(client, &self.guards, [&keys.guards]),
+            rows(client, &self.roles, [&keys.roles]),
+            rows(client, &self.live_of_roles, [&keys.live_of_roles]),
+            rows(client, &self.live_of_requesters, [live_roles, live_requesters]),
         );
         for row in elevations? {
             let id = ElevationId(row.try_get(0)?);
-            known.versions.insert(Key::Elevation(id), version(&row, 1)?);
-            known.since.insert(id, version(&row, 2)?.0);
+            read.versions.insert(Key::Elevation(id), version(&row, 1)?);
+            read.since.insert(id, version(&row, 2)?.0);
         }
         for row in guards? {
-            known
-                .versions
-                .insert(Key::Guard(AccountId(row.try_get(0)?)), version(&row, 1)?);
+            let key = Key::Guard(AccountId(row.try_get(0)?));
+            read.versions.insert(key, version(&row, 1)?);
         }
         for row in roles? {
-            known
-                .versions
-                .insert(Key::Role(RoleId(row.try_get(0)?)), version(&row, 1)?);
+            let key = Key::Role(RoleId(row.try_get(0)?));
+            read.versions.insert(key, version(&row, 1)?);
         }
-        for row in live_roles? {
-            known
-                .versions
-                .insert(Key::Live(RoleId(row.try_get(0)?), None), version(&row, 1)?);
+        for row in live_of_roles? {
+            let key = Key::Live(RoleId(row.try_get(0)?), None);
+            read.versions.insert(key, version(&row, 1)?);
         }
-        for row in live? {
-            let (role, requester) = (RoleId(row.try_get(0)?), AccountId(row.try_get(1)?));
-            known
-                .versions
-                .insert(Key::Live(role, Some(requester)), version(&row, 2)?);
+        for row in live_of_requesters? {
+            let requester = AccountId(row.try_get(1)?);
+            let key = Key::Live(RoleId(row.try_get(0)?), Some(requester));
+            read.versions.insert(key, version(&row, 2)?);
         }
-        Ok(known)
+        Ok(read)
     }
 }
 
-/// The rows for these keys, each column of which is an array; of no keys there are none.
+/// Reads the rows of some keys, each column of which is an array. Without keys there are no rows.
 async fn rows<const N: usize>(
     client: &Client,
     statement: &Statement,
