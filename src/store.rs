@@ -1,4 +1,4 @@
-//! Where elevations, roles and the record are kept: a trait, its law, and the backends that keep it.
+//! The store of elevations, roles and the record: a trait, its law, and two backends.
 
 mod columns;
 mod draft;
@@ -27,41 +27,54 @@ use crate::domain::version::{Version, Versioned};
 use crate::record::Envelope;
 use crate::time::Deadline;
 
-/// A store. One method is one transaction; none is left open when it returns.
+/// A store. One method is one transaction, and none is open when it returns.
 ///
-/// The law, which one suite proves of every backend:
+/// The law, which one suite of tests proves for every backend:
 ///
-/// 1. Acknowledged means durable: after [`commit`](Store::commit) answers, neither kill -9 nor a power loss undoes it.
-///    The same holds for a change that writes nothing: what it expects is as durable as if it had written it. A read alone
-///    promises no more than that the store holds what it returns now.
+/// 1. Acknowledged means durable: after [`commit`](Store::commit) returns `Committed`, neither kill -9 nor a power loss
+///    undoes it. The same is true for a change that writes nothing: what it expects is as durable as if it had written
+///    it. A read alone promises only that the store holds what it returns now.
 /// 2. All or nothing: the records and events of a change appear together or not at all.
-/// 3. A change happens only if every expectation held at that moment. Events have one total order, the sequence, without
-///    a gap, and it agrees with that.
-/// 4. A commit reads the present: what it relied on is checked inside its transaction. A read that starts after an
-///    acknowledgement sees it on the node that acknowledged, and on every node that talks to the same primary.
+/// 3. A change happens only if every expectation is true at that moment. Events have one total order, the sequence,
+///    without a gap, and it agrees with the order of the changes.
+/// 4. A commit reads the present: its expectations are checked inside its transaction. A read that starts after an
+///    acknowledgement sees it on the node that acknowledged, and on every node that uses the same primary.
 /// 5. A reader never blocks a writer.
+///
+/// `queue.rs` keeps sentences 1 to 3 for both backends.
+///
+/// # Errors
+///
+/// Every method can return `Unavailable`: the store cannot be reached or does not respond in time. A read can be repeated.
+/// A defect, such as a row that cannot be read, is `Internal`.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Writes a change, or nothing.
     ///
     /// A change without records and events confirms: it is committed once everything that it expects is durable. Every
-    /// response that reports an earlier decision or filing is backed by such a commit.
+    /// response that reports an earlier decision or filing is backed by such a commit. Changes that arrive together are
+    /// written in one transaction and share one sync.
     ///
-    /// Changes that arrive together are written in one transaction and share one sync. A change whose deadline passed
-    /// while it waited is dropped, and is `DeadlineExceeded`; once begun it finishes. `Unavailable` leaves the outcome
-    /// unknown.
+    /// # Errors
+    ///
+    /// * `DeadlineExceeded`: the deadline passed while the change waited. Nothing was written.
+    /// * `Overloaded`: too many changes wait. Nothing was written.
+    /// * `ClockSkewed`: the clock of this node is too far from the database's. Nothing was written.
+    /// * `Unavailable`: the outcome is unknown. Read the record before trying again.
+    ///
+    /// A change that has begun finishes, even if its caller has left.
     async fn commit(&self, change: Change) -> Result<Commit, Error>;
 
-    /// Reads an elevation together with its role, as of one moment.
+    /// Reads an elevation and its role, in one snapshot. Returns `None` if there is no such elevation.
     async fn elevation(&self, key: ElevationKey) -> Result<Option<ElevationRead>, Error>;
 
-    /// Reads a role.
+    /// Reads a role. Returns `None` if it does not exist or was deleted.
     async fn role(&self, id: RoleId) -> Result<Option<Versioned<Role>>, Error>;
 
-    /// Reads what somebody who files relies on, as of one moment.
+    /// Reads everything that a filing depends on, in one snapshot.
     async fn filing(&self, key: FilingKey) -> Result<FilingRead, Error>;
 
-    /// Reads what an administrator who creates, changes or deletes a role relies on, as of one moment.
+    /// Reads everything that a new, changed or deleted role depends on, in one snapshot.
     async fn role_use(&self, id: RoleId, now: Moment) -> Result<RoleUse, Error>;
 
     /// Lists the pending elevations that `approver` may decide: of other requesters, of roles whose open stage names the
@@ -89,21 +102,21 @@ pub trait Store: Send + Sync {
         now: Moment,
     ) -> Result<Page<Versioned<Role>>, Error>;
 
-    /// Reads at most `limit` elevations for which a deadline or a start has come by `now`, in the order of that, and when
-    /// the next one comes.
+    /// Reads at most `limit` elevations whose deadline or start is not after `now`, the earliest first. Also reads the next
+    /// deadline or start after `now`.
     async fn due(&self, now: Moment, limit: u32) -> Result<DueRead, Error>;
 
     /// Counts the pending and the active elevations at `now`, and finds the earliest start or end that is due and not
     /// recorded. Its cost grows with the number of elevations that have not ended.
     async fn census(&self, now: Moment) -> Result<Census, Error>;
 
-    /// Reads at most `limit` events of the record, from the one behind `after`.
+    /// Reads at most `limit` events of the record, starting with sequence `after` + 1. The first sequence is 1.
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<Envelope>, Error>;
 
     /// Reads the events of one elevation, in order.
     async fn events_of(&self, id: ElevationId) -> Result<Vec<Envelope>, Error>;
 
-    /// Reads the last event of the record.
+    /// Reads the last event of the record. Returns `None` if the record is empty.
     async fn last_event(&self) -> Result<Option<Envelope>, Error>;
 
     /// Returns the moment of the last event of the record.
@@ -114,24 +127,26 @@ pub trait Store: Send + Sync {
         }
     }
 
-    /// Whether the last commit went through, and when that changes.
+    /// Returns a receiver of the readiness: whether the store takes commits and answers reads. After a refused commit it is
+    /// `false` until a commit succeeds; if there is none, the store tries an empty one. With PostgreSQL it is also `false`
+    /// while the clock of the node is too far from the database's.
     fn ready(&self) -> watch::Receiver<bool>;
 
-    /// Completes when the store has failed for good, which is when the process must end: what a failed sync left behind
-    /// cannot be known.
+    /// Completes when the store has failed for good. The process must end then, because the content of the file is unknown
+    /// after a failed sync.
     async fn failed(&self);
 }
 
-/// What one decision writes.
+/// The expectations and the effects of one decision.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// Every record that the decision relied on, at the version at which it was read.
+    /// Every record that the decision depends on, with the version that was read.
     pub expects: Vec<(Key, Version)>,
-    /// The records after the decision, each of which is expected too.
+    /// The records after the decision. Each of them is expected too.
     pub puts: Vec<Record>,
-    /// What happened, in order. No record is written without an event.
+    /// The events, in order. No record is written without an event.
     pub events: Vec<Event>,
-    /// Until when somebody waits for it.
+    /// The time until which the caller waits.
     pub deadline: Option<Deadline>,
 }
 
@@ -147,11 +162,11 @@ impl Change {
 pub enum Key {
     /// An elevation, with its approval.
     Elevation(ElevationId),
-    /// The guard of a requester: whoever files under a quota, or under a name of the client's, relies on it and writes it,
-    /// so that of two filings at once the second one sees the first.
+    /// The guard of a requester. A filing under a quota or with a request id of the client expects it and writes it, so that
+    /// the second of two concurrent filings sees the first.
     Guard(AccountId),
-    /// The elevations of a role that have not ended by their last event, taken together; of one requester, or of all. Nothing writes
-    /// it by itself: its version is the sequence of the last event of any of them.
+    /// The set of elevations of a role that no event has ended, of one requester or of all. It has no row: its version is
+    /// the sequence of the last event of any of them.
     Live(RoleId, Option<AccountId>),
     /// A role, deleted or not.
     Role(RoleId),
@@ -166,12 +181,12 @@ pub enum Record {
     Guard(AccountId),
     /// A role.
     Role(Box<Role>),
-    /// The end of a role. Its id is never free again.
+    /// The deletion of a role. Its id is never used again.
     RoleDeleted(RoleId),
 }
 
 impl Record {
-    /// The name of the record.
+    /// Returns the key of the record.
     pub fn key(&self) -> Key {
         match self {
             Self::Elevation(elevation) => Key::Elevation(elevation.id),
@@ -182,15 +197,15 @@ impl Record {
     }
 }
 
-/// What became of a change.
+/// The outcome of a change.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Commit {
     /// It is durable.
     Committed {
-        /// The sequence of its last event; of the last event of the record for a change without events.
+        /// The sequence of its last event; for a change without events, that of the last event of the record.
         sequence: u64,
     },
-    /// An expectation did not hold; nothing was written.
+    /// An expectation was not true. Nothing was written.
     Conflict,
 }
 
@@ -208,71 +223,71 @@ pub enum ElevationKey {
 pub struct ElevationRead {
     /// The elevation.
     pub elevation: Versioned<Elevation>,
-    /// Its role, when there still is one.
+    /// Its role; `None` if it was deleted.
     pub role: Option<Versioned<Role>>,
 }
 
-/// Who files, and what of it is to be read.
+/// A filing, and which parts of [`FilingRead`] to read.
 #[derive(Clone, Copy, Debug)]
 pub struct FilingKey {
-    /// Who files.
+    /// The requester.
     pub requester: AccountId,
-    /// The role that is asked for.
+    /// The requested role.
     pub role: RoleId,
-    /// The moment at which it is filed.
+    /// The time of the filing.
     pub now: Moment,
-    /// Whether to read what is live, which only matters to who gives the role up.
+    /// Whether to read `live`, which only the release of a role needs.
     pub live: bool,
-    /// Whether to count, which only matters where there is a quota.
+    /// Whether to read `load`, which only a quota needs.
     pub load: bool,
-    /// The client's own name of the request, where there is one.
+    /// The client's own id of the request.
     pub client_request: Option<Uuid>,
 }
 
-/// What somebody who files relies on.
+/// Everything that a filing depends on.
 #[derive(Clone, Debug)]
 pub struct FilingRead {
-    /// The role, when there is one.
+    /// The role; `None` if it does not exist.
     pub role: Option<Versioned<Role>>,
-    /// The elevations of the role that the requester holds or waits for.
+    /// The elevations of the role that the requester holds or waits for; empty if they were not requested.
     pub live: Vec<Versioned<Elevation>>,
-    /// The version of those, see [`Key::Live`].
+    /// The version of `live`, see [`Key::Live`]. It is always read.
     pub live_version: Version,
-    /// How much the requester asks for already.
+    /// The requester's pending elevations and recent filings; zero if they were not requested.
     pub load: Load,
-    /// The last elevation that the requester filed under the same name.
+    /// The last elevation that the requester filed with the same client's id.
     pub filed_before: Option<Versioned<Elevation>>,
     /// The version of the requester's guard, see [`Key::Guard`].
     pub guard: Version,
 }
 
-/// What the scheduler is to look at.
+/// The work of the scheduler at one moment.
 #[derive(Clone, Debug)]
 pub struct DueRead {
-    /// The elevations for which a moment has come, the earliest first.
+    /// The elevations that are due, the earliest first.
     pub elevations: Vec<ElevationRead>,
-    /// The next moment behind the one that was asked for.
+    /// The next moment at which an elevation is due; `None` if there is none.
     pub next: Option<Moment>,
 }
 
-/// What somebody who changes a role relies on.
+/// Everything that a change of a role depends on.
 #[derive(Clone, Debug)]
 pub struct RoleUse {
-    /// The role, when there is one.
+    /// The role; `None` if it does not exist.
     pub role: Option<Versioned<Role>>,
-    /// The version of the role's record, also after its end.
+    /// The version of the role's record, also after its deletion.
     pub version: Version,
     /// The version of its live elevations, see [`Key::Live`].
     pub live: Version,
-    /// Whether any of them is pending, scheduled or active at this moment.
+    /// Whether any of them is pending, scheduled or active at that moment.
     pub in_use: bool,
 }
 
-/// Whose pending approvals to list.
+/// The approver whose pending approvals to list.
 #[derive(Clone, Debug)]
 pub struct Approver {
     /// The account.
     pub account: AccountId,
-    /// Everything that the account counts as.
+    /// The account and its groups.
     pub principals: Vec<PrincipalId>,
 }
