@@ -1,85 +1,92 @@
-//! The one thread that reads single records: whatever waits is read in one transaction, as the writer commits.
-//!
-//! After a commit the first reading transaction of a connection finds its pages outdated and fetches them anew. Reads that
-//! arrive together share that, and the change of threads.
+//! The connections that read lists.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
 use super::connect::reading_connection;
+use super::error::failed;
 use crate::domain::error::Error;
-use crate::store::thread::StoreThread;
+use crate::telemetry::metrics::{OneMore, StoreMetrics};
 use crate::telemetry::traces::Part;
 
-/// The way to the thread, which ends when this is dropped.
+/// Connections that only read. Each is opened when it is needed, and kept.
 #[derive(Debug)]
-pub(super) struct ReadThread {
-    queue: mpsc::Sender<Read>,
-    // Behind the queue, since fields are dropped in this order and the thread runs for as long as there is a sender.
-    _thread: StoreThread,
+pub(super) struct ReadPool {
+    connections: Arc<IdleConnections>,
+    permits: Arc<Semaphore>,
+    metrics: StoreMetrics,
 }
 
-/// Reads what somebody asked for, and answers them.
-type Read = Box<dyn FnOnce(&Connection) + Send>;
-
-impl ReadThread {
-    /// Starts the thread.
-    pub(super) fn start(path: &Path) -> Result<Self, Error> {
-        let connection = reading_connection(path)?;
-        let (queue, reads) = mpsc::channel(LONGEST_QUEUE);
-        let thread = StoreThread::start("sqlite-reader", move || run(connection, reads))?;
-        Ok(Self {
-            queue,
-            _thread: thread,
-        })
+impl ReadPool {
+    /// Returns a pool without connections.
+    pub(super) fn new(path: &Path, metrics: &StoreMetrics) -> Self {
+        metrics
+            .readers
+            .set(i64::try_from(MAX_READERS).unwrap_or(i64::MAX));
+        Self {
+            connections: Arc::new(IdleConnections {
+                path: path.to_owned(),
+                idle: Mutex::default(),
+            }),
+            permits: Arc::new(Semaphore::new(MAX_READERS)),
+            metrics: metrics.clone(),
+        }
     }
 
-    /// Reads something that takes no time to speak of, since others wait for it.
+    /// Reads in one transaction, so that all statements of the query see one moment. Waits while all connections are in use.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let _part = Part::begin("store.read");
-        let (answer, answered) = oneshot::channel();
-        let read: Read = Box::new(move |connection| {
-            // Nobody is told when whoever asked is gone.
-            let _ = answer.send(query(connection));
+        let permit = self.permits.clone().acquire_owned().await;
+        let permit = permit.map_err(Error::internal)?;
+        let in_use = OneMore::of(&self.metrics.readers_in_use);
+        let connections = self.connections.clone();
+        let reading = spawn_blocking(move || {
+            // Dropped when the read ends, even if its caller left before.
+            let _in_use = (permit, in_use);
+            let mut connection = connections.take()?;
+            let transaction = connection.transaction().map_err(failed)?;
+            let result = query(&transaction);
+            transaction.commit().map_err(failed)?;
+            connections.put_back(connection);
+            result
         });
-        self.queue
-            .send(read)
-            .await
-            .map_err(|_| Error::internal("the reader has stopped"))?;
-        answered
-            .await
-            .map_err(|_| Error::internal("a read ended without an answer"))?
+        reading.await.map_err(Error::internal)?
     }
 }
 
-fn run(mut connection: Connection, mut reads: mpsc::Receiver<Read>) {
-    while let Some(first) = reads.blocking_recv() {
-        let mut group = vec![first];
-        while group.len() < LARGEST_GROUP
-            && let Ok(next) = reads.try_recv()
-        {
-            group.push(next);
+/// The open connections that no read uses.
+#[derive(Debug)]
+struct IdleConnections {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl IdleConnections {
+    fn take(&self) -> Result<Connection, Error> {
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        match idle {
+            Some(connection) => Ok(connection),
+            None => reading_connection(&self.path),
         }
-        // Begun behind the last to arrive, so that everybody sees what was acknowledged before they asked.
-        let ended = connection.transaction().and_then(|transaction| {
-            for read in group {
-                // A defect in one read is no matter of the others. Whoever waits for it gets no answer, and the hook of
-                // panics has logged it.
-                let _ = catch_unwind(AssertUnwindSafe(|| read(&transaction)));
-            }
-            transaction.commit()
-        });
-        if let Err(error) = ended {
-            tracing::error!(%error, "a group of reads failed");
-        }
+    }
+
+    fn put_back(&self, connection: Connection) {
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(connection);
     }
 }
 
-const LARGEST_GROUP: usize = 64;
-const LONGEST_QUEUE: usize = 4_096;
+const MAX_READERS: usize = 4;
