@@ -163,7 +163,7 @@ fn not_accepted(fault: ReasonFault, rule: &ReasonRule) -> Error {
         Some(required) => format!("{wrong}; it must {required}.").into(),
         None => Cow::from(format!("{wrong}.")),
     };
-    let mut details = vec![("min_length", rule.min_length.to_string())];
+    let mut details = vec![("minLength", rule.min_length.to_string())];
     details.extend(
         rule.pattern
             .iter()
@@ -381,7 +381,7 @@ mod tests {
                 (Kind::ReasonNotAccepted, message)
             );
             let pattern = (!pattern.is_empty()).then(|| ("pattern", pattern.to_owned()));
-            let details: Vec<_> = [("min_length", min_length.to_string())]
+            let details: Vec<_> = [("minLength", min_length.to_string())]
                 .into_iter()
                 .chain(pattern)
                 .collect();

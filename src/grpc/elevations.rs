@@ -11,7 +11,7 @@ use crate::proto::pam::v1::elevation_service_server::ElevationService;
 use crate::proto::pam::v1::{
     CloseElevationRequest, CloseElevationResponse, CreateElevationRequest, CreateElevationResponse,
     GetElevationRequest, GetElevationResponse, ListElevationsRequest, ListElevationsResponse,
-    TimelineEntry,
+    TimelineEvent,
 };
 use crate::service::{self, Shown};
 
@@ -60,7 +60,7 @@ impl ElevationService for Grpc {
             timeline: history
                 .events
                 .into_iter()
-                .map(TimelineEntry::from)
+                .map(TimelineEvent::from)
                 .collect(),
             undecidable: history.undecidable,
         }))

@@ -362,7 +362,7 @@ async fn a_refused_reason_says_what_the_role_requires() {
         let details = refused.get_error_details();
         let metadata = &details.error_info().unwrap().metadata;
         assert_eq!(
-            (&*metadata["min_length"], &*metadata["pattern"]),
+            (&*metadata["minLength"], &*metadata["pattern"]),
             ("12", "INC[0-9]{6}")
         );
         let path = format!(

@@ -725,7 +725,10 @@ async fn what_nobody_can_decide_is_told() {
     let told = explain(&kit.as_(KIM), &filed.approval_id, None).await;
     assert!(told.undecidable && told.stages[0].insufficient && told.approve.unwrap().allowed);
     assert_eq!(
-        (told.stages[0].missing, told.stages[0].people),
+        (
+            told.stages[0].missing,
+            told.stages[0].eligible_approver_count
+        ),
         (2, Some(1))
     );
 
@@ -785,7 +788,7 @@ async fn an_explanation_tells_nobody_more_than_they_may_know() {
     let kit = Kit::start().await;
     let role = kit.role().await;
     let filed = kit.as_(JEN).file(&role.id).await.unwrap();
-    let deciders = |told: &Explanation| told.stages[0].deciders.len();
+    let deciders = |told: &Explanation| told.stages[0].eligible_approvers.len();
     let to_jen = explain(&kit.as_(JEN), &filed.approval_id, None).await;
     assert_eq!(
         (deciders(&to_jen), to_jen.approve.unwrap().reason),

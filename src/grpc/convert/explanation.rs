@@ -38,13 +38,13 @@ fn stage((index, stage): (usize, StageExplanation)) -> v1::StageExplanation {
             .into_iter()
             .map(v1::CountedDecision::from)
             .collect(),
-        deciders: stage
+        eligible_approvers: stage
             .deciders
             .into_iter()
             .flatten()
             .map(v1::Principal::from)
             .collect(),
-        people: stage.people,
+        eligible_approver_count: stage.people,
         insufficient: stage.insufficient,
     }
 }
@@ -80,11 +80,11 @@ fn outcome(answer: Result<(), Refusal>, caller_is_requester: bool) -> v1::Outcom
     }
 }
 
-impl From<(u64, Event)> for v1::TimelineEntry {
+impl From<(u64, Event)> for v1::TimelineEvent {
     fn from((sequence, event): (u64, Event)) -> Self {
         Self {
             sequence,
-            time: Some(event.time.into()),
+            event_time: Some(event.time.into()),
             text: text::shown(&timeline::words(&event)),
             event: event.fact.name().to_owned(),
             actor: event.by.map(|by| by.account.into()),
