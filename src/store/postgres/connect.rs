@@ -1,4 +1,4 @@
-//! Where PostgreSQL is, and the way in: the first host that takes writes.
+//! Connects to PostgreSQL: to the first host that takes writes.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -18,22 +18,22 @@ use super::error::failed;
 use super::tls::{self, Trust};
 use crate::domain::error::Error;
 
-/// The hosts of a URL, and how to get in.
+/// The hosts of a URL, with the credentials.
 ///
-/// A server that falls silent leaves every connection to it hanging. So the first one that finds this out gives up all
-/// connections of its age: those that were opened before it was found out.
+/// If a server falls silent, every connection to it hangs. So the first connection that detects this gives up all
+/// connections of its age: those that were opened before the detection.
 #[derive(Clone)]
 pub(super) struct Connector {
-    /// Each with one host.
+    /// One configuration for each host.
     configs: Vec<Config>,
     tls: MakeRustlsConnect,
-    /// How many times connections were given up.
+    /// The number of times that connections were given up.
     given_up: Arc<watch::Sender<u64>>,
 }
 
 impl Connector {
-    /// Reads a URL; its own password comes before the one that is given. No error repeats any of it, since a password may
-    /// be anywhere in what is not a URL.
+    /// Reads a URL. A password in the URL takes precedence over `password`. No error repeats any part of the URL, because a
+    /// password can be anywhere in a malformed URL.
     pub(super) fn read(url: &str, password: Option<&str>) -> Result<Self, Error> {
         let (url, trust) = Trust::split(url)?;
         let mut config: Config = url.parse().map_err(|_| unreadable())?;
@@ -56,7 +56,7 @@ impl Connector {
         });
         let hosts = config.get_hosts().iter().enumerate();
         let configs = hosts
-            .map(|(number, host)| alone(&config, host, number))
+            .map(|(number, host)| for_host(&config, host, number))
             .collect();
         Ok(Self {
             configs,
@@ -65,15 +65,15 @@ impl Connector {
         })
     }
 
-    /// Whether there is a password.
+    /// Returns whether there is a password.
     pub(super) fn has_password(&self) -> bool {
         self.configs
             .iter()
             .any(|config| config.get_password().is_some())
     }
 
-    /// Connects to all hosts at once, and prepares the session; the first that takes writes wins. One after the other, a
-    /// host that is frozen would be waited for although another one took over.
+    /// Connects to all hosts at once and runs `session`. The first host that takes writes wins. One host after the other, a
+    /// frozen host would be waited for although another one took over.
     pub(super) async fn connect(&self, session: &'static str) -> Result<Connection, Error> {
         let mut race = JoinSet::new();
         let age = *self.given_up.borrow();
@@ -107,8 +107,8 @@ impl Connector {
         Err(Error::unavailable(causes.join(". ")))
     }
 
-    /// Completes when the server at that host answers no other connection either, so that waiting for an answer is in vain;
-    /// connections of that age are then given up.
+    /// Completes if the server at that host answers no new connection either, so that waiting is useless. Gives up the
+    /// connections of that age.
     pub(super) async fn silent(&self, host: usize, age: u64) {
         loop {
             sleep(PATIENCE).await;
@@ -117,7 +117,7 @@ impl Connector {
             };
             match timeout(CONNECT_TIME, config.connect(self.tls.clone())).await {
                 Ok(Ok(_)) => {}
-                // A refusal is an answer, too.
+                // A refusal is a response too.
                 Ok(Err(error)) if error.as_db_error().is_some() => {}
                 _ => return self.give_up(age),
             }
@@ -192,7 +192,7 @@ pub(super) async fn verify(client: &Client) -> Result<(), Error> {
     Ok(())
 }
 
-/// The host and the port of a configuration with one host.
+/// Returns the host and the port of a configuration with one host.
 fn name(config: &Config) -> String {
     let port = config.get_ports().first().copied().unwrap_or(DEFAULT_PORT);
     match config.get_hosts().first() {
@@ -223,9 +223,8 @@ impl fmt::Debug for Connector {
     }
 }
 
-/// The configuration for one of its hosts, by a session that must take writes. A network that is dead is noticed within
-/// seconds.
-fn alone(config: &Config, host: &Host, number: usize) -> Config {
+/// Returns the configuration for one host, which must take writes. A dead network is detected within seconds.
+fn for_host(config: &Config, host: &Host, number: usize) -> Config {
     let mut one = Config::new();
     match host {
         Host::Tcp(name) => one.host(name),
@@ -262,7 +261,7 @@ fn alone(config: &Config, host: &Host, number: usize) -> Config {
     one
 }
 
-/// Whether the host is this machine, so that nothing travels over a network.
+/// Returns whether the host is this machine, so that no data travels over a network.
 fn is_here(host: &Host) -> bool {
     match host {
         Host::Tcp(name) => {
@@ -280,7 +279,7 @@ fn unreadable() -> Error {
 
 const DEFAULT_PORT: u16 = 5_432;
 const DEAD_AFTER: Duration = Duration::from_secs(10);
-/// After how long without an answer the server is tried by another connection.
+/// The time without a response after which another connection tries the server.
 const PATIENCE: Duration = Duration::from_secs(2);
 const CONNECT_TIME: Duration = Duration::from_millis(1_500);
 const FACTS: &str = "SELECT current_setting('server_version_num'), current_setting('server_encoding'), \

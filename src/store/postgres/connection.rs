@@ -1,4 +1,4 @@
-//! One connection.
+//! A connection.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -9,22 +9,22 @@ use tokio::task::JoinHandle;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{AsyncMessage, Client};
 
-/// A connection, driven by a task of its own. Dropping it closes it; a request to cancel is never sent, since it could
-/// cut short what a commit waits for.
+/// A connection, driven by a task of its own. Dropping it closes it. A request to cancel is never sent, because it could end
+/// the wait of a commit for its standby.
 #[derive(Debug)]
 pub(super) struct Connection {
-    /// The side that asks.
+    /// The client that sends statements.
     pub(super) client: Client,
-    /// Which of the hosts it leads to.
+    /// The number of its host.
     pub(super) host: usize,
-    /// How many times connections had been given up when it was opened, see [`Connector`](super::connect::Connector).
+    /// The number of times that connections had been given up when it was opened, see [`Connector`](super::connect::Connector).
     pub(super) age: u64,
     warned: Arc<AtomicBool>,
     driver: JoinHandle<()>,
 }
 
 impl Connection {
-    /// Drives the connection to `host` from now on.
+    /// Starts to drive the connection to `host`.
     pub(super) fn drive<S, T>(
         client: Client,
         connection: tokio_postgres::Connection<S, T>,
@@ -46,8 +46,8 @@ impl Connection {
         }
     }
 
-    /// Whether the server has warned since this was asked last. It warns when a commit stopped to wait for a standby:
-    /// that commit is told as a success, and can be gone after a failover.
+    /// Returns whether the server has warned since the last call. It warns if a commit stopped waiting for a standby. Such a
+    /// commit looks like a success, and can be lost at a failover.
     pub(super) fn warned(&self) -> bool {
         self.warned.swap(false, Ordering::SeqCst)
     }
@@ -59,7 +59,7 @@ impl Connection {
     }
 }
 
-/// Moves bytes until the connection ends. A notice is seen before the answer of the statement that caused it is handed on.
+/// Moves bytes until the connection ends. A notice is handled before the response of the statement that caused it.
 async fn drive<S, T>(mut connection: tokio_postgres::Connection<S, T>, warned: Arc<AtomicBool>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -71,7 +71,7 @@ where
                 warned.store(true, Ordering::SeqCst);
             }
             Ok(_) => {}
-            // Whoever waits for an answer is told.
+            // The callers that wait for a response get an error from the client.
             Err(_) => return,
         }
     }

@@ -1,4 +1,4 @@
-//! The reads: each by a connection out of a pool, within a time.
+//! The connections that read, in a pool. Every read has a time limit.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub(super) struct ReadPool {
 }
 
 impl ReadPool {
-    /// Starts with no connection, and keeps checking for as long as they are used that reads are answered.
+    /// Starts without connections. While the pool exists, a task checks that the server answers reads.
     pub(super) fn start(connector: Connector, ready: Ready) -> Arc<Self> {
         let reads = Arc::new(Self {
             pool: ReadConnector::pool(connector.clone()),
@@ -32,8 +32,8 @@ impl ReadPool {
         reads
     }
 
-    /// Reads something that may take so long. If the server is silent, or a few rows take too long, all connections of the
-    /// same age are given up, so that the next reads need not wait for each of them in turn.
+    /// Reads for at most `most`. If the server is silent, or a short read takes too long, all connections of the same age are
+    /// given up, so that the next reads do not wait for each of them in turn.
     pub(super) async fn read<T>(
         &self,
         most: Duration,
@@ -70,7 +70,7 @@ impl ReadPool {
     }
 
     fn without_connection(&self, error: RunError<Error>) -> Error {
-        // All that there may be can be in use.
+        // Without this check, a pool whose connections are all in use would look lost.
         if self.pool.state().connections == 0 {
             self.ready.set_reads(false);
         }
@@ -81,12 +81,12 @@ impl ReadPool {
     }
 }
 
-/// Otherwise only a read would tell, and there may be none.
+/// Checks that the server answers. Without this, only a read would find out, and there may be none.
 async fn keep_checking(reads: Weak<ReadPool>) {
     loop {
         sleep(CHECK_EVERY).await;
         let Some(reads) = reads.upgrade() else { return };
-        // What it finds is told by the readiness.
+        // The read sets the readiness.
         let _ = reads
             .read(SHORT_TIME, async |reader| {
                 reader.nothing().await.map_err(failed)
@@ -95,8 +95,8 @@ async fn keep_checking(reads: Weak<ReadPool>) {
     }
 }
 
-/// For a few rows that are found by their keys.
+/// The time limit for a few rows that are found by their keys.
 pub(super) const SHORT_TIME: Duration = Duration::from_secs(3);
-/// For lists: longer than the server lets a statement take.
+/// The time limit for lists, longer than the server's own limit for a statement.
 pub(super) const LONG_TIME: Duration = Duration::from_secs(12);
 const CHECK_EVERY: Duration = Duration::from_secs(2);

@@ -1,9 +1,9 @@
 //! The connection that commits: one transaction for each group.
 //!
-//! A transaction is READ COMMITTED, and that is enough. It locks the row of the head before it looks at anything, and so
-//! does every writer of every node: from then until its end nobody else writes. A statement of a READ COMMITTED transaction
-//! sees what was committed before the statement began, so the versions, read after the lock, are those that the writer
-//! before left, and they stay so. A transaction of a higher level would look at the moment before it waited for the lock.
+//! A transaction is READ COMMITTED, and that is enough. It locks the row of the head before it reads, and so does every
+//! writer of every node: until its end no other node writes. A statement of a READ COMMITTED transaction sees everything
+//! that was committed before the statement began. So the versions, read after the lock, are those that the last writer left,
+//! and they do not change. A transaction of a higher level would see the moment before it waited for the lock.
 
 use std::time::Duration;
 
@@ -108,7 +108,7 @@ impl CommitConnection {
         })
     }
 
-    /// Whether the connection is gone.
+    /// Returns whether the connection is closed.
     pub(super) fn is_lost(&self) -> bool {
         self.connection.client.is_closed()
     }
@@ -118,7 +118,7 @@ impl CommitConnection {
         self.connection.lost().await;
     }
 
-    /// What the database's clock says; `None` if the server does not answer. Then its connections are given up.
+    /// Reads the database's clock. Returns `None` if the server does not respond; then its connections are given up.
     pub(super) async fn time(&self) -> Option<Result<Moment, Error>> {
         let row = timeout(
             CHECK_TIME,
@@ -183,9 +183,9 @@ impl CommitConnection {
         ended.await?.map_err(lost)
     }
 
-    /// Whether the record holds what a commit of an unknown outcome would have written. The lock waits until that commit
-    /// has ended one way or the other. It is a write by itself, so its own end waits for the same standby that the commit
-    /// should have waited for: when it is durable there, so is everything before it.
+    /// Returns whether the record ends with `head` or continues it: whether a commit with an unknown outcome went through.
+    /// The lock waits until that commit has ended. The lock is a write, so its own commit waits for the standby that the
+    /// first commit should have waited for. When it is durable there, everything before it is durable too.
     pub(super) async fn holds(&self, head: Head) -> Result<bool, CommitFailure> {
         let found = match self.in_time(self.look_up(head)).await? {
             Ok(found) => found,
@@ -199,7 +199,7 @@ impl CommitConnection {
         Ok(found)
     }
 
-    /// Begins, locks the head and reads the versions and the time, all of it sent at once.
+    /// Begins, locks the head, and reads the versions and the time. All statements are sent together.
     async fn begin(&self, group: &[ChangeDraft]) -> Result<Basis, Error> {
         let client = &self.connection.client;
         let keys = group
@@ -245,9 +245,9 @@ impl CommitConnection {
         Ok(header.is_some_and(|header| Hash::of(&header) == head.hash))
     }
 
-    /// Commits; whether it is known that this happened.
+    /// Commits, and returns whether that is known to have succeeded.
     async fn end(&self) -> bool {
-        // What was warned of before is no concern of this commit.
+        // Earlier warnings are not about this commit.
         self.connection.warned();
         let ended = self
             .in_time(self.connection.client.batch_execute("COMMIT"))
@@ -255,7 +255,7 @@ impl CommitConnection {
         matches!(ended, Ok(Ok(()))) && !self.connection.warned()
     }
 
-    /// Waits for an answer, unless it cannot come any more: the server is silent, or it waits for longer than it may.
+    /// Waits for a response. Fails if the server is silent, or if the response takes longer than any statement may.
     async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Result<T, CommitFailure> {
         let answer = timeout(MOST_TIME, async {
             tokio::select! {
@@ -303,10 +303,9 @@ fn read_head(row: &Row) -> Result<Head, Error> {
     })
 }
 
-/// Whatever the server or the role has as its default. A statement has no time limit, since running out of time is a
-/// request to cancel, which can hit a commit. A node that stops in the middle of a transaction lets go of the head after a
-/// while, so that the other nodes can go on; nothing of what it did is kept then. Warnings are what tells of a commit that
-/// stopped waiting for its standby.
+/// Overrides the defaults of the server and the role. A statement has no time limit, because a limit cancels, and that can
+/// hit a commit. If a node stops in the middle of a transaction, the server rolls it back after a while and releases the
+/// head, so that other nodes can continue. Warnings report a commit that stopped waiting for its standby.
 const SESSION: &str = "SET statement_timeout = 0; SET lock_timeout = '10s'; \
      SET idle_in_transaction_session_timeout = '5s'; SET client_min_messages = warning";
 const DURABLE: &str = "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') \
@@ -314,11 +313,11 @@ const DURABLE: &str = "SELECT set_config('synchronous_commit', CASE current_sett
 const DURABLE_VALUES: [&str; 2] = ["on", "remote_apply"];
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 const LOCK: &str = "SELECT sequence, hash FROM head FOR UPDATE";
-// Not the time at which the transaction began, which may have waited for the lock.
+// Not the time of the transaction's begin, because it may have waited for the lock.
 const TIME: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 10000000)::bigint";
 const HEADER: &str = "SELECT header FROM event WHERE sequence = $1";
 const MOVE_HEAD: &str = "UPDATE head SET sequence = $1, hash = $2";
-/// For what a server that works does at once.
+/// The time limit for a statement that a working server answers at once.
 const CHECK_TIME: Duration = Duration::from_secs(2);
 /// Longer than the server waits for a lock.
 const MOST_TIME: Duration = Duration::from_secs(15);

@@ -1,4 +1,4 @@
-//! A copy of a store at one moment.
+//! Copies a store at one moment.
 
 use std::path::Path;
 
@@ -10,8 +10,8 @@ use super::migrate::missing;
 use super::place::Place;
 use crate::domain::error::Error;
 
-/// Copies the store in `from`, as it is at one moment, to the new file `to`. A server may be running on it; a server can be
-/// started on the copy. Fails if there is a file at `to`; a copy that fails or is cut short never has that name.
+/// Copies the store in `from`, as it is at one moment, to the new file `to`. A server may be running on the store, and can
+/// be started on the copy. Fails if there is a file at `to`. A failed or interrupted copy never has that name.
 pub fn backup(from: &Path, to: &Path) -> Result<(), Error> {
     let (from, to) = (Place::find(from)?, Place::find(to)?);
     if !from.exists()? {
@@ -45,7 +45,7 @@ pub fn backup(from: &Path, to: &Path) -> Result<(), Error> {
     to.keep(copy)
 }
 
-/// Gives the copy an id of its own, so that it is not taken for the file that a log was written for.
+/// Gives the copy an id of its own, so that the log of the original is never used with it.
 fn become_another_file(copy: &Path) -> rusqlite::Result<()> {
     let connection = Connection::open(copy)?;
     connection.pragma_update(None, "journal_mode", "MEMORY")?;

@@ -1,4 +1,4 @@
-//! A look at a store that changes nothing.
+//! Checks a store without changing it.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::domain::error::Error;
 /// Whether the store can be opened now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Availability {
-    /// There is no store; the server makes it.
+    /// There is no store. The server creates it.
     Absent,
     /// The store can be opened.
     Free,
@@ -17,9 +17,12 @@ pub enum Availability {
     InUse,
 }
 
-/// Checks whether the store in `path` could be opened, as far as that can be told without writing; a server may be running
-/// on it. Fails when this user may not write to it, when it is no store, one of a newer version, one with the log of
-/// another file, or damaged.
+/// Checks whether the store in `path` can be opened, without writing. A server may be running on it.
+///
+/// # Errors
+///
+/// Fails if this user may not write to it, if the file is not a store, if a newer version wrote it, if it has the log of
+/// another file, or if it is damaged.
 pub fn check(path: &Path) -> Result<Availability, Error> {
     let place = Place::find(path)?;
     if !place.exists()? {

@@ -1,6 +1,6 @@
-//! Checkpoints: what was committed moves from the log into the file, on a thread of its own, so that no commit waits.
+//! Checkpoints: a thread moves committed pages from the log into the file, so that no commit waits for that.
 //!
-//! SQLite's own automatic checkpoint would run inside a commit, and swallow its errors; here a failed sync ends the store.
+//! SQLite's own automatic checkpoint would run inside a commit and hide its errors. Here a failed sync ends the store.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::error::{failed, is_fatal};
 use crate::domain::error::Error;
 use crate::store::thread::StoreThread;
 
-/// The way to the checkpoint thread, which ends when this is dropped.
+/// Wakes the checkpoint thread, which ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Checkpointer {
     wake: SyncSender<()>,
@@ -27,7 +27,7 @@ pub(super) struct Checkpointer {
 }
 
 impl Checkpointer {
-    /// Starts the thread, which says on `fail` when the file can be trusted no more.
+    /// Starts the thread, which sets `fail` if the file can no longer be trusted.
     pub(super) fn start(path: &Path, fail: Arc<watch::Sender<bool>>) -> Result<Self, Error> {
         let connection = connect(path).map_err(failed)?;
         let (wake, woken) = sync_channel(1);
@@ -62,7 +62,7 @@ impl Checkpointer {
         }
         match checkpoint(connection) {
             Err(error) if is_fatal(&error) => Err(error),
-            // A full disk, most likely, which passes.
+            // Most likely a full disk, which can pass.
             _ => Ok(()),
         }
     }
@@ -90,7 +90,7 @@ fn run(
     }
 }
 
-/// Moves what no reader needs any more; answers how many pages the log has.
+/// Moves the pages that no reader needs. Returns the number of pages in the log.
 fn checkpoint(connection: &Connection) -> rusqlite::Result<i64> {
     connection
         .prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?

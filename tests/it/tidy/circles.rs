@@ -15,7 +15,6 @@ const ALLOWED: &[&str] = &[
     "metrics",
     "server",
     "service",
-    "store",
     "telemetry",
 ];
 
