@@ -1,10 +1,11 @@
-//! What Countersign decides, and by which rules. Pure: no clock, no store, no transport.
+//! The rules of Countersign. They are pure: no clock, no store, no transport.
 //!
-//! Three functions carry it. [`decide`](decide::decide) answers whether a command may happen and what happened then, as
-//! events; [`advance`](decide::advance) what time alone has done; [`Elevation::apply`](elevation::Elevation::apply) what is
-//! true after an event. Every rule is in the first two and nowhere else; the third also replays the record.
+//! The functions of [`decide`] return whether a command may happen, and the events that happen then. [`decide::due`] returns
+//! what time alone has done. [`Elevation::apply`](elevation::Elevation::apply) returns what is true after an event, and also
+//! replays the record. Every rule is in `decide` and nowhere else.
 
 pub mod account;
+pub mod approval;
 pub mod bulk;
 pub mod caller;
 pub mod census;
@@ -13,6 +14,7 @@ pub mod elevation;
 pub mod error;
 pub mod event;
 pub mod explain;
+pub mod fault;
 pub mod id;
 pub mod moment;
 pub mod policy;
@@ -23,7 +25,9 @@ pub mod refusal;
 pub mod rights;
 pub mod role;
 pub mod stages;
+pub mod status;
 pub mod text;
 pub mod timeline;
 pub mod version;
 pub mod window;
+mod wording;

@@ -5,7 +5,7 @@
 //! implements the services of [`proto`] and calls [`service`]; [`rest`] speaks OData on one side and those same services
 //! on the other. [`service`] has one method per operation: it loads facts from [`store`], lets [`domain`] decide, and
 //! commits the outcome. What happened goes into the [`record`], an append-only list of events chained by hashes.
-//! [`status`] says each error in both dialects.
+//! [`errors`] has the table of errors in both dialects.
 //!
 //! This is not a library for others: the crate is split from its program so that tests can start a server of their own.
 //! Imports point down only, and a test holds them to it.
@@ -15,6 +15,7 @@ pub mod cli;
 pub mod config;
 pub mod directory;
 pub mod domain;
+pub mod errors;
 pub mod grpc;
 pub mod ids;
 pub mod proto;
@@ -22,7 +23,6 @@ pub mod record;
 pub mod rest;
 pub mod server;
 pub mod service;
-pub mod status;
 pub mod store;
 pub mod telemetry;
 pub mod time;

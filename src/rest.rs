@@ -23,11 +23,11 @@ use http::{HeaderValue, Method};
 use jiff::tz::TimeZone;
 use tonic::Status;
 
+use crate::errors::{Error, Kind};
 use crate::proto::pam::v1::approval_service_server::ApprovalService;
 use crate::proto::pam::v1::elevation_service_server::ElevationService;
 use crate::proto::pam::v1::role_service_server::RoleService;
 use crate::proto::pam::v1::session_service_server::SessionService;
-use crate::status::{Error, Kind};
 pub use odata::address::Address;
 use odata::body::check_length;
 use odata::list::list;

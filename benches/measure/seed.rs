@@ -1,11 +1,14 @@
-//! Elevations by the thousand, past the network but not past the rules: every change is what `decide` answered.
+//! Elevations by the thousand, past the network but not past the rules: every change is what `decide` returned.
 
 use std::sync::Arc;
 
 use countersign::domain::account::{Account, Principal};
+use countersign::domain::approval::Verdict;
 use countersign::domain::caller::{Caller, Principals};
-use countersign::domain::decide::{Command, Facts, Filing, decide};
-use countersign::domain::elevation::{Elevation, Verdict};
+use countersign::domain::decide::{
+    self, ApprovalFacts, Call, CreateRoleFacts, Filing, FilingFacts, Ruling,
+};
+use countersign::domain::elevation::Elevation;
 use countersign::domain::event::{Channel, Event, Origin};
 use countersign::domain::id::{ApprovalId, ElevationId, RoleId};
 use countersign::domain::moment::Seconds;
@@ -82,10 +85,11 @@ impl Seed {
 
     async fn create_role(&self, administrator: &Caller) {
         let role = self.role.value.clone();
-        let events = self.decided(
-            &self.facts(administrator),
-            Command::CreateRole(role.clone()),
-        );
+        let facts = CreateRoleFacts {
+            call: self.call(administrator),
+            id_taken: false,
+        };
+        let events = vec![decide::create_role(&facts, &role, SystemClock.now()).unwrap()];
         let puts = vec![Record::Role(Box::new(role.clone()))];
         let expects = vec![(Key::Role(role.id), Version::ABSENT)];
         self.commit(Change {
@@ -135,7 +139,15 @@ impl Seed {
             client_request: None,
         };
         let requester = &self.requesters[number % REQUESTERS];
-        let mut events = self.decided(&self.facts(requester), Command::File(filing));
+        let facts = FilingFacts {
+            call: self.call(requester),
+            policy: &self.policy,
+            role: Some(&self.role),
+            allowance: None,
+            filed_before: None,
+        };
+        let filed = decide::filing(&facts, &filing, SystemClock.now());
+        let mut events = happened(filed.unwrap());
         let event = events.remove(0);
         assert!(
             events.is_empty(),
@@ -146,18 +158,15 @@ impl Seed {
 
     /// The change that approves a pending elevation.
     pub fn approval(&self, elevation: Elevation) -> Change {
-        let facts = Facts {
-            elevation: Some(&elevation),
+        let facts = ApprovalFacts {
+            call: self.call(&self.approver),
+            elevation: &elevation,
+            role: Some(&self.role),
             requester: &Principals::new(&elevation.requester, &[]),
-            ..self.facts(&self.approver)
+            deciders: &[],
         };
-        let events = self.decided(
-            &facts,
-            Command::Decide {
-                verdict: Verdict::Approve,
-                reason: None,
-            },
-        );
+        let approved = decide::approval(&facts, Verdict::Approve, None, SystemClock.now());
+        let events = happened(approved.unwrap());
         let before = (Key::Elevation(elevation.id), Version::ABSENT.next());
         let after = events.iter().fold(elevation, |before, event| {
             Elevation::apply(Some(before), event).unwrap()
@@ -177,19 +186,22 @@ impl Seed {
         assert!(matches!(commit, Commit::Committed { .. }));
     }
 
-    fn decided(&self, facts: &Facts<'_>, command: Command) -> Vec<Event> {
-        decide(facts, command, SystemClock.now()).unwrap()
-    }
-
-    fn facts<'a>(&'a self, caller: &'a Caller) -> Facts<'a> {
-        Facts {
-            role: Some(&self.role),
-            ..Facts::of(caller, &self.origin, &self.policy)
+    fn call<'a>(&'a self, caller: &'a Caller) -> Call<'a> {
+        Call {
+            caller,
+            origin: &self.origin,
         }
     }
 
     fn role_key(&self) -> (Key, Version) {
         (Key::Role(self.role.value.id), self.role.version)
+    }
+}
+
+fn happened(ruling: Ruling) -> Vec<Event> {
+    match ruling {
+        Ruling::Happened(events) => events,
+        Ruling::AlreadySo => panic!("nothing is repeated"),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::domain::moment::Seconds;
 use crate::domain::role::{Role, Rules};
 use crate::domain::stages::Stage;
 use crate::server;
-use crate::service::{Context, Request, Service};
+use crate::service::{Context, FilingRequest, Service};
 use crate::store::sqlite::SqliteStore;
 use crate::telemetry::metrics::Metrics;
 use crate::time::{Clock, SystemClock};
@@ -154,7 +154,7 @@ async fn pending(service: &Service, people: &People) -> Result<Elevation, Error>
         .await?
         .role
         .value;
-    let asked = Request {
+    let asked = FilingRequest {
         role: role.id,
         duration: None,
         justification: Some("Ticket 4711".to_owned()),
@@ -165,7 +165,7 @@ async fn pending(service: &Service, people: &People) -> Result<Elevation, Error>
     Ok(service
         .create_elevation(&requester, asked, &context)
         .await?
-        .shown
+        .view
         .elevation
         .value)
 }

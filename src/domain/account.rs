@@ -82,6 +82,14 @@ impl Principal {
             Self::Group(group) => group.id,
         }
     }
+
+    /// Returns the name, see [`Account::name`] and [`Group::name`].
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Account(account) => &account.name,
+            Self::Group(group) => &group.name,
+        }
+    }
 }
 
 /// The name in NFKC, which has only the plain backslash and, of the white space that text is written with, the plain space.

@@ -1,9 +1,10 @@
 //! How much room things take up in an answer, which is bounded.
 
-use super::account::{Account, Principal};
-use super::elevation::{Decision, Elevation};
+use super::account::Account;
+use super::approval::Decision;
+use super::elevation::Elevation;
 use super::reason::{Pattern, ReasonRule};
-use super::role::Role;
+use super::role::{Role, names};
 use super::version::Versioned;
 
 /// What takes up room in an answer.
@@ -42,21 +43,6 @@ impl Bulk for Versioned<Role> {
     }
 }
 
-/// The most octets that the names of accounts and groups take up.
-pub(super) fn names(principals: &[Principal]) -> usize {
-    principals
-        .iter()
-        .map(|principal| PART + name(principal).len())
-        .sum()
-}
-
-fn name(principal: &Principal) -> &str {
-    match principal {
-        Principal::Account(account) => &account.name,
-        Principal::Group(group) => &group.name,
-    }
-}
-
 /// The name is there as a whole, and without its domain.
 fn account(account: &Account) -> usize {
     ACCOUNT + 2 * account.name.len()
@@ -77,5 +63,5 @@ fn rule(rule: &ReasonRule) -> usize {
 const ROW: usize = 320;
 /// An id, and what stands in front of the texts.
 const ACCOUNT: usize = 64;
-/// Numbers, and what stands in front of a text.
+/// Numbers, and the prefix of a text.
 const PART: usize = 24;

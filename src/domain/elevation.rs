@@ -1,12 +1,14 @@
 //! Elevations: one request to hold a role, and its whole duration.
 
 use super::account::Account;
+use super::approval::{Approval, Decision, Verdict};
 use super::error::Error;
 use super::event::{
     Activated, Actor, Channel, ClientRequest, Decided, Event, Fact, Filed, Subject,
 };
-use super::id::{ApprovalId, ElevationId, RoleId};
+use super::id::{ElevationId, RoleId};
 use super::moment::{Moment, Seconds};
+use super::status::{ApprovalStatus, Expiry, Status};
 
 /// One request to hold a role, and what became of it: the fold of its events.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -36,159 +38,12 @@ pub struct Elevation {
     pub activate_time: Option<Moment>,
     /// When it ends, or ended: activation plus duration, or the moment it was closed; `None` until activation.
     pub expire_time: Option<Moment>,
-    /// Where it stood after its last event; [`Elevation::status`] adds what time has done since.
-    pub state: State,
+    /// The status after the last event; [`Elevation::status_at`] adds what time has done since.
+    pub status: Status,
     /// The approval that it waits for, or waited for; `None` when the role needed none.
     pub approval: Option<Approval>,
     /// The client's own name of the request, where it gave one.
     pub client_request: Option<ClientRequest>,
-}
-
-/// What approvers decide.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Approval {
-    /// Names the approval for ever.
-    pub id: ApprovalId,
-    /// When it expires unless it is decided before.
-    pub pending_expire_time: Moment,
-    /// How it was decided as a whole; `None` while it is open, and for ever when it expired.
-    pub outcome: Option<Verdict>,
-    /// The stage that was open after the last decision, from 0.
-    pub stage: usize,
-    /// The decisions so far, oldest first, at most one of each approver.
-    pub decisions: Vec<Decision>,
-}
-
-/// One approver's decision.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Decision {
-    /// Who decided.
-    pub approver: Account,
-    /// The stage that it counts for, from 0.
-    pub stage: usize,
-    /// Which way.
-    pub verdict: Verdict,
-    /// Why, where a reason was given.
-    pub reason: Option<String>,
-    /// When.
-    pub decide_time: Moment,
-}
-
-/// Which way a decision goes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Verdict {
-    /// For the elevation.
-    Approve,
-    /// Against it.
-    Reject,
-}
-
-/// Where an elevation stood after its last event. What time does to it since is not stored.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum State {
-    /// Activated; its duration counts down.
-    Active,
-    /// Given up by its requester.
-    Closed,
-    /// Its deadline has passed, and that was written down.
-    Expired,
-    /// Waits for approval.
-    PendingApproval,
-    /// Rejected, or not allowed any more when it was to start.
-    Rejected,
-    /// Nothing is missing but the start. Where the start is now, the activation follows in the same commit.
-    Scheduled,
-}
-
-/// Where an elevation stands at a moment.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Status {
-    /// The role is held.
-    Active,
-    /// Given up by its requester.
-    Closed,
-    /// Its duration has passed, or nobody decided in time.
-    Expired,
-    /// Waits for approval.
-    PendingApproval,
-    /// Rejected, or not allowed any more when it was to start.
-    Rejected,
-    /// Waits for its start.
-    Scheduled,
-}
-
-/// Where an approval stands at a moment.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ApprovalStatus {
-    /// Approved by as many as were needed.
-    Approved,
-    /// The requester gave up before it was decided.
-    Closed,
-    /// Nobody decided in time.
-    Expired,
-    /// Waits for decisions.
-    Pending,
-    /// Rejected.
-    Rejected,
-}
-
-/// A stored time that ends a state by itself.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Deadline {
-    /// [`Elevation::expire_time`].
-    ExpireTime,
-    /// [`Approval::pending_expire_time`].
-    PendingExpireTime,
-}
-
-impl Status {
-    /// Every status.
-    pub const ALL: [Self; 6] = [
-        Self::Active,
-        Self::Closed,
-        Self::Expired,
-        Self::PendingApproval,
-        Self::Rejected,
-        Self::Scheduled,
-    ];
-}
-
-impl State {
-    /// Every state.
-    pub const ALL: [Self; 6] = [
-        Self::Active,
-        Self::Closed,
-        Self::Expired,
-        Self::PendingApproval,
-        Self::Rejected,
-        Self::Scheduled,
-    ];
-
-    /// The state in one word, which is also what the store holds.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Active => "Active",
-            Self::Closed => "Closed",
-            Self::Expired => "Expired",
-            Self::PendingApproval => "PendingApproval",
-            Self::Rejected => "Rejected",
-            Self::Scheduled => "Scheduled",
-        }
-    }
-
-    /// How a state reads: its status, and the deadline at which that turns into [`Status::Expired`].
-    ///
-    /// This is the one rule of expiry. [`Elevation::status`] follows it for one elevation, a store's predicate for many.
-    pub const fn reads(self) -> (Status, Option<Deadline>) {
-        match self {
-            Self::Active => (Status::Active, Some(Deadline::ExpireTime)),
-            Self::Closed => (Status::Closed, None),
-            Self::Expired => (Status::Expired, None),
-            Self::PendingApproval => (Status::PendingApproval, Some(Deadline::PendingExpireTime)),
-            Self::Rejected => (Status::Rejected, None),
-            Self::Scheduled => (Status::Scheduled, None),
-        }
-    }
 }
 
 impl Elevation {
@@ -210,80 +65,77 @@ impl Elevation {
 
     /// One match; every pair that is not listed is refused.
     fn next(self, event: &Event, fact: &Fact) -> Result<Self, Error> {
-        match (self.state, fact) {
-            (State::PendingApproval, Fact::Approved(decided)) => {
+        match (self.status, fact) {
+            (Status::PendingApproval, Fact::Approved(decided)) => {
                 self.decided(Verdict::Approve, event, decided)
             }
-            (State::PendingApproval, Fact::Rejected(decided)) => {
+            (Status::PendingApproval, Fact::Rejected(decided)) => {
                 let decided = self.decided(Verdict::Reject, event, decided)?;
-                Ok(decided.outcome(Verdict::Reject, State::Rejected))
+                Ok(decided.outcome(Verdict::Reject, Status::Rejected))
             }
-            (State::PendingApproval, Fact::Activated(activated)) => {
-                let approved = self.outcome(Verdict::Approve, State::Scheduled);
+            (Status::PendingApproval, Fact::Activated(activated)) => {
+                let approved = self.outcome(Verdict::Approve, Status::Scheduled);
                 Ok(approved.activated(event.time, activated))
             }
-            (State::PendingApproval, Fact::Scheduled) => {
-                Ok(self.outcome(Verdict::Approve, State::Scheduled))
+            (Status::PendingApproval, Fact::Scheduled) => {
+                Ok(self.outcome(Verdict::Approve, Status::Scheduled))
             }
-            (State::Scheduled, Fact::Activated(activated)) => {
+            (Status::Scheduled, Fact::Activated(activated)) => {
                 Ok(self.activated(event.time, activated))
             }
-            (State::Scheduled, Fact::Lapsed(_)) => Ok(Self {
-                state: State::Rejected,
+            (Status::Scheduled, Fact::Lapsed(_)) => Ok(Self {
+                status: Status::Rejected,
                 ..self
             }),
-            (State::Active | State::PendingApproval, Fact::Expired) => Ok(Self {
-                state: State::Expired,
+            (Status::Active | Status::PendingApproval, Fact::Expired) => Ok(Self {
+                status: Status::Expired,
                 ..self
             }),
-            (State::Active | State::PendingApproval | State::Scheduled, Fact::Closed) => {
+            (Status::Active | Status::PendingApproval | Status::Scheduled, Fact::Closed) => {
                 Ok(self.given_up(event.time))
             }
-            (state, fact) => Err(illegal(state.name(), fact)),
+            (status, fact) => Err(illegal(status.name(), fact)),
         }
     }
 
     /// When time alone will do something to the elevation: start it or end it. `None` when it has ended.
     pub fn due(&self) -> Option<Moment> {
-        match self.state {
-            State::Active => self.expire_time,
-            State::Closed | State::Expired | State::Rejected => None,
-            State::PendingApproval => self
-                .approval
-                .as_ref()
-                .map(|approval| approval.pending_expire_time),
-            State::Scheduled => Some(self.requested_start_time),
+        match self.status {
+            Status::Active => self.expire_time,
+            Status::Closed | Status::Expired | Status::Rejected => None,
+            Status::PendingApproval => self.pending_expire_time(),
+            Status::Scheduled => Some(self.requested_start_time),
         }
     }
 
-    /// Where the elevation stands at `now`.
-    pub fn status(&self, now: Moment) -> Status {
-        let (status, deadline) = self.state.reads();
-        let deadline = deadline.and_then(|deadline| match deadline {
-            Deadline::ExpireTime => self.expire_time,
-            Deadline::PendingExpireTime => self
-                .approval
-                .as_ref()
-                .map(|approval| approval.pending_expire_time),
-        });
-        if deadline.is_some_and(|deadline| deadline <= now) {
-            Status::Expired
-        } else {
-            status
+    /// Returns the status at `now`.
+    pub fn status_at(&self, now: Moment) -> Status {
+        let expires = match self.status.expiry() {
+            Some(Expiry::ExpireTime) => self.expire_time,
+            Some(Expiry::PendingExpireTime) => self.pending_expire_time(),
+            None => None,
+        };
+        match expires {
+            Some(expires) if expires <= now => Status::Expired,
+            _ => self.status,
         }
     }
 
-    /// Where the approval stands at `now`; `None` when there is none.
-    pub fn approval_status(&self, now: Moment) -> Option<ApprovalStatus> {
+    /// Returns the status of the approval at `now`; `None` if there is no approval.
+    pub fn approval_status_at(&self, now: Moment) -> Option<ApprovalStatus> {
         Some(match self.approval.as_ref()?.outcome {
             Some(Verdict::Approve) => ApprovalStatus::Approved,
             Some(Verdict::Reject) => ApprovalStatus::Rejected,
-            None => match self.status(now) {
+            None => match self.status_at(now) {
                 Status::PendingApproval => ApprovalStatus::Pending,
                 Status::Closed => ApprovalStatus::Closed,
                 _ => ApprovalStatus::Expired,
             },
         })
+    }
+
+    fn pending_expire_time(&self) -> Option<Moment> {
+        Some(self.approval.as_ref()?.pending_expire_time)
     }
 
     fn filed(id: ElevationId, event: &Event, filed: &Filed) -> Result<Self, Error> {
@@ -308,10 +160,10 @@ impl Elevation {
             channel: by.origin.channel,
             activate_time: None,
             expire_time: None,
-            state: if approval.is_some() {
-                State::PendingApproval
+            status: if approval.is_some() {
+                Status::PendingApproval
             } else {
-                State::Scheduled
+                Status::Scheduled
             },
             approval,
             client_request: filed.client_request,
@@ -337,18 +189,18 @@ impl Elevation {
         Ok(self)
     }
 
-    fn outcome(mut self, outcome: Verdict, state: State) -> Self {
+    fn outcome(mut self, outcome: Verdict, status: Status) -> Self {
         if let Some(approval) = &mut self.approval {
             approval.outcome = Some(outcome);
         }
-        Self { state, ..self }
+        Self { status, ..self }
     }
 
     /// What was active ends now, and no later than it would have; what never was has no end.
     fn given_up(self, time: Moment) -> Self {
         let ends = |end: Moment| time.min(end).max(self.activate_time.unwrap_or(end));
         Self {
-            state: State::Closed,
+            status: Status::Closed,
             expire_time: self.expire_time.map(ends),
             ..self
         }
@@ -356,7 +208,7 @@ impl Elevation {
 
     fn activated(self, time: Moment, activated: &Activated) -> Self {
         Self {
-            state: State::Active,
+            status: Status::Active,
             activate_time: Some(time),
             expire_time: Some(activated.expire_time),
             duration: Seconds::between(time, activated.expire_time),
@@ -383,6 +235,7 @@ mod tests {
 
     use super::*;
     use crate::domain::event::{Actor, Lapse, Opened, Origin};
+    use crate::domain::id::ApprovalId;
     use crate::domain::role::{Role, Rules};
 
     const ID: ElevationId = ElevationId(Uuid::from_u128(1));
@@ -540,7 +393,7 @@ mod tests {
                 match (applied, expected) {
                     (Ok(elevation), expected) => {
                         assert!(
-                            elevation.state.name().starts_with(expected),
+                            elevation.status.name().starts_with(expected),
                             "{before} + {}",
                             fact.name()
                         );
@@ -615,13 +468,16 @@ mod tests {
         ];
         for (history, seconds, status, approval) in table {
             let elevation = fold(&history).unwrap();
-            assert_eq!(elevation.status(at(seconds)), status, "{seconds}");
+            assert_eq!(elevation.status_at(at(seconds)), status, "{seconds}");
             assert_eq!(
-                elevation.approval_status(at(seconds)),
+                elevation.approval_status_at(at(seconds)),
                 Some(approval),
                 "{seconds}"
             );
         }
-        assert_eq!(fold(&[filed(false)]).unwrap().approval_status(at(0)), None);
+        assert_eq!(
+            fold(&[filed(false)]).unwrap().approval_status_at(at(0)),
+            None
+        );
     }
 }

@@ -1,27 +1,23 @@
-//! Why something did not happen.
+//! Errors: their kinds and messages.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 
-/// What went wrong, by what the caller does next. `status.rs` gives each kind its code in both dialects.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+use strum::{EnumIter, IntoEnumIterator as _};
+
+use super::refusal::RefusalKind;
+
+/// The kind of an error, by what the caller does next. `errors.rs` gives each kind its code in both dialects.
+#[derive(Clone, Copy, Debug, EnumIter, Eq, Hash, PartialEq)]
 pub enum Kind {
-    /// Nothing to do: the caller may not do this, or the thing does not exist; which of the two is not told.
-    AccessDenied,
-    /// Live with it: the caller has decided the other way before.
-    AlreadyDecided,
-    /// Live with it: the approval is decided or expired.
-    ApprovalNotPending,
     /// Send less.
     BodyTooLarge,
-    /// Wait until the operator has set the clock of the machine: nothing can be decided by it.
+    /// Wait until the operator has corrected the machine's clock. Until then nothing is decided.
     ClockSkewed,
-    /// Have the origin of the page allowed: a browser sent this for a page that may not call.
+    /// Have the origin of the page allowed. A browser sent this for a page that may not call.
     CrossOrigin,
-    /// Live with it: the elevation was rejected or has expired.
-    ElevationEnded,
-    /// Look what became of it, or repeat what may be repeated: it is not known whether it happened.
+    /// Read the result, or repeat a request that may be repeated. It is not known whether the request was carried out.
     DeadlineExceeded,
     /// Send a shorter head: fewer headers, or a shorter query.
     HeadTooLarge,
@@ -35,65 +31,22 @@ pub enum Kind {
     NoSuchOperation,
     /// Ask for the health of another service.
     NoSuchService,
-    /// Wait, then repeat: too much is going on.
+    /// Wait, then repeat: the server is overloaded.
     Overloaded,
-    /// Ask for a start within the role's availability window.
-    OutsideWindow,
-    /// Give a reason of the form that the role asks for.
-    ReasonNotAccepted,
-    /// Choose another request id, or repeat what was sent under this one.
-    RequestIdReused,
-    /// Live with it: the requester may not hold the role any more.
-    RequesterNotCandidate,
-    /// Read the role, and decide anew: somebody else changed it.
-    RoleChanged,
-    /// Choose another id.
-    RoleExists,
-    /// Wait until its elevations have ended, or have them closed.
-    RoleInUse,
-    /// Wait until the approvers of the stages before have decided.
-    StageNotOpen,
-    /// Wait until an hour has passed since some were filed: the requester files too many elevations.
-    TooManyFilings,
-    /// Wait until some are decided, or close them: too many of the requester's elevations wait for approval.
-    TooManyPending,
+    /// Act on the refusal: the request was understood and may not happen.
+    #[strum(disabled)]
+    Refused(RefusalKind),
     /// Present valid credentials.
     Unauthenticated,
-    /// Wait, look what became of it, and repeat what may be repeated: the store cannot be reached.
+    /// Wait, read the result, and repeat a request that may be repeated. The store cannot be reached.
     Unavailable,
 }
 
 impl Kind {
-    /// Every kind.
-    pub const ALL: [Self; 27] = [
-        Self::AccessDenied,
-        Self::AlreadyDecided,
-        Self::ApprovalNotPending,
-        Self::BodyTooLarge,
-        Self::ClockSkewed,
-        Self::CrossOrigin,
-        Self::DeadlineExceeded,
-        Self::ElevationEnded,
-        Self::HeadTooLarge,
-        Self::Internal,
-        Self::InvalidArgument,
-        Self::MethodNotAllowed,
-        Self::NoSuchOperation,
-        Self::NoSuchService,
-        Self::Overloaded,
-        Self::OutsideWindow,
-        Self::ReasonNotAccepted,
-        Self::RequestIdReused,
-        Self::RequesterNotCandidate,
-        Self::RoleChanged,
-        Self::RoleExists,
-        Self::RoleInUse,
-        Self::StageNotOpen,
-        Self::TooManyFilings,
-        Self::TooManyPending,
-        Self::Unauthenticated,
-        Self::Unavailable,
-    ];
+    /// Returns every kind, with every refusal.
+    pub fn all() -> impl Iterator<Item = Self> {
+        RefusalKind::iter().map(Self::Refused).chain(Self::iter())
+    }
 }
 
 /// An error: a kind and a message for the caller, and a cause for the log.

@@ -3,15 +3,17 @@
 use std::collections::HashSet;
 
 use super::account::Principal;
+use super::approval::{Approval, Decision, Verdict};
 use super::caller::Principals;
-use super::decide::{Command, Facts, decide};
-use super::elevation::{Approval, ApprovalStatus, Decision, Elevation, Status, Verdict};
+use super::decide::{self, ApprovalFacts};
+use super::elevation::Elevation;
 use super::id::AccountId;
 use super::moment::Moment;
 use super::refusal::Refusal;
 use super::rights;
 use super::role::Role;
 use super::stages::{Progress, Shortage, Stage, shortages, shortages_for_all};
+use super::status::{ApprovalStatus, Status};
 use super::version::Versioned;
 
 /// The people of each stage of a role that the directory knows of; `None` where it cannot tell how many there are.
@@ -71,20 +73,18 @@ impl StageExplanation {
 
 /// Explains an approval to somebody who may read it. `reason` is what a decision would come with.
 pub fn explain(
-    facts: &Facts<'_>,
+    facts: &ApprovalFacts<'_>,
     people: &People,
     reason: Option<&str>,
     now: Moment,
 ) -> Result<Explanation, Refusal> {
-    let elevation = facts.elevation.ok_or(Refusal::AccessDenied)?;
-    rights::reads_elevation(facts.caller, elevation, facts.role)?;
-    let (Some(approval), Some(status)) = (&elevation.approval, elevation.approval_status(now))
+    let ApprovalFacts {
+        call, elevation, ..
+    } = facts;
+    rights::reads_elevation(call.caller, elevation, facts.role)?;
+    let (Some(approval), Some(status)) = (&elevation.approval, elevation.approval_status_at(now))
     else {
         return Err(Refusal::AccessDenied);
-    };
-    let would = |verdict| {
-        let reason = reason.map(str::to_owned);
-        decide(facts, Command::Decide { verdict, reason }, now).map(drop)
     };
     let role = facts.role.map(|role| &role.value);
     let stages = role.map_or_else(Vec::new, |role| {
@@ -100,17 +100,18 @@ pub fn explain(
     });
     Ok(Explanation {
         status,
-        requester_is_candidate: rights::requests(facts.requester, role).is_ok(),
-        caller_is_requester: facts.caller.account.id == elevation.requester.id,
+        requester_is_candidate: role
+            .is_some_and(|role| rights::requests(facts.requester, role).is_ok()),
+        caller_is_requester: call.caller.account.id == elevation.requester.id,
         undecidable: is_undecidable(elevation, facts.role, facts.deciders, people, now),
         stages,
-        approve: would(Verdict::Approve),
-        reject: would(Verdict::Reject),
+        approve: decide::approval(facts, Verdict::Approve, reason, now).map(drop),
+        reject: decide::approval(facts, Verdict::Reject, reason, now).map(drop),
     })
 }
 
 /// Whether an elevation waits for approval and too few people are left to give it. `deciders` are as in
-/// [`Facts::deciders`].
+/// [`ApprovalFacts::deciders`].
 pub fn is_undecidable(
     elevation: &Elevation,
     role: Option<&Versioned<Role>>,
@@ -121,7 +122,7 @@ pub fn is_undecidable(
     let Some(approval) = elevation
         .approval
         .as_ref()
-        .filter(|_| elevation.status(now) == Status::PendingApproval)
+        .filter(|_| elevation.status_at(now) == Status::PendingApproval)
     else {
         return false;
     };
@@ -194,7 +195,7 @@ fn has_decided(approval: &Approval, id: AccountId) -> bool {
 }
 
 struct Stages<'a> {
-    facts: &'a Facts<'a>,
+    facts: &'a ApprovalFacts<'a>,
     elevation: &'a Elevation,
     approval: &'a Approval,
     role: &'a Role,
@@ -225,7 +226,7 @@ impl Stages<'_> {
         } else {
             Vec::new()
         };
-        let knows = rights::reads_role(facts.caller, role).is_ok();
+        let knows = rights::reads_role(facts.call.caller, role).is_ok();
         let explained = |(index, stage): (usize, &Stage)| {
             let open = pending && progress.takes(index, approval.stage);
             let missing = progress.missing().get(index).copied().unwrap_or_default();
@@ -277,11 +278,11 @@ mod tests {
 
     use super::*;
     use crate::domain::account::{Account, Group};
-    use crate::domain::elevation::State;
     use crate::domain::event::Channel;
     use crate::domain::id::{ApprovalId, ElevationId, RoleId};
     use crate::domain::moment::Seconds;
     use crate::domain::role::Rules;
+    use crate::domain::status::Status;
     use crate::domain::version::Version;
 
     #[test]
@@ -343,7 +344,7 @@ mod tests {
             NOW.after(Seconds::HOUR)
         ));
         let closed = Elevation {
-            state: State::Closed,
+            status: Status::Closed,
             ..elevation
         };
         assert!(!is_undecidable(&closed, None, &[], &[], NOW));
@@ -418,7 +419,7 @@ mod tests {
             channel: Channel::Grpc,
             activate_time: None,
             expire_time: None,
-            state: State::PendingApproval,
+            status: Status::PendingApproval,
             approval: Some(approval),
             client_request: None,
         }

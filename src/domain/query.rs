@@ -221,9 +221,9 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::elevation::Status;
     use crate::domain::event::Channel;
     use crate::domain::moment::Seconds;
+    use crate::domain::status::Status;
 
     #[test]
     fn a_field_compares_with_its_own_kind() {

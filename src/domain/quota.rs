@@ -38,6 +38,15 @@ impl Quota {
     }
 }
 
+/// A quota, and how much of it a requester uses.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowance {
+    /// The quota.
+    pub quota: Quota,
+    /// What the requester asks for already.
+    pub load: Load,
+}
+
 /// How much a requester asks for already.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Load {

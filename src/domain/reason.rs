@@ -3,7 +3,7 @@
 use regex_lite::RegexBuilder;
 
 use super::error::Error;
-use super::refusal::Refusal;
+use super::fault::{ReasonFault, ReasonRequirement};
 use super::text;
 
 /// What a reason must be like; by default there need not be any, and every one will do.
@@ -21,17 +21,6 @@ pub struct ReasonRule {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Pattern(String);
 
-/// What is wrong with a reason.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ReasonFault {
-    /// There is none.
-    Missing,
-    /// It has fewer visible characters than this.
-    TooShort(u32),
-    /// The pattern is not found in it.
-    Unlike,
-}
-
 impl ReasonRule {
     /// The rule, when it keeps its bounds.
     pub fn checked(self) -> Result<Self, Error> {
@@ -41,15 +30,8 @@ impl ReasonRule {
         Ok(self)
     }
 
-    /// Whether `reason` will do. Only those who may read the role are asked for a reason, so the refusal may have the rule.
-    pub fn allows(&self, reason: Option<&str>) -> Result<(), Refusal> {
-        match self.fault(reason) {
-            Some(fault) => Err(Refusal::ReasonNotAccepted(fault, Box::new(self.clone()))),
-            None => Ok(()),
-        }
-    }
-
-    fn fault(&self, reason: Option<&str>) -> Option<ReasonFault> {
+    /// Returns what is wrong with `reason`; `None` if it is accepted.
+    pub fn fault(&self, reason: Option<&str>) -> Option<ReasonFault> {
         let reason = reason.unwrap_or_default().trim();
         let visible = text::visible(reason);
         if visible == 0 {
@@ -60,6 +42,16 @@ impl ReasonRule {
         }
         let pattern = self.pattern.as_ref()?;
         (!pattern.is_found_in(reason)).then_some(ReasonFault::Unlike)
+    }
+}
+
+impl ReasonRule {
+    /// Returns what the rule requires of a reason that is given.
+    pub fn requirement(&self) -> ReasonRequirement {
+        ReasonRequirement {
+            min_length: self.min_length,
+            pattern: self.pattern.as_ref().map(|pattern| pattern.0.clone()),
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use super::account::Principal;
-use super::bulk;
 use super::caller::Principals;
 use super::error::Error;
 use super::id::{AccountId, RoleId};
@@ -58,11 +57,8 @@ impl Role {
             return Err(Error::invalid("must be at least a second.").in_field("max_duration"));
         }
         check_stages(&self.stages)?;
-        let stages = self
-            .stages
-            .iter()
-            .map(|stage| bulk::names(&stage.approvers));
-        if bulk::names(&self.candidates) + stages.sum::<usize>() > LONGEST_NAMES {
+        let stages = self.stages.iter().map(|stage| names(&stage.approvers));
+        if names(&self.candidates) + stages.sum::<usize>() > LONGEST_NAMES {
             return Err(Error::invalid(
                 "The names of all candidates and approvers must fit into 1 MiB.",
             ));
@@ -119,6 +115,14 @@ impl Rules {
     }
 }
 
+/// Returns the most octets that the names of accounts and groups take up in a response.
+pub(super) fn names(principals: &[Principal]) -> usize {
+    principals
+        .iter()
+        .map(|principal| NAME_PREFIX + principal.name().len())
+        .sum()
+}
+
 fn check_stages(stages: &[Stage]) -> Result<(), Error> {
     if stages.len() > MOST_STAGES {
         return Err(Error::invalid("A role has at most 8 stages.").in_field("stages"));
@@ -172,6 +176,9 @@ const MAX_REQUIRED_APPROVALS_OF_ROLE: u32 = 400;
 const LONGEST_NAMES: usize = 1024 * 1024;
 const MOST_PRINCIPALS: usize = 1_000;
 const MOST_STAGES: usize = 8;
+
+/// In octets: the prefix of a name in a response.
+const NAME_PREFIX: usize = 24;
 
 #[cfg(test)]
 mod tests {

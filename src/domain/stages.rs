@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::account::Principal;
+use super::approval::{Approval, Decision, Verdict};
 use super::caller::Principals;
-use super::elevation::{Approval, Decision, Verdict};
 use super::id::AccountId;
 
 /// A set of approvers, and how many of them must approve.

@@ -2,7 +2,6 @@
 
 use jiff::SignedDuration;
 
-use super::account::Principal;
 use super::event::{Event, Fact, Filed, Lapse};
 use super::moment::Seconds;
 
@@ -40,7 +39,7 @@ fn asked(filed: &Filed) -> String {
             "approvers may decide until {}",
             approval.pending_expire_time
         ),
-        (None, Some(owner)) => format!("approved as {}, who owns the role", name(owner)),
+        (None, Some(owner)) => format!("approved as {}, who owns the role", owner.name()),
         (None, None) => "nobody has to approve".to_owned(),
     };
     format!(
@@ -49,19 +48,12 @@ fn asked(filed: &Filed) -> String {
     )
 }
 
-fn name(principal: &Principal) -> &str {
-    match principal {
-        Principal::Account(account) => &account.name,
-        Principal::Group(group) => &group.name,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::account::{Account, Group};
+    use crate::domain::account::{Account, Group, Principal};
     use crate::domain::event::{Activated, Actor, Channel, Decided, Opened, Origin, Subject};
     use crate::domain::id::{ApprovalId, ElevationId, RoleId};
     use crate::domain::moment::Moment;

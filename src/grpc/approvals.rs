@@ -4,7 +4,7 @@ use tonic::{Request, Response, Status, async_trait};
 
 use super::convert::{approval, remark, uuid};
 use super::{Grpc, caller, context, list, reply};
-use crate::domain::elevation::Verdict;
+use crate::domain::approval::Verdict;
 use crate::domain::id::ApprovalId;
 use crate::proto::pam::v1::approval_service_server::ApprovalService;
 use crate::proto::pam::v1::{
@@ -43,8 +43,8 @@ impl ApprovalService for Grpc {
     ) -> Result<Response<GetApprovalResponse>, Status> {
         let (_, extensions, message) = request.into_parts();
         let id = approval_id(&message.approval_id)?;
-        let shown = self.service.approval(&*caller(&extensions)?, id).await?;
-        let approval = approval(shown.elevation.value, shown.now)?;
+        let view = self.service.approval(&*caller(&extensions)?, id).await?;
+        let approval = approval(view.elevation.value, view.now)?;
         Ok(reply(GetApprovalResponse {
             approval: Some(approval),
         }))
@@ -103,11 +103,11 @@ impl Grpc {
             reason: remark(reason, "reason")?,
         };
         let caller = caller(&extensions)?;
-        let shown = self
+        let view = self
             .service
             .decide_approval(&caller, asked, &context(&extensions)?)
             .await?;
-        Ok(approval(shown.elevation.value, shown.now)?)
+        Ok(approval(view.elevation.value, view.now)?)
     }
 }
 

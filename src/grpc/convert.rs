@@ -8,15 +8,17 @@ mod role;
 use prost_types::{Duration, Timestamp};
 
 use crate::domain::account::{self, Group};
+use crate::domain::approval::{self, Verdict};
 use crate::domain::caller::Caller;
-use crate::domain::elevation::{self, ApprovalStatus, Elevation, Status, Verdict};
+use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
 use crate::domain::event::Channel;
 use crate::domain::moment::{Moment, Seconds};
+use crate::domain::status::{ApprovalStatus, Status};
 use crate::domain::text;
 use crate::domain::version::Versioned;
 use crate::proto::pam::v1;
-use crate::service::Shown;
+use crate::service::ElevationView;
 use fields::counted;
 pub(super) use fields::{in_field, remark, uuid};
 pub(super) use mask::RoleMask;
@@ -24,7 +26,7 @@ pub(super) use role::{merged_role, role, role_version};
 
 /// Returns the approval of an elevation at `now`. The elevation must have an approval.
 pub(super) fn approval(elevation: Elevation, now: Moment) -> Result<v1::Approval, Error> {
-    let status = elevation.approval_status(now);
+    let status = elevation.approval_status_at(now);
     let (Some(approval), Some(status)) = (elevation.approval, status) else {
         return Err(Error::internal(
             "an elevation without approval was listed as one",
@@ -52,15 +54,15 @@ pub(super) fn approval(elevation: Elevation, now: Moment) -> Result<v1::Approval
     })
 }
 
-impl From<Shown> for v1::Elevation {
-    fn from(shown: Shown) -> Self {
+impl From<ElevationView> for v1::Elevation {
+    fn from(view: ElevationView) -> Self {
         let Versioned {
             version,
             value: elevation,
-        } = shown.elevation;
+        } = view.elevation;
         Self {
             id: elevation.id.to_string(),
-            status: v1::ElevationStatus::from(elevation.status(shown.now)).into(),
+            status: v1::ElevationStatus::from(elevation.status_at(view.now)).into(),
             requester: Some(elevation.requester.into()),
             role_id: elevation.role.to_string(),
             role_display_name: text::shown(&elevation.role_display_name),
@@ -144,8 +146,8 @@ impl TryFrom<v1::Principal> for account::Principal {
     }
 }
 
-impl From<elevation::Decision> for v1::Decision {
-    fn from(decision: elevation::Decision) -> Self {
+impl From<approval::Decision> for v1::Decision {
+    fn from(decision: approval::Decision) -> Self {
         Self {
             approver: Some(decision.approver.into()),
             verdict: v1::Verdict::from(decision.verdict).into(),
@@ -289,7 +291,7 @@ mod tests {
         );
         let account = account::Account::named(&format!("D\\{}", "\u{10000}".repeat(254))).unwrap();
         let duration = Seconds::new(316_224_000).unwrap();
-        let decision = elevation::Decision {
+        let decision = approval::Decision {
             approver: account.clone(),
             stage: 7,
             verdict: Verdict::Approve,
@@ -315,8 +317,8 @@ mod tests {
                 channel: Channel::PamWebApi,
                 activate_time: Some(longest_moment),
                 expire_time: Some(longest_moment),
-                state: elevation::State::PendingApproval,
-                approval: Some(elevation::Approval {
+                status: Status::PendingApproval,
+                approval: Some(approval::Approval {
                     id: ApprovalId(Uuid::max()),
                     pending_expire_time: longest_moment,
                     outcome: None,
@@ -340,7 +342,7 @@ mod tests {
                 "{} {octets}",
                 message.encoded_len()
             );
-            let message = v1::Elevation::from(Shown {
+            let message = v1::Elevation::from(ElevationView {
                 elevation,
                 now: longest_moment,
             });

@@ -13,7 +13,7 @@ use crate::proto::pam::v1::{
     GetElevationRequest, GetElevationResponse, ListElevationsRequest, ListElevationsResponse,
     TimelineEvent,
 };
-use crate::service::{self, Shown};
+use crate::service::{ElevationView, FilingRequest};
 
 #[async_trait]
 impl ElevationService for Grpc {
@@ -22,7 +22,7 @@ impl ElevationService for Grpc {
         request: Request<CreateElevationRequest>,
     ) -> Result<Response<CreateElevationResponse>, Status> {
         let (_, extensions, message) = request.into_parts();
-        let asked = service::Request {
+        let asked = FilingRequest {
             role: RoleId(uuid(&message.role_id, "role_id")?),
             duration: message
                 .duration
@@ -43,7 +43,7 @@ impl ElevationService for Grpc {
             .create_elevation(&caller, asked, &context(&extensions)?)
             .await?;
         Ok(reply(CreateElevationResponse {
-            elevation: Some(filed.shown.into()),
+            elevation: Some(filed.view.into()),
             undecidable: filed.undecidable,
         }))
     }
@@ -56,7 +56,7 @@ impl ElevationService for Grpc {
         let id = ElevationId(uuid(&message.elevation_id, "elevation_id")?);
         let history = self.service.elevation(&*caller(&extensions)?, id).await?;
         Ok(reply(GetElevationResponse {
-            elevation: Some(history.shown.into()),
+            elevation: Some(history.view.into()),
             timeline: history
                 .events
                 .into_iter()
@@ -79,7 +79,7 @@ impl ElevationService for Grpc {
         let elevations = page
             .items
             .into_iter()
-            .map(|elevation| Shown { elevation, now }.into());
+            .map(|elevation| ElevationView { elevation, now }.into());
         Ok(reply(ListElevationsResponse {
             elevations: elevations.collect(),
             next_page_token,
@@ -94,12 +94,12 @@ impl ElevationService for Grpc {
         let (_, extensions, message) = request.into_parts();
         let id = ElevationId(uuid(&message.elevation_id, "elevation_id")?);
         let caller = caller(&extensions)?;
-        let shown = self
+        let view = self
             .service
             .close_elevation(&caller, id, &context(&extensions)?)
             .await?;
         Ok(reply(CloseElevationResponse {
-            elevation: Some(shown.into()),
+            elevation: Some(view.into()),
         }))
     }
 }

@@ -9,7 +9,6 @@ use super::{Grpc, caller, context, list, reply};
 use crate::domain::caller::Caller;
 use crate::domain::error::Error;
 use crate::domain::id::RoleId;
-use crate::domain::rights;
 use crate::domain::version::Versioned;
 use crate::proto::pam::v1::role_service_server::RoleService;
 use crate::proto::pam::v1::{
@@ -17,7 +16,7 @@ use crate::proto::pam::v1::{
     GetRoleRequest, GetRoleResponse, ListAllRolesRequest, ListAllRolesResponse, ListRolesRequest,
     ListRolesResponse, UpdateRoleRequest, UpdateRoleResponse,
 };
-use crate::service::Checked;
+use crate::service::RoleView;
 
 #[async_trait]
 impl RoleService for Grpc {
@@ -26,7 +25,7 @@ impl RoleService for Grpc {
         request: Request<CreateRoleRequest>,
     ) -> Result<Response<CreateRoleResponse>, Status> {
         let (_, extensions, message) = request.into_parts();
-        let caller = administrator(&extensions)?;
+        let caller = self.administrator(&extensions)?;
         let role = convert::role(message.role, self.service.new_role_id())?;
         let role = self
             .service
@@ -82,7 +81,7 @@ impl RoleService for Grpc {
         request: Request<UpdateRoleRequest>,
     ) -> Result<Response<UpdateRoleResponse>, Status> {
         let (_, extensions, message) = request.into_parts();
-        let caller = administrator(&extensions)?;
+        let caller = self.administrator(&extensions)?;
         let sent = message.role.ok_or_else(|| Error::required("role"))?;
         let (id, version) = convert::role_version(&sent)?;
         let mask = RoleMask::read(message.update_mask, &sent)?;
@@ -119,15 +118,16 @@ impl RoleService for Grpc {
     }
 }
 
-/// Returns the caller if they are an administrator. Checked first, so that others learn nothing from
-/// validation errors.
-fn administrator(extensions: &Extensions) -> Result<Arc<Caller>, Status> {
-    let caller = caller(extensions)?;
-    rights::administers(&caller).map_err(Error::from)?;
-    Ok(caller)
+impl Grpc {
+    /// Returns the caller if they are an administrator. Checked first, so that others learn nothing from validation errors.
+    fn administrator(&self, extensions: &Extensions) -> Result<Arc<Caller>, Status> {
+        let caller = caller(extensions)?;
+        self.service.check_administrator(&caller)?;
+        Ok(caller)
+    }
 }
 
-fn reported(Checked { role, shortages }: Checked) -> (Option<v1::Role>, Vec<v1::Shortage>) {
+fn reported(RoleView { role, shortages }: RoleView) -> (Option<v1::Role>, Vec<v1::Shortage>) {
     (
         Some(role.into()),
         shortages.into_iter().map(v1::Shortage::from).collect(),

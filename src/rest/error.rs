@@ -13,7 +13,7 @@ use super::odata::atom::{self, Writer};
 use super::odata::document::{Document, answer};
 use super::odata::format::{DocumentKind, Format, Version};
 use super::odata::query::asked_format;
-use crate::status::{Error, RETRY_AFTER_SECONDS, error_of, kind_of, row};
+use crate::errors::{Error, RETRY_AFTER_SECONDS, error_of, kind_of, row};
 
 /// The form in which the client of a request reads errors.
 #[derive(Clone, Copy, Debug)]

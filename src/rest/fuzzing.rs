@@ -25,9 +25,9 @@ use super::resources::requests::Requests;
 use super::resources::roles::Roles;
 use super::resources::session::Session;
 use crate::domain::moment::Moment;
+use crate::errors::{Error, Kind};
 use crate::proto::pam::v1::value::Kind as Value;
 use crate::proto::pam::v1::{Comparison, Operator as Compared};
-use crate::status::{Error, Kind};
 
 /// A path names what its plain form names, and is decoded exactly once. An encoded slash separates an action from what it
 /// acts on, and nothing else.

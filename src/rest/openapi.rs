@@ -13,11 +13,11 @@ mod tests {
     use serde_json::{Map, Value, json};
 
     use super::*;
+    use crate::errors::{Kind, RETRY_AFTER_SECONDS, row};
     use crate::rest::odata::entity::IDENTIFIER;
     use crate::rest::odata::model::{Column, Edm, Source};
     use crate::rest::odata::moment::MIN_VALUE;
     use crate::rest::resources::{ROOT, names, tables};
-    use crate::status::{Kind, RETRY_AFTER_SECONDS, row};
 
     /// The suffixes of the schemas of the two formats of JSON: light and verbose.
     const FORMATS: [&str; 2] = ["", "Verbose"];
@@ -212,7 +212,7 @@ mod tests {
     }
 
     fn kind(code: &str) -> Kind {
-        let mut kinds = Kind::ALL.into_iter();
+        let mut kinds = Kind::all();
         let kind = kinds.find(|kind| row(*kind).reason == code);
         kind.unwrap_or_else(|| panic!("{code} is no code"))
     }

@@ -10,7 +10,7 @@ use http::Method;
 use percent_encoding::percent_decode_str;
 use uuid::Uuid;
 
-use crate::status::{Error, Kind};
+use crate::errors::{Error, Kind};
 
 /// What a path names.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

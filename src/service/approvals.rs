@@ -1,9 +1,11 @@
 //! The operations on approvals.
 
-use super::{Context, MOST_ATTEMPTS, Outcome, Service, Shown, contended, tells_unwritten_end};
+use super::attempt::until_settled;
+use super::shared::{Context, ElevationView, Service};
+use crate::domain::approval::Verdict;
 use crate::domain::caller::Caller;
-use crate::domain::decide::{Command, Facts, decide};
-use crate::domain::elevation::{Elevation, Verdict};
+use crate::domain::decide::{self, ApprovalFacts};
+use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
 use crate::domain::explain::{Explanation, explain};
 use crate::domain::id::ApprovalId;
@@ -14,95 +16,74 @@ use crate::domain::version::{Version, Versioned};
 use crate::store::{Approver, ElevationKey, Key};
 use crate::time::Clock;
 
-/// One approver's decision, as it is asked for.
+/// An approver's decision to carry out.
 #[derive(Clone, Debug)]
 pub struct ApprovalDecision {
-    /// What is decided.
+    /// The approval to decide.
     pub approval: ApprovalId,
-    /// Which way.
+    /// Whether to approve or to reject.
     pub verdict: Verdict,
-    /// Why, where a reason is given.
+    /// The reason, if the approver gives one.
     pub reason: Option<String>,
 }
 
 impl Service {
-    /// Decides an approval; answers it as decided. See the rpcs Approve and Reject.
+    /// Decides an approval, and returns it as decided. See the rpcs Approve and Reject.
+    ///
+    /// # Errors
+    ///
+    /// `AccessDenied` if there is none or the caller may not decide it. `ApprovalNotPending` or `AlreadyDecided` if it is
+    /// too late; both are durable when they are returned.
     pub async fn decide_approval(
         &self,
         caller: &Caller,
-        asked: ApprovalDecision,
-        request: &Context,
-    ) -> Result<Shown, Error> {
-        for _ in 0..MOST_ATTEMPTS {
-            let read = self
-                .store
-                .elevation(ElevationKey::Approval(asked.approval))
-                .await?;
-            let read = read.ok_or(Refusal::AccessDenied)?;
-            let now = self.time.deciding()?;
-            let requester = self
-                .directory
-                .principals(&read.elevation.value.requester, now)
-                .await?;
-            let deciders = self.deciders(&read.elevation.value, now).await?;
-            let facts = Facts {
-                elevation: Some(&read.elevation.value),
-                requester: &requester,
-                deciders: &deciders,
-                role: read.role.as_ref(),
-                ..self.facts(caller, request)
-            };
-            let command = Command::Decide {
-                verdict: asked.verdict,
-                reason: asked.reason.clone(),
-            };
-            let decided = decide(&facts, command, now);
-            if tells_unwritten_end(&decided, &read.elevation.value, now) {
-                self.pass_time(read, now, request.deadline).await?;
-                continue;
-            }
-            let reported = (
-                Key::Elevation(read.elevation.value.id),
-                read.elevation.version,
-            );
-            let confirmed = self
-                .confirmed(decided, Some(reported), request.deadline)
-                .await?;
-            let Some(events) = confirmed else { continue };
-            if events.is_empty() {
-                return Ok(Shown {
-                    elevation: read.elevation,
-                    now,
-                });
-            }
-            let role_version = read.role.map_or(Version::ABSENT, |role| role.version);
-            let relied_on = (Key::Role(read.elevation.value.role), role_version);
-            let outcome = Outcome {
-                before: vec![read.elevation],
-                relied_on: vec![relied_on],
-                events,
-                ..Outcome::default()
-            };
-            if let Some(elevation) = self.commit(outcome, request.deadline).await? {
-                return Ok(Shown { elevation, now });
-            }
-        }
-        Err(contended())
+        decision: ApprovalDecision,
+        context: &Context,
+    ) -> Result<ElevationView, Error> {
+        until_settled(|| self.try_to_decide(caller, &decision, context)).await
     }
 
-    /// Explains an approval, as a decision of the caller would find it. `reason` is what that would come with.
+    /// Decides once; `None` if the elevation or its role has changed meanwhile.
+    async fn try_to_decide(
+        &self,
+        caller: &Caller,
+        decision: &ApprovalDecision,
+        context: &Context,
+    ) -> Result<Option<ElevationView>, Error> {
+        let key = ElevationKey::Approval(decision.approval);
+        let read = self.store.elevation(key).await?;
+        let read = read.ok_or(Refusal::AccessDenied)?;
+        let elevation = &read.elevation.value;
+        let now = self.time.deciding()?;
+        let requester = self.directory.principals(&elevation.requester, now).await?;
+        let deciders = self.deciders(elevation, now).await?;
+        let facts = ApprovalFacts {
+            call: context.call(caller),
+            elevation,
+            role: read.role.as_ref(),
+            requester: &requester,
+            deciders: &deciders,
+        };
+        let ruling = decide::approval(&facts, decision.verdict, decision.reason.as_deref(), now);
+        let role_version = read
+            .role
+            .as_ref()
+            .map_or(Version::ABSENT, |role| role.version);
+        let relied_on = vec![(Key::Role(elevation.role), role_version)];
+        self.settle(read, relied_on, ruling, now, context.deadline)
+            .await
+    }
+
+    /// Explains an approval, as a decision of the caller with that `reason` would find it.
     pub async fn explain_approval(
         &self,
         caller: &Caller,
         id: ApprovalId,
         reason: Option<String>,
-        request: &Context,
+        context: &Context,
     ) -> Result<Explanation, Error> {
-        let read = self
-            .store
-            .elevation(ElevationKey::Approval(id))
-            .await?
-            .ok_or(Refusal::AccessDenied)?;
+        let read = self.store.elevation(ElevationKey::Approval(id)).await?;
+        let read = read.ok_or(Refusal::AccessDenied)?;
         let now = self.time.deciding()?;
         let elevation = &read.elevation.value;
         rights::reads_elevation(caller, elevation, read.role.as_ref())?;
@@ -111,19 +92,27 @@ impl Service {
         let people = self
             .most_people(read.role.as_ref(), usize::MAX, now)
             .await?;
-        let facts = Facts {
-            elevation: Some(elevation),
+        let facts = ApprovalFacts {
+            call: context.call(caller),
+            elevation,
+            role: read.role.as_ref(),
             requester: &requester,
             deciders: &deciders,
-            role: read.role.as_ref(),
-            ..self.facts(caller, request)
         };
         Ok(explain(&facts, &people, reason.as_deref(), now)?)
     }
 
     /// Reads one approval, with its elevation.
-    pub async fn approval(&self, caller: &Caller, id: ApprovalId) -> Result<Shown, Error> {
-        self.shown(caller, ElevationKey::Approval(id)).await
+    pub async fn approval(&self, caller: &Caller, id: ApprovalId) -> Result<ElevationView, Error> {
+        // Taken before the read. Taken afterwards, an elevation that was closed in between would look expired.
+        let now = self.time.now();
+        let read = self.store.elevation(ElevationKey::Approval(id)).await?;
+        let read = read.ok_or(Refusal::AccessDenied)?;
+        rights::reads_elevation(caller, &read.elevation.value, read.role.as_ref())?;
+        Ok(ElevationView {
+            elevation: read.elevation,
+            now,
+        })
     }
 
     /// Lists the pending approvals that the caller may decide.
@@ -138,21 +127,5 @@ impl Service {
             principals: caller.principals().iter().collect(),
         };
         self.store.pending_approvals(approver, query, now).await
-    }
-
-    /// Reads an elevation if the caller may.
-    pub(super) async fn shown(&self, caller: &Caller, key: ElevationKey) -> Result<Shown, Error> {
-        // Take the time before the read. Taken afterwards, an elevation that was closed in between would look expired.
-        let now = self.time.now();
-        let read = self
-            .store
-            .elevation(key)
-            .await?
-            .ok_or(Refusal::AccessDenied)?;
-        rights::reads_elevation(caller, &read.elevation.value, read.role.as_ref())?;
-        Ok(Shown {
-            elevation: read.elevation,
-            now,
-        })
     }
 }

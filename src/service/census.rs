@@ -4,29 +4,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
-use super::Service;
+use super::shared::Service;
+use crate::domain::caller::Caller;
 use crate::domain::census::Census;
+use crate::domain::error::Error;
+use crate::domain::rights;
 use crate::time::Clock;
 
-/// The last census, with the steady time at which it was taken, and the turn to take the next one.
-pub(super) struct LastCensus {
-    last: watch::Sender<Option<(Duration, Census)>>,
-    turn: Arc<Semaphore>,
-}
-
-impl LastCensus {
-    pub(super) fn new() -> Self {
-        Self {
-            last: watch::Sender::new(None),
-            turn: Arc::new(Semaphore::new(1)),
-        }
-    }
-}
-
 impl Service {
+    /// Checks that the caller may read the metrics.
+    ///
+    /// # Errors
+    ///
+    /// `AccessDenied` if not.
+    pub fn check_monitor(&self, caller: &Caller) -> Result<(), Error> {
+        Ok(rights::monitors(caller)?)
+    }
+
     /// Returns counts that are at most a minute old, and usually at most five seconds. Returns nothing if the store
     /// cannot count within a second and has not done so in the last minute.
     pub async fn census(self: &Arc<Self>) -> Option<Census> {

@@ -1,8 +1,9 @@
 //! The operations on elevations.
 
-use super::{Context, MOST_ATTEMPTS, Outcome, Service, Shown, contended, tells_unwritten_end};
+use super::attempt::until_settled;
+use super::shared::{Context, ElevationView, Service};
 use crate::domain::caller::Caller;
-use crate::domain::decide::{Command, Facts, decide};
+use crate::domain::decide::{self, ClosingFacts};
 use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
 use crate::domain::event::Event;
@@ -11,109 +12,97 @@ use crate::domain::query::{ElevationField, Page, Query};
 use crate::domain::refusal::Refusal;
 use crate::domain::rights;
 use crate::domain::version::Versioned;
-use crate::record::Envelope;
-use crate::store::{ElevationKey, ElevationRead, Key};
+use crate::store::{ElevationKey, ElevationRead};
 use crate::time::Clock;
 
-/// An elevation, and what happened to it.
+/// An elevation with its events.
 #[derive(Clone, Debug)]
 pub struct History {
     /// The elevation.
-    pub shown: Shown,
-    /// Its events, each with its place in the record.
+    pub view: ElevationView,
+    /// Its events, each with its sequence in the record.
     pub events: Vec<(u64, Event)>,
-    /// Whether it waits for approval and too few people are left to give it.
+    /// Whether it waits for approval and too few people are left to approve it.
     pub undecidable: bool,
 }
 
 impl Service {
-    /// Reads one elevation, with what happened to it.
+    /// Reads one elevation with its events.
+    ///
+    /// # Errors
+    ///
+    /// `AccessDenied` if there is none or the caller may not read it. `Overloaded` if it kept changing while it was read.
     pub async fn elevation(&self, caller: &Caller, id: ElevationId) -> Result<History, Error> {
-        let event = |envelope: Envelope| Ok((envelope.sequence, envelope.event()?));
-        for _ in 0..MOST_ATTEMPTS {
-            // Asked before the reading, see [`Service::shown`].
-            let now = self.time.now();
-            let read = self.readable(caller, id).await?;
-            let events = self
-                .store
-                .events_of(id)
-                .await?
-                .into_iter()
-                .map(event)
-                .collect::<Result<_, Error>>()?;
-            // Neither is told of a moment that the other does not know.
-            if self.readable(caller, id).await?.elevation.version == read.elevation.version {
-                let undecidable = self
-                    .is_undecidable(&read.elevation.value, read.role.as_ref(), now)
-                    .await?;
-                return Ok(History {
-                    shown: Shown {
-                        elevation: read.elevation,
-                        now,
-                    },
-                    events,
-                    undecidable,
-                });
-            }
-        }
-        Err(contended())
+        until_settled(|| self.read_history(caller, id)).await
     }
 
-    /// Reads an elevation with its role, for somebody who may.
+    /// Reads one elevation with its events; `None` if it has changed meanwhile, so that the two do not agree.
+    async fn read_history(
+        &self,
+        caller: &Caller,
+        id: ElevationId,
+    ) -> Result<Option<History>, Error> {
+        // Taken before the read, see [`Service::approval`].
+        let now = self.time.now();
+        let read = self.readable(caller, id).await?;
+        let mut events = Vec::new();
+        for envelope in self.store.events_of(id).await? {
+            events.push((envelope.sequence, envelope.event()?));
+        }
+        let again = self.readable(caller, id).await?;
+        if again.elevation.version != read.elevation.version {
+            return Ok(None);
+        }
+        let ElevationRead { elevation, role } = read;
+        let undecidable = self
+            .is_undecidable(&elevation.value, role.as_ref(), now)
+            .await?;
+        Ok(Some(History {
+            view: ElevationView { elevation, now },
+            events,
+            undecidable,
+        }))
+    }
+
+    /// Reads an elevation with its role, if the caller may read it.
     async fn readable(&self, caller: &Caller, id: ElevationId) -> Result<ElevationRead, Error> {
-        let read = self
-            .store
-            .elevation(ElevationKey::Elevation(id))
-            .await?
-            .ok_or(Refusal::AccessDenied)?;
+        let read = self.store.elevation(ElevationKey::Elevation(id)).await?;
+        let read = read.ok_or(Refusal::AccessDenied)?;
         rights::reads_elevation(caller, &read.elevation.value, read.role.as_ref())?;
         Ok(read)
     }
 
-    /// Gives one elevation up. See the rpc CloseElevation.
+    /// Closes one elevation, and returns it as closed. See the rpc CloseElevation.
+    ///
+    /// # Errors
+    ///
+    /// `AccessDenied` if the caller has not requested it. `ElevationEnded` if it was rejected or has expired.
     pub async fn close_elevation(
         &self,
         caller: &Caller,
         id: ElevationId,
-        request: &Context,
-    ) -> Result<Shown, Error> {
-        for _ in 0..MOST_ATTEMPTS {
-            let read = self.store.elevation(ElevationKey::Elevation(id)).await?;
-            let read = read.ok_or(Refusal::AccessDenied)?;
-            let now = self.time.deciding()?;
-            let facts = Facts {
-                elevation: Some(&read.elevation.value),
-                ..self.facts(caller, request)
-            };
-            let decided = decide(&facts, Command::Close, now);
-            if tells_unwritten_end(&decided, &read.elevation.value, now) {
-                self.pass_time(read, now, request.deadline).await?;
-                continue;
-            }
-            let reported = (
-                Key::Elevation(read.elevation.value.id),
-                read.elevation.version,
-            );
-            let confirmed = self
-                .confirmed(decided, Some(reported), request.deadline)
-                .await?;
-            let Some(events) = confirmed else { continue };
-            if events.is_empty() {
-                return Ok(Shown {
-                    elevation: read.elevation,
-                    now,
-                });
-            }
-            let outcome = Outcome {
-                before: vec![read.elevation],
-                events,
-                ..Outcome::default()
-            };
-            if let Some(elevation) = self.commit(outcome, request.deadline).await? {
-                return Ok(Shown { elevation, now });
-            }
-        }
-        Err(contended())
+        context: &Context,
+    ) -> Result<ElevationView, Error> {
+        until_settled(|| self.try_to_close(caller, id, context)).await
+    }
+
+    /// Closes once; `None` if the elevation has changed meanwhile.
+    async fn try_to_close(
+        &self,
+        caller: &Caller,
+        id: ElevationId,
+        context: &Context,
+    ) -> Result<Option<ElevationView>, Error> {
+        let read = self.store.elevation(ElevationKey::Elevation(id)).await?;
+        let read = read.ok_or(Refusal::AccessDenied)?;
+        let now = self.time.deciding()?;
+        let facts = ClosingFacts {
+            call: context.call(caller),
+            elevation: &read.elevation.value,
+        };
+        let ruling = decide::closing(&facts, now);
+        self.settle(read, Vec::new(), ruling, now, context.deadline)
+            .await
     }
 
     /// Lists the caller's own elevations.

@@ -2,172 +2,180 @@
 
 use std::future::ready;
 use std::pin::Pin;
-use std::task::{Context as Waiting, Poll, Waker};
+use std::task::{Context as TaskContext, Poll, Waker};
 
 use uuid::Uuid;
 
-use super::turns::{self, Line, Place, Turn};
-use super::{Context, MOST_ATTEMPTS, Outcome, Service, Shown, contended};
+use super::attempt::{ElevationChange, until_settled};
+use super::shared::{Context, ElevationView, Service};
+use super::turns::{Line, Place, QueuedFiling, Turn};
 use crate::domain::caller::Caller;
-use crate::domain::decide::{Command, Facts, Filing, decide};
+use crate::domain::decide::{self, Filing, FilingFacts, ReleaseFacts, Ruling};
 use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
 use crate::domain::event::{ClientRequest, Event, Fact};
 use crate::domain::explain::is_undecidable;
 use crate::domain::id::{ApprovalId, ElevationId, RoleId};
 use crate::domain::moment::{Moment, Seconds};
-use crate::domain::quota::Load;
+use crate::domain::quota::{Allowance, Load};
 use crate::domain::refusal::Refusal;
+use crate::domain::role::Role;
 use crate::domain::version::{Version, Versioned};
-use crate::store::{Change, FilingKey, FilingRead, Key, Record};
+use crate::store::{FilingKey, FilingRead, Key, Record};
 
-/// What somebody asks for.
+/// A request to hold a role, or to give it up.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct FilingRequest {
     /// The role.
     pub role: RoleId,
-    /// How long to hold it; `None` is as long as the role allows, zero gives it up.
+    /// How long to hold the role; `None` for the maximum of the role, zero to give it up.
     pub duration: Option<Seconds>,
-    /// Why, where it is said.
+    /// The justification, if there is one.
     pub justification: Option<String>,
-    /// The start; `None` is now.
+    /// The requested start; `None` for now.
     pub requested_start_time: Option<Moment>,
-    /// The client's own name of this request, where it gives one.
+    /// The client's own id of the request, if it gives one.
     pub id: Option<Uuid>,
 }
 
-impl Request {
+impl FilingRequest {
     fn client_request(&self) -> Option<ClientRequest> {
-        let justification = self.justification.as_deref();
-        self.id.map(|id| {
-            ClientRequest::of(
-                id,
-                self.role,
-                self.duration,
-                justification,
-                self.requested_start_time,
-            )
-        })
+        Some(ClientRequest::of(
+            self.id?,
+            self.role,
+            self.duration,
+            self.justification.as_deref(),
+            self.requested_start_time,
+        ))
     }
 }
 
-/// What was filed.
+/// An elevation that was filed.
 #[derive(Clone, Debug)]
-pub struct Filed {
+pub struct NewElevation {
     /// The elevation.
-    pub shown: Shown,
-    /// Whether it waits for approval and too few people are left to give it.
+    pub view: ElevationView,
+    /// Whether it waits for approval and too few people are left to approve it.
     pub undecidable: bool,
 }
 
 /// A commit that has been queued.
-type Committing<'a> =
+type QueuedCommit<'a> =
     Pin<Box<dyn Future<Output = Result<Option<Versioned<Elevation>>, Error>> + Send + 'a>>;
 
-/// What one attempt to file comes to.
+/// The next step of an attempt to file.
 enum Step<'a> {
-    /// Nothing is to be written: it was filed before, or is refused.
-    Nothing(Result<Vec<Event>, Refusal>),
-    /// Other filings have to be durable first; then the guard has this version.
-    Behind(Version),
-    /// It was queued to be committed, at this place of its line if others may rely on it.
-    Queued(Committing<'a>, Option<Place>),
+    /// Report an elevation that was filed before.
+    Repeat,
+    /// Refuse.
+    Refuse(Refusal),
+    /// Wait until earlier filings are durable. Then the guard has this version.
+    Wait(Version),
+    /// Complete the commit. It has this place in its line if later filings may rely on it.
+    Commit(QueuedCommit<'a>, Option<Place>),
 }
 
 impl Service {
     /// Files an elevation, or gives a role up. See the rpc CreateElevation.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`]; one that reports an earlier filing is durable. `Overloaded` if other filings of the requester kept
+    /// changing the same records; then nothing was filed.
     pub async fn create_elevation(
         &self,
         caller: &Caller,
-        asked: Request,
-        request: &Context,
-    ) -> Result<Filed, Error> {
+        request: FilingRequest,
+        context: &Context,
+    ) -> Result<NewElevation, Error> {
         let filing = Filing {
             elevation: ElevationId(self.ids.next()),
             approval: ApprovalId(self.ids.next()),
-            client_request: asked.client_request(),
-            duration: asked.duration,
-            justification: asked.justification,
-            requested_start_time: asked.requested_start_time,
+            client_request: request.client_request(),
+            duration: request.duration,
+            justification: request.justification,
+            requested_start_time: request.requested_start_time,
         };
         let turn = self.turns.of(caller.account.id);
-        for _ in 0..MOST_ATTEMPTS {
-            if let Some(filed) = self
-                .try_to_file(caller, asked.role, &filing, &turn, request)
-                .await?
-            {
-                return Ok(filed);
-            }
-        }
-        Err(contended())
+        until_settled(|| self.try_to_file(caller, request.role, &filing, &turn, context)).await
     }
 
-    /// Files once; `None` if the facts have to be loaded again.
+    /// Files once; `None` if the facts have to be read again.
     async fn try_to_file(
         &self,
         caller: &Caller,
         role: RoleId,
         filing: &Filing,
         turn: &Turn<'_>,
-        request: &Context,
-    ) -> Result<Option<Filed>, Error> {
+        context: &Context,
+    ) -> Result<Option<NewElevation>, Error> {
         let now = self.time.deciding()?;
         let key = FilingKey {
             requester: caller.account.id,
             role,
             now,
-            live: filing.duration == Some(Seconds::ZERO),
+            live: filing.is_release(),
             load: self.policy.quota.is_set() && turn.line().most().is_none(),
             client_request: filing.client_request.map(|request| request.id),
         };
         let read = self.store.filing(key).await?;
         let (role, filed_before) = (read.role.clone(), read.filed_before.clone());
-        // Looked up before the commit: once it is durable, no error may reach the caller.
+        // Read before the commit: once it is durable, no error may reach the caller.
         let people = self.people(role.as_ref(), 0, now).await?;
-        let step = self.take_turn(caller, filing, &key, read, &mut turn.line(), request);
-        let Some(step) = step else { return Ok(None) };
-        let (committing, place) = match step {
-            Step::Nothing(decided) => {
-                let reported = filed_before
-                    .as_ref()
-                    .map(|it| (Key::Elevation(it.value.id), it.version));
-                let confirmed = self.confirmed(decided, reported, request.deadline).await?;
-                let (Some(_), Some(elevation)) = (confirmed, filed_before) else {
-                    return Ok(None);
-                };
-                let undecidable = self
-                    .is_undecidable(&elevation.value, role.as_ref(), now)
-                    .await?;
-                return Ok(Some(Filed {
-                    shown: Shown { elevation, now },
-                    undecidable,
-                }));
+        let step = self.take_turn(caller, filing, &key, read, &mut turn.line(), context);
+        let reported = filed_before
+            .as_ref()
+            .map(|before| (Key::Elevation(before.value.id), before.version));
+        let (commit, place) = match step {
+            None => return Ok(None),
+            Some(Step::Commit(commit, place)) => (commit, place),
+            Some(Step::Refuse(refusal)) => {
+                return self.refuse(refusal, reported, context.deadline).await;
             }
-            Step::Behind(guard) => {
-                self.wait_for(Key::Guard(key.requester), guard, request)
-                    .await?;
+            Some(Step::Wait(guard)) => {
+                let guard = Some((Key::Guard(key.requester), guard));
+                self.confirm(guard, context.deadline).await?;
                 return Ok(None);
             }
-            Step::Queued(committing, place) => (committing, place),
+            Some(Step::Repeat) => {
+                let confirmed = self.confirm(reported, context.deadline).await?;
+                return match filed_before {
+                    Some(before) if confirmed => self.filed(before, role, now).await.map(Some),
+                    _ => Ok(None),
+                };
+            }
         };
-        let committed = committing.await;
-        match (place, &committed) {
-            (Some(_), Ok(Some(_))) => turn.line().commit(filing.elevation),
-            (Some(place), Ok(None) | Err(_)) => turn.line().forget(place),
-            (None, _) => {}
+        let committed = commit.await;
+        if let Some(place) = place {
+            match committed {
+                Ok(Some(_)) => turn.line().commit(filing.elevation),
+                Ok(None) | Err(_) => turn.line().forget(place),
+            }
         }
         let Some(elevation) = committed? else {
             return Ok(None);
         };
         let undecidable = is_undecidable(&elevation.value, role.as_ref(), &[], &people, now);
-        Ok(Some(Filed {
-            shown: Shown { elevation, now },
-            undecidable,
-        }))
+        let view = ElevationView { elevation, now };
+        Ok(Some(NewElevation { view, undecidable }))
     }
 
-    /// Decides a filing after those of the same requester that are on their way, and queues it. Nothing waits here, so the
-    /// commits are queued in the order of the turns. `None` if the facts have to be loaded again.
+    /// Returns an elevation that was filed before.
+    async fn filed(
+        &self,
+        elevation: Versioned<Elevation>,
+        role: Option<Versioned<Role>>,
+        now: Moment,
+    ) -> Result<NewElevation, Error> {
+        let undecidable = self
+            .is_undecidable(&elevation.value, role.as_ref(), now)
+            .await?;
+        let view = ElevationView { elevation, now };
+        Ok(NewElevation { view, undecidable })
+    }
+
+    /// Decides a filing after the filings of the same requester that are in flight, and queues it. Nothing waits here, so
+    /// the commits are queued in the order of the turns. `None` if the facts have to be read again.
     fn take_turn<'a>(
         &'a self,
         caller: &Caller,
@@ -175,93 +183,116 @@ impl Service {
         key: &FilingKey,
         mut read: FilingRead,
         line: &mut Line,
-        request: &'a Context,
+        context: &'a Context,
     ) -> Option<Step<'a>> {
-        let counted = self.policy.quota.is_set();
-        let guarded = counted || key.client_request.is_some();
-        let before = if guarded {
+        let guarded = self.policy.quota.is_set() || key.client_request.is_some();
+        let in_flight = if guarded {
             line.unknown_at(read.guard)?
         } else {
             Vec::new()
         };
-        let same_name = |other: &turns::Filing| {
-            other.client_request.is_some() && other.client_request == key.client_request
-        };
-        if before.iter().any(same_name) {
-            return Some(Step::Behind(line.guard()));
+        if in_flight
+            .iter()
+            .any(|other| other.has_client_request(key.client_request))
+        {
+            return Some(Step::Wait(line.guard()));
         }
-        if key.load {
-            read.load = with_filings(read.load, &before);
-            line.set_most(Some(read.load));
-        } else if counted {
-            // Another node may have filed since it was known.
-            read.load = line.most()?;
-        }
-        let facts = Facts {
-            live: &read.live,
-            load: read.load,
-            filed_before: read.filed_before.as_ref().map(|before| &before.value),
-            role: read.role.as_ref(),
-            ..self.facts(caller, request)
+        let allowance = if self.policy.quota.is_set() {
+            Some(self.allowance(key, &read, &in_flight, line)?)
+        } else {
+            None
         };
-        let events = match decide(&facts, Command::File(filing.clone()), key.now) {
-            // Less may be asked for by now.
+        let ruling = self.decide_filing(caller, filing, &read, allowance, key.now, context);
+        let events = match ruling {
+            Ok(Ruling::Happened(events)) => events,
+            Ok(Ruling::AlreadySo) => return Some(Step::Repeat),
             Err(Refusal::TooManyFilings(_) | Refusal::TooManyPending(_)) if !key.load => {
+                // The load was not read, and may have fallen since it was.
                 line.set_most(None);
                 return None;
             }
-            // What is on its way may fail yet, and then it does not count.
-            Err(Refusal::TooManyFilings(_) | Refusal::TooManyPending(_)) if !before.is_empty() => {
-                return Some(Step::Behind(line.guard()));
+            Err(Refusal::TooManyFilings(_) | Refusal::TooManyPending(_))
+                if !in_flight.is_empty() =>
+            {
+                // Filings in flight may still fail, and then they do not count.
+                return Some(Step::Wait(line.guard()));
             }
-            Ok(events) if !events.is_empty() => events,
-            nothing => return Some(Step::Nothing(nothing)),
+            Err(refusal) => return Some(Step::Refuse(refusal)),
         };
-        let queued = turns::Filing {
+        if !guarded {
+            let change = filing_change(key, events, read);
+            return Some(Step::Commit(self.queue(change, context), None));
+        }
+        let queued = QueuedFiling {
             elevation: filing.elevation,
             pending: waits_for_approval(&events),
             client_request: key.client_request,
             committed: false,
         };
-        let last = if guarded { line.uncommitted() } else { None };
-        read.guard = if guarded { line.guard() } else { read.guard };
-        let mut outcome = Outcome {
-            events,
-            ..relying_on(key, guarded, read)
-        };
-        // The version of the guard alone would hold if the one before failed and another node filed in its place.
-        outcome
-            .relied_on
-            .extend(last.map(|last| (Key::Elevation(last), Version::ABSENT.next())));
-        let mut committing: Committing<'a> = Box::pin(self.commit(outcome, request.deadline));
-        if let Poll::Ready(committed) = committing
-            .as_mut()
-            .poll(&mut Waiting::from_waker(Waker::noop()))
-        {
-            committing = Box::pin(ready(committed));
-        }
-        let place = if guarded {
-            Some(line.push(queued))
-        } else {
-            None
-        };
-        Some(Step::Queued(committing, place))
+        read.guard = line.guard();
+        let change = guarded_change(key, events, read, line.uncommitted());
+        let commit = self.queue(change, context);
+        Some(Step::Commit(commit, Some(line.push(queued))))
     }
 
-    /// Waits until a record has this version and that is durable, or it is known that this does not come.
-    async fn wait_for(&self, key: Key, version: Version, request: &Context) -> Result<(), Error> {
-        let nothing = Change {
-            expects: vec![(key, version)],
-            puts: Vec::new(),
-            events: Vec::new(),
-            deadline: request.deadline,
+    /// Returns the quota with what the requester asks for at most; `None` if that has to be counted.
+    fn allowance(
+        &self,
+        key: &FilingKey,
+        read: &FilingRead,
+        in_flight: &[QueuedFiling],
+        line: &mut Line,
+    ) -> Option<Allowance> {
+        if key.load {
+            line.set_most(Some(with_filings(read.load, in_flight)));
+        }
+        // It is unknown again if another node has filed since it was counted.
+        Some(Allowance {
+            quota: self.policy.quota,
+            load: line.most()?,
+        })
+    }
+
+    fn decide_filing(
+        &self,
+        caller: &Caller,
+        filing: &Filing,
+        read: &FilingRead,
+        allowance: Option<Allowance>,
+        now: Moment,
+        context: &Context,
+    ) -> Result<Ruling, Refusal> {
+        let facts = FilingFacts {
+            call: context.call(caller),
+            policy: &self.policy,
+            role: read.role.as_ref(),
+            allowance,
+            filed_before: read.filed_before.as_ref().map(|before| &before.value),
         };
-        self.store.commit(nothing).await.map(drop)
+        if filing.is_release() {
+            let facts = ReleaseFacts {
+                filing: facts,
+                live: &read.live,
+            };
+            decide::release(&facts, filing, now)
+        } else {
+            decide::filing(&facts, filing, now)
+        }
+    }
+
+    /// Starts a commit, so that it is in the queue of the store when this returns.
+    fn queue<'a>(&'a self, change: ElevationChange, context: &'a Context) -> QueuedCommit<'a> {
+        let mut commit: QueuedCommit<'a> = Box::pin(self.commit(change, context.deadline));
+        let mut waker = TaskContext::from_waker(Waker::noop());
+        match commit.as_mut().poll(&mut waker) {
+            Poll::Ready(committed) => Box::pin(ready(committed)),
+            Poll::Pending => commit,
+        }
     }
 }
 
-/// What a requester asks for already, with the filings that are on their way.
-fn with_filings(load: Load, filings: &[turns::Filing]) -> Load {
+/// Returns the load with the filings that are in flight.
+fn with_filings(load: Load, filings: &[QueuedFiling]) -> Load {
     let pending = filings.iter().filter(|filing| filing.pending).count();
     Load {
         pending: load.pending + pending as u64,
@@ -275,24 +306,39 @@ fn waits_for_approval(events: &[Event]) -> bool {
         .any(|event| matches!(&event.fact, Fact::Filed(filed) if filed.approval.is_some()))
 }
 
-/// What a filing relies on: the role, what it gives up, and, if it is guarded, whatever else its requester files.
-fn relying_on(key: &FilingKey, guarded: bool, read: FilingRead) -> Outcome {
+/// Returns the change of a filing, which relies on the role, and on the live elevations if it gives them up.
+fn filing_change(key: &FilingKey, events: Vec<Event>, read: FilingRead) -> ElevationChange {
     let role_version = read.role.map_or(Version::ABSENT, |role| role.version);
-    let mut outcome = Outcome {
-        before: read.live,
-        relied_on: vec![(Key::Role(key.role), role_version)],
-        ..Outcome::default()
-    };
+    let mut relied_on = vec![(Key::Role(key.role), role_version)];
     if key.live {
-        outcome
-            .relied_on
-            .push((Key::Live(key.role, Some(key.requester)), read.live_version));
+        let live = Key::Live(key.role, Some(key.requester));
+        relied_on.push((live, read.live_version));
     }
-    if guarded {
-        outcome
-            .relied_on
-            .push((Key::Guard(key.requester), read.guard));
-        outcome.puts.push(Record::Guard(key.requester));
+    ElevationChange {
+        before: read.live,
+        relied_on,
+        puts: Vec::new(),
+        events,
     }
-    outcome
+}
+
+/// Returns the change of a filing that also relies on the guard of its requester and writes it, and that relies on the last
+/// filing, if that is in flight.
+fn guarded_change(
+    key: &FilingKey,
+    events: Vec<Event>,
+    read: FilingRead,
+    last: Option<ElevationId>,
+) -> ElevationChange {
+    let guard = (Key::Guard(key.requester), read.guard);
+    let mut change = filing_change(key, events, read);
+    change.relied_on.push(guard);
+    // The version of the guard alone would hold if the last filing failed and another node filed at that version.
+    if let Some(last) = last {
+        change
+            .relied_on
+            .push((Key::Elevation(last), Version::ABSENT.next()));
+    }
+    change.puts.push(Record::Guard(key.requester));
+    change
 }

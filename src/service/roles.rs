@@ -1,23 +1,26 @@
 //! The operations on roles.
 
-use super::{Context, MOST_ATTEMPTS, Service, contended, enough};
+use super::attempt::until_settled;
+use super::shared::{Context, Service, enough};
 use crate::domain::caller::Caller;
-use crate::domain::decide::{Command, Facts, decide};
+use crate::domain::decide::{self, CreateRoleFacts, DeleteRoleFacts, UpdateRoleFacts};
 use crate::domain::error::Error;
+use crate::domain::event::Event;
 use crate::domain::explain::role_shortages;
 use crate::domain::id::RoleId;
+use crate::domain::moment::Moment;
 use crate::domain::query::{Page, Query, RoleField};
 use crate::domain::refusal::Refusal;
 use crate::domain::rights;
 use crate::domain::role::Role;
 use crate::domain::stages::Shortage;
 use crate::domain::version::{Version, Versioned};
-use crate::store::{Change, Commit, Key, Record};
+use crate::store::{Change, Commit, Key, Record, RoleUse};
 use crate::time::Clock;
 
 /// A role, and whether requests for it could be decided.
 #[derive(Clone, Debug)]
-pub struct Checked {
+pub struct RoleView {
     /// The role.
     pub role: Versioned<Role>,
     /// The stages for which the directory knows too few people.
@@ -25,136 +28,160 @@ pub struct Checked {
 }
 
 impl Service {
-    /// An id for a role that came without one.
+    /// Returns an id for a role that came without one.
     pub fn new_role_id(&self) -> RoleId {
         RoleId(self.ids.next())
     }
 
+    /// Checks that the caller is an administrator, before the caller's message is validated.
+    ///
+    /// # Errors
+    ///
+    /// `AccessDenied` if not.
+    pub fn check_administrator(&self, caller: &Caller) -> Result<(), Error> {
+        Ok(rights::administers(caller)?)
+    }
+
     /// Creates a role. See the rpc CreateRole.
+    ///
+    /// # Errors
+    ///
+    /// `AccessDenied` if the caller is no administrator. `RoleExists` if a role has the id, or a deleted role had it.
     pub async fn create_role(
         &self,
         caller: &Caller,
         role: Role,
-        request: &Context,
-    ) -> Result<Checked, Error> {
-        self.put_role(caller, role, Command::CreateRole, request)
-            .await
+        context: &Context,
+    ) -> Result<RoleView, Error> {
+        // Read before the commit: once it is durable, no error may reach the caller.
+        let mut view = self.view(Version::ABSENT, role.clone()).await?;
+        let put = Record::Role(Box::new(role.clone()));
+        let decide = |read: &RoleUse, now| {
+            let facts = CreateRoleFacts {
+                call: context.call(caller),
+                id_taken: read.version != Version::ABSENT,
+            };
+            decide::create_role(&facts, &role, now)
+        };
+        view.role.version = self.change_role(role.id, put, context, decide).await?;
+        Ok(view)
     }
 
-    /// Replaces a role, when it still is at `version`. See the rpc UpdateRole.
+    /// Replaces a role that is at the version of `role`. See the rpc UpdateRole.
+    ///
+    /// # Errors
+    ///
+    /// `AccessDenied` if the caller is no administrator or there is no such role. `RoleChanged` if it is at another version.
     pub async fn update_role(
         &self,
         caller: &Caller,
-        Versioned {
-            version,
-            value: role,
-        }: Versioned<Role>,
-        request: &Context,
-    ) -> Result<Checked, Error> {
-        self.put_role(
-            caller,
-            role,
-            |role| Command::UpdateRole(role, version),
-            request,
-        )
-        .await
+        role: Versioned<Role>,
+        context: &Context,
+    ) -> Result<RoleView, Error> {
+        let mut view = self.view(role.version, role.value.clone()).await?;
+        let put = Record::Role(Box::new(role.value.clone()));
+        let decide = |read: &RoleUse, now| {
+            let facts = UpdateRoleFacts {
+                call: context.call(caller),
+                role: read.role.as_ref(),
+            };
+            decide::update_role(&facts, &role.value, role.version, now)
+        };
+        view.role.version = self
+            .change_role(role.value.id, put, context, decide)
+            .await?;
+        Ok(view)
     }
 
     /// Reads a role that the caller is about to change.
     ///
     /// # Errors
-    /// RoleChanged unless the role is at `version`, AccessDenied if there is no such role or the
-    /// caller is not an administrator.
+    ///
+    /// `AccessDenied` if the caller is no administrator or there is no such role. `RoleChanged` if it is not at `version`.
     pub async fn role_to_change(
         &self,
         caller: &Caller,
         id: RoleId,
         version: Version,
-        request: &Context,
+        context: &Context,
     ) -> Result<Role, Error> {
         rights::administers(caller)?;
-        for _ in 0..MOST_ATTEMPTS {
-            let role = self.store.role(id).await?.ok_or(Refusal::AccessDenied)?;
-            if role.version == version {
-                return Ok(role.value);
-            }
-            let reported = (Key::Role(id), role.version);
-            self.confirmed(Err(Refusal::RoleChanged), Some(reported), request.deadline)
-                .await?;
+        until_settled(|| self.role_at(id, version, context)).await
+    }
+
+    /// Reads a role at `version`; `None` if it has changed since it was read.
+    async fn role_at(
+        &self,
+        id: RoleId,
+        version: Version,
+        context: &Context,
+    ) -> Result<Option<Role>, Error> {
+        let role = self.store.role(id).await?.ok_or(Refusal::AccessDenied)?;
+        if role.version == version {
+            return Ok(Some(role.value));
         }
-        Err(contended())
+        let reported = Some((Key::Role(id), role.version));
+        self.refuse(Refusal::RoleChanged, reported, context.deadline)
+            .await
     }
 
     /// Deletes a role. See the rpc DeleteRole.
+    ///
+    /// # Errors
+    ///
+    /// `AccessDenied` if the caller is no administrator or there is no such role. `RoleInUse` if its elevations are pending,
+    /// scheduled or active.
     pub async fn delete_role(
         &self,
         caller: &Caller,
         id: RoleId,
-        request: &Context,
+        context: &Context,
     ) -> Result<(), Error> {
-        self.change_role(
-            caller,
-            id,
-            Command::DeleteRole,
-            Record::RoleDeleted(id),
-            request,
-        )
-        .await?;
+        let decide = |read: &RoleUse, now| {
+            let facts = DeleteRoleFacts {
+                call: context.call(caller),
+                role: read.role.as_ref(),
+                in_use: read.in_use,
+            };
+            decide::delete_role(&facts, now)
+        };
+        self.change_role(id, Record::RoleDeleted(id), context, decide)
+            .await?;
         Ok(())
     }
 
     /// Reads one role.
-    pub async fn role(&self, caller: &Caller, id: RoleId) -> Result<Checked, Error> {
+    pub async fn role(&self, caller: &Caller, id: RoleId) -> Result<RoleView, Error> {
         let role = self.store.role(id).await?.ok_or(Refusal::AccessDenied)?;
         rights::reads_role(caller, &role.value)?;
-        self.checked(role).await
+        self.view(role.version, role.value).await
     }
 
-    /// Looks whether the directory knows enough people for a role.
-    async fn checked(&self, role: Versioned<Role>) -> Result<Checked, Error> {
+    /// Checks whether the directory knows enough people for a role.
+    async fn view(&self, version: Version, role: Role) -> Result<RoleView, Error> {
+        let role = Versioned {
+            version,
+            value: role,
+        };
         let now = self.time.now();
         let most = enough(Some(&role), 0);
-        // To tell who owns every stage takes all people.
+        // All people are needed to find a candidate who owns every stage.
         let of_stages = if role.value.rules.auto_approve_owners {
             usize::MAX
         } else {
             most
         };
         let people = self.most_people(Some(&role), of_stages, now).await?;
-        // One more than all stages need is enough: one of so many is needed by no stage.
+        // One candidate more than all stages need is enough: at least one of them is needed by no stage.
         let candidates = self
             .directory
             .members(&role.value.candidates, most, now)
             .await?;
-        Ok(Checked {
-            shortages: role_shortages(&role.value, &people, candidates.as_ref()),
-            role,
-        })
+        let shortages = role_shortages(&role.value, &people, candidates.as_ref());
+        Ok(RoleView { role, shortages })
     }
 
-    /// Writes a role, for somebody who may.
-    async fn put_role(
-        &self,
-        caller: &Caller,
-        role: Role,
-        command: impl FnOnce(Role) -> Command,
-        request: &Context,
-    ) -> Result<Checked, Error> {
-        let (id, put) = (role.id, Record::Role(Box::new(role.clone())));
-        // Looked up before the commit, behind which nothing may fail any more.
-        let mut checked = self
-            .checked(Versioned {
-                version: Version::ABSENT,
-                value: role.clone(),
-            })
-            .await?;
-        checked.role.version = self
-            .change_role(caller, id, command(role), put, request)
-            .await?;
-        Ok(checked)
-    }
-
-    /// Lists the roles that the caller may ask to hold.
+    /// Lists the roles that the caller may request to hold.
     pub async fn roles(
         &self,
         caller: &Caller,
@@ -176,44 +203,47 @@ impl Service {
         self.store.roles(None, query, now).await
     }
 
-    /// Decides a command on a role and writes what comes of it; answers the role's new version.
+    /// Changes the role as `decide` says, and returns its new version. `put` is the record after the change.
     async fn change_role(
         &self,
-        caller: &Caller,
         id: RoleId,
-        command: Command,
         put: Record,
-        request: &Context,
+        context: &Context,
+        decide: impl Fn(&RoleUse, Moment) -> Result<Event, Refusal>,
     ) -> Result<Version, Error> {
-        for _ in 0..MOST_ATTEMPTS {
-            let now = self.time.deciding()?;
-            let read = self.store.role_use(id, now).await?;
-            let facts = Facts {
-                role: read.role.as_ref(),
-                role_id_taken: read.version != Version::ABSENT,
-                role_in_use: read.in_use,
-                ..self.facts(caller, request)
-            };
-            let decided = decide(&facts, command.clone(), now);
-            let reported = (Key::Role(id), read.version);
-            let confirmed = self
-                .confirmed(decided, Some(reported), request.deadline)
-                .await?;
-            let Some(events) = confirmed else { continue };
-            let mut expects = vec![(Key::Role(id), read.version)];
-            if matches!(command, Command::DeleteRole) {
-                expects.push((Key::Live(id, None), read.live));
+        until_settled(|| self.try_to_change_role(id, put.clone(), context, &decide)).await
+    }
+
+    /// Changes a role once; `None` if it has changed meanwhile.
+    async fn try_to_change_role(
+        &self,
+        id: RoleId,
+        put: Record,
+        context: &Context,
+        decide: impl Fn(&RoleUse, Moment) -> Result<Event, Refusal>,
+    ) -> Result<Option<Version>, Error> {
+        let now = self.time.deciding()?;
+        let read = self.store.role_use(id, now).await?;
+        let mut expects = vec![(Key::Role(id), read.version)];
+        let event = match decide(&read, now) {
+            Ok(event) => event,
+            Err(refusal) => {
+                let reported = Some((Key::Role(id), read.version));
+                return self.refuse(refusal, reported, context.deadline).await;
             }
-            let change = Change {
-                expects,
-                puts: vec![put.clone()],
-                events,
-                deadline: request.deadline,
-            };
-            if let Commit::Committed { .. } = self.store.commit(change).await? {
-                return Ok(read.version.next());
-            }
+        };
+        if matches!(put, Record::RoleDeleted(_)) {
+            expects.push((Key::Live(id, None), read.live));
         }
-        Err(contended())
+        let change = Change {
+            expects,
+            puts: vec![put],
+            events: vec![event],
+            deadline: context.deadline,
+        };
+        match self.store.commit(change).await? {
+            Commit::Committed { .. } => Ok(Some(read.version.next())),
+            Commit::Conflict => Ok(None),
+        }
     }
 }

@@ -59,7 +59,7 @@ impl Drop for Turn<'_> {
 pub(super) struct Line {
     /// The version of the guard before the first of them.
     start: Version,
-    filings: VecDeque<Filing>,
+    filings: VecDeque<QueuedFiling>,
     /// What the requester asks for at most, with all of them. It only falls by what time and approvers do, so it need not be
     /// counted for each filing.
     most: Option<Load>,
@@ -80,7 +80,7 @@ impl Default for Line {
 
 /// A filing that is on its way, or was committed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Filing {
+pub(super) struct QueuedFiling {
     /// Its elevation.
     pub(super) elevation: ElevationId,
     /// Whether it waits for approval.
@@ -91,6 +91,13 @@ pub(super) struct Filing {
     pub(super) committed: bool,
 }
 
+impl QueuedFiling {
+    /// Returns whether the client gave the filing that name; false for no name.
+    pub(super) fn has_client_request(&self, client_request: Option<Uuid>) -> bool {
+        client_request.is_some() && self.client_request == client_request
+    }
+}
+
 /// Where a filing is in its line, see [`Line::forget`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place(u64);
@@ -98,7 +105,7 @@ pub(super) struct Place(u64);
 impl Line {
     /// Returns the filings that somebody who has read the guard at this version does not know; `None` if too much has
     /// happened since, so that the store has to be read again.
-    pub(super) fn unknown_at(&mut self, guard: Version) -> Option<Vec<Filing>> {
+    pub(super) fn unknown_at(&mut self, guard: Version) -> Option<Vec<QueuedFiling>> {
         let end = self.guard();
         if self.filings.is_empty() || guard.0 > end.0 {
             // Another node has filed, or nobody has.
@@ -128,7 +135,7 @@ impl Line {
     }
 
     /// Adds a filing that was queued to be committed.
-    pub(super) fn push(&mut self, filing: Filing) -> Place {
+    pub(super) fn push(&mut self, filing: QueuedFiling) -> Place {
         if self.filings.len() == LONGEST_LINE {
             self.filings.pop_front();
             self.start = self.start.next();
@@ -183,9 +190,9 @@ const LONGEST_LINE: usize = 256;
 mod tests {
     use super::*;
 
-    fn filing(number: u128) -> Filing {
+    fn filing(number: u128) -> QueuedFiling {
         let elevation = ElevationId(Uuid::from_u128(number));
-        Filing {
+        QueuedFiling {
             elevation,
             pending: true,
             client_request: None,

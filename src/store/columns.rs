@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::domain::account::{Account, Group, Principal};
-use crate::domain::elevation::{Decision, Verdict};
+use crate::domain::approval::{Decision, Verdict};
 use crate::domain::error::Error;
 use crate::domain::event::Channel;
 use crate::domain::id::{AccountId, PrincipalId};

@@ -11,10 +11,10 @@ use uuid::Uuid;
 use super::Approver;
 use super::columns::channel_name;
 use super::tables::{ColumnNames, ELEVATION_COLUMNS, ROLE_COLUMNS};
-use crate::domain::elevation::{Deadline, State, Status};
 use crate::domain::id::{AccountId, PrincipalId, RoleId};
 use crate::domain::moment::Moment;
 use crate::domain::query::{Comparison, Operator, Value};
+use crate::domain::status::{Expiry, Status};
 pub(super) use field::{Column, Source};
 
 /// The parts of SQL in which the backends differ.
@@ -127,15 +127,15 @@ impl List {
         );
     }
 
-    /// Limits the list to rows that have one of `statuses` at `now`. It is `Elevation::status` for many.
+    /// Limits the list to rows that have one of `statuses` at `now`. It is `Elevation::status_at` for many.
     fn and_any_status(&mut self, statuses: &[Status], now: Moment) {
         let placeholder = self.placeholder(self.parameters.len() + 1);
-        let alternatives: Vec<String> = State::ALL
-            .into_iter()
-            .flat_map(|state| {
+        let alternatives: Vec<String> = Status::ALL
+            .iter()
+            .flat_map(|stored| {
                 statuses
                     .iter()
-                    .filter_map(|status| shows(state, *status, &placeholder))
+                    .filter_map(|status| shows(*stored, *status, &placeholder))
                     .collect::<Vec<_>>()
             })
             .collect();
@@ -204,7 +204,8 @@ impl List {
 
     fn and_status(&mut self, status: Status, operator: Operator, now: Moment) {
         let others: Vec<Status> = Status::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .filter(|other| *other != status)
             .collect();
         match operator {
@@ -253,9 +254,9 @@ impl List {
     /// Returns the name of the status at `now`: that of the state if no deadline has passed.
     fn status(&mut self, now: Moment) -> String {
         let now = self.parameter(Parameter::Integer(now.ticks()));
-        let expired = State::ALL
-            .into_iter()
-            .filter_map(|state| shows(state, Status::Expired, &now));
+        let expired = Status::ALL
+            .iter()
+            .filter_map(|stored| shows(*stored, Status::Expired, &now));
         let expired: Vec<String> = expired.collect();
         format!(
             "CASE WHEN {} THEN 'Expired' ELSE state END",
@@ -282,44 +283,29 @@ fn parameter(value: &Value) -> Option<Parameter> {
         Value::Id(id) => Parameter::Id(*id),
         Value::Moment(moment) => Parameter::Integer(moment.ticks()),
         Value::Null => return None,
-        Value::Status(status) => Parameter::Text(status_name(*status).to_owned()),
+        Value::Status(status) => Parameter::Text(status.name().to_owned()),
         Value::Text(text) => Parameter::Text(text.clone()),
     })
 }
 
-/// Returns the name of a status, by which lists are ordered.
-fn status_name(status: Status) -> &'static str {
-    let state = match status {
-        Status::Active => State::Active,
-        Status::Closed => State::Closed,
-        Status::Expired => State::Expired,
-        Status::PendingApproval => State::PendingApproval,
-        Status::Rejected => State::Rejected,
-        Status::Scheduled => State::Scheduled,
-    };
-    state.name()
-}
-
-/// Returns the condition under which a row in `state` has `status`; `None` if it never has.
-fn shows(state: State, status: Status, now: &str) -> Option<String> {
-    let name = state.name();
-    match (state.reads(), status) {
-        ((_, Some(deadline)), Status::Expired) => Some(format!(
-            "(state = '{name}' AND {} <= {now})",
-            deadline_column(deadline)
-        )),
-        ((shown, Some(deadline)), status) if shown == status => Some(format!(
-            "(state = '{name}' AND {} > {now})",
-            deadline_column(deadline)
-        )),
-        ((shown, None), status) if shown == status => Some(format!("state = '{name}'")),
+/// Returns the condition under which a row that was stored with the status `stored` has `status`; `None` if it never has.
+fn shows(stored: Status, status: Status, now: &str) -> Option<String> {
+    let name = stored.name();
+    match stored.expiry().map(expiry_column) {
+        Some(column) if status == Status::Expired => {
+            Some(format!("(state = '{name}' AND {column} <= {now})"))
+        }
+        Some(column) if status == stored => {
+            Some(format!("(state = '{name}' AND {column} > {now})"))
+        }
+        None if status == stored => Some(format!("state = '{name}'")),
         _ => None,
     }
 }
 
-fn deadline_column(deadline: Deadline) -> &'static str {
-    match deadline {
-        Deadline::ExpireTime => "expire_time",
-        Deadline::PendingExpireTime => "pending_expire_time",
+fn expiry_column(expiry: Expiry) -> &'static str {
+    match expiry {
+        Expiry::ExpireTime => "expire_time",
+        Expiry::PendingExpireTime => "pending_expire_time",
     }
 }

@@ -22,12 +22,14 @@ use super::columns::{
     time_of_day, verdict_name, verdict_named,
 };
 use crate::domain::account::Account;
-use crate::domain::elevation::{Approval, Elevation, State};
+use crate::domain::approval::Approval;
+use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
 use crate::domain::event::ClientRequest;
 use crate::domain::id::{AccountId, ApprovalId, ElevationId, RoleId};
 use crate::domain::moment::{Moment, Seconds};
 use crate::domain::role::Role;
+use crate::domain::status::Status;
 use crate::domain::version::{Version, Versioned};
 use crate::domain::window::Window;
 
@@ -95,7 +97,7 @@ pub(super) const ELEVATION: &[Column<Elevation>] = &[
     fixed("create_time", ColumnValue::Integer(|row| Some(row.record.create_time.ticks()))),
     changing("activate_time", ColumnValue::Integer(|row| Some(row.record.activate_time?.ticks()))),
     changing("expire_time", ColumnValue::Integer(|row| Some(row.record.expire_time?.ticks()))),
-    changing("state", ColumnValue::Text(|row| text(row.record.state.name()))),
+    changing("state", ColumnValue::Text(|row| text(row.record.status.name()))),
     fixed("fim_request_id", ColumnValue::Id(|row| Some(row.record.id.fim_request_id()))),
     fixed("approval", ColumnValue::Id(|row| Some(approval(row)?.id.0))),
     fixed("pending_expire_time", ColumnValue::Integer(|row| Some(approval(row)?.pending_expire_time.ticks()))),
@@ -177,7 +179,7 @@ pub(super) fn read_elevation(row: &impl ColumnReader) -> Result<Versioned<Elevat
         expire_time: row
             .integer(const { at("expire_time") })?
             .map(Moment::from_ticks),
-        state: state_named(required(row.text(const { at("state") })?)?)?,
+        status: status_named(required(row.text(const { at("state") })?)?)?,
         approval,
         client_request,
     };
@@ -312,7 +314,7 @@ fn version(number: Option<i64>) -> Result<Version, Error> {
     Ok(Version(required(number)?.cast_unsigned()))
 }
 
-fn state_named(name: &str) -> Result<State, Error> {
-    let state = State::ALL.into_iter().find(|state| state.name() == name);
-    state.ok_or_else(|| Error::internal("the store holds an unknown state"))
+fn status_named(name: &str) -> Result<Status, Error> {
+    name.parse()
+        .map_err(|_| Error::internal("the store holds an unknown status"))
 }

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use countersign::domain::elevation::State;
 use countersign::domain::event::{Event, Fact};
 use countersign::domain::moment::{Moment, Seconds};
+use countersign::domain::status::Status;
 use countersign::domain::version::Version;
 use countersign::proto::pam::v1::{CreateElevationRequest, Elevation, ElevationStatus, Role};
 use countersign::record::Envelope;
@@ -364,7 +364,7 @@ async fn the_role_of_what_is_due_may_be_gone() {
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(read.elevation.value.state, State::Expired);
+    assert_eq!(read.elevation.value.status, Status::Expired);
 }
 
 /// An elevation that is filed while the scheduler waits wakes it.

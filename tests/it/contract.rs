@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 use std::task::{Context, Poll};
 
 use countersign::domain::error::Kind;
+use countersign::errors::row;
 use countersign::proto::pam::v1::FILE_DESCRIPTOR_SET;
-use countersign::status::row;
 use http::{Request, Response};
 use prost::Message;
 use prost_types::FileDescriptorSet;
@@ -124,7 +124,7 @@ fn every_reason_of_grpc_is_documented_somewhere() {
         Kind::NoSuchOperation,
         Kind::NoSuchService,
     ];
-    for kind in Kind::ALL.into_iter().filter(|kind| !others.contains(kind)) {
+    for kind in Kind::all().filter(|kind| !others.contains(kind)) {
         let reason = row(kind).reason;
         assert!(
             RPCS.values().any(|comment| lists(comment, reason)),

@@ -299,7 +299,7 @@ async fn rest_names_the_fields_as_its_clients_know_them() {
         ),
         (
             format!("RoleId={role}&RequestedTime=2033-05-18T03:33:20Z"),
-            "RequestedTime: A start is at most 3,660 days ahead.",
+            "RequestedTime: A start must be at most 3,660 days ahead.",
         ),
         (
             format!("RoleId={role}&RequestedTime=2015-06-12T10:00:00%2B14:01"),

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use countersign::errors::{Kind, row};
 use countersign::rest;
-use countersign::status::{Kind, row};
 use http::Method;
 use serde_json::{Map, Value};
 
@@ -229,7 +229,7 @@ fn errors_have_the_codes_of_the_table() {
         .iter()
         .map(|code| code.as_str().unwrap())
         .collect();
-    let reasons: BTreeSet<&str> = Kind::ALL.into_iter().map(|kind| row(kind).reason).collect();
+    let reasons: BTreeSet<&str> = Kind::all().map(|kind| row(kind).reason).collect();
     assert_eq!(codes.difference(&reasons).count(), 0, "{codes:?}");
     // Reasons of gRPC alone: of changes of roles, request ids and health checks.
     let unsaid: Vec<&str> = reasons.difference(&codes).copied().collect();

@@ -29,7 +29,7 @@ async fn jen_waits_for_three_answers_at_once_and_for_no_more() {
     );
     assert_eq!(
         refused.message(),
-        "3 of your requests wait for approval, and no more may wait at once."
+        "You have reached the limit of 3 requests that wait for approval."
     );
     kit.as_(GIL)
         .file(&role)

@@ -19,32 +19,32 @@ const IMPORTS: Table = &[
     ("lib", ""),
     (
         "cli",
-        "auth config directory domain ids proto rest server service status store store::postgres store::sqlite telemetry time \
+        "auth config directory domain errors ids proto rest server service store store::postgres store::sqlite telemetry time \
          tokens_file",
     ),
     ("config", "domain telemetry"),
     (
         "server",
-        "auth domain grpc ids proto rest service status store telemetry time",
+        "auth domain errors grpc ids proto rest service store telemetry time",
     ),
-    ("auth", "directory domain status time tokens_file"),
+    ("auth", "directory domain errors time tokens_file"),
     (
         "rest",
-        "domain::moment proto rest::odata rest::resources status",
+        "domain::moment proto rest::odata rest::resources errors",
     ),
-    ("rest::odata", "domain::moment proto status"),
-    ("rest::resources", "domain::moment proto rest::odata status"),
-    ("grpc", "domain proto service status time"),
+    ("rest::odata", "domain::moment errors proto"),
+    ("rest::resources", "domain::moment proto rest::odata errors"),
+    ("grpc", "domain errors proto service time"),
     ("service", "directory domain ids record store time"),
     ("store", "domain record telemetry time"),
     ("directory", "domain tokens_file"),
     ("ids", ""),
     ("record", "domain proto"),
-    ("status", "domain"),
     ("telemetry", "domain time"),
     ("time", "domain"),
     ("tokens_file", "domain"),
     ("domain", ""),
+    ("errors", "domain"),
     ("proto", ""),
 ];
 
@@ -63,7 +63,7 @@ const PARTS: &[&str] = &["domain::moment"];
 /// Modules that may use these crates, and no others.
 const ONLY_CRATES: Table = &[(
     "domain",
-    "jiff proptest regex_lite unicase unicode_normalization unicode_properties uuid",
+    "jiff proptest regex_lite strum unicase unicode_normalization unicode_properties uuid",
 )];
 
 /// Modules that never use these crates, nor those of the same family: `tonic` means `tonic_types` too.
@@ -491,7 +491,7 @@ fn every_rule_can_fail() {
         (
             imports,
             "src/rest.rs",
-            "pub use {crate::status::Kind, crate::domain as status};",
+            "pub use {crate::errors::Kind, crate::domain as errors};",
         ),
         (imports, "src/grpc/list.rs", "use crate::store::Approver;"),
         (
@@ -596,7 +596,7 @@ fn no_rule_is_deceived() {
         (
             imports,
             "src/rest/path.rs",
-            "use super::Rest; use crate::rest::entity; use crate::{proto, status::Kind};",
+            "use super::Rest; use crate::rest::entity; use crate::{errors::Kind, proto};",
         ),
         (imports, "src/rest/path.rs", tests),
         (

@@ -1,82 +1,86 @@
 //! Deciding an approval.
 
-use super::{Facts, begin, events};
-use crate::domain::account::Account;
-use crate::domain::elevation::{Approval, ApprovalStatus, Elevation, Verdict};
-use crate::domain::event::{Decided, Event, Fact};
+use super::call::Call;
+use super::ruling::{Ruling, begin, check_reason};
+use crate::domain::approval::{Approval, Verdict};
+use crate::domain::caller::Principals;
+use crate::domain::elevation::Elevation;
+use crate::domain::event::{Decided, Fact};
 use crate::domain::moment::Moment;
 use crate::domain::refusal::Refusal;
 use crate::domain::rights;
 use crate::domain::role::Role;
 use crate::domain::stages::Progress;
+use crate::domain::status::ApprovalStatus;
 use crate::domain::version::Versioned;
 
-pub(super) fn decide(
-    facts: &Facts<'_>,
+/// What the decision of an approval relies on.
+#[derive(Clone, Copy, Debug)]
+pub struct ApprovalFacts<'a> {
+    /// The call of the approver.
+    pub call: Call<'a>,
+    /// The elevation, with its approval.
+    pub elevation: &'a Elevation,
+    /// The role of the elevation as it is now; `None` if it was deleted.
+    pub role: Option<&'a Versioned<Role>>,
+    /// The principals of the requester, by the directory, now.
+    pub requester: &'a Principals,
+    /// The principals of each person who has decided the approval, by the directory, now, in the order of the decisions.
+    pub deciders: &'a [Principals],
+}
+
+/// Decides whether the caller approves or rejects at `now`.
+pub fn approval(
+    facts: &ApprovalFacts<'_>,
     verdict: Verdict,
-    reason: Option<String>,
+    reason: Option<&str>,
     now: Moment,
-) -> Result<Vec<Event>, Refusal> {
-    let elevation = facts.elevation.ok_or(Refusal::AccessDenied)?;
-    let role = rights::decides(facts.caller, elevation, facts.role)?;
+) -> Result<Ruling, Refusal> {
+    let ApprovalFacts {
+        call, elevation, ..
+    } = facts;
+    let role = rights::decides(call.caller, elevation, facts.role)?;
     let approval = elevation.approval.as_ref().ok_or(Refusal::AccessDenied)?;
-    if repeats(elevation, approval, &facts.caller.account, verdict, now)? {
-        return Ok(Vec::new());
+    if is_repeated(facts, approval, verdict, now)? {
+        return Ok(Ruling::AlreadySo);
     }
-    let progress = Progress::of(
-        &role.value.stages,
-        approval,
-        facts.deciders,
-        elevation.requester.id,
-    );
-    let stage = progress.stage_of(
-        &role.value.stages,
-        approval.stage,
-        facts.caller.principals(),
-    );
-    let (stage, via) = stage.ok_or(Refusal::StageNotOpen)?;
-    role.value.rules.decision_reason.allows(reason.as_deref())?;
+    let stages = &role.value.stages;
+    let progress = Progress::of(stages, approval, facts.deciders, elevation.requester.id);
+    let principals = call.caller.principals();
+    let (stage, via) = progress
+        .stage_of(stages, approval.stage, principals)
+        .ok_or(Refusal::StageNotOpen)?;
+    check_reason(&role.value.rules.decision_reason, reason)?;
     let decided = Decided {
-        reason,
-        role_revision: facts.role_revision(),
+        reason: reason.map(str::to_owned),
+        role_revision: role.version.0,
         requester_via: None,
         stage,
         open_stage: approval.stage,
     };
     let happened = match verdict {
-        Verdict::Reject => [Some(Fact::Rejected(decided)), None],
-        Verdict::Approve => approve(
-            elevation,
-            role,
-            decided,
-            &progress.and_approved(stage),
-            facts,
-            now,
-        )?,
+        Verdict::Reject => vec![Fact::Rejected(decided)],
+        Verdict::Approve => approve(facts, role, decided, &progress.and_approved(stage), now)?,
     };
-    Ok(events(
-        elevation.id,
-        now,
-        Some(&facts.actor(Some(via))),
-        happened,
-    ))
+    let events = happened
+        .into_iter()
+        .map(|fact| call.event(elevation.id, Some(via), now, fact));
+    Ok(Ruling::Happened(events.collect()))
 }
 
-/// Whether the caller has decided the same before. Whatever else is in the way is refused.
-fn repeats(
-    elevation: &Elevation,
+/// Returns whether the caller has decided the same before. Refuses a caller who has decided the other way, and everybody
+/// once the approval is no longer pending.
+fn is_repeated(
+    facts: &ApprovalFacts<'_>,
     approval: &Approval,
-    caller: &Account,
     verdict: Verdict,
     now: Moment,
 ) -> Result<bool, Refusal> {
-    let own = approval
-        .decisions
-        .iter()
-        .find(|decision| decision.approver.id == caller.id);
-    let own = own.map(|decision| decision.verdict);
-    match elevation.approval_status(now) {
-        _ if own == Some(verdict) => Ok(true),
+    let own = approval.decision_of(facts.call.caller.account.id);
+    if own.is_some_and(|own| own.verdict == verdict) {
+        return Ok(true);
+    }
+    match facts.elevation.approval_status_at(now) {
         Some(ApprovalStatus::Pending) if own.is_some() => Err(Refusal::AlreadyDecided),
         Some(ApprovalStatus::Pending) => Ok(false),
         Some(status) => Err(Refusal::ApprovalNotPending(status)),
@@ -84,32 +88,30 @@ fn repeats(
     }
 }
 
-/// The approval, and what follows when nothing is missing any more. `progress` is how far the approval is with it.
+/// Returns the approval, and the beginning if it is the last one that was missing. `progress` includes the approval.
 fn approve(
-    elevation: &Elevation,
+    facts: &ApprovalFacts<'_>,
     role: &Versioned<Role>,
     decided: Decided,
     progress: &Progress,
-    facts: &Facts<'_>,
     now: Moment,
-) -> Result<[Option<Fact>; 2], Refusal> {
-    let candidate = rights::requests(facts.requester, Some(&role.value));
-    let candidate = candidate.map_err(|_| Refusal::RequesterNotCandidate)?;
+) -> Result<Vec<Fact>, Refusal> {
+    let Ok(candidate) = rights::requests(facts.requester, &role.value) else {
+        return Err(Refusal::RequesterNotCandidate);
+    };
     let open = progress.open();
-    let approved = Fact::Approved(Decided {
+    let mut happened = vec![Fact::Approved(Decided {
         requester_via: Some(candidate.clone()),
         open_stage: open.unwrap_or(decided.stage),
         ..decided
-    });
-    let begun = match open {
-        Some(_) => None,
-        None => Some(begin(
-            elevation.requested_start_time,
-            elevation.duration,
-            role,
-            candidate,
-            now,
-        )),
-    };
-    Ok([Some(approved), begun])
+    })];
+    if open.is_none() {
+        let Elevation {
+            requested_start_time: start,
+            duration,
+            ..
+        } = *facts.elevation;
+        happened.push(begin(start, duration, role, candidate, now));
+    }
+    Ok(happened)
 }

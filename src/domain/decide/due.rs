@@ -1,68 +1,76 @@
-//! What time alone does: beginnings and endings whose moment has come.
+//! What time alone does: starts and ends that are due.
 
-use super::{begin, events};
+use super::ruling::begin;
 use crate::domain::caller::Principals;
-use crate::domain::elevation::{Elevation, State};
-use crate::domain::event::{Event, Fact, Lapse};
+use crate::domain::elevation::Elevation;
+use crate::domain::event::{Event, Fact, Lapse, Subject};
 use crate::domain::moment::Moment;
 use crate::domain::rights;
 use crate::domain::role::Role;
 use crate::domain::stages::Progress;
+use crate::domain::status::Status;
 use crate::domain::version::Versioned;
 
-/// What the passing of time may rely on. The scheduler loaded it; the commit expects that it still holds.
+/// What a start or an end relies on.
 #[derive(Clone, Copy, Debug)]
-pub struct Due<'a> {
+pub struct DueFacts<'a> {
     /// The elevation.
     pub elevation: &'a Elevation,
-    /// Its role, as it is now; `None` when there is none.
+    /// Its role as it is now; `None` if it was deleted. An end does not depend on it.
     pub role: Option<&'a Versioned<Role>>,
-    /// Everything that the requester counts as, by the directory, now.
+    /// The principals of the requester, by the directory, now. An end does not depend on them.
     pub requester: &'a Principals,
-    /// Everything that those who have decided the approval count as, by the directory, now, in the order of the decisions.
+    /// The principals of each person who has decided the approval, by the directory, now, in the order of the decisions. An
+    /// end does not depend on them.
     pub deciders: &'a [Principals],
 }
 
-/// What the passing of time until `now` has done to an elevation. No events means nothing yet.
+/// Returns what the passing of time until `now` has done to an elevation; `None` if nothing is due.
 ///
-/// Rights are checked again at the start: the role must be there, the requester a candidate, and whoever approved an
-/// approver, as far as they are needed.
-pub fn advance(due: &Due<'_>, now: Moment) -> Vec<Event> {
-    let elevation = due.elevation;
-    if elevation.due().is_none_or(|moment| moment > now) {
-        return Vec::new();
+/// A start checks all rights again. The role must exist, and the requester must be a candidate. The approvals of those who
+/// are still approvers must be enough.
+pub fn due(facts: &DueFacts<'_>, now: Moment) -> Option<Event> {
+    let elevation = facts.elevation;
+    if elevation.due()? > now {
+        return None;
     }
-    let fact = match elevation.state {
-        State::Active | State::PendingApproval => Some(Fact::Expired),
-        State::Scheduled => Some(start(due, now).unwrap_or_else(Fact::Lapsed)),
-        State::Closed | State::Expired | State::Rejected => None,
+    let fact = match elevation.status {
+        Status::Active | Status::PendingApproval => Fact::Expired,
+        Status::Scheduled => start(facts, now).unwrap_or_else(Fact::Lapsed),
+        Status::Closed | Status::Expired | Status::Rejected => return None,
     };
-    events(elevation.id, now, None, [fact, None])
+    Some(Event {
+        time: now,
+        subject: Subject::Elevation(elevation.id),
+        by: None,
+        fact,
+    })
 }
 
-fn start(due: &Due<'_>, now: Moment) -> Result<Fact, Lapse> {
-    let role = due.role.ok_or(Lapse::Role)?;
-    let via = rights::requests(due.requester, Some(&role.value)).map_err(|_| Lapse::Candidacy)?;
-    let elevation = due.elevation;
-    let approved = match &elevation.approval {
-        Some(approval) => Progress::of(
-            &role.value.stages,
-            approval,
-            due.deciders,
-            elevation.requester.id,
-        )
-        .open()
-        .is_none(),
-        None => role.value.stages.is_empty() || role.value.auto_approves(due.requester).is_some(),
+fn start(facts: &DueFacts<'_>, now: Moment) -> Result<Fact, Lapse> {
+    let role = facts.role.ok_or(Lapse::Role)?;
+    let Ok(via) = rights::requests(facts.requester, &role.value) else {
+        return Err(Lapse::Candidacy);
     };
-    if !approved {
+    if !is_approved(facts, &role.value) {
         return Err(Lapse::Approvals);
     }
-    Ok(begin(
-        elevation.requested_start_time,
-        elevation.duration,
-        role,
-        via,
-        now,
-    ))
+    let Elevation {
+        requested_start_time: start,
+        duration,
+        ..
+    } = *facts.elevation;
+    Ok(begin(start, duration, role, via, now))
+}
+
+fn is_approved(facts: &DueFacts<'_>, role: &Role) -> bool {
+    let stages = &role.stages;
+    match &facts.elevation.approval {
+        Some(approval) => {
+            let requester = facts.elevation.requester.id;
+            let progress = Progress::of(stages, approval, facts.deciders, requester);
+            progress.open().is_none()
+        }
+        None => stages.is_empty() || role.auto_approves(facts.requester).is_some(),
+    }
 }

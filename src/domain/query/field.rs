@@ -2,10 +2,11 @@
 
 use uuid::Uuid;
 
-use crate::domain::elevation::{Elevation, Status};
+use crate::domain::elevation::Elevation;
 use crate::domain::event::Channel;
 use crate::domain::moment::{Moment, Seconds};
 use crate::domain::role::Role;
+use crate::domain::status::Status;
 use crate::domain::window::{TimeOfDay, Window};
 
 /// The type of a field's values.
@@ -130,7 +131,7 @@ impl Field for ElevationField {
             Self::RequesterUser => Some(Value::Text(row.requester.user().to_owned())),
             Self::RoleDisplayName => Some(Value::Text(row.role_display_name.clone())),
             Self::RoleId => Some(Value::Id(row.role.0)),
-            Self::Status => Some(Value::Status(row.status(now))),
+            Self::Status => Some(Value::Status(row.status_at(now))),
         };
         value.unwrap_or(Value::Null)
     }

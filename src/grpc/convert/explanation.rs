@@ -1,14 +1,14 @@
 //! Explanations of approvals, and the events of elevations.
 
 use super::fields::counted;
-use crate::domain::elevation::Decision;
+use crate::domain::approval::Decision;
 use crate::domain::error::Error;
 use crate::domain::event::Event;
 use crate::domain::explain::{Explanation, StageExplanation};
 use crate::domain::refusal::Refusal;
 use crate::domain::{text, timeline};
+use crate::errors;
 use crate::proto::pam::v1;
-use crate::status;
 
 impl From<Explanation> for v1::Explanation {
     fn from(explanation: Explanation) -> Self {
@@ -75,7 +75,7 @@ fn outcome(answer: Result<(), Refusal>, caller_is_requester: bool) -> v1::Outcom
     };
     v1::Outcome {
         allowed: false,
-        reason: status::row(error.kind).reason.to_owned(),
+        reason: errors::row(error.kind).reason.to_owned(),
         message: message.to_owned(),
     }
 }

@@ -2,11 +2,11 @@
 
 use prost_types::NullValue;
 
-use crate::domain::elevation::Status;
 use crate::domain::error::Error;
 use crate::domain::event::Channel;
 use crate::domain::moment::Seconds;
 use crate::domain::query::{Type, Value};
+use crate::domain::status::Status;
 use crate::grpc::convert::uuid;
 use crate::proto::pam::v1::{self, value::Kind};
 
@@ -99,7 +99,11 @@ mod tests {
             (Type::Text, Value::Text(String::new())),
             (Type::Text, Value::Text("\u{1F511}".to_owned())),
         ];
-        table.extend(Status::ALL.map(|status| (Type::Status, Value::Status(status))));
+        table.extend(
+            Status::ALL
+                .iter()
+                .map(|status| (Type::Status, Value::Status(*status))),
+        );
         for (holds, known) in table {
             assert_eq!(value(holds, message(&known)).unwrap(), known);
         }

@@ -8,9 +8,9 @@ use http::request::Parts;
 use jiff::tz::{Offset, TimeZone};
 
 use crate::domain::moment::Moment;
+use crate::errors::{Error, Kind};
 use crate::rest::odata::date::parse_moment;
 use crate::rest::resources::fields::{Fields, NAMES, REQUESTED_TIME};
-use crate::status::{Error, Kind};
 
 /// Each field is given once, by the query or the body, and has no character that stands for bytes that could not be
 /// decoded; errors say nothing of the text. The lines of the text are a query, a content type, and a body.

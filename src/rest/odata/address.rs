@@ -4,7 +4,7 @@ use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, Uri};
 
-use crate::status::Error;
+use crate::errors::Error;
 
 /// The address that the client of a trusted proxy called, as that proxy says.
 #[derive(Clone, Debug)]

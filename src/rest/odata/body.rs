@@ -7,7 +7,7 @@ use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::charset::Charset;
-use crate::status::{Error, Kind};
+use crate::errors::{Error, Kind};
 
 /// How a body is written.
 #[derive(Clone, Copy, Debug)]

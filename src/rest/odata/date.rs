@@ -5,7 +5,7 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{Offset, TimeZone};
 
 use crate::domain::moment::Moment;
-use crate::status::Error;
+use crate::errors::Error;
 
 /// Reads a moment as `DateTime.Parse` of .NET does with the invariant culture, on every machine alike; also
 /// `/Date(1799143200000)/`, as older serializers of JSON write it.

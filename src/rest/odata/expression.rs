@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::literal::Literal;
-use crate::status::Error;
+use crate::errors::Error;
 
 /// An expression as it was written, before anybody asks what its names mean.
 #[derive(Clone, Debug, PartialEq)]

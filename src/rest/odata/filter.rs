@@ -8,9 +8,9 @@ use super::expression::{Expression, Operator, compared_twice, invalid, parse};
 use super::literal::Literal;
 use super::model::{Column, Edm, Source, compares};
 use crate::domain::moment::Moment;
+use crate::errors::Error;
 use crate::proto::pam::v1::value::Kind;
 use crate::proto::pam::v1::{self, Comparison, Value};
-use crate::status::Error;
 
 /// The comparisons that a decoded `$filter` asks for, of a set that knows its `columns` by their paths.
 pub fn comparisons(

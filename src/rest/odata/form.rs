@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode;
 
 use super::charset::Charset;
-use crate::status::Error;
+use crate::errors::Error;
 
 /// Returns the names and values of a form: `&` is between them, `+` is a space, and `%` begins an encoded byte. `None` if
 /// a name or a value is malformed in the charset.

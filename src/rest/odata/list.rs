@@ -17,8 +17,8 @@ use super::filter::comparisons;
 use super::format::{DocumentKind, Format, Version};
 use super::model::{self, Column, Edm, Property, Source};
 use super::query::{ListOptions, next_query};
+use crate::errors::Error;
 use crate::proto::pam::v1::{Comparison, OrderBy};
-use crate::status::Error;
 
 /// What a list is a list of.
 #[async_trait]

@@ -1,7 +1,7 @@
 //! Query options. Names and values are form-decoded once; each option is given once at most (`docs/rest-api.md` 28 to 32, 40 to 44).
 
 use super::form;
-use crate::status::Error;
+use crate::errors::Error;
 
 /// The options of a list.
 #[derive(Clone, Debug, Default, PartialEq)]

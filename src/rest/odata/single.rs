@@ -13,7 +13,7 @@ use super::format::Format;
 use super::list::{Asked, Set, Single, entity, selected};
 use super::model;
 use super::query::ListOptions;
-use crate::status::{Error, Kind};
+use crate::errors::{Error, Kind, RefusalKind};
 
 /// Answers the row of a set whose key is a GUID. The row is one of the list that the caller gets; any other row is
 /// answered as one that does not exist (`docs/rest-api.md` A15).
@@ -24,7 +24,7 @@ pub async fn single<S: Set>(set: &S, id: Uuid, request: &Parts) -> Result<Respon
     let selected = selected::<S>(options.select.as_deref(), format)?;
     let page = set.page(request, asked::<S>(id)?).await?;
     let Some(row) = page.rows.first() else {
-        return Err(Error::new(Kind::AccessDenied, NO_SUCH_ROW).into());
+        return Err(Error::new(Kind::Refused(RefusalKind::AccessDenied), NO_SUCH_ROW).into());
     };
     let single = Single::of::<S>(&base, entity::<S>(row, &base, &selected, format));
     Ok(answer(StatusCode::OK, format, &single))

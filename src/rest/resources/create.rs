@@ -12,6 +12,7 @@ use tonic::Status;
 use super::call::{ROOT, message_of};
 use super::fields::{self, Fields};
 use super::requests::{CREATION_TIME, REQUESTED_TIME, Requests};
+use crate::errors::Error;
 use crate::proto::pam::v1::{CreateElevationRequest, Elevation};
 use crate::rest::odata::address::base_url;
 use crate::rest::odata::body::collected;
@@ -24,7 +25,6 @@ use crate::rest::odata::literal::guid;
 use crate::rest::odata::model::Cell;
 use crate::rest::odata::moment::{local_time, precise_utc};
 use crate::rest::odata::query::action_format;
-use crate::status::Error;
 
 impl Requests {
     /// Files a request, or gives a role up when the TTL is 0; answers 201 with the request and where it is.

@@ -7,11 +7,11 @@ use http::request::Parts;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::errors::Error;
 use crate::rest::odata::atom;
 use crate::rest::odata::body::{Media, Written};
 use crate::rest::odata::form;
 use crate::rest::odata::moment::MIN_VALUE;
-use crate::status::Error;
 
 /// The fields that a creation gives, with their values; a value may be null. Their names are taken in any case, as the
 /// original's model binder did.

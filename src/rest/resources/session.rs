@@ -8,11 +8,11 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tonic::Status;
 
 use super::call::{ROOT, message_of};
+use crate::errors::Error;
 use crate::proto::pam::v1::session_service_server::SessionService;
 use crate::proto::pam::v1::{Account, GetSessionRequest};
 use crate::rest::odata::list::{Asked, Page, Set};
 use crate::rest::odata::model::{Cell, Edm, Property, Source};
-use crate::status::Error;
 
 /// `GET sessioninfo`: the caller, as a collection of one.
 pub struct Session(pub Arc<dyn SessionService>);

@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tower::ServiceExt;
 
 use crate::domain::moment::Moment;
-use crate::status::{Error, Kind};
+use crate::errors::{Error, Kind};
 use crate::time::{Clock, SystemClock};
 
 /// Why there is no request; it stands in the extensions of the one that goes through the router instead.

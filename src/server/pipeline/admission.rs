@@ -13,10 +13,10 @@ use tonic::Status;
 
 use super::content_type::is_grpc;
 use super::operations;
+use crate::errors::{Error, Kind};
 use crate::server::connection::backpressure;
 use crate::server::connection::peer::Peer;
 use crate::server::limits::Limits;
-use crate::status::{Error, Kind};
 use crate::time::Deadline;
 
 /// Counts the requests, from their admission until the client has their answer.

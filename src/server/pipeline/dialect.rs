@@ -16,11 +16,11 @@ use tonic::{Code, Status};
 use super::content_type::is_grpc;
 use super::forwarded::TrustedProxies;
 use super::head;
+use crate::errors::{Error, Kind, error_of, kind_of};
 use crate::rest;
 use crate::rest::cors::Cors;
 use crate::server::connection::malformed::MalformedHead;
 use crate::server::connection::peer::Peer;
-use crate::status::{Error, Kind, error_of, kind_of};
 
 /// What lies between the clients and the server.
 pub(crate) struct Web {

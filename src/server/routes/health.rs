@@ -19,9 +19,9 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_check_res
 use tonic_health::server::{HealthReporter, HealthService};
 
 use super::grpc::{LONGEST_MESSAGE, bounded};
+use crate::errors::{Error, Kind};
 use crate::server::pipeline::dialect;
 use crate::service::Service;
-use crate::status::{Error, Kind};
 use crate::store::Store;
 
 /// Whether the node can decide: the store commits and reads, and the clock was right.

@@ -16,7 +16,6 @@ use crate::auth::Authenticator;
 use crate::domain::caller::Caller;
 use crate::domain::error::Error;
 use crate::domain::moment::Seconds;
-use crate::domain::rights;
 use crate::server::pipeline::dialect;
 use crate::service::Service;
 use crate::telemetry::metrics::{Format, Metrics, Readings};
@@ -62,7 +61,7 @@ async fn scrape(
 
 impl Scrape {
     async fn text(&self, caller: &Caller, format: Format) -> Result<String, Error> {
-        rights::monitors(caller)?;
+        self.service.check_monitor(caller)?;
         let readings = Readings {
             ready: self.ready.is_ready(),
             census: self.service.census().await,

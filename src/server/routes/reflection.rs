@@ -3,8 +3,8 @@
 use tonic::service::Routes;
 
 use super::grpc::{LONGEST_MESSAGE, bounded};
+use crate::errors::Error;
 use crate::proto::pam::v1;
-use crate::status::Error;
 
 /// Returns version 1 and the alpha version that older clients ask for.
 pub(crate) fn services(on: bool) -> Result<Routes, Error> {

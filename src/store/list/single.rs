@@ -3,10 +3,10 @@
 use uuid::Uuid;
 
 use super::{Dialect, ELEVATION_COLUMNS, ELEVATIONS, List, Parameter, Statement};
-use crate::domain::elevation::Status;
 use crate::domain::id::RoleId;
 use crate::domain::moment::Moment;
 use crate::domain::quota::Load;
+use crate::domain::status::Status;
 use crate::store::FilingKey;
 
 impl List {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use countersign::domain::elevation::Verdict;
+use countersign::domain::approval::Verdict;
 use countersign::ids::{Ids, SystemIds};
 use countersign::proto::pam::v1::approval_service_client::ApprovalServiceClient;
 use countersign::proto::pam::v1::elevation_service_client::ElevationServiceClient;

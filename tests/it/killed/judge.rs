@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use countersign::domain::elevation::{Elevation, Verdict};
+use countersign::domain::approval::Verdict;
+use countersign::domain::elevation::Elevation;
 use countersign::domain::event::{Event, Fact, Subject};
 use countersign::record::{Envelope, Hash};
 

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use countersign::domain::account::{Account, Group};
-use countersign::domain::elevation::State;
 use countersign::domain::event::{Fact, Subject};
+use countersign::domain::status::Status;
 use countersign::proto::pam::v1::ElevationStatus;
 use countersign::record::Envelope;
 use countersign::store::postgres::PostgresStore;
@@ -176,7 +176,7 @@ impl Machine {
                 .await
                 .unwrap();
             assert_eq!(told.approval_id, filed.approval);
-            assert_eq!(told.status(), status(rows[&filed.elevation].state));
+            assert_eq!(told.status(), status(rows[&filed.elevation].status));
         }
     }
 
@@ -248,14 +248,14 @@ impl Place {
     }
 }
 
-fn status(state: State) -> ElevationStatus {
-    match state {
-        State::Active => ElevationStatus::Active,
-        State::Closed => ElevationStatus::Closed,
-        State::Expired => ElevationStatus::Expired,
-        State::PendingApproval => ElevationStatus::PendingApproval,
-        State::Rejected => ElevationStatus::Rejected,
-        State::Scheduled => ElevationStatus::Scheduled,
+fn status(status: Status) -> ElevationStatus {
+    match status {
+        Status::Active => ElevationStatus::Active,
+        Status::Closed => ElevationStatus::Closed,
+        Status::Expired => ElevationStatus::Expired,
+        Status::PendingApproval => ElevationStatus::PendingApproval,
+        Status::Rejected => ElevationStatus::Rejected,
+        Status::Scheduled => ElevationStatus::Scheduled,
     }
 }
 

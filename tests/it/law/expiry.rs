@@ -1,10 +1,11 @@
 //! The one rule of expiry, in Rust and in the language of the backend.
 
 use countersign::domain::census::Census;
-use countersign::domain::elevation::{Elevation, Status};
+use countersign::domain::elevation::Elevation;
 use countersign::domain::event::{Filed, Opened};
 use countersign::domain::id::RoleId;
 use countersign::domain::moment::Moment;
+use countersign::domain::status::Status;
 use countersign::domain::version::Version;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -69,7 +70,7 @@ pub async fn pending_in_a_list_is_pending_by_the_rule<B: Backend>(_: B) {
 fn counted(all: &[Elevation], now: Moment) -> Census {
     let with = |status| {
         all.iter()
-            .filter(move |elevation| elevation.status(now) == status)
+            .filter(move |elevation| elevation.status_at(now) == status)
     };
     Census {
         at: now,

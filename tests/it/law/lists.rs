@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use countersign::domain::account::{Group, Principal};
 use countersign::domain::caller::Caller;
-use countersign::domain::elevation::{Elevation, Status};
+use countersign::domain::elevation::Elevation;
 use countersign::domain::event::{Filed, Opened};
 use countersign::domain::id::RoleId;
 use countersign::domain::moment::Moment;
 use countersign::domain::query::{Comparison, ElevationField, Operator, Order, Page, Query, Value};
 use countersign::domain::role::Role;
+use countersign::domain::status::Status;
 use countersign::domain::version::Version;
 use countersign::store::{Approver, Store};
 use uuid::Uuid;

@@ -1,7 +1,8 @@
 //! A store that was written before there were stages, rules and a scheduler.
 
 use countersign::domain::account::Principal;
-use countersign::domain::elevation::{Decision, Elevation, Verdict};
+use countersign::domain::approval::{Decision, Verdict};
+use countersign::domain::elevation::Elevation;
 use countersign::domain::event::Filed;
 use countersign::domain::id::RoleId;
 use countersign::domain::moment::Moment;
@@ -200,7 +201,7 @@ fn elevation_row(elevation: &Elevation) -> String {
         elevation.create_time.ticks(),
         moment(elevation.activate_time),
         moment(elevation.expire_time),
-        elevation.state.name(),
+        elevation.status.name(),
         id(elevation.id.fim_request_id()),
         or_null(approval.map(|approval| id(approval.id.0))),
         moment(approval.map(|approval| approval.pending_expire_time)),

@@ -3,10 +3,11 @@
 use std::cmp::Ordering;
 
 use countersign::domain::caller::Caller;
-use countersign::domain::elevation::{Elevation, Status};
+use countersign::domain::elevation::Elevation;
 use countersign::domain::moment::Moment;
 use countersign::domain::query::{Comparison, ElevationField, Operator, Query, Value};
 use countersign::domain::role::Role;
+use countersign::domain::status::Status;
 
 pub const FIELDS: [ElevationField; 16] = [
     ElevationField::ActivateTime,
@@ -101,7 +102,7 @@ fn is_decidable(elevation: &Elevation, roles: &[Role], caller: &Caller, now: Mom
         .approval
         .iter()
         .flat_map(|approval| &approval.decisions);
-    elevation.status(now) == Status::PendingApproval
+    elevation.status_at(now) == Status::PendingApproval
         && elevation.requester.id != caller.account.id
         && stage.is_some_and(|stage| stage.approver(caller.principals()).is_some())
         && decisions

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use countersign::domain::elevation::{Elevation, Status};
+use countersign::domain::elevation::Elevation;
 use countersign::domain::event::{Event, Fact, Filed, Opened, Subject};
 use countersign::domain::id::RoleId;
 use countersign::domain::moment::Moment;
@@ -11,6 +11,7 @@ use countersign::domain::query::{
     ElevationField, Field, Operator, Order, Page, Position, Query, RoleField, Value,
 };
 use countersign::domain::role::{Role, Rules};
+use countersign::domain::status::Status;
 use countersign::domain::version::{Version, Versioned};
 use countersign::domain::window::Window;
 use countersign::store::{Change, Key, Record, Store};

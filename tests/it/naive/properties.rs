@@ -2,9 +2,11 @@
 
 use std::collections::HashSet;
 
-use countersign::domain::elevation::{Elevation, State, Verdict};
+use countersign::domain::approval::Verdict;
+use countersign::domain::elevation::Elevation;
 use countersign::domain::event::{Event, Fact, Subject};
 use countersign::domain::refusal::Refusal;
+use countersign::domain::status::Status;
 use countersign::domain::version::{Version, Versioned};
 
 use super::chance::{Chance, REASONS};
@@ -232,8 +234,8 @@ pub fn lived(world: &World, real: &Real, before: &[Elevation]) {
         );
         let has_ended = |before: &&Elevation| {
             matches!(
-                before.state,
-                State::Closed | State::Expired | State::Rejected
+                before.status,
+                Status::Closed | Status::Expired | Status::Rejected
             )
         };
         if let Some(before) = before.get(number).filter(has_ended) {

@@ -5,9 +5,13 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use countersign::domain::account::{Account, Group, Principal};
+use countersign::domain::approval::{self, Verdict};
 use countersign::domain::caller::{Caller, Principals};
-use countersign::domain::decide::{self, Command, Due, Facts, advance};
-use countersign::domain::elevation::{self, Elevation, Status, Verdict};
+use countersign::domain::decide::{
+    self, ApprovalFacts, Call, ClosingFacts, CreateRoleFacts, DeleteRoleFacts, DueFacts,
+    FilingFacts, ReleaseFacts, Ruling, UpdateRoleFacts,
+};
+use countersign::domain::elevation::Elevation;
 use countersign::domain::event::{
     self, Actor, Channel, ClientRequest, Event, Fact, Lapse, Origin, Subject,
 };
@@ -15,11 +19,12 @@ use countersign::domain::explain::{Explanation, StageExplanation, explain, role_
 use countersign::domain::id::{AccountId, ApprovalId, ElevationId, PrincipalId, RoleId};
 use countersign::domain::moment::{Moment, Seconds};
 use countersign::domain::policy::Policy;
-use countersign::domain::quota::{Load, Quota};
+use countersign::domain::quota::{Allowance, Load, Quota};
 use countersign::domain::reason::{Pattern, ReasonRule};
 use countersign::domain::refusal::Refusal;
 use countersign::domain::role::{Role, Rules};
 use countersign::domain::stages::Stage;
+use countersign::domain::status::{ApprovalStatus, Status};
 use countersign::domain::version::{Version, Versioned};
 use countersign::domain::window::{TimeOfDay, Window};
 use jiff::tz::TimeZone;
@@ -77,41 +82,45 @@ impl Real {
         ask: &Ask,
     ) -> Result<Vec<Event>, Refusal> {
         let (caller, now) = (caller(world, who), moment(world, world.now));
-        let facts = Facts {
-            role,
-            ..Facts::of(&caller, &ORIGIN, &self.policy)
+        let call = Call {
+            caller: &caller,
+            origin: &ORIGIN,
         };
         match ask {
             Ask::Close { elevation } => {
-                let facts = Facts {
-                    elevation: self.elevations.get(*elevation),
-                    ..facts
-                };
-                decide::decide(&facts, Command::Close, now)
+                let elevation = self.elevations.get(*elevation);
+                let elevation = elevation.ok_or(Refusal::AccessDenied)?;
+                decide::closing(&ClosingFacts { call, elevation }, now).map(events)
             }
             Ask::Decide {
                 elevation,
                 approve,
                 reason,
-            } => self.about(world, &caller, role, *elevation, |facts| {
-                let reason = reason.map(str::to_owned);
-                decide::decide(
-                    facts,
-                    Command::Decide {
-                        verdict: verdict(*approve),
-                        reason,
-                    },
-                    now,
-                )
+            } => self.about(world, call, role, *elevation, |facts| {
+                decide::approval(facts, verdict(*approve), *reason, now).map(events)
             }),
-            Ask::File { filing, request } => self.file(world, &facts, filing, *request),
-            Ask::CreateRole(role) => self.of_role(&facts, Command::CreateRole(role_of(role)), now),
-            Ask::DeleteRole => self.of_role(&facts, Command::DeleteRole, now),
-            Ask::UpdateRole { role, revision } => self.of_role(
-                &facts,
-                Command::UpdateRole(role_of(role), Version(*revision)),
-                now,
-            ),
+            Ask::File { filing, request } => {
+                self.file(world, call, role, filing, *request).map(events)
+            }
+            Ask::CreateRole(new) => {
+                let id_taken = self.revision > 0;
+                let facts = CreateRoleFacts { call, id_taken };
+                decide::create_role(&facts, &role_of(new), now).map(|event| vec![event])
+            }
+            Ask::DeleteRole => {
+                let mut elevations = self.elevations.iter();
+                let in_use = elevations.any(|elevation| is_live(elevation, now));
+                let facts = DeleteRoleFacts { call, role, in_use };
+                decide::delete_role(&facts, now).map(|event| vec![event])
+            }
+            Ask::UpdateRole {
+                role: new,
+                revision,
+            } => {
+                let facts = UpdateRoleFacts { call, role };
+                let version = Version(*revision);
+                decide::update_role(&facts, &role_of(new), version, now).map(|event| vec![event])
+            }
         }
     }
 
@@ -126,13 +135,14 @@ impl Real {
         let people: Vec<_> = stages
             .map(|stage| people(world, &stage.approvers))
             .collect();
-        let explained = self.about(
-            world,
-            &caller(world, who),
-            self.role.as_ref(),
-            number,
-            |facts| explain(facts, &people, reason, moment(world, world.now)),
-        );
+        let caller = caller(world, who);
+        let call = Call {
+            caller: &caller,
+            origin: &ORIGIN,
+        };
+        let explained = self.about(world, call, self.role.as_ref(), number, |facts| {
+            explain(facts, &people, reason, moment(world, world.now))
+        });
         explained.map(plain_explanation)
     }
 
@@ -150,13 +160,15 @@ impl Real {
         let elevation = &self.elevations[number];
         let requester = principals(world, elevation.requester.id);
         let deciders = deciders(world, elevation);
-        let due = Due {
+        let facts = DueFacts {
             elevation,
             role: self.role.as_ref(),
             requester: &requester,
             deciders: &deciders,
         };
-        advance(&due, moment(world, world.now))
+        decide::due(&facts, moment(world, world.now))
+            .into_iter()
+            .collect()
     }
 
     /// Records an event. `filing` is the call that filed an elevation.
@@ -187,32 +199,15 @@ impl Real {
         }
     }
 
-    fn of_role(
-        &self,
-        facts: &Facts<'_>,
-        command: Command,
-        now: Moment,
-    ) -> Result<Vec<Event>, Refusal> {
-        let role_in_use = self
-            .elevations
-            .iter()
-            .any(|elevation| is_live(elevation, now));
-        let facts = Facts {
-            role_id_taken: self.revision > 0,
-            role_in_use,
-            ..*facts
-        };
-        decide::decide(&facts, command, now)
-    }
-
     fn file(
         &self,
         world: &World,
-        facts: &Facts<'_>,
+        call: Call<'_>,
+        role: Option<&Versioned<Role>>,
         filing: &Filing,
         request: Option<u128>,
-    ) -> Result<Vec<Event>, Refusal> {
-        let (id, now) = (facts.caller.account.id, moment(world, world.now));
+    ) -> Result<Ruling, Refusal> {
+        let (id, now) = (call.caller.account.id, moment(world, world.now));
         let own = || {
             self.elevations
                 .iter()
@@ -226,7 +221,7 @@ impl Real {
             })
             .collect();
         let pending = own()
-            .filter(|elevation| elevation.status(now) == Status::PendingApproval)
+            .filter(|elevation| elevation.status_at(now) == Status::PendingApproval)
             .count();
         let filings = own()
             .filter(|elevation| elevation.create_time > Load::since(now))
@@ -234,18 +229,19 @@ impl Real {
         let name = request.map(Uuid::from_u128);
         let is_named =
             |elevation: &&Elevation| elevation.client_request.map(|named| named.id) == name;
-        let facts = Facts {
-            live: if filing.duration == Some(0) {
-                &live
-            } else {
-                &[]
-            },
+        let allowance = Allowance {
+            quota: self.policy.quota,
             load: Load {
                 pending: pending.try_into().unwrap(),
                 filings: filings.try_into().unwrap(),
             },
+        };
+        let facts = FilingFacts {
+            call,
+            policy: &self.policy,
+            role,
+            allowance: self.policy.quota.is_set().then_some(allowance),
             filed_before: name.and_then(|_| own().rfind(is_named)),
-            ..*facts
         };
         let filing = decide::Filing {
             elevation: ElevationId(Uuid::from_u128(
@@ -257,25 +253,33 @@ impl Real {
             requested_start_time: filing.start.map(|start| moment(world, start)),
             client_request: request.map(|request| client_request(world, request, filing)),
         };
-        decide::decide(&facts, Command::File(filing), now)
+        if filing.is_release() {
+            let facts = ReleaseFacts {
+                filing: facts,
+                live: &live,
+            };
+            decide::release(&facts, &filing, now)
+        } else {
+            decide::filing(&facts, &filing, now)
+        }
     }
 
     /// With the facts for a command on an elevation.
     fn about<T>(
         &self,
         world: &World,
-        caller: &Caller,
+        call: Call<'_>,
         role: Option<&Versioned<Role>>,
         number: usize,
-        then: impl FnOnce(&Facts<'_>) -> T,
+        then: impl FnOnce(&ApprovalFacts<'_>) -> T,
     ) -> T {
         let elevation = &self.elevations[number];
-        then(&Facts {
-            elevation: Some(elevation),
+        then(&ApprovalFacts {
+            call,
+            elevation,
+            role,
             requester: &principals(world, elevation.requester.id),
             deciders: &deciders(world, elevation),
-            role,
-            ..Facts::of(caller, &ORIGIN, &self.policy)
         })
     }
 
@@ -338,6 +342,13 @@ impl Real {
     }
 }
 
+fn events(ruling: Ruling) -> Vec<Event> {
+    match ruling {
+        Ruling::AlreadySo => Vec::new(),
+        Ruling::Happened(events) => events,
+    }
+}
+
 fn plain_elevation(world: &World, elevation: &Elevation, asked: &Filing) -> world::Elevation {
     assert_eq!((elevation.role, elevation.channel), (ROLE, Channel::Grpc));
     assert_eq!(elevation.role_display_name, "SQL");
@@ -353,7 +364,7 @@ fn plain_elevation(world: &World, elevation: &Elevation, asked: &Filing) -> worl
         asked: elevation.requested_duration.seconds(),
         duration: elevation.duration.seconds(),
         start: ticks(world, elevation.requested_start_time),
-        state: elevation.state.name(),
+        state: elevation.status.name(),
         activate_time: elevation.activate_time.map(|moment| ticks(world, moment)),
         ends_at: elevation.expire_time.map(|moment| ticks(world, moment)),
         approval: elevation
@@ -364,9 +375,9 @@ fn plain_elevation(world: &World, elevation: &Elevation, asked: &Filing) -> worl
     }
 }
 
-fn plain_approval(world: &World, approval: &elevation::Approval) -> world::Approval {
+fn plain_approval(world: &World, approval: &approval::Approval) -> world::Approval {
     assert_eq!(approval.id, APPROVAL);
-    let plain = |decision: &elevation::Decision| world::Decision {
+    let plain = |decision: &approval::Decision| world::Decision {
         by: name(decision.approver.id.into()),
         stage: decision.stage,
         approve: decision.verdict == Verdict::Approve,
@@ -429,8 +440,8 @@ fn plain_stage(stage: &StageExplanation) -> ExplainedStage {
     }
 }
 
-fn status_name(status: elevation::ApprovalStatus) -> &'static str {
-    use elevation::ApprovalStatus::{Approved, Closed, Expired, Pending, Rejected};
+fn status_name(status: ApprovalStatus) -> &'static str {
+    use ApprovalStatus::{Approved, Closed, Expired, Pending, Rejected};
     match status {
         Approved => "Approved",
         Closed => "Closed",
@@ -583,7 +594,7 @@ fn people(world: &World, named: &[Principal]) -> Option<HashSet<AccountId>> {
 
 fn is_live(elevation: &Elevation, now: Moment) -> bool {
     matches!(
-        elevation.status(now),
+        elevation.status_at(now),
         Status::Active | Status::PendingApproval | Status::Scheduled
     )
 }

@@ -1,6 +1,7 @@
 //! An approval as it would go if its callers came one after the other: what the tester compares a race with.
 
-use countersign::domain::elevation::{ApprovalStatus, Status, Verdict};
+use countersign::domain::approval::Verdict;
+use countersign::domain::status::{ApprovalStatus, Status};
 use stateright::semantics::SequentialSpec;
 
 /// One stage: its approvers and the required approvals.

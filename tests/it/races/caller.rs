@@ -1,6 +1,7 @@
 //! A caller over either dialect, and the meaning of each response.
 
-use countersign::domain::elevation::{ApprovalStatus, Status, Verdict};
+use countersign::domain::approval::Verdict;
+use countersign::domain::status::{ApprovalStatus, Status};
 use countersign::proto::pam::v1::approval_service_client::ApprovalServiceClient;
 use countersign::proto::pam::v1::elevation_service_client::ElevationServiceClient;
 use countersign::proto::pam::v1::{
@@ -126,7 +127,8 @@ impl Caller {
         let named = |status: &Status| body["RequestStatus"] == format!("{status:?}");
         Ok(Told::ShowsElevation(
             Status::ALL
-                .into_iter()
+                .iter()
+                .copied()
                 .find(named)
                 .ok_or(format!("{answer:?}"))?,
         ))

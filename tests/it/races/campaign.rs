@@ -4,8 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use countersign::domain::elevation::{Elevation, Status, Verdict};
+use countersign::domain::approval::Verdict;
+use countersign::domain::elevation::Elevation;
 use countersign::domain::id::ElevationId;
+use countersign::domain::status::Status;
 use countersign::proto::pam::v1;
 use countersign::store::{ElevationKey, Store};
 use futures_util::future::join_all;
@@ -376,7 +378,7 @@ impl Race {
         faults.extend(decisions_fault(told, &stored));
         *report
             .tally
-            .entry(format!("{:?}", stored.state))
+            .entry(format!("{:?}", stored.status))
             .or_default() += 1;
         for (call, told) in &*told {
             *report.tally.entry(kind(*call, *told)).or_default() += 1;
@@ -390,7 +392,7 @@ impl Race {
 
 /// Returns the contradiction between a response and the final state.
 fn contradicts(call: Call, told: Told, stored: &Elevation) -> Option<String> {
-    let approval = stored.approval_status(stored.create_time);
+    let approval = stored.approval_status_at(stored.create_time);
     let own = |who: &str| {
         let decisions = &stored.approval.as_ref().unwrap().decisions;
         decisions
@@ -400,15 +402,15 @@ fn contradicts(call: Call, told: Told, stored: &Elevation) -> Option<String> {
     };
     let holds = match (call, told) {
         (_, Told::NotPending(status)) => approval == Some(status),
-        (_, Told::Ended(status)) => stored.status(stored.create_time) == status,
+        (_, Told::Ended(status)) => stored.status_at(stored.create_time) == status,
         (Call::Decide { who, verdict, .. }, Told::AlreadyDecided) => {
             own(who).is_some_and(|own| own != verdict)
         }
         (Call::Decide { who, verdict, .. }, Told::Stands(_)) => own(who) == Some(verdict),
-        (_, Told::Closed) => stored.status(stored.create_time) == Status::Closed,
+        (_, Told::Closed) => stored.status_at(stored.create_time) == Status::Closed,
         _ => true,
     };
-    (!holds).then(|| format!("{call:?} was told {told:?}, and it is {:?}", stored.state))
+    (!holds).then(|| format!("{call:?} was told {told:?}, and it is {:?}", stored.status))
 }
 
 /// Compares the number of stored decisions with the number of acknowledged ones.

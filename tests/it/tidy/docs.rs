@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use countersign::status::{Kind, row};
+use countersign::errors::{Kind, row};
 
 use super::collect;
 
@@ -60,8 +60,7 @@ fn the_readme_is_short() {
 #[test]
 fn the_api_page_has_every_error_with_its_codes() {
     let page = read("docs/api.md").unwrap();
-    let wrong: Vec<String> = Kind::ALL
-        .into_iter()
+    let wrong: Vec<String> = Kind::all()
         .filter_map(|kind| wrong_error(&page, kind))
         .collect();
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));

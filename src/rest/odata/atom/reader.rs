@@ -10,7 +10,7 @@ use xml::reader::XmlEvent;
 use xml::{Encoding, EventReader, ParserConfig};
 
 use super::namespaces::{ATOM, DATA, METADATA};
-use crate::status::Error;
+use crate::errors::Error;
 
 /// The value of a property of an entry.
 #[derive(Clone, Debug, Eq, PartialEq)]
