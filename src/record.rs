@@ -1,8 +1,8 @@
 //! The record: the ordered list of all events, each stored once as bytes and chained to the one before by its hash.
 //!
 //! An event is a header and a payload, both protobuf (`proto/record/v1`). The header holds the hash of the payload and
-//! the hash of the header before, so that the hash of the last header stands for everything. What is hashed is what is
-//! stored; nothing is encoded again to be verified.
+//! the hash of the previous header, so that the hash of the last header covers the whole record. The hashes are of the
+//! stored bytes; verification encodes nothing again.
 
 mod payload;
 
@@ -83,7 +83,7 @@ impl Draft {
         &self.event
     }
 
-    /// Puts the event behind `head`, and moves `head` to it.
+    /// Appends the event after `head`, and moves `head` to it.
     pub fn seal(&self, head: &mut Head) -> Header {
         let sequence = head.sequence + 1;
         let bytes = v1::Header {
@@ -140,7 +140,7 @@ impl Envelope {
         v1::Header::decode(&*self.header).map_err(Error::internal)
     }
 
-    /// The event that these bytes tell of.
+    /// Decodes the event.
     pub fn event(&self) -> Result<Event, Error> {
         payload::decode(&self.header()?, &self.payload)
     }

@@ -1,12 +1,13 @@
-//! How many files the process may have open. A server that has none left can neither accept a connection nor see that a
-//! token was revoked.
+//! The limit of open files. A server at its limit can neither accept a connection nor notice a revoked token.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::domain::error::Error;
 
-/// Raises the limit of open files as far as the system allows, and returns it. A limit that is too low for so many
-/// connections is an error.
+/// Raises the limit of open files to the maximum of the system, and returns it.
+///
+/// # Errors
+/// Invalid if the limit is too low for the number of connections.
 pub(super) fn allow(connections: u32) -> Result<u64, Error> {
     let needed = u64::from(connections) + BESIDE_CONNECTIONS;
     let limit = raised(getrlimit(Resource::Nofile));
@@ -20,7 +21,7 @@ pub(super) fn allow(connections: u32) -> Result<u64, Error> {
     )))
 }
 
-/// The limit after the soft one was raised to the hard one; the old one, if the system refuses.
+/// Raises the soft limit to the hard limit. Returns the new limit, or the old one if the system refuses.
 fn raised(limit: Rlimit) -> u64 {
     let (soft, hard) = (
         limit.current.unwrap_or(u64::MAX),

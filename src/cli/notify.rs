@@ -1,19 +1,19 @@
-//! Tells the service manager how far the server is, if it was started by one (`Type=notify` of systemd). Without
-//! `NOTIFY_SOCKET` in the environment nothing is sent.
+//! Notifies the service manager about the state of the server (`Type=notify` of systemd). Without `NOTIFY_SOCKET` in the
+//! environment it sends nothing.
 
 use std::io;
 
 use sd_notify::NotifyState;
 
-/// Reports that the server takes requests.
+/// Reports that the server accepts requests.
 pub(super) fn ready() {
     send(&[NotifyState::Ready]);
 }
 
-/// Reports that the server reads again what it can; [`ready`] ends it.
+/// Reports that the server reloads; [`ready`] reports its end.
 pub(super) fn reloading() {
     match NotifyState::monotonic_usec_now() {
-        // From version 253 on, systemd needs the time to tell this reload from an earlier one.
+        // From version 253 on, systemd needs the time to distinguish this reload from an earlier one.
         Ok(now) => send(&[NotifyState::Reloading, now]),
         Err(error) => warn(&error),
     }

@@ -42,7 +42,7 @@ pub(super) fn encode(event: &Event) -> (EventKind, Vec<u8>) {
     }
 }
 
-/// The event that a header and its payload tell of.
+/// Decodes the event of a header and its payload.
 pub(super) fn decode(header: &Header, payload: &[u8]) -> Result<Event, Error> {
     let subject = match header.subject_kind() {
         SubjectKind::Elevation => Subject::Elevation(ElevationId(uuid(&header.subject)?)),
@@ -99,7 +99,7 @@ fn role_set(by: Option<Actor>, role: &Role) -> RoleSet {
     }
 }
 
-/// What asks for nothing is not written, as in the records that knew no such rule.
+/// A rule without requirements is not written, as in records from before there were rules.
 fn reason_rule(rule: &reason::ReasonRule) -> Option<ReasonRule> {
     let pattern = rule
         .pattern

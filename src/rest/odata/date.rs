@@ -228,7 +228,7 @@ fn offset(sign: i32, hours: &str, minutes: &str) -> Option<Offset> {
     }
 }
 
-/// The part of a text that is not read yet.
+/// The unread rest of a text.
 #[derive(Clone)]
 struct Reader<'a>(&'a str);
 

@@ -77,6 +77,10 @@ fn circles_are_found() {
         ),
         (&[("a", "pub mod b;"), ("a/b", "use super::A;")], &[]),
         (
+            &[("a", "use b::B;"), ("a/b", "pub(in crate::a) fn f() {}")],
+            &[],
+        ),
+        (
             &[
                 ("a", "use crate::b::B;"),
                 ("b", "// crate::a\nuse std::a::A;"),

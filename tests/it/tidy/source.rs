@@ -42,9 +42,8 @@ pub fn paths<'a>(tokens: &[Token<'a>]) -> Vec<Used<'a>> {
             _ => {}
         }
         let inside = braces.iter().filter(|&&module| module).count();
-        let path = text(at).starts_with(is_word)
-            && text(at + 1) == "::"
-            && (at == 0 || text(at - 1) != "::");
+        let begins = at == 0 || (text(at - 1) != "::" && !is_scope(tokens, at));
+        let path = begins && text(at).starts_with(is_word) && text(at + 1) == "::";
         at = match text(at) {
             "use" => tree(
                 tokens,
@@ -58,6 +57,11 @@ pub fn paths<'a>(tokens: &[Token<'a>]) -> Vec<Used<'a>> {
         };
     }
     found
+}
+
+/// Returns whether a path is the scope of a `pub(in …)`, which imports nothing.
+fn is_scope(tokens: &[Token<'_>], at: usize) -> bool {
+    at >= 2 && tokens[at - 2].text == "(" && tokens[at - 1].text == "in"
 }
 
 /// Reads a path, or the tree of a `use`, and returns its end.
