@@ -18,7 +18,6 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue};
-use tonic::Status;
 
 use crate::directory::Directory;
 use crate::domain::account::{Account, Group};
@@ -27,6 +26,7 @@ use crate::domain::error::{Error, Kind};
 use crate::domain::id::AccountId;
 use crate::domain::moment::{Moment, Seconds};
 use crate::domain::rights;
+use crate::errors::refuse;
 use crate::time::Clock;
 use scheme::{Answer, Connection, Identity, Parts, Scheme};
 
@@ -127,7 +127,7 @@ impl Authenticator {
     /// Refuses a request, and asks for credentials of any scheme.
     fn refuse(&self, error: Error) -> Response {
         let asks = error.kind == Kind::Unauthenticated;
-        let mut response = Status::from(error).into_http::<axum::body::Body>();
+        let mut response: Response = refuse(error);
         if asks {
             for scheme in &self.schemes {
                 response
@@ -173,7 +173,7 @@ pub async fn require_caller(
             response
         }
         Err(Stop::Continue(challenge)) => {
-            let mut response = Status::from(unauthenticated()).into_http::<axum::body::Body>();
+            let mut response: Response = refuse(unauthenticated());
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
             response
         }
@@ -189,7 +189,7 @@ pub async fn require_administrator(request: Request, next: Next) -> Response {
     };
     match allowed {
         Ok(()) => next.run(request).await,
-        Err(error) => Status::from(error).into_http(),
+        Err(error) => refuse(error),
     }
 }
 

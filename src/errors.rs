@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use http::StatusCode;
+use http::{Response, StatusCode};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -73,50 +74,100 @@ pub const RETRY_AFTER_SECONDS: u8 = 1;
 /// The domain of every `google.rpc.ErrorInfo`.
 pub const ERROR_DOMAIN: &str = "countersign";
 
-impl From<Error> for Status {
-    /// The error as gRPC says it, which keeps the error itself as its source for the REST dialect and for the log.
+/// The reason why a request was refused. It travels in the extensions of a response until that is printed.
+#[derive(Clone, Debug)]
+pub enum Problem {
+    /// An error of a layer or of the REST dialect.
+    Error(Arc<Error>),
+    /// The status that a service returned.
+    Status(Status),
+}
+
+impl Problem {
+    /// Returns the error, or `None` if tonic made the status by itself.
+    pub fn error(&self) -> Option<&Error> {
+        match self {
+            Self::Error(error) => Some(error),
+            Self::Status(status) => std::error::Error::source(status)?.downcast_ref(),
+        }
+    }
+
+    /// Returns the kind, also of a status that tonic made by itself.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Error(error) => error.kind,
+            Self::Status(status) => match self.error() {
+                Some(error) => error.kind,
+                None => kind_of_code(status.code()),
+            },
+        }
+    }
+}
+
+impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        let row = row(error.kind);
-        let mut metadata: HashMap<String, String> = error
-            .details
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), value.clone()))
-            .collect();
-        metadata.extend(
-            error
-                .status
-                .map(|status| ("status".to_owned(), status.to_owned())),
-        );
-        let mut details = ErrorDetails::with_error_info(row.reason, ERROR_DOMAIN, metadata);
-        let message = match &error.field {
-            Some(field) => error.about(field).into_owned(),
-            None => error.message.clone().into_owned(),
-        };
-        if let Some(field) = &error.field {
-            details.add_bad_request_violation(&**field, &message);
-        }
-        if row.retryable {
-            details.set_retry_info(Some(std::time::Duration::from_secs(
-                RETRY_AFTER_SECONDS.into(),
-            )));
-        }
-        let mut status = Self::with_error_details(row.grpc, message, details);
+        Self::Error(Arc::new(error))
+    }
+}
+
+impl From<Status> for Problem {
+    fn from(status: Status) -> Self {
+        Self::Status(status)
+    }
+}
+
+/// Refuses a request: returns an empty response that carries the problem. The server prints it in the caller's dialect;
+/// headers that a layer adds meanwhile are kept.
+pub fn refuse<B: Default>(problem: impl Into<Problem>) -> Response<B> {
+    let mut response = Response::new(B::default());
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response.extensions_mut().insert(problem.into());
+    response
+}
+
+impl From<Error> for Status {
+    /// Returns the code and message of the error, with the error itself as the source. [`with_details`] adds the details
+    /// for gRPC callers.
+    fn from(error: Error) -> Self {
+        let mut status = Self::new(row(error.kind).grpc, message(&error));
         status.set_source(Arc::new(error));
         status
     }
 }
 
-/// The error that a status was made of; `None` when tonic made it by itself.
-pub fn error_of(status: &Status) -> Option<&Error> {
-    std::error::Error::source(status)?.downcast_ref()
+/// Returns the status of an error with the details of `google.rpc`.
+pub fn with_details(error: &Error) -> Status {
+    let row = row(error.kind);
+    let mut metadata: HashMap<String, String> = error
+        .details
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), value.clone()))
+        .collect();
+    if let Some(status) = error.status {
+        metadata.insert("status".to_owned(), status.to_owned());
+    }
+    let mut details = ErrorDetails::with_error_info(row.reason, ERROR_DOMAIN, metadata);
+    let message = message(error);
+    if let Some(field) = &error.field {
+        details.add_bad_request_violation(&**field, &message);
+    }
+    if row.retryable {
+        let seconds = Duration::from_secs(RETRY_AFTER_SECONDS.into());
+        details.set_retry_info(Some(seconds));
+    }
+    Status::with_error_details(row.grpc, message, details)
 }
 
-/// The kind of a status, also of one that tonic made by itself.
-pub fn kind_of(status: &Status) -> Kind {
-    if let Some(error) = error_of(status) {
-        return error.kind;
+fn message(error: &Error) -> String {
+    match &error.field {
+        Some(field) => error.about(field).into_owned(),
+        None => error.message.clone().into_owned(),
     }
-    match status.code() {
+}
+
+/// Returns the kind of a status that tonic made by itself.
+fn kind_of_code(code: Code) -> Kind {
+    match code {
         Code::InvalidArgument => Kind::InvalidArgument,
         Code::Unauthenticated => Kind::Unauthenticated,
         Code::PermissionDenied => Kind::Refused(RefusalKind::AccessDenied),
@@ -159,21 +210,17 @@ mod tests {
 
     #[test]
     fn a_status_carries_its_reason_and_never_its_cause() {
-        let status = Status::from(Error::internal("SELECT secret FROM token"));
+        let problem = Problem::from(Error::internal("SELECT secret FROM token"));
+        let status = with_details(problem.error().unwrap());
         let details = status.get_error_details();
         assert_eq!(details.error_info().unwrap().reason, "INTERNAL");
         assert_eq!(details.error_info().unwrap().domain, "countersign");
         assert!(!status.message().contains("SELECT"));
         let bytes = status.clone().into_http::<String>();
         assert!(!format!("{:?}", bytes.headers()).contains("secret"));
-        assert_eq!(kind_of(&status), Kind::Internal);
+        assert_eq!(problem.kind(), Kind::Internal);
         assert_eq!(
-            error_of(&status)
-                .unwrap()
-                .cause
-                .as_ref()
-                .unwrap()
-                .to_string(),
+            problem.error().unwrap().cause.as_ref().unwrap().to_string(),
             "SELECT secret FROM token"
         );
     }

@@ -23,7 +23,7 @@ use http::{HeaderValue, Method};
 use jiff::tz::TimeZone;
 use tonic::Status;
 
-use crate::errors::{Error, Kind};
+use crate::errors::{Error, Kind, refuse};
 use crate::proto::pam::v1::approval_service_server::ApprovalService;
 use crate::proto::pam::v1::elevation_service_server::ElevationService;
 use crate::proto::pam::v1::role_service_server::RoleService;
@@ -58,11 +58,11 @@ pub struct Rest {
 }
 
 impl Rest {
-    /// Answers a request of the REST API. An error leaves as its gRPC response; the edge prints it as OData.
+    /// Answers a request of the REST API. The server prints an error as OData.
     pub async fn answer(&self, request: Request) -> Response {
         match self.route(request).await {
             Ok(response) => response,
-            Err(status) => status.into_http(),
+            Err(status) => refuse(status),
         }
     }
 
@@ -121,7 +121,7 @@ fn method_not_allowed(target: Target) -> Response {
         Kind::MethodNotAllowed,
         "This resource does not know the method.",
     );
-    let mut response = Status::from(error).into_http::<axum::body::Body>();
+    let mut response: Response = refuse(error);
     response
         .headers_mut()
         .insert(ALLOW, HeaderValue::from_static(target.methods()));

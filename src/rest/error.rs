@@ -3,17 +3,16 @@
 use std::borrow::Cow;
 
 use axum::response::Response;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
-use tonic::Status;
 
 use super::odata::atom::{self, Writer};
 use super::odata::document::{Document, answer};
 use super::odata::format::{DocumentKind, Format, Version};
 use super::odata::query::asked_format;
-use crate::errors::{Error, RETRY_AFTER_SECONDS, error_of, kind_of, row};
+use crate::errors::{Error, Problem, RETRY_AFTER_SECONDS, row};
 
 /// The form in which the client of a request reads errors.
 #[derive(Clone, Copy, Debug)]
@@ -32,12 +31,14 @@ impl Form {
     }
 }
 
-/// Prints a status. `headers` are those of the gRPC response that carried it; what is not gRPC's own stays.
-pub fn print(status: &Status, headers: &HeaderMap, Form(format): Form) -> Response {
-    let row = row(kind_of(status));
-    // What tonic says by itself may quote the request.
-    let message =
-        error_of(status).map_or(Cow::from("The request could not be processed."), message);
+/// Prints a problem. `headers` are those that the layers add to the response.
+pub fn print(problem: &Problem, headers: HeaderMap, Form(format): Form) -> Response {
+    let row = row(problem.kind());
+    let message = match problem.error() {
+        Some(error) => message(error),
+        // The message of a status that tonic made by itself may quote the request.
+        None => Cow::from("The request could not be processed."),
+    };
     let detail = Detail {
         code: row.reason,
         message: Message {
@@ -53,11 +54,7 @@ pub fn print(status: &Status, headers: &HeaderMap, Form(format): Form) -> Respon
             is_verbose: format.is_verbose(),
         },
     );
-    for (name, value) in headers {
-        if !name.as_str().starts_with("grpc-") && ![CONTENT_TYPE, CONTENT_LENGTH].contains(name) {
-            response.headers_mut().append(name, value.clone());
-        }
-    }
+    response.headers_mut().extend(headers);
     if row.http == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(
             RETRY_AFTER,

@@ -9,11 +9,10 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderValue};
 use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
-use tonic::Status;
 
 use super::content_type::is_grpc;
 use super::operations;
-use crate::errors::{Error, Kind};
+use crate::errors::{Error, Kind, refuse};
 use crate::server::connection::backpressure;
 use crate::server::connection::peer::Peer;
 use crate::server::limits::Limits;
@@ -47,15 +46,15 @@ pub(crate) async fn admit(
             Kind::Overloaded,
             "The service is busy. Repeat the request in a moment.",
         );
-        return Status::from(error).into_http();
+        return refuse(error);
     };
     let deadline = match deadline(&request, gate.request_time) {
         Ok(deadline) => deadline,
-        Err(error) => return Status::from(error).into_http(),
+        Err(error) => return refuse(error),
     };
     // The runtime's timer is coarser than a deadline may be.
     if deadline.passed() {
-        return Status::from(Error::deadline_exceeded()).into_http();
+        return refuse(Error::deadline_exceeded());
     }
     request.extensions_mut().insert(deadline);
     let peer = request.extensions().get::<Peer>().cloned();
@@ -64,7 +63,7 @@ pub(crate) async fn admit(
         // It has a place in the gate of streams by now.
         Ok(response) if is_stream => response,
         Ok(response) => backpressure::hold(response, room, peer, gate.request_time),
-        Err(_) => Status::from(Error::deadline_exceeded()).into_http(),
+        Err(_) => refuse(Error::deadline_exceeded()),
     }
 }
 

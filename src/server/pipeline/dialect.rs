@@ -1,7 +1,7 @@
 //! The two dialects: what each request meets first and each answer last, whether it is gRPC or REST.
 //!
-//! Layers and handlers answer errors as gRPC does, a `Status` that rides in the extensions of the response. Here it is
-//! printed in the caller's dialect, and its private cause is logged, once.
+//! Layers and handlers refuse a request by a response that carries a [`Problem`]. Here it is printed in the caller's
+//! dialect.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -10,15 +10,16 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderName, Method};
+use http::{HeaderMap, HeaderName, Method};
 use tonic::{Code, Status};
 
 use super::content_type::is_grpc;
 use super::forwarded::TrustedProxies;
 use super::head;
-use crate::errors::{Error, Kind, error_of, kind_of};
+use crate::errors::{Error, Kind, Problem, refuse, with_details};
 use crate::rest;
 use crate::rest::cors::Cors;
+use crate::rest::error::Form;
 use crate::server::connection::malformed::MalformedHead;
 use crate::server::connection::peer::Peer;
 
@@ -46,7 +47,7 @@ impl Web {
             &Method::OPTIONS => self.cors.preflight(),
             _ if self.cors.refuses(&request) => {
                 let message = "Pages of this origin may not call.";
-                Status::from(Error::new(Kind::CrossOrigin, message)).into_http()
+                refuse(Error::new(Kind::CrossOrigin, message))
             }
             _ => next.run(request).await,
         }
@@ -59,52 +60,109 @@ pub(crate) async fn pass(
     mut request: Request,
     next: Next,
 ) -> Response {
+    let dialect = Dialect::of(&request);
     let head = head::check(&request);
-    if is_grpc(&request) {
-        return match head {
-            Ok(()) => explained(next.run(request).await),
-            Err(error) => Status::from(error).into_http(),
-        };
+    if matches!(dialect, Dialect::Grpc) {
+        return dialect.print(match head {
+            Ok(()) => next.run(request).await,
+            Err(error) => refuse(error),
+        });
     }
     let head = head.and_then(|()| web.note_address(&mut request));
     let origin = web.cors.allowed(request.headers());
-    let form = rest::error::Form::of(request.uri(), request.headers());
-    let malformed = request
-        .extensions()
-        .get::<MalformedHead>()
-        .copied()
-        .map(MalformedHead::error);
-    let mut response = match (head, malformed) {
-        (Err(error), _) | (Ok(()), Some(error)) => Status::from(error).into_http(),
+    let malformed = request.extensions().get::<MalformedHead>().copied();
+    let response = match (head, malformed) {
+        (Err(error), _) => refuse(error),
+        (Ok(()), Some(malformed)) => refuse(malformed.error()),
         (Ok(()), None) => web.answer(request, next).await,
     };
-    if let Some(status) = response.extensions_mut().remove::<Status>() {
-        response = rest::error::print(&status, response.headers(), form);
-        response.extensions_mut().insert(status);
-    }
+    let mut response = dialect.print(response);
     web.cors.mark(origin, response.headers_mut());
     response
 }
 
-/// The answer, with a reason also where tonic refused the call by itself: it could not be decoded, or there is no such
-/// method. tonic calls what it cannot decode INTERNAL, which here is only what is not the caller's doing.
-fn explained(mut response: Response) -> Response {
-    let by_tonic = match response.extensions_mut().remove::<Status>() {
-        Some(status) if error_of(&status).is_some() => {
-            response.extensions_mut().insert(status);
-            return response;
+/// The language in which a caller reads errors.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Dialect {
+    /// A gRPC status with the details of `google.rpc`.
+    Grpc,
+    /// An OData error in that form.
+    Rest(Form),
+}
+
+impl Dialect {
+    /// Returns the dialect of a request.
+    pub(crate) fn of(request: &Request) -> Self {
+        if is_grpc(request) {
+            Self::Grpc
+        } else {
+            Self::Rest(Form::of(request.uri(), request.headers()))
         }
-        None if response.headers().contains_key(Status::GRPC_STATUS) => {
-            Status::from_header_map(response.headers())
+    }
+
+    /// Prints the problem that a response carries; other responses stay as they are. The printed response carries the
+    /// problem on, for the log and the metrics.
+    pub(crate) fn print(self, response: Response) -> Response {
+        match self {
+            Self::Grpc => print_grpc(response),
+            Self::Rest(form) => print_rest(response, form),
         }
-        status => status,
-    };
-    let Some(status) = by_tonic.filter(|status| status.code() != Code::Ok) else {
+    }
+}
+
+fn print_rest(mut response: Response, form: Form) -> Response {
+    let Some(problem) = response.extensions_mut().remove::<Problem>() else {
         return response;
     };
-    let compressions = response.headers_mut().remove(ACCEPTED_COMPRESSIONS);
-    let error = match kind_of(&status) {
-        Kind::NoSuchOperation if compressions.is_some() => Error::new(
+    let headers = std::mem::take(response.headers_mut());
+    let mut printed = rest::error::print(&problem, headers, form);
+    printed.extensions_mut().insert(problem);
+    printed
+}
+
+fn print_grpc(mut response: Response) -> Response {
+    let mut headers = std::mem::take(response.headers_mut());
+    let problem = match response.extensions_mut().remove::<Problem>() {
+        Some(problem) => problem,
+        None => {
+            let status = response.extensions_mut().remove::<Status>();
+            let status = status.or_else(|| Status::from_header_map(&headers));
+            let Some(status) = status.filter(|status| status.code() != Code::Ok) else {
+                *response.headers_mut() = headers;
+                return response;
+            };
+            headers = compressions(headers);
+            explained(status, !headers.is_empty())
+        }
+    };
+    let status = match problem.error() {
+        Some(error) => with_details(error),
+        None => Status::unknown("The call was refused."),
+    };
+    let mut printed = status.into_http::<Body>();
+    printed.headers_mut().extend(headers);
+    printed.extensions_mut().insert(problem);
+    printed
+}
+
+/// Returns the header with the compressions that the server knows, which tonic adds if a message has another one.
+fn compressions(mut headers: HeaderMap) -> HeaderMap {
+    let compressions = headers.remove(ACCEPTED_COMPRESSIONS);
+    compressions
+        .map(|compressions| (ACCEPTED_COMPRESSIONS, compressions))
+        .into_iter()
+        .collect()
+}
+
+/// Gives a status of tonic a reason: the message could not be decoded, or there is no such method. tonic says INTERNAL for
+/// what it cannot decode, which here means a defect of the server.
+fn explained(status: Status, has_compressions: bool) -> Problem {
+    let problem = Problem::from(status);
+    if problem.error().is_some() {
+        return problem;
+    }
+    let error = match problem.kind() {
+        Kind::NoSuchOperation if has_compressions => Error::new(
             Kind::NoSuchOperation,
             "The compression of the message must be gzip or identity.",
         ),
@@ -113,11 +171,10 @@ fn explained(mut response: Response) -> Response {
         Kind::Internal | Kind::InvalidArgument => Error::invalid("The message cannot be decoded."),
         kind => Error::new(kind, "The call was refused."),
     };
-    let mut response = Status::from(error.because(status)).into_http();
-    response
-        .headers_mut()
-        .extend(compressions.map(|compressions| (ACCEPTED_COMPRESSIONS, compressions)));
-    response
+    match problem {
+        Problem::Status(status) => error.because(status).into(),
+        Problem::Error(_) => error.into(),
+    }
 }
 
 /// Lets gRPC calls pass, and nothing else.
@@ -132,7 +189,7 @@ pub(crate) async fn only_grpc(request: Request, next: Next) -> Response {
 /// Answers for what is neither a method of a service nor a resource of the REST API.
 pub(crate) fn no_such_operation() -> Response {
     let error = Error::new(Kind::NoSuchOperation, "There is no such operation.");
-    Status::from(error).into_http()
+    refuse(error)
 }
 
 /// Answers for a method that a resource does not know.
@@ -141,13 +198,12 @@ pub(crate) async fn method_not_allowed() -> Response {
         Kind::MethodNotAllowed,
         "This resource does not know the method.",
     );
-    Status::from(error).into_http()
+    refuse(error)
 }
 
 /// Answers for a handler that panicked. The panic itself has been logged by the hook of `telemetry`.
 pub(crate) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
-    Status::from(Error::internal("a handler panicked")).into_http::<Body>()
+    refuse(Error::internal("a handler panicked"))
 }
 
-/// Of a call whose message is compressed in another way, with those that the server knows.
 const ACCEPTED_COMPRESSIONS: HeaderName = HeaderName::from_static("grpc-accept-encoding");

@@ -9,14 +9,14 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::context::FutureExt;
 use prometheus_client::metrics::histogram::Histogram;
-use tonic::Status;
 use tracing::{Instrument, field};
 use uuid::Uuid;
 
 use super::content_type::is_grpc;
+use super::dialect::Dialect;
 use super::operations;
 use crate::domain::event::{Channel, Origin};
-use crate::errors::{Error, Kind, error_of, kind_of, row};
+use crate::errors::{Error, Kind, Problem, refuse, row};
 use crate::ids::{Ids, SystemIds};
 use crate::server::tasks::Tasks;
 use crate::telemetry::metrics::{Measured, Metrics, OneMore, RequestMetrics};
@@ -57,11 +57,12 @@ pub(crate) async fn observe(
         return observed(&observer, request, next).await;
     }
     let tasks = observer.tasks.clone();
+    let dialect = Dialect::of(&request);
     let answer = tasks.spawn(async move { observed(&observer, request, next).await });
     match answer.await {
         Ok(Some(answer)) => answer,
-        Ok(None) => Status::from(Error::unavailable("the drain took too long")).into_http(),
-        Err(error) => Status::from(Error::internal(error)).into_http(),
+        Ok(None) => dialect.print(refuse(Error::unavailable("the drain took too long"))),
+        Err(error) => dialect.print(refuse(Error::internal(error))),
     }
 }
 
@@ -99,8 +100,8 @@ async fn observed(observer: &Observer, mut request: Request, next: Next) -> Resp
         Some(trace) => answer.with_context(trace.context()).await,
         None => answer.await,
     };
-    let status = response.extensions().get::<Status>();
-    let row = status.map(|status| row(kind_of(status)));
+    let problem = response.extensions().get::<Problem>();
+    let row = problem.map(|problem| row(problem.kind()));
     let reason = row.map(|row| row.reason);
     if let Some(reason) = reason {
         observer.metrics.refused(operation, reason);
@@ -113,7 +114,7 @@ async fn observed(observer: &Observer, mut request: Request, next: Next) -> Resp
     }
     let microseconds = u64::try_from(watch.elapsed().as_micros()).unwrap_or(u64::MAX);
     span.in_scope(|| {
-        if let Some(error) = status.and_then(error_of)
+        if let Some(error) = problem.and_then(Problem::error)
             && let Some(cause) = &error.cause
         {
             log_cause(error.kind, &**cause);

@@ -22,6 +22,7 @@ use super::operations;
 use crate::domain::caller::Caller;
 use crate::domain::error::{Error, Kind};
 use crate::domain::id::AccountId;
+use crate::errors::refuse;
 use crate::server::connection::peer::Peer;
 use crate::server::limits::Limits;
 
@@ -142,11 +143,11 @@ pub(crate) async fn admit(
     }
     let place = match gate.enter(Owner::of(&request)) {
         Ok(place) => place,
-        Err(error) => return Status::from(error).into_http(),
+        Err(error) => return refuse(error),
     };
     let end = Box::pin(gate.end(request.version()));
     let Ok(response) = timeout(gate.limits.request_time, next.run(request)).await else {
-        return Status::from(Error::deadline_exceeded()).into_http();
+        return refuse(Error::deadline_exceeded());
     };
     response.map(|body| {
         Body::new(StreamBody {

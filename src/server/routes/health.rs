@@ -19,7 +19,7 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_check_res
 use tonic_health::server::{HealthReporter, HealthService};
 
 use super::grpc::{LONGEST_MESSAGE, bounded};
-use crate::errors::{Error, Kind};
+use crate::errors::{Error, Kind, refuse};
 use crate::server::pipeline::dialect;
 use crate::service::Service;
 use crate::store::Store;
@@ -58,11 +58,10 @@ impl Readiness {
 pub(crate) fn http(ready: Readiness) -> Router {
     let readyz = async move || match ready.is_ready() {
         true => StatusCode::OK.into_response(),
-        false => Status::from(Error::new(
+        false => refuse(Error::new(
             Kind::Unavailable,
             "The server cannot decide now.",
-        ))
-        .into_http(),
+        )),
     };
     let healthz = get(async || StatusCode::OK);
     Router::new()

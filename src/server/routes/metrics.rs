@@ -9,13 +9,13 @@ use axum::response::Response;
 use axum::routing::get;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
-use tonic::Status;
 
 use super::health::Readiness;
 use crate::auth::Authenticator;
 use crate::domain::caller::Caller;
 use crate::domain::error::Error;
 use crate::domain::moment::Seconds;
+use crate::errors::refuse;
 use crate::server::pipeline::dialect;
 use crate::service::Service;
 use crate::telemetry::metrics::{Format, Metrics, Readings};
@@ -55,7 +55,7 @@ async fn scrape(
             );
             response
         }
-        Err(error) => Status::from(error).into_http(),
+        Err(error) => refuse(error),
     }
 }
 
