@@ -10,7 +10,6 @@ mod filings;
 pub mod history;
 mod lifecycle;
 mod lists;
-mod migrated;
 mod oracle;
 mod pages;
 pub mod postgres;
@@ -27,9 +26,6 @@ pub trait Backend {
     fn empty() -> impl Future<Output = Self> + Send;
 
     fn open(&self) -> impl Future<Output = Arc<dyn Store>> + Send;
-
-    /// Makes the store as version 4 of the schema has it, with rows. An id is written `ID'..'`, with 32 digits.
-    fn make_version_4(&self, rows: &str) -> impl Future<Output = ()> + Send;
 }
 
 /// The whole law as tests of one backend. A sentence that is missing here is reported as never used.
@@ -105,9 +101,6 @@ macro_rules! law {
             a_header_names_the_time_and_the_subject_of_its_event
             the_stored_elevation_is_the_fold_of_its_stored_events
             events_are_read_from_behind_a_sequence_up_to_a_limit
-        }
-        sentences! { $backend, $absent, migrated:
-            a_store_from_before_stages_reads_as_it_was
         }
     };
 }

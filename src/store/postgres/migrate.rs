@@ -70,10 +70,4 @@ const TAKE_TURNS: &str = "SELECT pg_advisory_xact_lock(4846923550293)";
 const HAS_MIGRATIONS: &str = "SELECT to_regclass('migration') IS NOT NULL";
 const MIGRATION: &str = "CREATE TABLE IF NOT EXISTS migration (number bigint PRIMARY KEY)";
 const LAST_MIGRATION: &str = "SELECT coalesce(max(number), 0) FROM migration";
-const MIGRATIONS: [&str; 5] = [
-    include_str!("../migrations/postgres/0001_spine.sql"),
-    include_str!("../migrations/postgres/0002_guard.sql"),
-    include_str!("../migrations/postgres/0003_live.sql"),
-    include_str!("../migrations/postgres/0004_expiry.sql"),
-    include_str!("../migrations/postgres/0005_life.sql"),
-];
+const MIGRATIONS: &[&str] = &[include_str!("../migrations/postgres/0001_store.sql")];

@@ -107,23 +107,18 @@ fn inspect(place: &Place, connection: &Connection, fail: &watch::Sender<bool>) {
 /// What one page of the store says: where the record ends, and the id of the file.
 struct Stamp {
     head: Head,
-    /// None in a store of an older version.
-    file: Option<[u8; 16]>,
+    file: [u8; 16],
 }
 
 fn stamp(connection: &Connection) -> rusqlite::Result<Stamp> {
-    let mut statement = connection.prepare("SELECT * FROM head")?;
-    let has_id = statement.column_names().any(|name| name == "file");
-    statement.query_row([], |row| {
+    connection.query_row("SELECT sequence, hash, file FROM head", [], |row| {
         let head = Head {
-            sequence: row.get("sequence")?,
-            hash: Hash(row.get("hash")?),
+            sequence: row.get(0)?,
+            hash: Hash(row.get(1)?),
         };
-        let file: Option<[u8; 16]> = if has_id { Some(row.get("file")?) } else { None };
-        // The default of the column, which a row has if the migration that added it is only in the log in part.
         Ok(Stamp {
             head,
-            file: file.filter(|id| *id != [0; 16]),
+            file: row.get(2)?,
         })
     })
 }
@@ -161,7 +156,7 @@ fn ignoring_log(place: &Place) -> rusqlite::Result<Connection> {
 /// Compares the store without its log to the store with it: both carry the id of one file, and the record goes on from the one
 /// to the other. Not so if the log was left next to another file, which makes the store a mixture of two.
 fn is_continued(connection: &Connection, alone: &Stamp, found: &Stamp) -> bool {
-    let same_file = alone.file.is_none() || alone.file == found.file;
+    let same_file = alone.file == found.file;
     same_file && reaches(connection, alone.head, found.head).is_ok()
 }
 

@@ -22,17 +22,22 @@ pub(super) fn create(place: &Place) -> Result<(), Error> {
 
 /// Brings the store up to date.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    apply(connection, MIGRATIONS)
+}
+
+/// Applies the migrations that the store lacks, each in its own transaction.
+fn apply(connection: &mut Connection, migrations: &[&str]) -> rusqlite::Result<()> {
     let done = version(connection)?;
-    for (number, migration) in MIGRATIONS.iter().enumerate().skip(done) {
+    for (number, migration) in migrations.iter().enumerate().skip(done) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(migration)?;
         transaction.pragma_update(None, "user_version", number + 1)?;
         transaction.commit()?;
     }
-    if done > 0 && done < MIGRATIONS.len() {
+    if done > 0 && done < migrations.len() {
         tracing::info!(
             from = done,
-            to = MIGRATIONS.len(),
+            to = migrations.len(),
             "the store was brought up to date"
         );
     }
@@ -60,11 +65,41 @@ fn version(connection: &Connection) -> rusqlite::Result<usize> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-const MIGRATIONS: [&str; 6] = [
-    include_str!("../migrations/sqlite/0001_spine.sql"),
-    include_str!("../migrations/sqlite/0002_guard.sql"),
-    include_str!("../migrations/sqlite/0003_live.sql"),
-    include_str!("../migrations/sqlite/0004_expiry.sql"),
-    include_str!("../migrations/sqlite/0005_life.sql"),
-    include_str!("../migrations/sqlite/0006_file.sql"),
-];
+const MIGRATIONS: &[&str] = &[include_str!("../migrations/sqlite/0001_store.sql")];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A later version has a second migration. It changes the rows of the first, once.
+    #[test]
+    fn a_store_is_brought_up_to_date_by_the_migrations_that_it_lacks() {
+        let mut store = Connection::open_in_memory().unwrap();
+        apply(&mut store, MIGRATIONS).unwrap();
+        store
+            .execute("INSERT INTO guard VALUES (randomblob(16), 7)", [])
+            .unwrap();
+        let next = "ALTER TABLE guard ADD COLUMN note TEXT; UPDATE guard SET version = version + 1";
+        let later = [MIGRATIONS, &[next]].concat();
+        for _ in 0..2 {
+            apply(&mut store, &later).unwrap();
+            assert_eq!(version(&store).unwrap(), later.len());
+            let row: (i64, Option<String>) = store
+                .query_row("SELECT version, note FROM guard", [], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })
+                .unwrap();
+            assert_eq!(row, (8, None));
+        }
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_the_version_before_it() {
+        let mut store = Connection::open_in_memory().unwrap();
+        let failing = [MIGRATIONS, &["CREATE TABLE note (text); SELECT nothing"]].concat();
+        assert!(apply(&mut store, &failing).is_err());
+        assert_eq!(version(&store).unwrap(), MIGRATIONS.len());
+        assert!(store.prepare("SELECT * FROM note").is_err());
+        assert!(store.prepare("SELECT * FROM guard").is_ok());
+    }
+}

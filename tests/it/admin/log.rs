@@ -4,7 +4,6 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use rusqlite::Connection;
 use tokio_stream::StreamExt;
 use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
@@ -88,23 +87,6 @@ fn git(arguments: &[&str]) -> Option<String> {
         .status
         .success()
         .then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
-}
-
-#[test]
-fn a_store_that_is_brought_up_to_date_says_so() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().to_str().unwrap();
-    let store = Connection::open(folder.path().join("countersign.db")).unwrap();
-    for migration in VERSION_4 {
-        store.execute_batch(migration).unwrap();
-    }
-    store.pragma_update(None, "user_version", 4).unwrap();
-    drop(store);
-    let said = "the store was brought up to date from=4 to=";
-    let log = beginning(&["--data-dir", data]);
-    assert!(log.contains(said), "{log}");
-    let log = beginning(&["--data-dir", data]);
-    assert!(!log.contains("brought up to date"), "{log}");
 }
 
 #[test]
@@ -206,9 +188,3 @@ fn beginning(arguments: &[&str]) -> String {
 
 const CHECK: &str = "/grpc.health.v1.Health/Check";
 const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
-const VERSION_4: [&str; 4] = [
-    include_str!("../../../src/store/migrations/sqlite/0001_spine.sql"),
-    include_str!("../../../src/store/migrations/sqlite/0002_guard.sql"),
-    include_str!("../../../src/store/migrations/sqlite/0003_live.sql"),
-    include_str!("../../../src/store/migrations/sqlite/0004_expiry.sql"),
-];

@@ -189,7 +189,7 @@ async fn a_link_is_followed_once() {
 #[tokio::test]
 async fn what_is_no_store_is_refused_and_left_alone() {
     type Prepare = fn(&Folder);
-    let cases: [(Prepare, &str); 7] = [
+    let cases: [(Prepare, &str); 8] = [
         (
             |folder| drop(File::create(folder.path(STORE)).unwrap()),
             "is empty, so it is not a store",
@@ -215,8 +215,12 @@ async fn what_is_no_store_is_refused_and_left_alone() {
             "is an SQLite database, but not a store",
         ),
         (
-            |folder| foreign(folder, "PRAGMA user_version = 3"),
+            |folder| foreign(folder, "PRAGMA user_version = 1"),
             "no such table: head",
+        ),
+        (
+            |folder| foreign(folder, "PRAGMA user_version = 3"),
+            "was written by a newer version",
         ),
     ];
     for (prepare, expected) in cases {

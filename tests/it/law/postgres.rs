@@ -29,30 +29,7 @@ impl Backend for Database {
     async fn open(&self) -> Arc<dyn Store> {
         self.open().await
     }
-
-    async fn make_version_4(&self, rows: &str) {
-        let client = self.connect().await;
-        client
-            .batch_execute("CREATE TABLE migration (number bigint PRIMARY KEY)")
-            .await
-            .unwrap();
-        for (number, migration) in (1..).zip(VERSION_4) {
-            let written = format!("{migration}; INSERT INTO migration VALUES ({number})");
-            client.batch_execute(&written).await.unwrap();
-        }
-        client
-            .batch_execute(&rows.replace("ID'", "uuid '"))
-            .await
-            .unwrap();
-    }
 }
-
-const VERSION_4: [&str; 4] = [
-    include_str!("../../../src/store/migrations/postgres/0001_spine.sql"),
-    include_str!("../../../src/store/migrations/postgres/0002_guard.sql"),
-    include_str!("../../../src/store/migrations/postgres/0003_live.sql"),
-    include_str!("../../../src/store/migrations/postgres/0004_expiry.sql"),
-];
 
 /// The session that commits is killed again and again while changes come in.
 #[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]

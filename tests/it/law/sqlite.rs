@@ -6,11 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use countersign::domain::error::Kind;
-use countersign::record::{Draft, Hash, Head};
 use countersign::store::sqlite::SqliteStore;
 use countersign::store::{Commit, Store};
 use countersign::telemetry::metrics::StoreMetrics;
-use rusqlite::{Connection, Row, params};
+use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::Backend;
@@ -38,48 +37,7 @@ impl Backend for File {
     async fn open(&self) -> Arc<dyn Store> {
         Arc::new(SqliteStore::open(&self.path(), StoreMetrics::default()).unwrap())
     }
-
-    async fn make_version_4(&self, rows: &str) {
-        let connection = self.connect();
-        for migration in VERSION_4 {
-            connection.execute_batch(migration).unwrap();
-        }
-        connection
-            .execute_batch(&rows.replace("ID'", "X'"))
-            .unwrap();
-        connection
-            .pragma_update(None, "user_version", VERSION_4.len())
-            .unwrap();
-        write_record(&connection);
-    }
 }
-
-/// Writes as many events as the head says, one after the other.
-fn write_record(connection: &Connection) {
-    let read = |row: &Row<'_>| Ok((row.get(0)?, Hash(row.get(1)?)));
-    let (last, hash) = connection
-        .query_row("SELECT sequence, hash FROM head", [], read)
-        .unwrap();
-    let mut head = Head { sequence: 0, hash };
-    let draft = Draft::of(History::filed(1).events[0].clone());
-    while head.sequence < last {
-        let header = draft.seal(&mut head);
-        let event = params![header.sequence, [0_u8; 16], header.bytes, draft.payload()];
-        connection
-            .execute("INSERT INTO event VALUES (?1, ?2, ?3, ?4)", event)
-            .unwrap();
-    }
-    connection
-        .execute("UPDATE head SET hash = ?1", [head.hash.0])
-        .unwrap();
-}
-
-const VERSION_4: [&str; 4] = [
-    include_str!("../../../src/store/migrations/sqlite/0001_spine.sql"),
-    include_str!("../../../src/store/migrations/sqlite/0002_guard.sql"),
-    include_str!("../../../src/store/migrations/sqlite/0003_live.sql"),
-    include_str!("../../../src/store/migrations/sqlite/0004_expiry.sql"),
-];
 
 #[tokio::test]
 async fn a_file_is_opened_once_at_a_time_by_whatever_name() {

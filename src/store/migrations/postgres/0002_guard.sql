@@ -1,8 +1,0 @@
--- The guards of requesters: who files under a quota relies on the version and writes it.
-CREATE TABLE guard (
-    account uuid   PRIMARY KEY,
-    version bigint NOT NULL
-);
-
--- What waits for approval, by who asked for it.
-CREATE INDEX elevation_pending_requester ON elevation (requester_id, pending_expire_time) WHERE state = 'PendingApproval';
