@@ -17,8 +17,8 @@ const TOP_PAGES: [&str; 4] = [
     "SECURITY.md",
 ];
 /// Folders whose files a page may name. A name with a placeholder, such as `tests/*.rs`, is not checked.
-const FOLDERS: [&str; 7] = [
-    ".ci/", "benches/", "deploy/", "docs/", "fuzz/", "proto/", "tests/",
+const FOLDERS: [&str; 8] = [
+    ".ci/", "benches/", "deploy/", "docs/", "fuzz/", "proto/", "src/", "tests/",
 ];
 
 #[test]
@@ -80,7 +80,7 @@ fn a_broken_page_is_found() {
     for text in bad {
         assert_eq!(broken_links("docs/operations.md", text).len(), 1, "{text}");
     }
-    assert_eq!(missing_files("README.md", "see `tests/nosuch.rs`").len(), 1);
+    assert_eq!(missing_files("README.md", "see `src/nosuch.rs`").len(), 1);
     assert_eq!(
         missing_files("README.md", "`nosuch` `.ci/nosuch --quick` `tests/*.rs`").len(),
         1
