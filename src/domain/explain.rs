@@ -1,4 +1,4 @@
-//! Where an approval stands and why, in the same terms by which it is decided.
+//! Explanations of approvals, by the same rules that decide them.
 
 use std::collections::HashSet;
 
@@ -9,56 +9,64 @@ use super::decide::{self, ApprovalFacts};
 use super::elevation::Elevation;
 use super::id::AccountId;
 use super::moment::Moment;
+use super::people::StagePeople;
 use super::refusal::Refusal;
 use super::rights;
 use super::role::Role;
-use super::stages::{Progress, Shortage, Stage, shortages, shortages_for_all};
+use super::shortage::{Shortage, shortages, shortages_for_all};
+use super::stages::{Progress, Stage};
 use super::status::{ApprovalStatus, Status};
 use super::version::Versioned;
 
-/// The people of each stage of a role that the directory knows of; `None` where it cannot tell how many there are.
-pub type People = [Option<HashSet<AccountId>>];
-
-/// Where an approval stands, for one caller.
+/// The explanation of an approval for one caller.
 #[derive(Clone, Debug)]
 pub struct Explanation {
     /// Its status.
     pub status: ApprovalStatus,
     /// The stages of the role as it is now, in their order.
     pub stages: Vec<StageExplanation>,
-    /// Whether the requester may hold the role still; without that nothing can be approved.
+    /// Whether the requester may still hold the role. If not, the approval can only be rejected.
     pub requester_is_candidate: bool,
     /// Whether too few people are left to approve it.
     pub undecidable: bool,
     /// Whether the caller is the requester, who never decides.
     pub caller_is_requester: bool,
-    /// What the caller would be answered who approved it now.
+    /// The result of an approval by the caller now.
     pub approve: Result<(), Refusal>,
-    /// What the caller would be answered who rejected it now.
+    /// The result of a rejection by the caller now.
     pub reject: Result<(), Refusal>,
 }
 
-/// Where one stage stands.
+/// The explanation of one stage.
 #[derive(Clone, Debug)]
 pub struct StageExplanation {
     /// Whether decisions are taken for it now.
     pub open: bool,
-    /// How many distinct people have to approve.
+    /// The number of distinct people who have to approve.
     pub required_approvals: u32,
-    /// How many approvals are missing.
+    /// The number of missing approvals.
     pub missing: u32,
-    /// The decisions that were made for it, with whether each of them counts.
-    pub decisions: Vec<(Decision, bool)>,
-    /// Whom the role names that could still decide; `None` when the caller may not know.
+    /// The decisions that were made for it.
+    pub decisions: Vec<CountedDecision>,
+    /// The approvers that the role names and that can still decide; `None` if the caller may not read the role.
     pub deciders: Option<Vec<Principal>>,
-    /// How many people that are, by the directory; `None` when it cannot tell.
+    /// The number of people that the approvers are, by the directory; `None` if it cannot tell or the stage is not open.
     pub people: Option<u32>,
     /// Whether too few people are left for it.
     pub insufficient: bool,
 }
 
+/// A decision, and whether it counts.
+#[derive(Clone, Debug)]
+pub struct CountedDecision {
+    /// The decision.
+    pub decision: Decision,
+    /// Whether it counts: it approves, and its stage still names the approver, who is not the requester.
+    pub counts: bool,
+}
+
 impl StageExplanation {
-    /// The rule of the stage, in words.
+    /// Returns the rule of the stage in words.
     pub fn rule(&self) -> String {
         let who = if self.required_approvals == 1 {
             "One of its approvers has".to_owned()
@@ -71,10 +79,10 @@ impl StageExplanation {
     }
 }
 
-/// Explains an approval to somebody who may read it. `reason` is what a decision would come with.
+/// Explains an approval to a caller who may read it. `reason` is the reason that a decision would have.
 pub fn explain(
     facts: &ApprovalFacts<'_>,
-    people: &People,
+    people: &StagePeople,
     reason: Option<&str>,
     now: Moment,
 ) -> Result<Explanation, Refusal> {
@@ -87,17 +95,13 @@ pub fn explain(
         return Err(Refusal::AccessDenied);
     };
     let role = facts.role.map(|role| &role.value);
-    let stages = role.map_or_else(Vec::new, |role| {
-        Stages {
-            facts,
-            elevation,
-            approval,
-            role,
-            people,
-            pending: status == ApprovalStatus::Pending,
+    let stages = match role {
+        Some(role) => {
+            let pending = status == ApprovalStatus::Pending;
+            explain_stages(facts, approval, role, people, pending)
         }
-        .explained()
-    });
+        None => Vec::new(),
+    };
     Ok(Explanation {
         status,
         requester_is_candidate: role
@@ -110,44 +114,36 @@ pub fn explain(
     })
 }
 
-/// Whether an elevation waits for approval and too few people are left to give it. `deciders` are as in
+/// Returns whether an elevation waits for approval and too few people are left to approve it. `deciders` are as in
 /// [`ApprovalFacts::deciders`].
 pub fn is_undecidable(
     elevation: &Elevation,
     role: Option<&Versioned<Role>>,
     deciders: &[Principals],
-    people: &People,
+    people: &StagePeople,
     now: Moment,
 ) -> bool {
-    let Some(approval) = elevation
-        .approval
-        .as_ref()
-        .filter(|_| elevation.status_at(now) == Status::PendingApproval)
-    else {
+    let Some(approval) = &elevation.approval else {
         return false;
     };
-    let Some(role) = role.filter(|role| !role.value.stages.is_empty()) else {
-        return true;
+    if elevation.status_at(now) != Status::PendingApproval {
+        return false;
+    }
+    let stages = match role {
+        Some(role) if !role.value.stages.is_empty() => &role.value.stages,
+        _ => return true,
     };
-    let progress = Progress::of(
-        &role.value.stages,
-        approval,
-        deciders,
-        elevation.requester.id,
-    );
-    !shortages(
-        &progress.to_come(approval.stage),
-        &left(people, elevation, approval),
-    )
-    .is_empty()
+    let progress = Progress::of(stages, approval, deciders, elevation.requester.id);
+    let to_come = progress.to_come(approval.stage);
+    !shortages(&to_come, &left(people, elevation, approval)).is_empty()
 }
 
 /// Returns the stages of a role for which the directory knows too few people, for every requester. A request is never decided by
 /// its requester, so the people must be enough without one of the `candidates`, unless the role approves a candidate who
-/// owns every stage by itself. `None` are candidates of whom the directory cannot tell who they are.
+/// owns every stage by itself. `candidates` is `None` if the directory cannot tell who they are.
 pub fn role_shortages(
     role: &Role,
-    people: &People,
+    people: &StagePeople,
     candidates: Option<&HashSet<AccountId>>,
 ) -> Vec<Shortage> {
     let required_approvals: Vec<u32> = role
@@ -163,113 +159,94 @@ pub fn role_shortages(
     }
 }
 
-/// Whether the role approves one of the candidates by itself.
-fn approves_by_itself(role: &Role, people: &People, candidates: &HashSet<AccountId>) -> bool {
-    let owns = |candidate: &AccountId| {
-        people
-            .iter()
-            .all(|known| known.as_ref().is_none_or(|known| known.contains(candidate)))
-    };
-    role.rules.auto_approve_owners && candidates.iter().any(owns)
+/// Returns whether the role approves one of the candidates by itself.
+fn approves_by_itself(role: &Role, people: &StagePeople, candidates: &HashSet<AccountId>) -> bool {
+    let owner = candidates
+        .iter()
+        .find(|candidate| people.all_have(**candidate));
+    role.rules.auto_approve_owners && owner.is_some()
 }
 
-/// The people who could still decide: without who asked, and without those who have decided.
-fn left(
-    people: &People,
-    elevation: &Elevation,
+/// Returns the people who could still decide: all but the requester and those who have decided.
+fn left(people: &StagePeople, elevation: &Elevation, approval: &Approval) -> StagePeople {
+    people.without(|account| !can_decide(account, elevation, approval))
+}
+
+fn can_decide(account: AccountId, elevation: &Elevation, approval: &Approval) -> bool {
+    account != elevation.requester.id && approval.decision_of(account).is_none()
+}
+
+fn explain_stages(
+    facts: &ApprovalFacts<'_>,
     approval: &Approval,
-) -> Vec<Option<HashSet<AccountId>>> {
-    let is_left = |id: &AccountId| *id != elevation.requester.id && !has_decided(approval, *id);
-    let of_stage = |known: &HashSet<AccountId>| known.iter().copied().filter(is_left).collect();
-    people
-        .iter()
-        .map(|known| known.as_ref().map(of_stage))
-        .collect()
-}
-
-fn has_decided(approval: &Approval, id: AccountId) -> bool {
-    approval
-        .decisions
-        .iter()
-        .any(|decision| decision.approver.id == id)
-}
-
-struct Stages<'a> {
-    facts: &'a ApprovalFacts<'a>,
-    elevation: &'a Elevation,
-    approval: &'a Approval,
-    role: &'a Role,
-    people: &'a People,
+    role: &Role,
+    people: &StagePeople,
     pending: bool,
+) -> Vec<StageExplanation> {
+    let elevation = facts.elevation;
+    let requester = elevation.requester.id;
+    let progress = Progress::of(&role.stages, approval, facts.deciders, requester);
+    let left = left(people, elevation, approval);
+    let short = if pending {
+        shortages(&progress.to_come(approval.stage), &left)
+    } else {
+        Vec::new()
+    };
+    let may_know = rights::reads_role(facts.call.caller, role).is_ok();
+    let mut explanations = Vec::new();
+    for (index, stage) in role.stages.iter().enumerate() {
+        let open = pending && progress.takes(index, approval.stage);
+        let (mut deciders, mut count) = (Vec::new(), None);
+        if open {
+            deciders = able_approvers(stage, elevation, approval);
+            count = left.of(index).map(HashSet::len);
+        }
+        explanations.push(StageExplanation {
+            open,
+            required_approvals: stage.required_approvals,
+            missing: progress.missing()[index],
+            decisions: counted_decisions(facts, approval, index, stage),
+            deciders: if may_know { Some(deciders) } else { None },
+            people: count.map(|count| u32::try_from(count).unwrap_or(u32::MAX)),
+            insufficient: short.iter().any(|shortage| shortage.stage == index),
+        });
+    }
+    explanations
 }
 
-impl Stages<'_> {
-    fn explained(&self) -> Vec<StageExplanation> {
-        let Self {
-            facts,
-            elevation,
-            approval,
-            role,
-            people,
-            pending,
-        } = *self;
-        let progress = Progress::of(
-            &role.stages,
-            approval,
-            facts.deciders,
-            elevation.requester.id,
-        );
-        let left = left(people, elevation, approval);
-        let to_come = progress.to_come(approval.stage);
-        let short = if pending {
-            shortages(&to_come, &left)
-        } else {
-            Vec::new()
-        };
-        let knows = rights::reads_role(facts.call.caller, role).is_ok();
-        let explained = |(index, stage): (usize, &Stage)| {
-            let open = pending && progress.takes(index, approval.stage);
-            let missing = progress.missing().get(index).copied().unwrap_or_default();
-            let known = left.get(index).and_then(Option::as_ref).filter(|_| open);
-            StageExplanation {
-                open,
-                required_approvals: stage.required_approvals,
-                missing,
-                decisions: self.decisions(index, stage),
-                deciders: knows.then(|| {
-                    if open {
-                        self.deciders(stage)
-                    } else {
-                        Vec::new()
-                    }
-                }),
-                people: known.map(|known| u32::try_from(known.len()).unwrap_or(u32::MAX)),
-                insufficient: short.iter().any(|shortage| shortage.stage == index),
-            }
-        };
-        role.stages.iter().enumerate().map(explained).collect()
+/// Returns the decisions that were made for a stage.
+fn counted_decisions(
+    facts: &ApprovalFacts<'_>,
+    approval: &Approval,
+    index: usize,
+    stage: &Stage,
+) -> Vec<CountedDecision> {
+    let requester = facts.elevation.requester.id;
+    let mut counted = Vec::new();
+    for (decision, decider) in approval.decisions.iter().zip(facts.deciders) {
+        if decision.stage == index {
+            counted.push(CountedDecision {
+                decision: decision.clone(),
+                counts: stage.counts(decision, decider, requester),
+            });
+        }
     }
+    counted
+}
 
-    fn decisions(&self, index: usize, stage: &Stage) -> Vec<(Decision, bool)> {
-        let with_decider = self.approval.decisions.iter().zip(self.facts.deciders);
-        let of_stage = with_decider.filter(|(decision, _)| decision.stage == index);
-        let requester = self.elevation.requester.id;
-        of_stage
-            .map(|(decision, decider)| {
-                (decision.clone(), stage.counts(decision, decider, requester))
-            })
-            .collect()
-    }
-
-    fn deciders(&self, stage: &Stage) -> Vec<Principal> {
-        let could = |principal: &&Principal| match principal {
-            Principal::Account(account) => {
-                account.id != self.elevation.requester.id && !has_decided(self.approval, account.id)
-            }
+/// Returns the approvers of a stage that can still decide. A group is always one of them.
+fn able_approvers(stage: &Stage, elevation: &Elevation, approval: &Approval) -> Vec<Principal> {
+    let mut able = Vec::new();
+    for approver in &stage.approvers {
+        let can_decide = match approver {
+            Principal::Account(account) => can_decide(account.id, elevation, approval),
             Principal::Group(_) => true,
         };
-        stage.approvers.iter().filter(could).cloned().collect()
+        if can_decide {
+            able.push(approver.clone());
+        }
     }
+    able
 }
 
 #[cfg(test)]
@@ -322,11 +299,11 @@ mod tests {
         ];
         for (stages, undecidable) in table {
             let (role, elevation) = (role(stages), pending(&["sam"]));
-            let people: Vec<_> = stages.iter().map(|(names, _)| Some(ids(names))).collect();
+            let people = stages.iter().map(|(names, _)| Some(ids(names))).collect();
             let deciders = [Principals::new(&account("sam"), &[])];
             let answer = is_undecidable(&elevation, Some(&role), &deciders, &people, NOW);
             assert_eq!(answer, undecidable, "{stages:?}");
-            let unknown = vec![None; people.len()];
+            let unknown = stages.iter().map(|_| None).collect();
             let answer = is_undecidable(&elevation, Some(&role), &deciders, &unknown, NOW);
             assert_eq!(answer, stages.is_empty(), "{stages:?}");
         }
@@ -335,30 +312,50 @@ mod tests {
     #[test]
     fn only_what_waits_is_undecidable() {
         let elevation = pending(&[]);
-        assert!(is_undecidable(&elevation, None, &[], &[], NOW));
+        assert!(is_undecidable(
+            &elevation,
+            None,
+            &[],
+            &StagePeople::default(),
+            NOW
+        ));
         assert!(!is_undecidable(
             &elevation,
             None,
             &[],
-            &[],
+            &StagePeople::default(),
             NOW.after(Seconds::HOUR)
         ));
         let closed = Elevation {
             status: Status::Closed,
             ..elevation
         };
-        assert!(!is_undecidable(&closed, None, &[], &[], NOW));
+        assert!(!is_undecidable(
+            &closed,
+            None,
+            &[],
+            &StagePeople::default(),
+            NOW
+        ));
         let without = Elevation {
             approval: None,
             ..closed
         };
-        assert!(!is_undecidable(&without, None, &[], &[], NOW));
+        assert!(!is_undecidable(
+            &without,
+            None,
+            &[],
+            &StagePeople::default(),
+            NOW
+        ));
     }
 
     #[test]
     fn a_role_is_short_of_people_whoever_asks() {
         let Versioned { value, .. } = role(&[(&["sam"], 1), (&["sam", "kim"], 2)]);
-        let people = [Some(ids(&["sam"])), Some(ids(&["sam", "kim"]))];
+        let people = [Some(ids(&["sam"])), Some(ids(&["sam", "kim"]))]
+            .into_iter()
+            .collect();
         let short = [Shortage {
             stage: 1,
             missing: 2,
@@ -381,7 +378,11 @@ mod tests {
         for (candidates, approvers, auto_approve_owners, short) in table {
             let mut value = role(&[(&["jen"], 1)]).value;
             value.rules.auto_approve_owners = auto_approve_owners;
-            let found = role_shortages(&value, &[Some(ids(approvers))], Some(&ids(candidates)));
+            let found = role_shortages(
+                &value,
+                &[Some(ids(approvers))].into_iter().collect(),
+                Some(&ids(candidates)),
+            );
             assert_eq!(
                 !found.is_empty(),
                 short,

@@ -7,8 +7,10 @@ use super::caller::Principals;
 use super::error::Error;
 use super::id::{AccountId, RoleId};
 use super::moment::Seconds;
+use super::people::StagePeople;
 use super::reason::ReasonRule;
-use super::stages::{Stage, shortages};
+use super::shortage::shortages;
+use super::stages::Stage;
 use super::text;
 use super::window::Window;
 
@@ -144,7 +146,7 @@ fn check_stages(stages: &[Stage]) -> Result<(), Error> {
             "The stages of a role need at most 400 approvals in all.",
         ));
     }
-    let people: Vec<_> = stages.iter().map(people_named).collect();
+    let people: StagePeople = stages.iter().map(people_named).collect();
     if shortages(&required_approvals, &people).is_empty() {
         Ok(())
     } else {

@@ -1,6 +1,4 @@
-//! Stages: who approves one after another, how far an approval has come, and whether enough people are left.
-
-use std::collections::{HashMap, HashSet};
+//! Stages: which approvers decide one after another, and how far an approval has come.
 
 use super::account::Principal;
 use super::approval::{Approval, Decision, Verdict};
@@ -17,49 +15,46 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// The approver that one of these is.
+    /// Returns the approver of the stage that one of these principals is.
     pub fn approver(&self, principals: &Principals) -> Option<&Principal> {
         principals.any_of(&self.approvers)
     }
 
-    /// Whether a decision that was made for the stage counts: `decider` is what whoever made it counts as now.
+    /// Returns whether a decision that was made for the stage counts. `decider` are the current principals of its approver.
     pub fn counts(&self, decision: &Decision, decider: &Principals, requester: AccountId) -> bool {
         let approved = decision.verdict == Verdict::Approve && decision.approver.id != requester;
         approved && self.approver(decider).is_some()
     }
 }
 
-/// How far an approval has come, by the role and by the people as they are now.
+/// The number of approvals that each stage lacks, by the role and the people as they are now.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Progress(Vec<u32>);
 
 impl Progress {
-    /// Counts the approvals that count for each stage. `deciders` is what those who decided count as, in the order of the
-    /// decisions; whoever is named by the stage no more, and whoever asked, does not count.
+    /// Counts the approvals that count for each stage. `deciders[i]` are the current principals of the person who made
+    /// `decisions[i]`. A decision does not count if its stage no longer names that person, or if that person is the
+    /// requester.
     pub fn of(
         stages: &[Stage],
         approval: &Approval,
         deciders: &[Principals],
         requester: AccountId,
     ) -> Self {
-        let mut missing: Vec<u32> = stages
-            .iter()
-            .map(|stage| stage.required_approvals)
-            .collect();
-        for (decision, decider) in approval.decisions.iter().zip(deciders) {
-            let stage = stages
-                .get(decision.stage)
-                .zip(missing.get_mut(decision.stage));
-            if let Some((stage, missing)) = stage
-                && stage.counts(decision, decider, requester)
-            {
-                *missing = missing.saturating_sub(1);
+        let mut missing = Vec::new();
+        for (index, stage) in stages.iter().enumerate() {
+            let mut lacks = stage.required_approvals;
+            for (decision, decider) in approval.decisions.iter().zip(deciders) {
+                if decision.stage == index && stage.counts(decision, decider, requester) {
+                    lacks = lacks.saturating_sub(1);
+                }
             }
+            missing.push(lacks);
         }
         Self(missing)
     }
 
-    /// The same with one more approval of that stage.
+    /// Returns the progress after one more approval of that stage.
     #[must_use]
     pub fn and_approved(mut self, stage: usize) -> Self {
         if let Some(missing) = self.0.get_mut(stage) {
@@ -68,13 +63,13 @@ impl Progress {
         self
     }
 
-    /// How many approvals are missing, stage by stage.
+    /// Returns the number of missing approvals, stage by stage.
     pub fn missing(&self) -> &[u32] {
         &self.0
     }
 
-    /// How many approvals have to come yet, stage by stage: those that are missing. Where none is, one more for the stage
-    /// that was reached, since a decision is what completes an approval.
+    /// Returns the number of approvals that must still be made, stage by stage. These are the missing ones. If none is
+    /// missing, one more is needed for the stage that was reached, since only a decision completes an approval.
     pub fn to_come(&self, reached: usize) -> Vec<u32> {
         let mut to_come = self.0.clone();
         let reached = reached.min(self.last());
@@ -86,15 +81,17 @@ impl Progress {
         to_come
     }
 
-    /// The first stage that lacks an approval; `None` when nothing is missing.
+    /// Returns the first stage that lacks an approval; `None` if nothing is missing.
     pub fn open(&self) -> Option<usize> {
         self.0.iter().position(|missing| *missing > 0)
     }
 
-    /// Whether a stage takes decisions, where `reached` is the one that was open after the last of them. It stays open, and
-    /// so does every one up to the first that lacks approvals by now; what is missing in an earlier one again can be made
-    /// good. The one that was reached takes a decision though it lacks none, as it does once the role was changed to need
-    /// fewer: somebody has to complete the approval.
+    /// Returns whether a stage takes decisions. `reached` is the stage that was open after the last decision.
+    ///
+    /// The stage that was reached takes decisions even if it lacks none. That happens if the role now requires fewer
+    /// approvals, and without such a decision nothing could complete the approval. Any other stage takes decisions if it
+    /// lacks approvals and is not after both the first open stage and the one that was reached. So no stage opens early, and
+    /// an earlier stage whose approver has left can be approved again.
     pub fn takes(&self, stage: usize, reached: usize) -> bool {
         let last = self.last();
         let reached = reached.min(last);
@@ -106,134 +103,29 @@ impl Progress {
         self.0.len().saturating_sub(1)
     }
 
-    /// The stage that a decision of somebody would be for, with whom that stage names: the first that takes it, and
-    /// rather one that lacks approvals.
+    /// Returns the stage that a decision of these principals counts for, with the approver that the stage names. It is the
+    /// first stage that takes the decision and lacks approvals, otherwise the first that takes it.
     pub fn stage_of<'a>(
         &self,
         stages: &'a [Stage],
         reached: usize,
         principals: &Principals,
     ) -> Option<(usize, &'a Principal)> {
-        let taking = stages
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| self.takes(*index, reached));
-        let named = taking.filter_map(|(index, stage)| Some((index, stage.approver(principals)?)));
-        named.min_by_key(|(index, _)| (self.0.get(*index) == Some(&0), *index))
-    }
-}
-
-/// A stage for which too few people are left.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Shortage {
-    /// The stage.
-    pub stage: usize,
-    /// How many approvals it lacks.
-    pub missing: u32,
-    /// How many people could give them, those that other stages need first left out.
-    pub available: u32,
-}
-
-/// Finds the stages that lack more approvals than there are people to give them, when one person counts once over all.
-/// `people` are those who could still decide, stage by stage; `None` where nobody knows how many there are.
-pub fn shortages(missing: &[u32], people: &[Option<HashSet<AccountId>>]) -> Vec<Shortage> {
-    placed(missing, people).0
-}
-
-/// Finds the same for a requester who is one of `candidates` and never counts: the shortages that every one of them would
-/// meet. There are none if there are no candidates, or if one of them leaves enough people.
-pub fn shortages_for_all(
-    missing: &[u32],
-    people: &[Option<HashSet<AccountId>>],
-    candidates: &HashSet<AccountId>,
-) -> Vec<Shortage> {
-    let (short, placed) = placed(missing, people);
-    let Some(first) = candidates.iter().min().filter(|_| short.is_empty()) else {
-        return short;
-    };
-    let spare: Vec<bool> = (0..missing.len())
-        .map(|stage| has_spare(stage, people, &placed))
-        .collect();
-    let is_needed = |candidate| placed.get(candidate).is_some_and(|stage| !spare[*stage]);
-    if candidates.iter().all(is_needed) {
-        shortages(missing, &without(people, *first))
-    } else {
-        Vec::new()
-    }
-}
-
-/// Whether one more person could be placed in a stage, so that none of those who are there is needed.
-fn has_spare(
-    stage: usize,
-    people: &[Option<HashSet<AccountId>>],
-    placed: &HashMap<AccountId, usize>,
-) -> bool {
-    place(stage, people, &mut placed.clone(), &mut HashSet::new())
-}
-
-fn without(
-    people: &[Option<HashSet<AccountId>>],
-    left_out: AccountId,
-) -> Vec<Option<HashSet<AccountId>>> {
-    let mut people = people.to_vec();
-    for known in people.iter_mut().flatten() {
-        known.remove(&left_out);
-    }
-    people
-}
-
-/// The shortages, and the stage that each person would decide in.
-fn placed(
-    missing: &[u32],
-    people: &[Option<HashSet<AccountId>>],
-) -> (Vec<Shortage>, HashMap<AccountId, usize>) {
-    let mut placed = HashMap::new();
-    let mut found = Vec::new();
-    for (stage, (missing, known)) in missing.iter().zip(people).enumerate() {
-        if known.is_none() {
-            continue;
+        let mut complete = None;
+        for (index, stage) in stages.iter().enumerate() {
+            let Some(approver) = stage.approver(principals) else {
+                continue;
+            };
+            if !self.takes(index, reached) {
+                continue;
+            }
+            if self.0.get(index) != Some(&0) {
+                return Some((index, approver));
+            }
+            complete = complete.or(Some((index, approver)));
         }
-        let available = (0..*missing)
-            .take_while(|_| place(stage, people, &mut placed, &mut HashSet::new()))
-            .fold(0, |count: u32, _| count.saturating_add(1));
-        if available < *missing {
-            found.push(Shortage {
-                stage,
-                missing: *missing,
-                available,
-            });
-        }
+        complete
     }
-    (found, placed)
-}
-
-/// Finds somebody for a stage; whoever is taken by another stage is freed where that stage has somebody else.
-fn place(
-    stage: usize,
-    people: &[Option<HashSet<AccountId>>],
-    placed: &mut HashMap<AccountId, usize>,
-    tried: &mut HashSet<AccountId>,
-) -> bool {
-    let Some(Some(candidates)) = people.get(stage) else {
-        return false;
-    };
-    if let Some(free) = candidates
-        .iter()
-        .find(|person| !placed.contains_key(*person))
-    {
-        placed.insert(*free, stage);
-        return true;
-    }
-    for person in candidates {
-        let Some(other) = placed.get(person).copied().filter(|other| *other != stage) else {
-            continue;
-        };
-        if tried.insert(*person) && place(other, people, placed, tried) {
-            placed.insert(*person, stage);
-            return true;
-        }
-    }
-    false
 }
 
 #[cfg(test)]
@@ -370,93 +262,6 @@ mod tests {
                 "{missing:?} {reached}"
             );
         }
-    }
-
-    /// How many approvals a stage lacks, who could give them, each a letter, and how many there are when that is too few.
-    type Lacking = (u32, Option<&'static str>, Option<u32>);
-
-    #[test]
-    fn one_person_counts_once_over_all_stages() {
-        let table: [&[Lacking]; 11] = [
-            &[],
-            &[(1, Some("a"), None)],
-            &[(1, Some(""), Some(0))],
-            &[(3, Some("ab"), Some(2))],
-            &[(0, Some(""), None)],
-            &[(1, Some("a"), None), (1, Some("a"), Some(0))],
-            &[(1, Some("ab"), None), (1, Some("a"), None)],
-            &[(2, Some("abc"), None), (2, Some("ab"), Some(1))],
-            &[
-                (1, Some("ab"), None),
-                (1, Some("bc"), None),
-                (1, Some("a"), None),
-                (1, Some("b"), Some(0)),
-            ],
-            &[(9, None, None), (1, Some("a"), None)],
-            &[
-                (1, Some("ab"), None),
-                (9, None, None),
-                (2, Some("ab"), Some(1)),
-            ],
-        ];
-        for stages in table {
-            let (missing, people, short) = lacking(stages);
-            assert_eq!(shortages(&missing, &people), short, "{stages:?}");
-        }
-    }
-
-    /// Stages as above, the candidates, and how many people a stage has where no candidate leaves enough.
-    #[test]
-    fn a_role_is_short_when_no_candidate_leaves_enough() {
-        let table: [(&[Lacking], &str); 12] = [
-            (&[(1, Some("a"), Some(0))], "a"),
-            (&[(1, Some("a"), None)], ""),
-            (&[(1, Some("a"), None)], "b"),
-            (&[(1, Some("a"), None)], "ab"),
-            (&[(1, Some("ab"), None)], "a"),
-            (&[(1, Some("ab"), None)], "ab"),
-            (&[(2, Some("ab"), Some(1))], "ab"),
-            (&[(2, Some("ab"), None)], "abc"),
-            (&[(1, Some("ab"), None), (1, Some("ab"), Some(0))], "ab"),
-            (&[(1, Some("abc"), None), (1, Some("ab"), None)], "ab"),
-            (&[(1, Some("ac"), None), (1, Some("b"), Some(0))], "b"),
-            (&[(1, Some("a"), Some(0)), (9, None, None)], "a"),
-        ];
-        for (stages, candidates) in table {
-            let (missing, people, short) = lacking(stages);
-            let found = shortages_for_all(&missing, &people, &persons(candidates));
-            assert_eq!(found, short, "{stages:?} {candidates}");
-        }
-        let (missing, people, short) = lacking(&[(2, Some("a"), Some(1))]);
-        assert_eq!(
-            shortages_for_all(&missing, &people, &persons("b")),
-            short,
-            "whoever asks"
-        );
-    }
-
-    fn lacking(stages: &[Lacking]) -> (Vec<u32>, Vec<Option<HashSet<AccountId>>>, Vec<Shortage>) {
-        let missing = stages.iter().map(|(missing, ..)| *missing).collect();
-        let people = stages
-            .iter()
-            .map(|(_, names, _)| names.map(persons))
-            .collect();
-        let short = stages
-            .iter()
-            .enumerate()
-            .filter_map(|(stage, (missing, _, available))| {
-                Some(Shortage {
-                    stage,
-                    missing: *missing,
-                    available: (*available)?,
-                })
-            });
-        (missing, people, short.collect())
-    }
-
-    fn persons(letters: &str) -> HashSet<AccountId> {
-        let person = |letter: char| AccountId(Uuid::from_u128(u128::from(u32::from(letter))));
-        letters.chars().map(person).collect()
     }
 
     fn progress(stages: &[Stage], decisions: &[Decision]) -> Progress {

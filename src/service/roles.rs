@@ -13,7 +13,7 @@ use crate::domain::query::{Page, Query, RoleField};
 use crate::domain::refusal::Refusal;
 use crate::domain::rights;
 use crate::domain::role::Role;
-use crate::domain::stages::Shortage;
+use crate::domain::shortage::Shortage;
 use crate::domain::version::{Version, Versioned};
 use crate::store::{Change, Commit, Key, Record, RoleUse};
 use crate::time::Clock;

@@ -1,6 +1,5 @@
 //! What all operations share: the service itself, the context of a request, and what is read from the directory.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -15,8 +14,8 @@ use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
 use crate::domain::event::Origin;
 use crate::domain::explain;
-use crate::domain::id::AccountId;
 use crate::domain::moment::Moment;
+use crate::domain::people::StagePeople;
 use crate::domain::policy::Policy;
 use crate::domain::role::Role;
 use crate::domain::status::Status;
@@ -115,7 +114,7 @@ impl Service {
         role: Option<&Versioned<Role>>,
         decisions: usize,
         now: Moment,
-    ) -> Result<Vec<Option<HashSet<AccountId>>>, Error> {
+    ) -> Result<StagePeople, Error> {
         self.most_people(role, enough(role, decisions), now).await
     }
 
@@ -125,8 +124,8 @@ impl Service {
         role: Option<&Versioned<Role>>,
         most: usize,
         now: Moment,
-    ) -> Result<Vec<Option<HashSet<AccountId>>>, Error> {
-        let mut people = Vec::new();
+    ) -> Result<StagePeople, Error> {
+        let mut people = StagePeople::default();
         if let Some(role) = role {
             for stage in &role.value.stages {
                 people.push(self.directory.members(&stage.approvers, most, now).await?);

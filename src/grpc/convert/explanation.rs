@@ -1,10 +1,9 @@
 //! Explanations of approvals, and the events of elevations.
 
 use super::fields::counted;
-use crate::domain::approval::Decision;
 use crate::domain::error::Error;
 use crate::domain::event::Event;
-use crate::domain::explain::{Explanation, StageExplanation};
+use crate::domain::explain::{CountedDecision, Explanation, StageExplanation};
 use crate::domain::refusal::Refusal;
 use crate::domain::{text, timeline};
 use crate::errors;
@@ -49,11 +48,11 @@ fn stage((index, stage): (usize, StageExplanation)) -> v1::StageExplanation {
     }
 }
 
-impl From<(Decision, bool)> for v1::CountedDecision {
-    fn from((decision, counts): (Decision, bool)) -> Self {
+impl From<CountedDecision> for v1::CountedDecision {
+    fn from(counted: CountedDecision) -> Self {
         Self {
-            decision: Some(decision.into()),
-            counts,
+            decision: Some(counted.decision.into()),
+            counts: counted.counts,
         }
     }
 }

@@ -132,7 +132,7 @@ impl Real {
         reason: Option<&str>,
     ) -> Result<Explained, Refusal> {
         let stages = self.role.iter().flat_map(|role| &role.value.stages);
-        let people: Vec<_> = stages
+        let people = stages
             .map(|stage| people(world, &stage.approvers))
             .collect();
         let caller = caller(world, who);
@@ -148,7 +148,7 @@ impl Real {
 
     /// Whether the role has too few people for every requester.
     pub fn is_short(&self, world: &World, role: &Role) -> bool {
-        let known: Vec<_> = role
+        let known = role
             .stages
             .iter()
             .map(|stage| people(world, &stage.approvers))
@@ -429,7 +429,7 @@ fn plain_stage(stage: &StageExplanation) -> ExplainedStage {
         required_approvals: stage.required_approvals.try_into().unwrap(),
         missing: stage.missing.try_into().unwrap(),
         decisions: decisions
-            .map(|(made, counts)| (name(made.approver.id.into()), *counts))
+            .map(|made| (name(made.decision.approver.id.into()), made.counts))
             .collect(),
         deciders: stage
             .deciders
