@@ -1,4 +1,4 @@
-//! The server: a function of a listener, what it serves, and a shutdown.
+//! The server: a function of a listener, an application and a shutdown.
 //!
 //! One port carries REST and gRPC over HTTP/1.1 and HTTP/2. A request comes in by a `connection`, passes the layers of the
 //! `pipeline` and the authentication, and the router hands it to one of the `routes` or to the REST API.
@@ -43,31 +43,35 @@ use pipeline::streams::{self, StreamGate};
 use routes::{grpc, health, metrics, openapi, reflection};
 use tasks::Tasks;
 
-/// What is served.
+/// The parts of an application that a server serves.
 pub struct App {
-    /// Who may call.
+    /// Finds out who calls.
     pub authenticator: Authenticator,
-    /// Which pages of other origins may call.
+    /// The origins whose pages may call.
     pub cors: Cors,
-    /// The proxies in front whose word on the clients' address counts.
+    /// The proxies whose forwarding headers count.
     pub proxies: TrustedProxies,
-    /// How much at once, and for how long.
+    /// The maximums.
     pub limits: Limits,
-    /// What is measured; the store has its part of it.
+    /// The metrics, of which the store has its part.
     pub metrics: Arc<Metrics>,
-    /// Whether anybody may ask for the contract by reflection.
+    /// Whether reflection is served, which needs no credentials.
     pub reflection: bool,
     /// The operations.
     pub service: Arc<Service>,
-    /// What the operations write to; its failure ends the server.
+    /// The store of the operations; its failure ends the server.
     pub store: Arc<dyn Store>,
-    /// Where traces go, where they go anywhere.
+    /// Sends traces; `None` for no traces.
     pub traces: Option<Traces>,
     /// The zone of times that legacy clients send without one.
     pub zone: TimeZone,
 }
 
-/// Serves until `shutdown` completes and what is open has ended, or until the store has failed.
+/// Serves until `shutdown` completes and open requests have ended, or until the store has failed.
+///
+/// # Errors
+///
+/// `Unavailable` if the store has failed.
 pub async fn run(
     listener: TcpListener,
     app: App,
@@ -105,7 +109,7 @@ pub async fn run(
     }
 }
 
-/// Runs the scheduler, and runs it again should a defect end it.
+/// Runs the scheduler, and starts it again if a defect ends it.
 async fn keep_time(service: Arc<Service>) {
     loop {
         let service = service.clone();

@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 
-use super::cannot;
+use super::failure::cannot;
 use crate::config::{Backup, StoreLocation};
 use crate::store::sqlite;
 

@@ -12,24 +12,14 @@ use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 
-use super::{cannot, files, serve};
+use super::failure::cannot;
+use super::finding::Finding;
+use super::{data, files, listener};
 use crate::config::{Cli, Data, Serve, StoreLocation, zone_name};
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::{self, Availability};
 use crate::time::{Clock, SystemClock};
 use crate::tokens_file::TokensFile;
-
-/// The finding of one check.
-pub(super) enum Finding {
-    /// Another process has it, which may be the server that this one replaces. The server would not start before that ends.
-    Busy(String),
-    /// The server would not start.
-    Error(String),
-    /// It is as it should be.
-    Ok(String),
-    /// The server would start, but the operator should look at it.
-    Warning(String),
-}
 
 /// Checks everything that a server with these settings needs.
 pub(super) async fn all(settings: &Serve) -> Vec<Finding> {
@@ -54,7 +44,7 @@ pub(super) fn settings_alone(settings: &Serve) -> Vec<Finding> {
 
 async fn listen(settings: &Serve) -> Finding {
     let address = settings.listen;
-    if let Err(error) = serve::loopback(address) {
+    if let Err(error) = listener::check_loopback(address) {
         return Finding::Error(error.to_string());
     }
     match TcpListener::bind(address).await {
@@ -62,7 +52,7 @@ async fn listen(settings: &Serve) -> Finding {
         Err(error) if error.kind() == ErrorKind::AddrInUse => Finding::Busy(format!(
             "the address {address} is in use; a server may be running"
         )),
-        Err(error) => Finding::Error(serve::not_listening(address, error).to_string()),
+        Err(error) => Finding::Error(listener::not_listening(address, error).to_string()),
     }
 }
 
@@ -141,8 +131,8 @@ async fn store(data: &Data) -> Vec<Finding> {
 }
 
 /// Checks the database of the store, in which the server makes the tables if they do not exist.
-async fn database(url: &str, data: &Data) -> Finding {
-    let password = match serve::password(url, data) {
+async fn database(url: &str, location: &Data) -> Finding {
+    let password = match data::password(url, location) {
         Ok(password) => password,
         Err(error) => return Finding::Error(error.to_string()),
     };
@@ -180,7 +170,7 @@ fn file(path: &Path, data: &Data) -> Vec<Finding> {
 
 fn tokens(settings: &Serve) -> Vec<Finding> {
     let path = settings.data.tokens();
-    let tokens = match serve::tokens(&path) {
+    let tokens = match data::open_tokens(&path) {
         Ok(tokens) => tokens,
         Err(error) => return vec![Finding::Error(error.to_string())],
     };

@@ -9,7 +9,10 @@ use anyhow::Context as _;
 use clap::{Command as Syntax, CommandFactory};
 use tempfile::TempDir;
 
-use super::{cannot, check, checks, print, serve};
+use super::failure::cannot;
+use super::finding::log_warnings;
+use super::output::print;
+use super::{checks, data, listener, serve};
 use crate::config::{Cli, NOT_WITH_DEV, Serve};
 use crate::domain::account::{Account, Principal};
 use crate::domain::caller::Caller;
@@ -29,7 +32,7 @@ use crate::tokens_file;
 /// Serves a temporary store with one pending approval, and prints how to decide it.
 pub(super) async fn run(mut settings: Serve) -> anyhow::Result<()> {
     serve::starting(&settings, "temporary");
-    check::warn(checks::settings_alone(&settings))?;
+    log_warnings(checks::settings_alone(&settings))?;
     warn_of_ignored();
     let folder = temporary_folder()?;
     let people = People::new()?;
@@ -50,10 +53,10 @@ pub(super) async fn run(mut settings: Serve) -> anyhow::Result<()> {
         &settings,
         Arc::new(store),
         metrics,
-        serve::tokens(&tokens_file)?,
+        data::open_tokens(&tokens_file)?,
     )
     .await?;
-    let listener = serve::bind(settings.listen).await?;
+    let listener = listener::bind(settings.listen).await?;
     let address = listener.local_addr()?;
     let pending = pending(&app.service, &people).await?;
     tracing::warn!("--dev: NOT FOR PRODUCTION. The store is temporary and the tokens are printed.");

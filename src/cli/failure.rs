@@ -6,7 +6,7 @@ use std::io;
 
 use anyhow::anyhow;
 
-use super::printable;
+use super::text::printable;
 use crate::domain::error::{Error, Kind};
 
 /// Returns an error that names the failed step, the cause and the remedy. Without `advice` the remedy follows from the

@@ -12,7 +12,9 @@ use http::Uri;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::{cannot, print, printable};
+use super::failure::cannot;
+use super::output::print;
+use super::text::printable;
 use crate::config::{ApplyRoles, ListRoles, RoleFormat};
 use crate::proto::pam::v1::{Role, Shortage};
 use client::Client;

@@ -3,7 +3,9 @@
 use std::fmt::Display;
 use std::path::Path;
 
-use super::{cannot, create_data_dir, print, print_whole, warn};
+use super::data::create_folder;
+use super::failure::cannot;
+use super::output::{print, print_whole, warn};
 use crate::config::{Data, Expiry, NewToken, RevokeToken, StoreLocation};
 use crate::time::{Clock, SystemClock};
 use crate::tokens_file::{self, TokensFile};
@@ -13,7 +15,7 @@ pub(super) fn new(new: &NewToken) -> anyhow::Result<()> {
     let (data, path) = (&new.data, new.data.tokens());
     let was_there = data.data_dir.exists();
     if data.tokens.is_none() {
-        create_data_dir(&data.data_dir)?;
+        create_folder(&data.data_dir)?;
         warn_without_store(data, was_there)?;
     }
     let now = SystemClock.now();

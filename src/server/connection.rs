@@ -23,9 +23,9 @@ use self::protocol::connection;
 use crate::auth::scheme::Connection;
 use crate::server::limits::Limits;
 use crate::server::tasks::Tasks;
-use crate::telemetry::metrics::OneMore;
+use crate::telemetry::metrics::GaugeGuard;
 
-/// Accepts and serves connections until `stop`, then waits for what is under way, for as long as the drain may take.
+/// Accepts and serves connections until `stop`. Then it waits for open requests, at most as long as the drain may take.
 pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
@@ -52,7 +52,7 @@ pub(super) async fn serve(
             },
             stop.clone(),
         );
-        let counted = OneMore::of(count);
+        let counted = GaugeGuard::new(count);
         tasks.spawn(async move {
             let _open = (permit, counted);
             cut.run_until_cancelled(connection).await;
@@ -62,7 +62,7 @@ pub(super) async fn serve(
     tasks.end(limits.drain).await;
 }
 
-/// The next connection, once there is room for it.
+/// Accepts the next connection as soon as there is room for it.
 async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
@@ -71,11 +71,11 @@ async fn accept(
         .clone()
         .acquire_owned()
         .await
-        .expect("nobody closes this semaphore");
+        .expect("this semaphore is never closed");
     loop {
         match listener.accept().await {
             Ok((stream, address)) => return (stream, address.ip(), permit),
-            // Out of files, most likely: what is open has to end first.
+            // Most likely no file descriptors are free: open connections have to end first.
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 sleep(Duration::from_millis(100)).await;

@@ -16,7 +16,7 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
-    /// Runs a task until it ends or is cut; only then it has no result.
+    /// Runs a task until it ends or is cut. A task that was cut has no result.
     pub(crate) fn spawn<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
@@ -25,18 +25,18 @@ impl Tasks {
             .spawn(self.cut.clone().run_until_cancelled_owned(task))
     }
 
-    /// Cuts one task when it is cancelled, and is cancelled itself when all are cut.
+    /// Returns a token that cuts one task. It is cancelled when all tasks are cut.
     pub(crate) fn cut(&self) -> CancellationToken {
         self.cut.child_token()
     }
 
-    /// Waits until everything has ended, and cuts what takes longer than `drain`.
+    /// Waits until all tasks have ended, and cuts those that take longer than `drain`.
     pub(crate) async fn end(self, drain: Duration) {
         self.open.close();
         if timeout(drain, self.open.wait()).await.is_err() {
             tracing::warn!(
                 open = self.open.len(),
-                "the drain took too long; what is open is cut"
+                "the drain took too long; open tasks are cut"
             );
             self.cut.cancel();
             self.open.wait().await;

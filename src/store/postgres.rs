@@ -43,7 +43,7 @@ use crate::domain::query::{ElevationField, Page, Query, RoleField};
 use crate::domain::role::Role;
 use crate::domain::version::Versioned;
 use crate::record::Envelope;
-use crate::telemetry::metrics::{OneMore, StoreMetrics};
+use crate::telemetry::metrics::{GaugeGuard, StoreMetrics};
 use crate::telemetry::traces::Part;
 use commit::Writer;
 use connect::{Connector, verify};
@@ -136,7 +136,7 @@ impl PostgresStore {
         let _part = Part::begin("store.read");
         let in_use = &self.metrics.readers_in_use;
         let counted = async |reader: &mut ReadConnection| {
-            let _in_use = OneMore::of(in_use);
+            let _in_use = GaugeGuard::new(in_use);
             query(reader).await
         };
         self.reads.read(most, counted).await

@@ -20,7 +20,7 @@ use super::ready::Ready;
 use super::thread::StoreThread;
 use super::{Change, Commit};
 use crate::domain::error::{Error, Kind};
-use crate::telemetry::metrics::{Measured, OneMore, StoreMetrics};
+use crate::telemetry::metrics::{GaugeGuard, StoreMetrics, Timer};
 use crate::time::Stopwatch;
 
 /// A backend's part of a grouped commit.
@@ -113,8 +113,8 @@ impl CommitQueue {
     /// Queues the change and waits until it is durable or refused. See [`Store::commit`](super::Store::commit) for errors.
     pub(super) async fn commit(&self, change: Change) -> Result<Commit, Error> {
         let (answer, answered) = oneshot::channel();
-        let waiting = OneMore::of(&self.metrics.queue);
-        let _measured = (!change.is_empty()).then(|| Measured::into(&self.metrics.commit_duration));
+        let waiting = GaugeGuard::new(&self.metrics.queue);
+        let _measured = (!change.is_empty()).then(|| Timer::start(&self.metrics.commit_duration));
         let change = ChangeDraft::try_from(change)?;
         let entry = Entry {
             change,
@@ -145,7 +145,7 @@ struct Entry {
     change: ChangeDraft,
     answer: Answer,
     /// Counts the change while it waits.
-    waiting: OneMore,
+    waiting: GaugeGuard,
 }
 
 type Answer = oneshot::Sender<Result<Commit, Error>>;

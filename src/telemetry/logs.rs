@@ -1,7 +1,7 @@
 //! Logs: structured, to standard error, without credentials.
 //!
-//! A line is written before its request goes on, not queued for a thread: the last lines before a crash are the ones that
-//! are needed, and writing them costs a few microseconds, where a commit takes hundreds. Whoever reads the log has to keep
+//! A line is written before its request continues, not queued for a thread. The last lines before a crash are the most
+//! useful ones, and writing a line costs a few microseconds, while a commit takes hundreds. The reader of the log must keep
 //! up.
 
 use std::backtrace::Backtrace;
@@ -12,7 +12,7 @@ use clap::ValueEnum;
 use tracing::Level;
 use tracing_subscriber::EnvFilter;
 
-/// How log lines are written.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum LogFormat {
     /// One JSON object a line.
@@ -21,30 +21,34 @@ pub enum LogFormat {
     Text,
 }
 
-/// How much to log.
+/// The levels of the lines that are logged.
 #[derive(Clone, Debug)]
 pub struct LogFilter(String);
 
 impl LogFilter {
-    /// Reads a level, or levels per module. Fails if not even errors of the server would be logged: a word that is no level
-    /// counts as the name of a module, and silences all others.
+    /// Reads a level, or levels per module.
+    ///
+    /// # Errors
+    ///
+    /// Returns the expected form if the text is malformed, or if not even errors of the server would be logged: a word that
+    /// is no level counts as the name of a module, and silences all others.
     pub fn read(text: &str) -> Result<Self, String> {
         let filter = EnvFilter::try_new(text).map_err(|_| EXPECTED.to_owned())?;
         let subscriber = tracing_subscriber::fmt().with_env_filter(filter).finish();
-        let logs_errors = || tracing::enabled!(target: "countersign::server", Level::ERROR);
-        match tracing::subscriber::with_default(subscriber, logs_errors) {
-            true => Ok(Self(text.to_owned())),
-            false => Err(format!("with this not even errors are logged; {EXPECTED}")),
+        if tracing::subscriber::with_default(subscriber, logs_errors) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(format!("with this not even errors are logged; {EXPECTED}"))
         }
     }
 
-    /// The filter.
+    /// Returns the filter.
     pub fn filter(&self) -> EnvFilter {
         EnvFilter::new(&self.0)
     }
 }
 
-/// Starts to log what `filter` lets through, and panics too.
+/// Starts to log the lines that `filter` lets through, and panics.
 pub fn start(format: LogFormat, filter: EnvFilter) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -60,19 +64,24 @@ pub fn start(format: LogFormat, filter: EnvFilter) {
         LogFormat::Text => builder.with_target(false).init(),
     }
     panic::set_hook(Box::new(|info| {
-        // The message may hold what a caller sent; the place is what a defect is found by.
+        // The message of the panic may contain a caller's text, so only the place is logged.
         let place = info.location().map(ToString::to_string);
         tracing::error!(place, backtrace = %Backtrace::capture(), "a thread panicked");
     }));
 }
 
-/// Whether standard error is a terminal whose user has not asked for no colours (<https://no-color.org>).
+/// Whether the present subscriber logs errors of the server.
+fn logs_errors() -> bool {
+    tracing::enabled!(target: "countersign::server", Level::ERROR)
+}
+
+/// Whether standard error is a terminal, and `NO_COLOR` (<https://no-color.org>) is not set.
 fn has_colours() -> bool {
     stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-const EXPECTED: &str = "a level (error, warn, info, debug, trace) or levels per module, such as \
-     warn,countersign=debug, are needed";
+const EXPECTED: &str = "expected a level (error, warn, info, debug, trace) or levels per module, such as \
+     warn,countersign=debug";
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
-//! What the server counts and measures, for `GET /metrics`.
+//! The metrics of the server, for `GET /metrics`.
 //!
-//! There is one [`Metrics`] to a server, handed down as a value; whoever counts something holds the handle of it. A label
-//! is always a word of ours, never a caller's text, so that no caller can make series.
+//! A server has one [`Metrics`] and passes it on as a value; each part of the server holds the handles that it counts with.
+//! A label is a fixed word, never a caller's text, so that no caller can create series.
 
 mod text;
 
@@ -16,14 +16,14 @@ use crate::domain::event::Fact;
 use crate::time::Stopwatch;
 pub use text::{Format, Readings};
 
-/// Everything that one server measures.
+/// The metrics of one server.
 #[derive(Debug)]
 pub struct Metrics {
-    /// `countersign_connections_open`: connections that clients have open.
+    /// `countersign_connections_open`: open connections.
     pub connections: Gauge,
-    /// What becomes of requests.
+    /// The metrics of requests.
     pub requests: RequestMetrics,
-    /// What the store does.
+    /// The metrics of the store.
     pub store: StoreMetrics,
     ready: Gauge,
     registry: Registry,
@@ -33,25 +33,21 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("countersign");
         let build =
-            Family::<Build, ConstGauge<i64>, fn() -> ConstGauge<i64>>::new_with_constructor(|| {
-                ConstGauge::new(1)
-            });
-        drop(build.get_or_create(&Build {
+            Family::<BuildLabels, ConstGauge<i64>, fn() -> ConstGauge<i64>>::new_with_constructor(
+                || ConstGauge::new(1),
+            );
+        drop(build.get_or_create(&BuildLabels {
             version: env!("CARGO_PKG_VERSION"),
         }));
-        registry.register("build_info", "The version that runs; always 1", build);
+        registry.register("build_info", "The running version; always 1", build);
         let ready = Gauge::default();
         registry.register(
             "ready",
-            "Whether the last commit went through: 1 or 0",
+            "Whether the last commit succeeded and the clock is right: 1 or 0",
             ready.clone(),
         );
         let connections = Gauge::default();
-        registry.register(
-            "connections_open",
-            "Connections that clients have open",
-            connections.clone(),
-        );
+        registry.register("connections_open", "Open connections", connections.clone());
         Self {
             connections,
             requests: RequestMetrics::register(&mut registry),
@@ -62,16 +58,16 @@ impl Default for Metrics {
     }
 }
 
-/// What becomes of requests.
+/// The metrics of requests.
 #[derive(Clone, Debug)]
 pub struct RequestMetrics {
-    /// `countersign_requests_in_flight`: requests that have come and are not answered yet.
+    /// `countersign_requests_in_flight`: requests without an answer.
     pub in_flight: Gauge,
     /// `countersign_request_duration_seconds`, by `operation`: from the end of a request's headers to the head of its
-    /// answer, or until the client gave up. Its count is the number of requests.
-    duration: Family<Operation, Histogram, fn() -> Histogram>,
+    /// answer, or until the client left. Its count is the number of requests.
+    duration: Family<OperationLabels, Histogram, fn() -> Histogram>,
     /// `countersign_refusals_total`, by `operation` and `reason`: requests that were answered with an error.
-    refusals: Family<Refused, Counter>,
+    refusals: Family<RefusalLabels, Counter>,
 }
 
 impl RequestMetrics {
@@ -80,12 +76,12 @@ impl RequestMetrics {
         let duration = Family::<_, _, fn() -> _>::new_with_constructor(latency);
         registry.register(
             "requests_in_flight",
-            "Requests that are not answered yet",
+            "Requests without an answer",
             in_flight.clone(),
         );
         registry.register(
             "request_duration_seconds",
-            "How long answers take, by operation",
+            "Time until the answer, by operation",
             duration.clone(),
         );
         registry.register(
@@ -100,35 +96,37 @@ impl RequestMetrics {
         }
     }
 
-    /// The durations of one operation.
+    /// Returns the durations of one operation.
     pub fn duration(&self, operation: &'static str) -> Histogram {
-        self.duration.get_or_create_owned(&Operation { operation })
+        self.duration
+            .get_or_create_owned(&OperationLabels { operation })
     }
 
     /// Counts a request that was answered with an error.
     pub fn refused(&self, operation: &'static str, reason: &'static str) {
         self.refusals
-            .get_or_create(&Refused { operation, reason })
+            .get_or_create(&RefusalLabels { operation, reason })
             .inc();
     }
 }
 
-/// What a store measures, whatever its backend.
+/// The metrics of a store of any backend.
 #[derive(Clone, Debug)]
 pub struct StoreMetrics {
-    /// `countersign_commit_duration_seconds`: of each change, from entering the queue until it is durable or refused.
+    /// `countersign_commit_duration_seconds`: for each change, from entering the queue until it is durable or refused.
     pub commit_duration: Histogram,
-    /// `countersign_commit_group_changes`: how many changes a transaction had.
+    /// `countersign_commit_group_changes`: the changes in one transaction.
     group_changes: Histogram,
-    /// `countersign_commit_group_duration_seconds`: of each transaction, from its begin to the end of its sync.
+    /// `countersign_commit_group_duration_seconds`: for each transaction, from its begin to the end of its sync.
     group_duration: Histogram,
     /// `countersign_commit_queue_changes`: changes that wait for a transaction.
     pub queue: Gauge,
-    /// `countersign_readers`: how many reads the store does at once.
+    /// `countersign_readers`: the maximum of simultaneous reads.
     pub readers: Gauge,
-    /// `countersign_readers_in_use`: how many it does now.
+    /// `countersign_readers_in_use`: the present number of reads.
     pub readers_in_use: Gauge,
-    events: Events,
+    /// `countersign_events_total`, by `kind`: events committed to the record.
+    events: Family<EventLabels, Counter>,
 }
 
 impl StoreMetrics {
@@ -139,9 +137,9 @@ impl StoreMetrics {
             (Gauge::default(), Gauge::default(), Gauge::default());
         #[rustfmt::skip]
         let histograms = [
-            ("commit_duration_seconds", "How long a change takes to be durable or refused, the queue included", &commit_duration),
+            ("commit_duration_seconds", "Time until a change is durable or refused, including the queue", &commit_duration),
             ("commit_group_changes", "Changes in one transaction", &group_changes),
-            ("commit_group_duration_seconds", "How long a transaction takes, its sync included", &group_duration),
+            ("commit_group_duration_seconds", "Time of a transaction, including its sync", &group_duration),
         ];
         for (name, help, histogram) in histograms {
             registry.register(name, help, histogram.clone());
@@ -152,17 +150,29 @@ impl StoreMetrics {
                 "Changes that wait for a transaction",
                 &queue,
             ),
-            ("readers", "Reads that the store does at once", &readers),
+            (
+                "readers",
+                "Maximum of simultaneous reads of the store",
+                &readers,
+            ),
             (
                 "readers_in_use",
-                "Reads that the store does now",
+                "Present number of reads of the store",
                 &readers_in_use,
             ),
         ];
         for (name, help, gauge) in gauges {
             registry.register(name, help, gauge.clone());
         }
-        let events = Events::register(registry);
+        let events = Family::<EventLabels, Counter>::default();
+        for kind in EVENT_KINDS {
+            drop(events.get_or_create(&EventLabels { kind }));
+        }
+        registry.register(
+            "events",
+            "Events committed to the record, by kind",
+            events.clone(),
+        );
         Self {
             commit_duration,
             group_changes,
@@ -174,110 +184,86 @@ impl StoreMetrics {
         }
     }
 
-    /// Measures a transaction with so many changes that is durable now, and began with the watch.
+    /// Measures a transaction that has become durable and began with the stopwatch.
     pub fn group(&self, changes: usize, watch: Stopwatch) {
         self.group_changes.observe(changes as f64);
         self.group_duration.observe(watch.elapsed().as_secs_f64());
     }
 
-    /// Counts an event that is durable.
+    /// Counts a durable event.
     pub fn committed(&self, fact: &Fact) {
-        self.events.of(fact).inc();
+        let kind = event_kind(fact);
+        self.events.get_or_create(&EventLabels { kind }).inc();
     }
 }
 
 impl Default for StoreMetrics {
-    /// Handles that nobody reads.
+    /// Returns handles of metrics that no scrape reads.
     fn default() -> Self {
         Self::register(&mut Registry::default())
     }
 }
 
-/// `countersign_events_total`, by `kind`: what was committed to the record. `Approved` and `Rejected` are decisions.
-#[derive(Clone, Debug)]
-struct Events {
-    activated: Counter,
-    approved: Counter,
-    closed: Counter,
-    expired: Counter,
-    filed: Counter,
-    lapsed: Counter,
-    rejected: Counter,
-    role_created: Counter,
-    role_deleted: Counter,
-    role_updated: Counter,
-    scheduled: Counter,
-}
+/// The values of the label `kind` of `countersign_events_total`. All exist from the start with a count of 0.
+const EVENT_KINDS: [&str; 11] = [
+    "Activated",
+    "Approved",
+    "Closed",
+    "Expired",
+    "Filed",
+    "Lapsed",
+    "Rejected",
+    "RoleCreated",
+    "RoleDeleted",
+    "RoleUpdated",
+    "Scheduled",
+];
 
-impl Events {
-    fn register(registry: &mut Registry) -> Self {
-        let events = Family::<Kind, Counter>::default();
-        registry.register(
-            "events",
-            "Events committed to the record, by what happened",
-            events.clone(),
-        );
-        let of = |kind| events.get_or_create_owned(&Kind { kind });
-        Self {
-            activated: of("Activated"),
-            approved: of("Approved"),
-            closed: of("Closed"),
-            expired: of("Expired"),
-            filed: of("Filed"),
-            lapsed: of("Lapsed"),
-            rejected: of("Rejected"),
-            role_created: of("RoleCreated"),
-            role_deleted: of("RoleDeleted"),
-            role_updated: of("RoleUpdated"),
-            scheduled: of("Scheduled"),
-        }
-    }
-
-    fn of(&self, fact: &Fact) -> &Counter {
-        match fact {
-            Fact::Activated(_) => &self.activated,
-            Fact::Approved(_) => &self.approved,
-            Fact::Closed => &self.closed,
-            Fact::Expired => &self.expired,
-            Fact::Filed(_) => &self.filed,
-            Fact::Lapsed(_) => &self.lapsed,
-            Fact::Rejected(_) => &self.rejected,
-            Fact::RoleCreated(_) => &self.role_created,
-            Fact::RoleDeleted => &self.role_deleted,
-            Fact::RoleUpdated(_) => &self.role_updated,
-            Fact::Scheduled => &self.scheduled,
-        }
+/// Returns the value of the label for an event, one of [`EVENT_KINDS`].
+fn event_kind(fact: &Fact) -> &'static str {
+    match fact {
+        Fact::Activated(_) => "Activated",
+        Fact::Approved(_) => "Approved",
+        Fact::Closed => "Closed",
+        Fact::Expired => "Expired",
+        Fact::Filed(_) => "Filed",
+        Fact::Lapsed(_) => "Lapsed",
+        Fact::Rejected(_) => "Rejected",
+        Fact::RoleCreated(_) => "RoleCreated",
+        Fact::RoleDeleted => "RoleDeleted",
+        Fact::RoleUpdated(_) => "RoleUpdated",
+        Fact::Scheduled => "Scheduled",
     }
 }
 
-/// One more of what a gauge counts, until this is dropped.
+/// A gauge that is larger by one until this is dropped.
 #[derive(Debug)]
-pub struct OneMore(Gauge);
+pub struct GaugeGuard(Gauge);
 
-impl OneMore {
-    /// Counts one more.
-    pub fn of(gauge: &Gauge) -> Self {
+impl GaugeGuard {
+    /// Adds one to a gauge.
+    pub fn new(gauge: &Gauge) -> Self {
         gauge.inc();
         Self(gauge.clone())
     }
 }
 
-impl Drop for OneMore {
+impl Drop for GaugeGuard {
     fn drop(&mut self) {
         self.0.dec();
     }
 }
 
-/// Measures until it is dropped, so that what was given up is measured too.
+/// Measures a duration until it is dropped, so that abandoned work is measured too.
 #[derive(Debug)]
-pub struct Measured {
+pub struct Timer {
     watch: Stopwatch,
     duration: Histogram,
 }
 
-impl Measured {
-    /// Starts to measure.
-    pub fn into(duration: &Histogram) -> Self {
+impl Timer {
+    /// Starts to measure for a histogram.
+    pub fn start(duration: &Histogram) -> Self {
         Self {
             watch: Stopwatch::start(),
             duration: duration.clone(),
@@ -285,29 +271,29 @@ impl Measured {
     }
 }
 
-impl Drop for Measured {
+impl Drop for Timer {
     fn drop(&mut self) {
         self.duration.observe(self.watch.elapsed().as_secs_f64());
     }
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct Build {
+struct BuildLabels {
     version: &'static str,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct Kind {
+struct EventLabels {
     kind: &'static str,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct Operation {
+struct OperationLabels {
     operation: &'static str,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct Refused {
+struct RefusalLabels {
     operation: &'static str,
     reason: &'static str,
 }

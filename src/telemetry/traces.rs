@@ -1,8 +1,8 @@
-//! Traces: what became of a request and how long its parts took, as OpenTelemetry spans for a collector.
+//! Traces: the outcome of a request and the duration of its parts, as OpenTelemetry spans for a collector.
 //!
-//! Off unless there is an endpoint, and then nothing is done for them. A span has words of ours and the id of its request:
-//! no tokens, no accounts, and of what a caller sends nothing but the ids of a `traceparent`. Spans wait in a bounded
-//! queue and are sent by a thread of their own; when the collector is away they are dropped, and nobody waits.
+//! Without an endpoint there are no traces, and they cost nothing. A span has fixed words and the id of its request: no
+//! tokens, no accounts, and no text of a caller except the ids of a `traceparent`. Spans wait in a bounded queue, and a
+//! separate thread sends them. If the collector does not answer, spans are dropped and no request waits.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use tokio::task::spawn_blocking;
 
 use crate::domain::error::Error;
 
-/// Where the traces of a server go.
+/// Sends the traces of a server to a collector.
 #[derive(Clone, Debug)]
 pub struct Traces {
     provider: SdkTracerProvider,
@@ -26,8 +26,12 @@ pub struct Traces {
 }
 
 impl Traces {
-    /// Sends traces to the collector at `endpoint`, by OTLP over gRPC, from within the runtime. What the `OTEL_` variables
-    /// say of sampling, batches and the resource holds.
+    /// Connects to the collector at `endpoint`, by OTLP over gRPC, from within the runtime. The `OTEL_` variables choose
+    /// sampling, batches and the resource.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` if the exporter cannot be built.
     pub fn to(endpoint: &Uri) -> Result<Self, Error> {
         let exporter = SpanExporter::builder()
             .with_tonic()
@@ -47,8 +51,13 @@ impl Traces {
         })
     }
 
-    /// Begins the span of a request, which goes on with the trace that its headers name.
-    pub fn begin(&self, operation: &'static str, request_id: &str, headers: &HeaderMap) -> Request {
+    /// Begins the span of a request, as a part of the trace that its headers name.
+    pub fn begin(
+        &self,
+        operation: &'static str,
+        request_id: &str,
+        headers: &HeaderMap,
+    ) -> RequestSpan {
         let parent =
             TraceContextPropagator::new().extract_with_context(&Context::new(), &Parent(headers));
         let attributes = [
@@ -61,13 +70,12 @@ impl Traces {
             .with_kind(SpanKind::Server)
             .with_attributes(attributes);
         let span = span.start_with_context(&self.tracer, &parent);
-        Request(parent.with_span(span).with_value(self.tracer.clone()))
+        RequestSpan(parent.with_span(span).with_value(self.tracer.clone()))
     }
 
-    /// Sends what is left, for as long as it may take.
+    /// Sends the waiting spans, for at most [`MAX_FLUSH`].
     pub async fn flush(self) {
-        let flushed =
-            spawn_blocking(move || self.provider.shutdown_with_timeout(LONGEST_FLUSH)).await;
+        let flushed = spawn_blocking(move || self.provider.shutdown_with_timeout(MAX_FLUSH)).await;
         if !matches!(flushed, Ok(Ok(()))) {
             tracing::warn!("the last traces could not be sent");
         }
@@ -76,15 +84,15 @@ impl Traces {
 
 /// The span of a request; it ends when this is dropped.
 #[derive(Debug)]
-pub struct Request(Context);
+pub struct RequestSpan(Context);
 
-impl Request {
-    /// What the request is served within, so that its parts are known as such.
+impl RequestSpan {
+    /// Returns the context in which the request is served, so that spans of its parts have this parent.
     pub fn context(&self) -> Context {
         self.0.clone()
     }
 
-    /// Says what became of the request; `failed` when it was the server's fault.
+    /// Sets the outcome of the request. `failed` means that the server is at fault.
     pub fn outcome(&self, outcome: &'static str, failed: bool) {
         let span = self.0.span();
         span.set_attribute(KeyValue::new("outcome", outcome));
@@ -94,9 +102,9 @@ impl Request {
     }
 }
 
-impl Drop for Request {
+impl Drop for RequestSpan {
     fn drop(&mut self) {
-        // Whoever still has the context must not keep the span open.
+        // A task that still holds the context must not keep the span open.
         self.0.span().end();
     }
 }
@@ -106,7 +114,7 @@ impl Drop for Request {
 pub struct Part(Option<Span>);
 
 impl Part {
-    /// Begins a part of the request that is being served, when that is traced.
+    /// Begins a part of the present request, if that is traced.
     pub fn begin(name: &'static str) -> Self {
         Self(Context::map_current(|context| {
             let tracer = context.get::<SdkTracer>()?;
@@ -127,7 +135,7 @@ impl Drop for Part {
     }
 }
 
-/// The `traceparent` of a request. Its `tracestate` would put a caller's text into our spans, and is not read.
+/// The `traceparent` of a request. Its `tracestate` is not read, because it would put a caller's text into spans.
 struct Parent<'a>(&'a HeaderMap);
 
 impl Extractor for Parent<'_> {
@@ -144,6 +152,6 @@ impl Extractor for Parent<'_> {
     }
 }
 
-const LONGEST_FLUSH: Duration = Duration::from_secs(5);
+const MAX_FLUSH: Duration = Duration::from_secs(5);
 /// W3C Trace Context, section 3.2.
 const TRACEPARENT: &str = "traceparent";

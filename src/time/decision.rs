@@ -1,4 +1,4 @@
-//! The time by which a node decides. It never goes back, and passes for as long as the node runs.
+//! The time by which a node decides. It never goes back, and passes as long as the node runs.
 
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,13 +11,13 @@ use super::clock::Clock;
 use crate::domain::error::Error;
 use crate::domain::moment::{Moment, Seconds};
 
-/// The clock of the machine, made fit to decide by.
+/// The clock of the machine, corrected so that decisions can use it.
 ///
-/// Time never goes back, so what has ended stays ended. If the clock jumps ahead, time follows at once. If the clock is
-/// then set right, time stands still until the clock has caught up. If the clock is set back although it was right, time
-/// goes on by the steady clock. A clock is taken for right once it has agreed with the steady clock for as long as the jump
-/// was wide; then time stands still until the clock has caught up, so an elevation that is active that long lasts longer by
-/// as much as the clock was set back. While the clock is behind by more than a bound, nothing is decided.
+/// Time never goes back, so an ended elevation stays ended. If the clock jumps ahead, time follows at once. If the clock is
+/// then corrected, time stops until the clock has caught up. If a correct clock is set back, time follows the monotonic
+/// clock. A clock counts as correct after it has agreed with the monotonic clock for as long as its jump was wide. Then time
+/// stops until the clock has caught up, so an active elevation lasts longer by as much as the clock was set back. While the
+/// clock is late by more than a bound, the node makes no decisions.
 pub struct Time {
     clock: Arc<dyn Clock>,
     bound: Seconds,
@@ -26,33 +26,33 @@ pub struct Time {
     right: watch::Sender<bool>,
 }
 
-/// What the clocks have said.
+/// The observations of both clocks.
 struct Seen {
-    /// The latest moment that was handed out.
+    /// The latest moment that was returned.
     latest: Moment,
-    /// How far ahead of the steady clock the clock is when it is right, in ticks.
+    /// The distance from the monotonic clock to the clock while the clock is correct, in ticks.
     trusted: i64,
-    /// Another distance, which the clock has kept since the steady clock said that.
+    /// Another distance, and the reading of the monotonic clock since which the clock has kept it.
     other: Option<(i64, Duration)>,
 }
 
 impl Seen {
-    /// Takes in what both clocks say; answers the time.
-    fn time(&mut self, said: Moment, steady: Duration) -> Moment {
-        self.latest = self.latest.max(said).max(self.by_the_steady_clock(steady));
-        // Last, so that what ended by the steady clock meanwhile has ended.
-        self.learn(distance(said, steady), steady);
+    /// Takes a reading of both clocks, and returns the time.
+    fn time(&mut self, said: Moment, monotonic: Duration) -> Moment {
+        self.latest = self.latest.max(said).max(self.by_monotonic(monotonic));
+        // Learn last, so that the time that the monotonic clock measured has passed.
+        self.learn(distance(said, monotonic), monotonic);
         self.latest
     }
 
-    /// Trusts a new distance once the clock has kept it for as long as it differs from the trusted one.
-    fn learn(&mut self, distance: i64, steady: Duration) {
+    /// Trusts a new distance after the clock has kept it for as long as it differs from the trusted one.
+    fn learn(&mut self, distance: i64, monotonic: Duration) {
         let jump = distance.abs_diff(self.trusted);
         let since = match self.other {
             Some((other, since)) if distance.abs_diff(other) <= TOLERANCE => since,
-            _ => steady,
+            _ => monotonic,
         };
-        if jump <= TOLERANCE || ticks(steady.saturating_sub(since)).unsigned_abs() >= jump {
+        if jump <= TOLERANCE || ticks(monotonic.saturating_sub(since)).unsigned_abs() >= jump {
             self.trusted = distance;
             self.other = None;
         } else {
@@ -60,25 +60,25 @@ impl Seen {
         }
     }
 
-    fn by_the_steady_clock(&self, steady: Duration) -> Moment {
-        Moment::from_ticks(ticks(steady).saturating_add(self.trusted))
+    fn by_monotonic(&self, monotonic: Duration) -> Moment {
+        Moment::from_ticks(ticks(monotonic).saturating_add(self.trusted))
     }
 }
 
-fn distance(said: Moment, steady: Duration) -> i64 {
-    said.ticks().saturating_sub(ticks(steady))
+fn distance(said: Moment, monotonic: Duration) -> i64 {
+    said.ticks().saturating_sub(ticks(monotonic))
 }
 
-fn ticks(steady: Duration) -> i64 {
-    Moment::from_ticks(0).after_duration(steady).ticks()
+fn ticks(monotonic: Duration) -> i64 {
+    Moment::from_ticks(0).after_duration(monotonic).ticks()
 }
 
-/// One second, in ticks: more than two looks at two clocks can be apart, and less than matters to a duration.
+/// One second, in ticks: more than the time between two readings of two clocks, and less than matters to a duration.
 const TOLERANCE: u64 = Moment::TICKS_PER_SECOND.unsigned_abs();
 
 impl Time {
-    /// Returns the time from `latest` on, the moment of the last event of the record, or else from now on. `bound` is how
-    /// far the clock may be behind.
+    /// Returns the time from `latest` on, the moment of the last event of the record, or else from now on. Decisions stop
+    /// while the clock is late by more than `bound`.
     pub fn from(latest: Option<Moment>, clock: Arc<dyn Clock>, bound: Seconds) -> Self {
         let now = clock.now();
         let trusted = distance(now, clock.monotonic());
@@ -95,7 +95,11 @@ impl Time {
         }
     }
 
-    /// The moment by which things are decided; an error while the clock is behind by more than the bound.
+    /// Returns the moment for a decision.
+    ///
+    /// # Errors
+    ///
+    /// `ClockSkewed` while the clock is late by more than the bound.
     pub fn deciding(&self) -> Result<Moment, Error> {
         let now = self.now();
         let right = now <= self.clock.now().after(self.bound);
@@ -105,7 +109,7 @@ impl Time {
             && !right
         {
             tracing::error!(
-                "the clock is behind by more than the bound; nothing is decided until it is right"
+                "the clock is late by more than the bound; the node makes no decisions until it is correct"
             );
         }
         if right {
@@ -115,39 +119,39 @@ impl Time {
         }
     }
 
-    /// Whether the clock was right when it was last looked at, and when that changes.
+    /// Returns whether the clock was correct at its last reading, and reports changes.
     pub fn right(&self) -> watch::Receiver<bool> {
         self.right.subscribe()
     }
 }
 
-/// So that credentials end by the same time.
+/// Credentials end by the same time.
 #[async_trait]
 impl Clock for Time {
     fn now(&self) -> Moment {
-        let (said, steady) = (self.clock.now(), self.clock.monotonic());
+        let (said, monotonic) = (self.clock.now(), self.clock.monotonic());
         self.seen
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .time(said, steady)
+            .time(said, monotonic)
     }
 
     fn monotonic(&self) -> Duration {
         self.clock.monotonic()
     }
 
-    /// Completes sooner than the clock says `moment` if time is ahead of the clock.
+    /// Completes before the clock shows `moment` if time is ahead of the clock.
     async fn reaches(&self, moment: Option<Moment>) {
         let Some(moment) = moment else {
             return self.clock.reaches(None).await;
         };
-        let (said, steady) = (self.clock.now(), self.clock.monotonic());
+        let (said, monotonic) = (self.clock.now(), self.clock.monotonic());
         let ahead = {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            if seen.time(said, steady) >= moment {
+            if seen.time(said, monotonic) >= moment {
                 return;
             }
-            said.until(seen.by_the_steady_clock(steady))
+            said.until(seen.by_monotonic(monotonic))
         };
         let by_the_clock = moment.ticks().saturating_sub(ticks(ahead));
         self.clock

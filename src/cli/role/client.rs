@@ -13,7 +13,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
-use crate::cli::cannot;
+use crate::cli::failure::cannot;
 use crate::config::{Connection, TOKEN};
 use crate::proto::pam::v1::role_service_client::RoleServiceClient;
 use crate::proto::pam::v1::{

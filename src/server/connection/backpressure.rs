@@ -1,5 +1,5 @@
-//! Answers on their way: an answer keeps its place among the requests until the client has taken it, and a client that
-//! does not take it in time loses its connection. So clients that read nothing cannot make the server hold ever more.
+//! Back-pressure: an answer counts as a request until the client has taken it, and a client that does not take it in time
+//! loses its connection. So clients that read nothing cannot fill the memory of the server.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -14,22 +14,22 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::peer::Peer;
 
-/// The answer, which holds `room` until it is sent, for `patience` at most.
+/// Returns the answer, which holds its place until it is sent. If that takes longer than `limit`, the connection is cut.
 pub(crate) fn hold(
     response: Response,
-    room: OwnedSemaphorePermit,
-    connection: Option<Peer>,
-    patience: Duration,
+    place: OwnedSemaphorePermit,
+    peer: Option<Peer>,
+    limit: Duration,
 ) -> Response {
     if response.body().is_end_stream() {
         return response;
     }
     let sent = CancellationToken::new();
     let watched = sent.clone();
-    // Nobody asks a body for more while the client takes nothing, so the body itself cannot tell that time is up.
+    // A body is not polled while the client takes nothing, so the body itself cannot notice the end of the time.
     tokio::spawn(async move {
-        if timeout(patience, watched.cancelled()).await.is_err()
-            && let Some(peer) = connection
+        if timeout(limit, watched.cancelled()).await.is_err()
+            && let Some(peer) = peer
         {
             tracing::debug!("a client did not take its answer in time");
             peer.cut.cancel();
@@ -39,17 +39,17 @@ pub(crate) fn hold(
         Body::new(BackpressureBody {
             body,
             rest: Bytes::new(),
-            _room: room,
+            _place: place,
             _sent: sent.drop_guard(),
         })
     })
 }
 
-/// A body that is handed on a piece at a time, since what was handed on is out of sight.
+/// A body that is passed on in small pieces, because passed pieces no longer count.
 struct BackpressureBody {
     body: Body,
     rest: Bytes,
-    _room: OwnedSemaphorePermit,
+    _place: OwnedSemaphorePermit,
     _sent: DropGuard,
 }
 
@@ -71,7 +71,7 @@ impl http_body::Body for BackpressureBody {
                 Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
             }
         }
-        let piece = self.rest.len().min(LONGEST_PIECE);
+        let piece = self.rest.len().min(MAX_PIECE);
         Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(piece)))))
     }
 
@@ -90,4 +90,4 @@ impl http_body::Body for BackpressureBody {
     }
 }
 
-const LONGEST_PIECE: usize = 16 * 1024;
+const MAX_PIECE: usize = 16 * 1024;

@@ -1,13 +1,13 @@
-//! What a connection of HTTP/1.1 is guarded against: requests that never reach the service.
+//! The time limit of request heads on a connection of HTTP/1.1, and the answers to heads that hyper cannot read.
 //!
 //! A connection whose request line and headers take too long is cut, while an idle one may wait. hyper has one timer for
 //! both, so it gets the longer time, and this wrapper of the stream keeps the shorter one: from the first byte of a request
-//! until the request has reached the service. The start of a head that comes in one read with an earlier request cannot be
-//! told from the end of that request, so it has the longer time until more bytes come.
+//! until the request has reached the service. If the start of a head comes in one read with an earlier request, it cannot
+//! be distinguished from the end of that request. So it has the longer time until more bytes come.
 //!
-//! To a head that it cannot read hyper writes an answer of its own, without a body, and then ends the connection. That
-//! answer is held back. It is known by its time and not by its bytes: all that was begun has been sent, and nothing has
-//! begun since.
+//! hyper answers a head that it cannot read by itself, without a body, and then ends the connection. That answer is held
+//! back. It is recognised by the time at which it is written: all earlier requests have their answers, and no new one has
+//! begun.
 
 use std::io;
 use std::pin::Pin;
@@ -21,43 +21,43 @@ use tokio::time::{Sleep, sleep};
 use super::malformed::MalformedHead;
 use super::requests::Requests;
 
-/// A stream that fails when a request dawdles, and does not let hyper answer what is none.
+/// A stream that fails when a head takes too long, and holds back hyper's own answers.
 pub(super) struct HeaderTimeout<S> {
     stream: S,
     requests: Arc<Requests>,
-    patience: Duration,
-    /// Runs from the first byte of a request until the request is served; with the number of requests before it.
+    limit: Duration,
+    /// Runs from the first byte of a request until the service has it. Holds the number of requests before it.
     timer: Option<(usize, Pin<Box<Sleep>>)>,
-    /// How many requests are answered to the last byte.
+    /// The number of requests whose answers are sent completely.
     sent: usize,
     malformed: Option<MalformedHead>,
 }
 
 impl<S> HeaderTimeout<S> {
-    /// The stream, with so much patience.
-    pub(super) fn new(stream: S, requests: Arc<Requests>, patience: Duration) -> Self {
+    /// Wraps a stream whose heads may take as long as `limit`.
+    pub(super) fn new(stream: S, requests: Arc<Requests>, limit: Duration) -> Self {
         Self {
             stream,
             requests,
-            patience,
+            limit,
             timer: None,
             sent: 0,
             malformed: None,
         }
     }
 
-    /// Why the client still waits for an answer, after hyper has ended; and the stream to answer it on.
+    /// Returns the fault of a head that hyper has given up on, and the stream on which its client waits for an answer.
     pub(super) fn malformed(&mut self) -> Option<(MalformedHead, &mut S)> {
         self.malformed
             .map(|malformed| (malformed, &mut self.stream))
     }
 
-    /// Whether no request has an answer to come.
+    /// Whether all requests have their answers.
     fn is_quiet(&self) -> bool {
         self.sent == self.requests.begun()
     }
 
-    /// Holds an answer of hyper's own back, and says how long it was; `None` for what is to be sent.
+    /// Holds back hyper's own answer and returns its length; `None` if the bytes must be sent.
     fn hold_back(&mut self, bytes: &[u8]) -> Option<usize> {
         if !self.is_quiet() || bytes.is_empty() {
             return None;
@@ -80,7 +80,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for HeaderTimeout<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // hyper reads nothing while it serves a request, so the timer of a request that was served is dropped here.
+        // hyper reads nothing while it serves a request, so the timer of an earlier request is dropped here.
         let begun = self.requests.begun();
         self.timer = self.timer.take().filter(|(before, _)| *before == begun);
         if !self.requests.all_ended() {
@@ -96,7 +96,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for HeaderTimeout<S> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if buffer.filled().len() > before && self.timer.is_none() {
-            self.timer = Some((begun, Box::pin(sleep(self.patience))));
+            self.timer = Some((begun, Box::pin(sleep(self.limit))));
         }
         read
     }
@@ -115,7 +115,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for HeaderTimeout<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // hyper flushes the stream when it has written all that it has.
+        // hyper flushes the stream after it has written everything.
         if self.requests.all_ended() {
             self.sent = self.requests.begun();
         }

@@ -1,8 +1,8 @@
-//! Requests that never become one: their head is malformed, too long or too slow. hyper answers the first two by itself
-//! and without a word, so its answer is held back ([`super::header_timeout`]), and this one takes its place.
+//! The answers to heads that are malformed, too long or too slow. hyper answers the first two by itself without a body, so
+//! its answer is held back ([`super::header_timeout`]), and this one replaces it.
 //!
-//! The router prints it, so that it looks like every other error, and is logged and counted like one. The marks for pages
-//! of other origins are missing: where the head cannot be read, nobody knows the origin.
+//! The router prints the answer, so that it looks like every other error and is logged and counted like one. It lacks the
+//! headers for pages of other origins, because the origin cannot be read.
 
 use std::io::{self, Write};
 
@@ -20,19 +20,19 @@ use crate::domain::moment::Moment;
 use crate::errors::{Error, Kind};
 use crate::time::{Clock, SystemClock};
 
-/// Why there is no request; it stands in the extensions of the one that goes through the router instead.
+/// The fault of a head. It is in the extensions of the empty request that goes through the router instead.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum MalformedHead {
-    /// It is no HTTP.
+    /// The head is no HTTP.
     Malformed,
-    /// Its head is longer than the server reads, or has more headers.
+    /// The head is longer than the server reads, or has more headers.
     TooLong,
-    /// Its head did not arrive in time.
+    /// The head did not arrive in time.
     TooSlow,
 }
 
 impl MalformedHead {
-    /// What the client is told.
+    /// Returns the error for the client.
     pub(crate) fn error(self) -> Error {
         match self {
             Self::Malformed => Error::invalid("The request is not well-formed HTTP."),
@@ -45,7 +45,7 @@ impl MalformedHead {
     }
 }
 
-/// Says why, as the last words on the connection.
+/// Sends the error and ends the connection.
 pub(crate) async fn answer(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     router: Router,
@@ -69,7 +69,7 @@ pub(crate) async fn answer(
     bytes.extend([b"\r\n", &*body].concat());
     stream.write_all(&bytes).await?;
     stream.shutdown().await?;
-    // A connection that is closed with bytes unread may take its answer back.
+    // If a connection is closed with unread bytes, the client may lose the answer.
     let mut rest = [0; 4_096];
     while stream.read(&mut rest).await? > 0 {}
     Ok(())

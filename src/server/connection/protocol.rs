@@ -31,9 +31,9 @@ pub(super) async fn connection(
     peer: Peer,
     stop: CancellationToken,
 ) {
-    // Answers are small and complete; waiting for more to send only delays them.
+    // Answers are small and complete, so waiting for more bytes would only delay them.
     let _ = stream.set_nodelay(true);
-    // A client that connects has something to ask; only after that it may be idle.
+    // A client that connects has a request; it may be idle only after that.
     let protocol = timeout(limits.headers, protocol(&stream));
     let Some(Ok(Ok(protocol))) = stop.run_until_cancelled(protocol).await else {
         return;
@@ -43,7 +43,7 @@ pub(super) async fn connection(
         Protocol::Http2 => http2(stream, router, limits, peer, stop).await,
     };
     if let Err(error) = ended {
-        // What a client did to its connection; the request it belongs to is logged where it is known.
+        // The client has broken its connection. The log line of the request reports the rest.
         tracing::debug!(%error, "a connection ended early");
     }
 }
@@ -64,7 +64,7 @@ async fn http1(
     ended
 }
 
-/// Requests and answers, for as long as the client sends requests.
+/// Serves requests until the client sends no more of them.
 async fn exchange(
     stream: &mut HeaderTimeout<TcpStream>,
     requests: Arc<Requests>,
@@ -77,7 +77,7 @@ async fn exchange(
     let service = service_fn(move |mut request: Request<Incoming>| {
         peer.mark(&mut request);
         let (open, answer) = (requests.begin(), router.call(request));
-        // The request is open until hyper has all of its answer, and lets go of the body.
+        // The request is in progress until hyper has its whole answer and drops the body.
         async move {
             let answer = answer.await?;
             Ok::<_, Infallible>(answer.map(|body| {
@@ -92,8 +92,8 @@ async fn exchange(
         .timer(TokioTimer::new())
         .half_close(true)
         .header_read_timeout(limits.idle)
-        .max_headers(MOST_HEADERS)
-        .max_buf_size(LONGEST_HEAD)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     tokio::select! {
@@ -110,7 +110,7 @@ async fn http2(
     peer: Peer,
     stop: CancellationToken,
 ) -> hyper::Result<()> {
-    // By its requests the connection is known to be idle: a client's pings keep it alive for ever.
+    // A connection without requests is idle. The pings of a client would keep it alive forever.
     let requests = Arc::new(Requests::default());
     let (router, counted) = (TowerToHyperService::new(router), requests.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
@@ -125,8 +125,8 @@ async fn http2(
         .timer(TokioTimer::new())
         .keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE)
-        .max_concurrent_streams(MOST_STREAMS)
-        .max_header_list_size(LONGEST_HEADER_LIST)
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEADER_LIST)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     loop {
@@ -137,7 +137,7 @@ async fn http2(
             () = sleep(limits.idle) => if requests.begun() == before && requests.all_ended() { break },
         }
     }
-    // Streams that are open may go on; without one the connection ends.
+    // Open streams may continue; without one the connection ends.
     connection.as_mut().graceful_shutdown();
     connection.await
 }
@@ -147,7 +147,7 @@ enum Protocol {
     Http2,
 }
 
-/// Which protocol the client speaks, by its first bytes, which stay unread.
+/// Detects the protocol by the first bytes of the client, which stay unread.
 async fn protocol(stream: &TcpStream) -> io::Result<Protocol> {
     let mut bytes = [0; PREFACE.len()];
     loop {
@@ -161,16 +161,16 @@ async fn protocol(stream: &TcpStream) -> io::Result<Protocol> {
         if read == PREFACE.len() {
             return Ok(Protocol::Http2);
         }
-        // Peeking again answers at once with the same bytes, so the rest is given time to arrive.
+        // Another peek returns the same bytes at once, so the rest gets time to arrive.
         sleep(Duration::from_millis(5)).await;
     }
 }
 
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
-const LONGEST_HEAD: usize = 64 * 1024;
-/// More than a request may have, so that what is too long is refused in words that clients understand.
-const LONGEST_HEADER_LIST: u32 = 96 * 1024;
-const MOST_HEADERS: usize = 100;
-const MOST_STREAMS: u32 = 256;
+const MAX_HEAD: usize = 64 * 1024;
+/// Longer than a request may be, so that the pipeline refuses longer heads with a message for the client.
+const MAX_HEADER_LIST: u32 = 96 * 1024;
+const MAX_HEADERS: usize = 100;
+const MAX_STREAMS: u32 = 256;
 /// RFC 9113, section 3.4.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The requests of a connection: counted by the service, read by who has to know whether there are any.
+/// Counts the requests of a connection. The service writes it; the timers of the connection read it.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     begun: AtomicUsize,
     ended: AtomicUsize,
 }
 
-/// A request that has not ended; dropped when it has, which may be because the client gave up.
+/// A request in progress. It is dropped when the request ends or the client leaves.
 pub(super) struct OpenRequest(Arc<Requests>);
 
 impl Drop for OpenRequest {
@@ -20,13 +20,13 @@ impl Drop for OpenRequest {
 }
 
 impl Requests {
-    /// Counts one more, until it is dropped.
+    /// Counts one more request, which is in progress until the result is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> OpenRequest {
         self.begun.fetch_add(1, Ordering::Relaxed);
         OpenRequest(self.clone())
     }
 
-    /// How many have begun.
+    /// Returns the number of requests that have begun.
     pub(super) fn begun(&self) -> usize {
         self.begun.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! The two dialects: what each request meets first and each answer last, whether it is gRPC or REST.
+//! The two dialects, gRPC and REST.
 //!
 //! Layers and handlers refuse a request by a response that carries a [`Problem`]. Here it is printed in the caller's
 //! dialect.
@@ -23,16 +23,16 @@ use crate::rest::error::Form;
 use crate::server::connection::malformed::MalformedHead;
 use crate::server::connection::peer::Peer;
 
-/// What lies between the clients and the server.
+/// The browsers and proxies between the clients and the server.
 pub(crate) struct Web {
-    /// Which pages of other origins may call.
+    /// The origins whose pages may call.
     pub(crate) cors: Cors,
-    /// Who may say how the clients reached it.
+    /// The proxies that may name the address that the client called.
     pub(crate) proxies: TrustedProxies,
 }
 
 impl Web {
-    /// Puts the address that a proxy says its client called into the extensions of the request.
+    /// Puts the address that the client called, as a trusted proxy names it, into the extensions of the request.
     fn note_address(&self, request: &mut Request) -> Result<(), Error> {
         let peer = request.extensions().get::<Peer>().map(|peer| peer.address);
         if let Some(address) = self.proxies.address(peer, request.headers())? {
@@ -43,18 +43,18 @@ impl Web {
 
     /// Answers preflights, and refuses pages of other origins.
     async fn answer(&self, request: Request, next: Next) -> Response {
-        match request.method() {
-            &Method::OPTIONS => self.cors.preflight(),
-            _ if self.cors.refuses(&request) => {
-                let message = "Pages of this origin may not call.";
-                refuse(Error::new(Kind::CrossOrigin, message))
-            }
-            _ => next.run(request).await,
+        if request.method() == Method::OPTIONS {
+            return self.cors.preflight();
         }
+        if self.cors.refuses(&request) {
+            let message = "Pages of this origin may not call.";
+            return refuse(Error::new(Kind::CrossOrigin, message));
+        }
+        next.run(request).await
     }
 }
 
-/// Speaks the caller's dialect: prints errors, answers preflights, marks answers for pages of other origins.
+/// Serves a request in the caller's dialect: prints errors, answers preflights, marks answers for pages of other origins.
 pub(crate) async fn pass(
     State(web): State<Arc<Web>>,
     mut request: Request,
@@ -177,7 +177,7 @@ fn explained(status: Status, has_compressions: bool) -> Problem {
     }
 }
 
-/// Lets gRPC calls pass, and nothing else.
+/// Lets only gRPC calls pass.
 pub(crate) async fn only_grpc(request: Request, next: Next) -> Response {
     if is_grpc(&request) {
         next.run(request).await
@@ -186,13 +186,13 @@ pub(crate) async fn only_grpc(request: Request, next: Next) -> Response {
     }
 }
 
-/// Answers for what is neither a method of a service nor a resource of the REST API.
+/// Refuses a request that is neither for a method of a service nor for a resource of the REST API.
 pub(crate) fn no_such_operation() -> Response {
     let error = Error::new(Kind::NoSuchOperation, "There is no such operation.");
     refuse(error)
 }
 
-/// Answers for a method that a resource does not know.
+/// Refuses a method that the resource does not have.
 pub(crate) async fn method_not_allowed() -> Response {
     let error = Error::new(
         Kind::MethodNotAllowed,
@@ -201,9 +201,10 @@ pub(crate) async fn method_not_allowed() -> Response {
     refuse(error)
 }
 
-/// Answers for a handler that panicked. The panic itself has been logged by the hook of `telemetry`.
+/// Answers for a handler that panicked. The hook of `telemetry::logs` has logged the panic.
 pub(crate) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
     refuse(Error::internal("a handler panicked"))
 }
 
+/// The compressions that the server accepts; tonic sends it if it refuses the compression of a call.
 const ACCEPTED_COMPRESSIONS: HeaderName = HeaderName::from_static("grpc-accept-encoding");

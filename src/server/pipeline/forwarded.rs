@@ -1,4 +1,4 @@
-//! Proxies in front: the address by which the client reached one of ours, when it says so (`docs/rest-api.md` 47).
+//! Trusted proxies: the address that the client called, as the proxy forwards it (`docs/rest-api.md` 47).
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use super::head;
 use crate::domain::error::Error;
 use crate::rest::Address;
 
-/// The proxies whose word counts; anybody else could make links lead wherever they like.
+/// The proxies whose forwarding headers count. With the headers of others, a caller could choose the targets of links.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies {
     /// Their addresses.
@@ -18,8 +18,8 @@ pub struct TrustedProxies {
     pub family: Forwarded,
 }
 
-/// The headers by which proxies say how a client reached them. A proxy sets one family and passes the other on as the client
-/// sent it, so that only one can be trusted.
+/// The headers in which a proxy forwards the address that the client called. A proxy sets one family and passes the other
+/// on as the client sent it, so only one can be trusted.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Forwarded {
     /// `Forwarded` (RFC 7239).
@@ -30,8 +30,8 @@ pub enum Forwarded {
 }
 
 impl TrustedProxies {
-    /// What the proxy at `peer` says of the address that the client called, in the headers of its family. Of several the last
-    /// one counts, which is the word of our own proxy. A host that is none is an error.
+    /// Returns the address that the client called, from the headers of the proxy at `peer`. Of several values the last one
+    /// counts, which comes from the nearest proxy. A malformed host is an error.
     pub(super) fn address(
         &self,
         peer: Option<IpAddr>,
@@ -63,7 +63,7 @@ impl TrustedProxies {
     }
 }
 
-/// The last element of a list, over all headers of the name.
+/// Returns the last element of a list over all headers of the name.
 fn last<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let value = headers.get_all(name).iter().next_back()?.to_str().ok()?;
     value
@@ -73,7 +73,7 @@ fn last<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
         .filter(|element| !element.is_empty())
 }
 
-/// A parameter of an element, without its quotes.
+/// Returns a parameter of an element, without its quotes.
 fn parameter<'a>(element: &'a str, name: &str) -> Option<&'a str> {
     let mut parameters = element
         .split(';')

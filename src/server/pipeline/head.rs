@@ -1,4 +1,4 @@
-//! What the head of a request may bring: its length, and the host that it names, which becomes part of every link.
+//! Checks of the head of a request: its length, and the host, which becomes part of every link.
 
 use std::net::Ipv6Addr;
 
@@ -9,22 +9,22 @@ use rustls::pki_types::ServerName;
 
 use crate::domain::error::{Error, Kind};
 
-/// Checks the length of the headers and the host. Of HTTP/2 the protocol library refuses what is far too long, but without
-/// a word that a gRPC client would understand.
+/// Checks the length of the headers and the host. The library of HTTP/2 refuses much longer heads by itself, but without a
+/// message that a gRPC client would understand.
 pub(super) fn check(request: &Request) -> Result<(), Error> {
     let octets = request
         .headers()
         .iter()
         .map(|(name, value)| name.as_str().len() + value.len() + ENTRY);
-    if octets.sum::<usize>() > LONGEST_HEADERS {
+    if octets.sum::<usize>() > MAX_HEADERS {
         let message = "The headers, or the metadata of the call, are longer than 64 KiB.";
         return Err(Error::new(Kind::HeadTooLarge, message));
     }
     check_host(request)
 }
 
-/// Checks the host in the request line or `:authority`, and in the `Host` header. A request may leave both out; an
-/// operation that needs the host refuses that by itself.
+/// Checks the host in the request line or `:authority`, and in the `Host` header. Both may be absent; an operation that
+/// needs the host refuses such a request by itself.
 fn check_host(request: &Request) -> Result<(), Error> {
     if let Some(authority) = request.uri().authority() {
         host(authority.as_str(), "The host of the request")?;
@@ -36,18 +36,18 @@ fn check_host(request: &Request) -> Result<(), Error> {
         (Some(header), None) => {
             host(header.to_str().unwrap_or_default(), "The Host header").map(drop)
         }
-        (Some(_), Some(_)) => Err(Error::invalid("The Host header must be there once.")),
+        (Some(_), Some(_)) => Err(Error::invalid("There must be only one Host header.")),
     }
 }
 
-/// Reads a host: a name or an address, with a port or without. `place` says where it stands.
+/// Reads a host: a name or an address, with or without a port. `place` names its place in the error.
 pub(super) fn host(text: &str, place: &str) -> Result<Authority, Error> {
     let authority = Some(text)
-        .filter(|text| text.len() <= LONGEST_HOST)
+        .filter(|text| text.len() <= MAX_HOST)
         .and_then(|text| text.parse().ok());
     authority.filter(is_host).ok_or_else(|| {
         Error::invalid(format!(
-            "{place} must be one name or address, such as pam.contoso.com:8086, of at most {LONGEST_HOST} octets."
+            "{place} must be one name or address, such as pam.contoso.com:8086, of at most {MAX_HOST} octets."
         ))
     })
 }
@@ -61,7 +61,7 @@ fn is_host(authority: &Authority) -> bool {
         Some(address) => address.parse::<Ipv6Addr>().is_ok(),
         None => ServerName::try_from(host).is_ok(),
     };
-    // What is in front of the host, a user, is part of no link either.
+    // A user before the host must not become part of a link.
     let is_port = |port: &str| {
         port.bytes().all(|digit| digit.is_ascii_digit()) && port.parse::<u16>().is_ok()
     };
@@ -71,10 +71,10 @@ fn is_host(authority: &Authority) -> bool {
 }
 
 /// Room for the longest name of DNS, but not for its port as well.
-const LONGEST_HOST: usize = 255;
-/// Of the names and values of all headers, counted as HTTP/2 does.
-const LONGEST_HEADERS: usize = 64 * 1024;
-/// What HTTP/2 adds for each header (RFC 9113, section 6.5.2).
+const MAX_HOST: usize = 255;
+/// In octets of all names and values, counted as in HTTP/2.
+const MAX_HEADERS: usize = 64 * 1024;
+/// The octets that HTTP/2 adds for each header (RFC 9113, section 6.5.2).
 const ENTRY: usize = 32;
 
 #[cfg(test)]

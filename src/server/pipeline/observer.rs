@@ -19,21 +19,21 @@ use crate::domain::event::{Channel, Origin};
 use crate::errors::{Error, Kind, Problem, refuse, row};
 use crate::ids::{Ids, SystemIds};
 use crate::server::tasks::Tasks;
-use crate::telemetry::metrics::{Measured, Metrics, OneMore, RequestMetrics};
-use crate::telemetry::traces::Traces;
+use crate::telemetry::metrics::{GaugeGuard, Metrics, RequestMetrics, Timer};
+use crate::telemetry::traces::{RequestSpan, Traces};
 use crate::time::Stopwatch;
 
-/// What observes the requests.
+/// Logs, measures and traces the requests.
 pub(crate) struct Observer {
     metrics: RequestMetrics,
-    /// By operation, found once so that no request has to.
+    /// By operation, looked up once so that no request has to.
     durations: HashMap<&'static str, Histogram>,
     traces: Option<Traces>,
     tasks: Tasks,
 }
 
 impl Observer {
-    /// Observes for those metrics and traces.
+    /// Returns an observer for those metrics and traces.
     pub(crate) fn new(metrics: &Metrics, traces: Option<Traces>, tasks: &Tasks) -> Self {
         let metrics = metrics.requests.clone();
         let durations = operations::all().map(|operation| (operation, metrics.duration(operation)));
@@ -46,19 +46,19 @@ impl Observer {
     }
 }
 
-/// Gives the request an id; logs and measures it with its outcome. A request that may change something goes on to its end
-/// when the client leaves, so that this is logged like any other.
+/// Gives the request an id; logs, measures and traces it with its outcome. If the client leaves, a request that may change
+/// something continues to its end, so that it is logged like any other.
 pub(crate) async fn observe(
     State(observer): State<Arc<Observer>>,
     request: Request,
     next: Next,
 ) -> Response {
     if request.method().is_safe() {
-        return observed(&observer, request, next).await;
+        return serve(&observer, request, next).await;
     }
     let tasks = observer.tasks.clone();
     let dialect = Dialect::of(&request);
-    let answer = tasks.spawn(async move { observed(&observer, request, next).await });
+    let answer = tasks.spawn(async move { serve(&observer, request, next).await });
     match answer.await {
         Ok(Some(answer)) => answer,
         Ok(None) => dialect.print(refuse(Error::unavailable("the drain took too long"))),
@@ -66,72 +66,73 @@ pub(crate) async fn observe(
     }
 }
 
-async fn observed(observer: &Observer, mut request: Request, next: Next) -> Response {
+async fn serve(observer: &Observer, mut request: Request, next: Next) -> Response {
     let watch = Stopwatch::start();
     let operation = operations::of(&request);
-    let _in_flight = OneMore::of(&observer.metrics.in_flight);
-    let _measured = observer.durations.get(operation).map(Measured::into);
+    let _in_flight = GaugeGuard::new(&observer.metrics.in_flight);
+    let _timer = observer.durations.get(operation).map(Timer::start);
     let id = request_id(request.headers());
+    let id_text = id.to_str().unwrap_or_default();
     let channel = if is_grpc(&request) {
         Channel::Grpc
     } else {
         Channel::PamWebApi
     };
-    let origin = Origin {
+    request.extensions_mut().insert(Origin {
         channel,
-        request_id: id.to_str().unwrap_or_default().to_owned(),
-    };
-    request.extensions_mut().insert(origin);
-    let span = tracing::info_span!(
-        "request",
-        id = id.to_str().unwrap_or_default(),
-        operation,
-        account = field::Empty,
-    );
-    let trace = observer.traces.as_ref().map(|traces| {
-        traces.begin(
-            operation,
-            id.to_str().unwrap_or_default(),
-            request.headers(),
-        )
+        request_id: id_text.to_owned(),
     });
-    let answer = next.run(request).instrument(span.clone());
+    let line = tracing::info_span!("request", id = id_text, operation, account = field::Empty);
+    let trace = match &observer.traces {
+        Some(traces) => Some(traces.begin(operation, id_text, request.headers())),
+        None => None,
+    };
+    let answer = next.run(request).instrument(line.clone());
     let mut response = match &trace {
         Some(trace) => answer.with_context(trace.context()).await,
         None => answer.await,
     };
-    let problem = response.extensions().get::<Problem>();
-    let row = problem.map(|problem| row(problem.kind()));
-    let reason = row.map(|row| row.reason);
-    if let Some(reason) = reason {
-        observer.metrics.refused(operation, reason);
-    }
-    if let Some(trace) = trace {
-        trace.outcome(
-            reason.unwrap_or("OK"),
-            row.is_some_and(|row| row.http.is_server_error()),
-        );
-    }
-    let microseconds = u64::try_from(watch.elapsed().as_micros()).unwrap_or(u64::MAX);
-    span.in_scope(|| {
-        if let Some(error) = problem.and_then(Problem::error)
-            && let Some(cause) = &error.cause
-        {
-            log_cause(error.kind, &**cause);
-        }
-        let http = response.status().as_u16();
-        match reason {
-            None if operations::is_probe(operation) => {
-                tracing::debug!(http, reason, microseconds, "answered")
-            }
-            _ => tracing::info!(http, reason, microseconds, "answered"),
-        }
-    });
+    line.in_scope(|| observer.report(operation, &response, trace, watch));
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }
 
-/// Defects and broken machines are for the operator; what a caller did is only worth a note.
+impl Observer {
+    /// Counts, traces and logs the outcome of a request.
+    fn report(
+        &self,
+        operation: &'static str,
+        response: &Response,
+        trace: Option<RequestSpan>,
+        watch: Stopwatch,
+    ) {
+        let mut reason = None;
+        let mut failed = false;
+        if let Some(problem) = response.extensions().get::<Problem>() {
+            let row = row(problem.kind());
+            reason = Some(row.reason);
+            failed = row.http.is_server_error();
+            self.metrics.refused(operation, row.reason);
+            if let Some(error) = problem.error()
+                && let Some(cause) = &error.cause
+            {
+                log_cause(error.kind, &**cause);
+            }
+        }
+        if let Some(trace) = trace {
+            trace.outcome(reason.unwrap_or("OK"), failed);
+        }
+        let http = response.status().as_u16();
+        let microseconds = u64::try_from(watch.elapsed().as_micros()).unwrap_or(u64::MAX);
+        if reason.is_none() && operations::is_probe(operation) {
+            tracing::debug!(http, reason, microseconds, "answered");
+        } else {
+            tracing::info!(http, reason, microseconds, "answered");
+        }
+    }
+}
+
+/// Logs the private cause of an error: as an error if the operator has to act, else for debugging only.
 fn log_cause(kind: Kind, cause: &(dyn std::error::Error + 'static)) {
     match kind {
         Kind::Internal | Kind::Unavailable => tracing::error!(cause, "failed"),
@@ -139,16 +140,20 @@ fn log_cause(kind: Kind, cause: &(dyn std::error::Error + 'static)) {
     }
 }
 
-/// The caller's own id for the request, when it is short and plain, else one of ours.
+/// Returns the caller's own id for the request if it is short and plain, else a new id.
 fn request_id(headers: &HeaderMap) -> HeaderValue {
-    let plain = |id: &&HeaderValue| {
-        let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
-        (1..=LONGEST_REQUEST_ID).contains(&id.len()) && id.as_bytes().iter().all(allowed)
-    };
-    match headers.get(REQUEST_ID).filter(plain) {
-        Some(id) => id.clone(),
-        None => id_value(SystemIds.next()),
+    match headers.get(REQUEST_ID) {
+        Some(id) if is_plain(id) => id.clone(),
+        _ => id_value(SystemIds.next()),
     }
+}
+
+fn is_plain(id: &HeaderValue) -> bool {
+    (1..=MAX_REQUEST_ID).contains(&id.len())
+        && id
+            .as_bytes()
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
 }
 
 fn id_value(id: Uuid) -> HeaderValue {
@@ -156,5 +161,5 @@ fn id_value(id: Uuid) -> HeaderValue {
         .expect("a GUID is a valid header value")
 }
 
-const LONGEST_REQUEST_ID: usize = 64;
+const MAX_REQUEST_ID: usize = 64;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

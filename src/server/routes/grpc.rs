@@ -14,7 +14,7 @@ use crate::proto::pam::v1::role_service_server::{self, RoleServiceServer};
 use crate::proto::pam::v1::session_service_server::SessionServiceServer;
 use crate::server::pipeline::dialect;
 
-/// The routes of gRPC services, which nothing but a gRPC call may reach.
+/// Returns the routes of gRPC services, which only gRPC calls may reach.
 pub(crate) fn only(services: Routes) -> Router {
     services
         .into_axum_router()
@@ -22,7 +22,7 @@ pub(crate) fn only(services: Routes) -> Router {
         .layer(from_fn(dialect::only_grpc))
 }
 
-/// A service that reads messages of at most so many octets, before and after they are decompressed.
+/// Limits the messages that a service reads, before and after decompression, in octets.
 macro_rules! bounded {
     ($service:expr, $longest:expr) => {
         $service
@@ -37,25 +37,25 @@ pub(super) use bounded;
 pub(crate) fn services(grpc: &Arc<Grpc>) -> Routes {
     Routes::new(bounded!(
         ApprovalServiceServer::from_arc(grpc.clone()),
-        LONGEST_MESSAGE
+        MAX_MESSAGE
     ))
     .add_service(bounded!(
         ElevationServiceServer::from_arc(grpc.clone()),
-        LONGEST_MESSAGE
+        MAX_MESSAGE
     ))
     .add_service(bounded!(
         RoleServiceServer::from_arc(grpc.clone()),
-        LONGEST_MESSAGE
+        MAX_MESSAGE
     ))
     .add_service(bounded!(
         SessionServiceServer::from_arc(grpc.clone()),
-        LONGEST_MESSAGE
+        MAX_MESSAGE
     ))
 }
 
-/// The rpcs that take a whole role. Their messages are long, so only those of administrators are read.
+/// Returns the rpcs that take a whole role. Their messages are long, so only those of administrators are read.
 pub(crate) fn role_changes(grpc: &Arc<Grpc>) -> Router {
-    let service = bounded!(RoleServiceServer::from_arc(grpc.clone()), LONGEST_ROLE);
+    let service = bounded!(RoleServiceServer::from_arc(grpc.clone()), MAX_ROLE);
     let path = |rpc: &str| format!("/{}/{rpc}", role_service_server::SERVICE_NAME);
     Router::new()
         .route_service(&path("CreateRole"), service.clone())
@@ -65,6 +65,6 @@ pub(crate) fn role_changes(grpc: &Arc<Grpc>) -> Router {
 }
 
 /// Room for every text and comparison that a request may have.
-pub(super) const LONGEST_MESSAGE: usize = 64 * 1024;
+pub(super) const MAX_MESSAGE: usize = 64 * 1024;
 /// Room for a role with all the principals it can name.
-const LONGEST_ROLE: usize = 4 * 1024 * 1024;
+const MAX_ROLE: usize = 4 * 1024 * 1024;

@@ -18,7 +18,7 @@ use tonic_health::pb::health_server::{self, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_check_response};
 use tonic_health::server::{HealthReporter, HealthService};
 
-use super::grpc::{LONGEST_MESSAGE, bounded};
+use super::grpc::{MAX_MESSAGE, bounded};
 use crate::errors::{Error, Kind, refuse};
 use crate::server::pipeline::dialect;
 use crate::service::Service;
@@ -32,7 +32,7 @@ pub(crate) struct Readiness {
 }
 
 impl Readiness {
-    /// The readiness of a node with that store and that service.
+    /// Returns the readiness of a node with that store and that service.
     pub(crate) fn of(store: &dyn Store, service: &Service) -> Self {
         Self {
             store: store.ready(),
@@ -45,7 +45,7 @@ impl Readiness {
         *self.store.borrow() && *self.clock.borrow()
     }
 
-    /// Completes when it may have changed; false when it cannot change any more.
+    /// Completes when it may have changed. False if it can no longer change.
     async fn changed(&mut self) -> bool {
         tokio::select! {
             changed = self.store.changed() => changed.is_ok(),
@@ -74,11 +74,11 @@ pub(crate) fn grpc(ready: Readiness, stop: &CancellationToken) -> Routes {
     let reporter = HealthReporter::new();
     let health = Health(HealthService::from_health_reporter(reporter.clone()));
     tokio::spawn(report(reporter, ready, stop.clone()));
-    Routes::new(bounded!(HealthServer::new(health), LONGEST_MESSAGE))
+    Routes::new(bounded!(HealthServer::new(health), MAX_MESSAGE))
 }
 
-/// The health of the services that there are. That of any other is what the protocol says: an error to who asks once, and
-/// SERVICE_UNKNOWN to who watches, since it might come.
+/// The health of the known services. For any other service the protocol requires an error for a check and SERVICE_UNKNOWN
+/// for a watch, because the service may come later.
 struct Health(HealthService);
 
 #[async_trait]
@@ -115,7 +115,7 @@ fn is_known(request: &tonic::Request<HealthCheckRequest>) -> bool {
     SERVICES.contains(&&*request.get_ref().service)
 }
 
-/// Keeps the health service in step with the node, until the server stops.
+/// Reports the readiness to the health service until the server stops.
 async fn report(reporter: HealthReporter, mut ready: Readiness, stop: CancellationToken) {
     loop {
         let status = if ready.is_ready() {
@@ -126,10 +126,12 @@ async fn report(reporter: HealthReporter, mut ready: Readiness, stop: Cancellati
         for service in SERVICES {
             reporter.set_service_status(service, status).await;
         }
-        tokio::select! {
-            true = ready.changed() => {}
-            () = stop.cancelled() => break,
-            else => break,
+        let changed = tokio::select! {
+            changed = ready.changed() => changed,
+            () = stop.cancelled() => false,
+        };
+        if !changed {
+            break;
         }
     }
     for service in SERVICES {

@@ -1,4 +1,4 @@
-//! `GET /metrics`: what the server measures, for those who monitor it.
+//! `GET /metrics`: the metrics, for administrators and monitors.
 
 use std::sync::Arc;
 
@@ -20,9 +20,9 @@ use crate::server::pipeline::dialect;
 use crate::service::Service;
 use crate::telemetry::metrics::{Format, Metrics, Readings};
 
-/// What a scrape reads.
+/// The sources of a scrape.
 pub(crate) struct Scrape {
-    /// Everything that is counted as it happens.
+    /// The metrics that are counted as events happen.
     pub(crate) metrics: Arc<Metrics>,
     /// Whether the server can decide.
     pub(crate) ready: Readiness,
@@ -32,7 +32,7 @@ pub(crate) struct Scrape {
     pub(crate) authenticator: Arc<Authenticator>,
 }
 
-/// The route, which expects the caller in the extensions of the request.
+/// Returns the route. It needs the caller in the extensions of the request.
 pub(crate) fn route(scraped: Scrape) -> Router {
     let scrape = get(scrape)
         .fallback(dialect::method_not_allowed)
@@ -71,8 +71,8 @@ impl Scrape {
     }
 }
 
-/// The format that a scraper accepts and likes best. One that accepts neither gets the text format of Prometheus, which
-/// every scraper reads.
+/// Returns the format that a scraper prefers. A scraper that accepts neither gets the text format of Prometheus, which every
+/// scraper reads.
 fn format(headers: &HeaderMap) -> Format {
     let accepted = headers
         .get_all(ACCEPT)
@@ -96,7 +96,7 @@ fn format(headers: &HeaderMap) -> Format {
     }
 }
 
-/// The format that an element of `Accept` names, and its weight. An element that names any type has no format.
+/// Returns the format that an element of `Accept` names, and its weight. An element that accepts any type has no format.
 fn range(text: &str) -> Option<(Option<Format>, f32)> {
     let mut parts = text.split(';').map(|part| part.trim().to_ascii_lowercase());
     let (format, served) = match &*parts.next()? {

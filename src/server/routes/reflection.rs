@@ -2,7 +2,7 @@
 
 use tonic::service::Routes;
 
-use super::grpc::{LONGEST_MESSAGE, bounded};
+use super::grpc::{MAX_MESSAGE, bounded};
 use crate::errors::Error;
 use crate::proto::pam::v1;
 
@@ -19,5 +19,5 @@ pub(crate) fn services(on: bool) -> Result<Routes, Error> {
     };
     let v1 = builder().build_v1().map_err(Error::internal)?;
     let v1alpha = builder().build_v1alpha().map_err(Error::internal)?;
-    Ok(Routes::new(bounded!(v1, LONGEST_MESSAGE)).add_service(bounded!(v1alpha, LONGEST_MESSAGE)))
+    Ok(Routes::new(bounded!(v1, MAX_MESSAGE)).add_service(bounded!(v1alpha, MAX_MESSAGE)))
 }

@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use super::connect::reading_connection;
 use super::error::failed;
 use crate::domain::error::Error;
-use crate::telemetry::metrics::{OneMore, StoreMetrics};
+use crate::telemetry::metrics::{GaugeGuard, StoreMetrics};
 use crate::telemetry::traces::Part;
 
 /// Connections that only read. Each is opened when it is needed, and kept.
@@ -45,7 +45,7 @@ impl ReadPool {
         let _part = Part::begin("store.read");
         let permit = self.permits.clone().acquire_owned().await;
         let permit = permit.map_err(Error::internal)?;
-        let in_use = OneMore::of(&self.metrics.readers_in_use);
+        let in_use = GaugeGuard::new(&self.metrics.readers_in_use);
         let connections = self.connections.clone();
         let reading = spawn_blocking(move || {
             // Dropped when the read ends, even if its caller left before.

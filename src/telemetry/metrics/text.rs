@@ -29,12 +29,12 @@ impl Format {
     }
 }
 
-/// What is not counted as it happens, but read for each scrape.
+/// The values that are read for each scrape.
 #[derive(Clone, Copy, Debug)]
 pub struct Readings {
     /// Whether the server can decide.
     pub ready: bool,
-    /// The counts of the store; none if it cannot count now, and then their metrics are absent.
+    /// The counts of the store. `None` if it cannot count now; then their metrics are absent.
     pub census: Option<Census>,
     /// The number of tokens that expire within a week.
     pub tokens_expiring: usize,
@@ -85,12 +85,12 @@ fn registry(readings: Readings) -> Registry {
     let ages = [
         (
             "oldest_pending_approval_age_seconds",
-            "How long the oldest pending approval has waited; 0 if none is pending",
+            "Waiting time of the oldest pending approval; 0 if none is pending",
             census.oldest_pending_age(),
         ),
         (
             "scheduler_lag_seconds",
-            "How late the earliest start or end is that is due and not recorded; 0 if nothing is due",
+            "Delay of the earliest start or end that is due and not recorded; 0 if nothing is due",
             census.scheduler_lag(),
         ),
     ];
