@@ -34,14 +34,14 @@ pub(super) mod optional {
 
     use serde::{Deserializer, Serializer};
 
-    pub(in crate::cli::role) fn deserialize<'a, D: Deserializer<'a>>(
+    pub(crate) fn deserialize<'a, D: Deserializer<'a>>(
         deserializer: D,
     ) -> Result<Option<Duration>, D::Error> {
         super::deserialize(deserializer).map(Some)
     }
 
     #[expect(clippy::ref_option, reason = "serde passes a reference")]
-    pub(in crate::cli::role) fn serialize<S: Serializer>(
+    pub(crate) fn serialize<S: Serializer>(
         duration: &Option<Duration>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
