@@ -161,7 +161,7 @@ fn limit(setting: u32) -> Option<u32> {
 async fn reread(mut hangup: Signal, tokens: &TokensFile) {
     while hangup.recv().await.is_some() {
         tracing::info!(
-            "SIGHUP: the tokens file is read again; settings change only with a restart"
+            "SIGHUP: the tokens file is read again; settings change with a restart only"
         );
         notify::reloading();
         tokens.reread(SystemClock.now());

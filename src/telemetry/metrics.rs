@@ -5,6 +5,8 @@
 
 mod text;
 
+use std::fmt;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -27,6 +29,18 @@ pub struct Metrics {
     pub store: StoreMetrics,
     ready: Gauge,
     registry: Registry,
+}
+
+impl Metrics {
+    /// Returns all metrics in a format.
+    ///
+    /// # Errors
+    ///
+    /// Fails only if a metric cannot be printed, which is a defect.
+    pub fn text(&self, readings: Readings, format: Format) -> Result<String, fmt::Error> {
+        self.ready.set(readings.ready.into());
+        text::encode(&self.registry, readings, format)
+    }
 }
 
 impl Default for Metrics {

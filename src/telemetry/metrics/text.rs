@@ -7,7 +7,6 @@ use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use super::Metrics;
 use crate::domain::census::Census;
 
 /// A format of the text.
@@ -40,19 +39,20 @@ pub struct Readings {
     pub tokens_expiring: usize,
 }
 
-impl Metrics {
-    /// Returns all metrics in a format.
-    pub fn text(&self, readings: Readings, format: Format) -> Result<String, fmt::Error> {
-        self.ready.set(readings.ready.into());
-        let mut text = String::new();
-        encode_registry(&mut text, &self.registry)?;
-        encode_registry(&mut text, &registry(readings))?;
-        match format {
-            Format::OpenMetrics => encode_eof(&mut text)?,
-            Format::Prometheus => text = with_names_of_samples(&text),
-        }
-        Ok(text)
+/// Returns the metrics of a registry and the readings in a format.
+pub(super) fn encode(
+    counted: &Registry,
+    readings: Readings,
+    format: Format,
+) -> Result<String, fmt::Error> {
+    let mut text = String::new();
+    encode_registry(&mut text, counted)?;
+    encode_registry(&mut text, &registry(readings))?;
+    match format {
+        Format::OpenMetrics => encode_eof(&mut text)?,
+        Format::Prometheus => text = with_names_of_samples(&text),
     }
+    Ok(text)
 }
 
 /// The readings as metrics.
