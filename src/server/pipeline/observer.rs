@@ -83,10 +83,8 @@ async fn serve(observer: &Observer, mut request: Request, next: Next) -> Respons
         request_id: id_text.to_owned(),
     });
     let line = tracing::info_span!("request", id = id_text, operation, account = field::Empty);
-    let trace = match &observer.traces {
-        Some(traces) => Some(traces.begin(operation, id_text, request.headers())),
-        None => None,
-    };
+    let traces = observer.traces.as_ref();
+    let trace = traces.map(|traces| traces.begin(operation, id_text, request.headers()));
     let answer = next.run(request).instrument(line.clone());
     let mut response = match &trace {
         Some(trace) => answer.with_context(trace.context()).await,
