@@ -5,6 +5,7 @@
 //! stored bytes; verification encodes nothing again.
 
 mod payload;
+mod principal;
 
 use prost::Message;
 use sha2::{Digest, Sha256};

@@ -19,6 +19,7 @@ use super::odata::list::Set;
 use super::odata::literal::Literal;
 use super::odata::model;
 use super::odata::query::{KNOWN, ListOptions, action_format, given_twice, next_query};
+use super::odata::token;
 use super::path::{self, Action, Target};
 use super::resources::approvals::PendingApprovals;
 use super::resources::requests::Requests;
@@ -406,7 +407,7 @@ mod tests {
     #[should_panic(expected = "is no word of ours")]
     fn a_message_with_a_word_of_the_callers_is_found() {
         has_known_words(
-            &expression::invalid("Could not find a property named 'displayname'."),
+            &token::invalid("Could not find a property named 'displayname'."),
             "displayname",
         );
     }

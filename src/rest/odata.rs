@@ -17,3 +17,4 @@ pub mod model;
 pub mod moment;
 pub mod query;
 pub mod single;
+pub mod token;

@@ -3,10 +3,10 @@
 //!
 //! What is not allowed is refused in the framework's words, but for whatever of them would repeat the caller's.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::literal::Literal;
+use super::token::{Token, Tokens, invalid};
 use crate::errors::Error;
 
 /// An expression as it was written, before anybody asks what its names mean.
@@ -93,10 +93,10 @@ impl Operator {
     }
 }
 
-/// The expression of a decoded `$filter`.
+/// Reads the expression of a decoded `$filter`.
 pub fn parse(text: &str) -> Result<Expression, Error> {
     let mut parser = Parser {
-        tokens: Tokens { text, at: 0 },
+        tokens: Tokens::of(text),
         next: Token::End,
         start: 0,
         depth: 0,
@@ -108,14 +108,6 @@ pub fn parse(text: &str) -> Result<Expression, Error> {
     } else {
         Err(parser.unexpected(parser.start))
     }
-}
-
-/// Says what is wrong with a filter, after the words that the framework begins every such message with.
-pub fn invalid(what: impl Into<Cow<'static, str>>) -> Error {
-    Error::invalid(format!(
-        "The query specified in the URI is not valid. {}",
-        what.into()
-    ))
 }
 
 /// Recursive descent, one token ahead. Parentheses are the only recursion, and their depth is bounded.
@@ -239,129 +231,6 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// What a filter is made of.
-#[derive(Clone, Debug, PartialEq)]
-enum Token<'a> {
-    Close,
-    End,
-    Literal(Literal),
-    Minus,
-    Open,
-    Slash,
-    /// A keyword or the name of a property, which only its place tells apart.
-    Word(&'a str),
-}
-
-/// The tokens of a text, and where the next one may start.
-struct Tokens<'a> {
-    text: &'a str,
-    at: usize,
-}
-
-impl<'a> Tokens<'a> {
-    /// The next token, and where it starts.
-    fn next(&mut self) -> Result<(usize, Token<'a>), Error> {
-        let rest = self.text[self.at..].trim_start();
-        let start = self.text.len() - rest.len();
-        let mut characters = rest.chars();
-        let (length, token) = match (characters.next(), characters.next()) {
-            (None, _) => (0, Token::End),
-            (Some('('), _) => (1, Token::Open),
-            (Some(')'), _) => (1, Token::Close),
-            (Some('/'), _) => (1, Token::Slash),
-            (Some('\''), _) => {
-                let (length, text) = self.quoted(start)?;
-                (length, Token::Literal(Literal::Text(text)))
-            }
-            (Some('-'), second) if !second.is_some_and(|second| second.is_ascii_digit()) => {
-                (1, Token::Minus)
-            }
-            (Some('-' | '0'..='9'), _) => self.number(start)?,
-            (Some(first), _) if first.is_ascii_alphabetic() || first == '_' => self.word(start)?,
-            _ => {
-                return Err(invalid(format!(
-                    "Syntax error at position {}.",
-                    self.position(start)
-                )));
-            }
-        };
-        self.at = start + length;
-        Ok((start, token))
-    }
-
-    /// The length of a text in quotes, and the text, in which a doubled quote stands for one.
-    fn quoted(&self, start: usize) -> Result<(usize, String), Error> {
-        let mut text = String::new();
-        let mut characters = self.text[start..].char_indices().skip(1).peekable();
-        while let Some((at, character)) = characters.next() {
-            if character != '\'' {
-                text.push(character);
-            } else if characters.next_if(|(_, next)| *next == '\'').is_some() {
-                text.push('\'');
-            } else {
-                return Ok((at + 1, text));
-            }
-        }
-        let position = self.position(start);
-        Err(invalid(format!(
-            "There is an unterminated string literal at position {position}."
-        )))
-    }
-
-    fn number(&self, start: usize) -> Result<(usize, Token<'a>), Error> {
-        let rest = &self.text[start..];
-        let belongs = |(at, byte): &(usize, u8)| {
-            let sign =
-                b"+-".contains(byte) && (*at == 0 || b"eE".contains(&rest.as_bytes()[at - 1]));
-            sign || byte.is_ascii_alphanumeric() || *byte == b'.'
-        };
-        let length = rest.bytes().enumerate().take_while(belongs).count();
-        let literal =
-            Literal::number(&rest[..length]).ok_or_else(|| self.unrecognized("number", start))?;
-        Ok((length, Token::Literal(literal)))
-    }
-
-    fn word(&self, start: usize) -> Result<(usize, Token<'a>), Error> {
-        let rest = &self.text[start..];
-        let end =
-            rest.find(|character: char| !character.is_ascii_alphanumeric() && character != '_');
-        let word = &rest[..end.unwrap_or(rest.len())];
-        if rest[word.len()..].starts_with('\'') {
-            let (length, text) = self.quoted(start + word.len())?;
-            let literal =
-                Literal::prefixed(word, &text).ok_or_else(|| self.unrecognized(word, start))?;
-            return Ok((word.len() + length, Token::Literal(literal)));
-        }
-        let token = match word {
-            "true" => Token::Literal(Literal::Boolean(true)),
-            "false" => Token::Literal(Literal::Boolean(false)),
-            "null" => Token::Literal(Literal::Null),
-            word => Token::Word(word),
-        };
-        Ok((word.len(), token))
-    }
-
-    fn unrecognized(&self, prefix: &str, start: usize) -> Error {
-        let position = self.position(start);
-        match &*prefix.to_ascii_lowercase() {
-            "datetime" => invalid(format!(
-                "Unrecognized 'Edm.DateTime' literal at '{position}'."
-            )),
-            "datetimeoffset" => invalid(format!(
-                "Unrecognized 'Edm.DateTimeOffset' literal at '{position}'."
-            )),
-            "guid" => invalid(format!("Unrecognized 'Edm.Guid' literal at '{position}'.")),
-            "time" => invalid(format!("Unrecognized 'Edm.Time' literal at '{position}'.")),
-            _ => invalid(format!("Unrecognized literal at '{position}'.")),
-        }
-    }
-
-    /// A place in the text, counted in characters as callers count.
-    fn position(&self, at: usize) -> usize {
-        self.text[..at].chars().count()
-    }
-}
-
 fn logical(name: &str) -> Error {
     invalid(format!(
         "Logical operator '{name}' is not allowed. To allow it, set the 'AllowedLogicalOperators' property on \
@@ -387,12 +256,12 @@ fn arithmetic_name(word: &str) -> Option<&'static str> {
     })
 }
 
-/// What no conjunction of comparisons can say.
+/// Returns the error for a comparison of a comparison, which no conjunction can express.
 pub fn compared_twice() -> Error {
     invalid("A comparison cannot be compared again.")
 }
 
-/// Deeper than anybody writes by hand, and nothing to a stack.
+/// The deepest nesting of parentheses: more than a person writes, and small for a stack.
 pub const DEEPEST: usize = 64;
 
 /// The functions of OData v3, which the framework knows and this API does not allow.

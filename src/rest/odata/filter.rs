@@ -4,9 +4,10 @@ use std::cmp::Ordering;
 
 use prost_types::{Duration, NullValue};
 
-use super::expression::{Expression, Operator, compared_twice, invalid, parse};
+use super::expression::{Expression, Operator, compared_twice, parse};
 use super::literal::Literal;
 use super::model::{Column, Edm, Source, compares};
+use super::token::invalid;
 use crate::domain::moment::Moment;
 use crate::errors::Error;
 use crate::proto::pam::v1::value::Kind;

@@ -4,10 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::source::{lex, paths, test_modules};
-use super::{absolute, module, within};
-
-/// Rooms within which files may import each other until they are rewritten.
-const ALLOWED: &[&str] = &["grpc"];
+use super::{absolute, module};
 
 /// The names and texts of a few files.
 type Files = &'static [(&'static str, &'static str)];
@@ -17,15 +14,8 @@ type Graph = BTreeMap<String, BTreeSet<String>>;
 
 #[test]
 fn no_files_import_each_other() {
-    let wrong: Vec<String> = circles(&graph(&super::read(&["src"])))
-        .into_iter()
-        .filter(|circle| !ALLOWED.iter().any(|allowed| is_part(circle, allowed)))
-        .collect();
+    let wrong = circles(&graph(&super::read(&["src"])));
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
-}
-
-fn is_part(circle: &str, room: &str) -> bool {
-    circle.split(' ').all(|module| within(module, room))
 }
 
 #[test]
