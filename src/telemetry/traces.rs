@@ -73,7 +73,7 @@ impl Traces {
         RequestSpan(parent.with_span(span).with_value(self.tracer.clone()))
     }
 
-    /// Sends the waiting spans, for at most [`MAX_FLUSH`].
+    /// Sends the waiting spans, for at most `MAX_FLUSH`.
     pub async fn flush(self) {
         let flushed = spawn_blocking(move || self.provider.shutdown_with_timeout(MAX_FLUSH)).await;
         if !matches!(flushed, Ok(Ok(()))) {

@@ -26,7 +26,7 @@ impl Clock for SystemClock {
         monotonic::since_start()
     }
 
-    /// Completes after [`MAX_WAIT`] at the latest: the clock may be set in the meantime, and other nodes do not report the
+    /// Completes after `MAX_WAIT` at the latest: the clock may be set in the meantime, and other nodes do not report the
     /// elevations that they have scheduled.
     async fn reaches(&self, moment: Option<Moment>) {
         let wait = match moment {
