@@ -337,6 +337,8 @@ struct Pages<F> {
     /// The query of the next page; `None` after the last one.
     next: Option<Query<F>>,
     query: Query<F>,
+    /// Where the last page ended.
+    position: Option<Position>,
 }
 
 impl<F: Field> Pages<F> {
@@ -348,13 +350,20 @@ impl<F: Field> Pages<F> {
         Self {
             next: Some(query.clone()),
             query,
+            position: None,
         }
     }
 
     fn go_on(&mut self, page: &Page<F::Row>) {
-        let last = page.items.last().filter(|_| page.more);
-        self.next = last.map(|row| Query {
-            after: Some(Position::of(row, &self.query.order, page.now)),
+        let Some(last) = page.items.last().filter(|_| page.more) else {
+            self.next = None;
+            return;
+        };
+        let position = Some(Position::of(last, &self.query.order, page.now));
+        assert_ne!(position, self.position, "a page that does not go on");
+        self.position.clone_from(&position);
+        self.next = Some(Query {
+            after: position,
             ..self.query.clone()
         });
     }
