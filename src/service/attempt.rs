@@ -1,4 +1,4 @@
-//! Attempts: decide by what was read, commit, and start again if it has changed meanwhile.
+//! Attempts: decide from the records read, commit, and start again if they have changed meanwhile.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -36,7 +36,7 @@ where
     ))
 }
 
-/// What a decision changes.
+/// The changes of a decision.
 #[derive(Default)]
 pub(super) struct ElevationChange {
     /// The elevations that exist and that the events are about, as they were read.
@@ -50,8 +50,8 @@ pub(super) struct ElevationChange {
 }
 
 impl Service {
-    /// Carries out what was decided about one elevation that was read at `now`, and returns the elevation. `relied_on` are
-    /// the other records that the decision relied on. `None` if the attempt has to be repeated.
+    /// Carries out a decision on one elevation that was read at `now`, and returns the elevation. `relied_on` are the
+    /// other records that the decision relied on. `None` if the attempt has to be repeated.
     pub(super) async fn settle(
         &self,
         read: ElevationRead,
@@ -98,7 +98,7 @@ impl Service {
         Err(refusal.into())
     }
 
-    /// Commits nothing but the expectation that a record is still at that version, and returns whether it is. Without this
+    /// Commits only the expectation that a record is still at that version, and returns whether it is. Without this
     /// commit a failover could undo what the response reports.
     pub(super) async fn confirm(
         &self,
@@ -133,7 +133,7 @@ impl Service {
         for (id, elevation) in &after {
             expects.push((Key::Elevation(*id), elevation.version));
             puts.push(Record::Elevation(Box::new(elevation.value.clone())));
-            // Before the commit too: the caller may be gone when it ends.
+            // Also before the commit: if the caller disconnects meanwhile, the code after it may not run.
             self.wake.tell(&elevation.value);
         }
         let change = Change {
@@ -195,5 +195,5 @@ fn reports_unrecorded_end(
     reports && elevation.status_at(now) == Status::Expired && elevation.due().is_some()
 }
 
-/// How often a decision is repeated because its records have changed.
+/// The maximum number of attempts of a decision whose records keep changing.
 const MOST_ATTEMPTS: usize = 16;

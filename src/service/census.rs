@@ -1,5 +1,5 @@
-//! The counts for those who monitor the server. They are read from the store on request, at most once at a time, and kept
-//! for a few seconds, so that neither many requests nor a slow store take readers away from callers.
+//! The counts for monitoring. They are read from the store on request, at most once at a time, and kept for a few
+//! seconds. So neither many requests nor a slow store take readers away from callers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ impl Service {
             return Some(census);
         }
         self.count();
-        // Whether it came in time shows below.
+        // Whether it came in time is checked below.
         let _ = timeout(LONGEST_WAIT, counted.changed()).await;
         self.census_within(OLDEST)
     }
@@ -42,7 +42,7 @@ impl Service {
             return;
         };
         let service = self.clone();
-        // A task of its own: a read that is given up would still hold its reader of the store.
+        // A task of its own: an abandoned read would still occupy its reader of the store.
         tokio::spawn(async move {
             let _turn = turn;
             let counted = service.store.census(service.time.now()).await;

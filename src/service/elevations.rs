@@ -31,7 +31,8 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// `AccessDenied` if there is none or the caller may not read it. `Overloaded` if it kept changing while it was read.
+    /// `AccessDenied` if there is none or the caller may not read it. `Overloaded` if it kept changing during the
+    /// reads.
     pub async fn elevation(&self, caller: &Caller, id: ElevationId) -> Result<History, Error> {
         until_settled(|| self.read_history(caller, id)).await
     }

@@ -235,7 +235,7 @@ impl Service {
         Some(Step::Commit(commit, Some(line.push(queued))))
     }
 
-    /// Returns the quota with what the requester asks for at most; `None` if that has to be counted.
+    /// Returns the quota with the maximum that the requester asks for; `None` if that has to be counted.
     fn allowance(
         &self,
         key: &FilingKey,
@@ -333,7 +333,7 @@ fn guarded_change(
     let guard = (Key::Guard(key.requester), read.guard);
     let mut change = filing_change(key, events, read);
     change.relied_on.push(guard);
-    // The version of the guard alone would hold if the last filing failed and another node filed at that version.
+    // If the last filing failed and another node filed at that version, the version of the guard alone would match.
     if let Some(last) = last {
         change
             .relied_on

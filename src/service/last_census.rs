@@ -14,7 +14,7 @@ pub(super) struct LastCensus {
 }
 
 impl LastCensus {
-    /// Returns a place for a census that was not taken.
+    /// Returns a place for a census that has not been taken.
     pub(super) fn new() -> Self {
         Self {
             last: watch::Sender::new(None),

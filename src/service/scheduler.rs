@@ -1,7 +1,7 @@
 //! The scheduler: reads the elevations that are due from the store, ends or starts them, and waits for the next one.
 //!
-//! There is no timer per elevation, and no polling. Any number of nodes may do this at once. What one of them has done, the
-//! others find done, or their commit is refused.
+//! There is no timer per elevation, and no polling. Any number of nodes may do this at once. If one of them has done
+//! the work, the others find it done, or their commit is refused.
 
 use std::time::Duration;
 
@@ -65,7 +65,8 @@ impl Service {
         Ok(Some(()))
     }
 
-    /// Records the earliest of what is due, and returns whether any of it was recorded. What fails holds nothing else up.
+    /// Records the earliest due changes, and returns whether any was recorded. A failed change does not block the
+    /// others.
     async fn advance_some(&self) -> Result<bool, Error> {
         let now = self.time.deciding()?;
         let mut changes = Vec::new();
@@ -92,7 +93,7 @@ impl Service {
         }
     }
 
-    /// Records what time has done to one elevation, unless it has changed since it was read.
+    /// Records the due change of one elevation, unless the elevation has changed since it was read.
     pub(super) async fn pass_time(
         &self,
         read: ElevationRead,
@@ -105,7 +106,7 @@ impl Service {
         Ok(())
     }
 
-    /// Returns what time has done to one elevation; `None` if nothing is due. An end relies on nothing else. A start relies
+    /// Returns the due change of one elevation; `None` if nothing is due. An end relies on nothing else. A start relies
     /// on the role and on the directory. A deleted role is never created again, so nothing is expected of it.
     async fn advance(
         &self,

@@ -1,4 +1,4 @@
-//! What all operations share: the service itself, the context of a request, and what is read from the directory.
+//! The parts that all operations share: the service itself, the context of a request, and reads from the directory.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use crate::time::{Deadline, Time};
 
 /// The operations.
 ///
-/// Each of them may fail with `Unavailable` if the store does not respond, and then it is not known whether it happened.
+/// If the store does not respond, each of them may fail with `Unavailable`. Then it is not known whether it happened.
 pub struct Service {
     pub(super) store: Arc<dyn Store>,
     pub(super) directory: Arc<dyn Directory>,
@@ -38,10 +38,10 @@ pub struct Service {
     pub(super) turns: Turns,
 }
 
-/// What comes with every request that changes something.
+/// The context of every request that changes something.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// Where the request came from, for the record.
+    /// The origin of the request, for the record.
     pub origin: Origin,
     /// The time until which the caller waits for the response.
     pub deadline: Option<Deadline>,
@@ -67,7 +67,7 @@ pub struct ElevationView {
 }
 
 impl Service {
-    /// Returns the operations on that store, with those peers.
+    /// Returns the operations on that store, with that directory, time, ids and policy.
     pub fn new(
         store: Arc<dyn Store>,
         directory: Arc<dyn Directory>,
@@ -87,7 +87,7 @@ impl Service {
         }
     }
 
-    /// Returns whether the last check found the machine's clock fit to decide by, and when that changes.
+    /// Returns whether the last check found the machine's clock fit to decide by, and signals each change.
     pub fn right_time(&self) -> watch::Receiver<bool> {
         self.time.right()
     }
@@ -152,8 +152,8 @@ impl Service {
     }
 }
 
-/// Returns how many people of a stage have to be known to tell whether a request can be decided: as many as all stages
-/// need, and in addition those who cannot decide, which are the requester and all who have decided.
+/// Returns the number of people of a stage that must be known to determine whether a request can be decided. It is the
+/// number that all stages need, plus the people who cannot decide: the requester and those who have decided.
 pub(super) fn enough(role: Option<&Versioned<Role>>, decisions: usize) -> usize {
     let mut required: usize = 0;
     if let Some(role) = role {

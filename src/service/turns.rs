@@ -1,10 +1,10 @@
 //! The filings of one requester take turns: each relies on the one before although that is not durable yet.
 //!
-//! Filings under a quota, or under a name of the client's, rely on the guard of their requester and write it. Filings that
-//! arrive at once would all read the same guard, and all but one would be in vain. So the process remembers which filings
-//! of a requester are on their way. The next one takes them for done, and expects them to be: if one of them fails, those
-//! that relied on it are conflicts and are decided again. Nodes do not know of each other's filings; there the version of
-//! the guard alone decides, as before.
+//! Filings with a quota or a client request id rely on the guard of their requester and write it. Filings that arrive
+//! at once would all read the same guard, and all except one would fail. So the process remembers the filings of a
+//! requester that are in flight. The next filing assumes that they succeed. If one of them fails, the filings that
+//! relied on it conflict and are decided again. Nodes do not know each other's filings; between nodes only the version
+//! of the guard decides.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,12 +15,12 @@ use crate::domain::id::{AccountId, ElevationId};
 use crate::domain::quota::Load;
 use crate::domain::version::Version;
 
-/// The requesters who are filing now.
+/// The requesters with filings in flight.
 #[derive(Default)]
 pub(super) struct Turns(Mutex<HashMap<AccountId, Arc<Mutex<Line>>>>);
 
 impl Turns {
-    /// The turn of a filing of this requester, for as long as it takes.
+    /// Returns the turn of a filing of this requester. The filing keeps it until it ends.
     pub(super) fn of(&self, requester: AccountId) -> Turn<'_> {
         let mut lines = lock(&self.0);
         Turn {
@@ -31,7 +31,7 @@ impl Turns {
     }
 }
 
-/// A filing that is being decided. The last one of its requester drops what is remembered.
+/// A filing that is being decided. The last one of its requester removes the line from the map.
 pub(super) struct Turn<'a> {
     turns: &'a Turns,
     requester: AccountId,
@@ -39,7 +39,7 @@ pub(super) struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    /// The filings of the requester, for as long as nobody waits for anything.
+    /// Locks the filings of the requester. The lock must not be kept while waiting for anything.
     pub(super) fn line(&self) -> MutexGuard<'_, Line> {
         lock(&self.line)
     }
@@ -48,7 +48,7 @@ impl Turn<'_> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut lines = lock(&self.turns.0);
-        // The map's own, and this one: nobody else can take one meanwhile.
+        // One reference is the map's, the other is this turn's. The map is locked, so no other turn can take one.
         if Arc::strong_count(&self.line) == 2 {
             lines.remove(&self.requester);
         }
@@ -60,10 +60,10 @@ pub(super) struct Line {
     /// The version of the guard before the first of them.
     start: Version,
     filings: VecDeque<QueuedFiling>,
-    /// What the requester asks for at most, with all of them. It only falls by what time and approvers do, so it need not be
-    /// counted for each filing.
+    /// The maximum that the requester asks for, with all of them. It falls only through time and approvers, so it need
+    /// not be counted for each filing.
     most: Option<Load>,
-    /// How many times they were forgotten.
+    /// The number of times that all filings were forgotten.
     forgotten: u64,
 }
 
@@ -78,21 +78,21 @@ impl Default for Line {
     }
 }
 
-/// A filing that is on its way, or was committed.
+/// A filing that is in flight, or was committed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct QueuedFiling {
     /// Its elevation.
     pub(super) elevation: ElevationId,
     /// Whether it waits for approval.
     pub(super) pending: bool,
-    /// The client's own name of it, where it gives one.
+    /// The client's own id of the request, if it gives one.
     pub(super) client_request: Option<Uuid>,
     /// Whether its commit has been acknowledged.
     pub(super) committed: bool,
 }
 
 impl QueuedFiling {
-    /// Returns whether the client gave the filing that name; false for no name.
+    /// Returns whether the client gave the filing that id; false for no id.
     pub(super) fn has_client_request(&self, client_request: Option<Uuid>) -> bool {
         client_request.is_some() && self.client_request == client_request
     }
@@ -103,12 +103,12 @@ impl QueuedFiling {
 pub(super) struct Place(u64);
 
 impl Line {
-    /// Returns the filings that somebody who has read the guard at this version does not know; `None` if too much has
-    /// happened since, so that the store has to be read again.
+    /// Returns the filings that are missing from a read of the guard at this version. `None` if too much has happened
+    /// since, so that the store has to be read again.
     pub(super) fn unknown_at(&mut self, guard: Version) -> Option<Vec<QueuedFiling>> {
         let end = self.guard();
         if self.filings.is_empty() || guard.0 > end.0 {
-            // Another node has filed, or nobody has.
+            // Another node has filed, or no node has.
             if guard.0 != end.0 {
                 self.most = None;
             }
@@ -119,17 +119,17 @@ impl Line {
         Some(self.filings.range(known..).copied().collect())
     }
 
-    /// The version of the guard after all of them.
+    /// Returns the version of the guard after all of them.
     pub(super) fn guard(&self) -> Version {
         Version(self.start.0.saturating_add(self.filings.len() as u64))
     }
 
-    /// What the requester asks for at most, if that is known.
+    /// Returns the maximum that the requester asks for, if it is known.
     pub(super) fn most(&self) -> Option<Load> {
         self.most
     }
 
-    /// Takes in what was counted, or that it has to be counted.
+    /// Sets the counted load; `None` if it has to be counted.
     pub(super) fn set_most(&mut self, load: Option<Load>) {
         self.most = load;
     }
@@ -148,7 +148,7 @@ impl Line {
         Place(self.forgotten)
     }
 
-    /// Remembers that a filing was committed, and so is what stands at its version of the guard.
+    /// Records that a filing was committed. The version of the guard that it wrote is then durable.
     pub(super) fn commit(&mut self, elevation: ElevationId) {
         if let Some(filing) = self
             .filings
@@ -159,9 +159,9 @@ impl Line {
         }
     }
 
-    /// Returns the last filing if it may still fail. The next one must rely on it and not only on the version of the guard:
-    /// another node may have filed in its place, and what is known of the line would be of the one that failed. The filings
-    /// before it need no check, since it relies on them in the same way.
+    /// Returns the last filing if it may still fail. The next one must rely on it in addition to the version of the
+    /// guard. Otherwise another node may have filed at that version, and the line would describe the failed filing. The
+    /// filings before it need no check, since it relies on them in the same way.
     pub(super) fn uncommitted(&self) -> Option<ElevationId> {
         match self.filings.back() {
             Some(last) if !last.committed => Some(last.elevation),
@@ -169,7 +169,7 @@ impl Line {
         }
     }
 
-    /// Forgets all filings, after the one of that place has failed and with it those that relied on it.
+    /// Forgets all filings. Called after the filing of that place has failed, and with it those that relied on it.
     pub(super) fn forget(&mut self, place: Place) {
         if place.0 == self.forgotten {
             self.forgotten += 1;
@@ -183,7 +183,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// More than one requester can have on their way at once before the others notice.
+/// More filings than one requester can have in flight before other requesters notice the load.
 const LONGEST_LINE: usize = 256;
 
 #[cfg(test)]
@@ -258,7 +258,7 @@ mod tests {
         assert_eq!(line.unknown_at(Version(5)), Some(vec![]));
     }
 
-    /// Another node may have filed at the version that the line takes for its own.
+    /// Another node may have filed at the version that the line expects to write.
     #[test]
     fn a_filing_relies_on_the_last_one_until_that_is_committed() {
         let mut line = Line::default();

@@ -23,8 +23,8 @@ impl Wake {
         }
     }
 
-    /// Takes in an elevation that is committed or about to be. If it is due before the next moment, the scheduler waits for
-    /// it instead, and reads nothing.
+    /// Takes in an elevation that is committed or about to be. If it is due before the next moment, the scheduler waits
+    /// for it instead, and reads nothing.
     pub(super) fn tell(&self, elevation: &Elevation) {
         if let Some(due) = elevation.due()
             && due.ticks() < self.next.fetch_min(due.ticks(), Ordering::SeqCst)
@@ -33,7 +33,7 @@ impl Wake {
         }
     }
 
-    /// Forgets the next moment. Every commit from here on is either found by the reads that follow, or [told](Self::tell).
+    /// Forgets the next moment. Every later commit is either found by the reads that follow, or [reported](Self::tell).
     pub(super) fn reset(&self) {
         self.next.store(i64::MAX, Ordering::SeqCst);
     }

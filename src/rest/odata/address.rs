@@ -6,10 +6,10 @@ use http::{HeaderMap, Uri};
 
 use crate::errors::Error;
 
-/// The address that the client of a trusted proxy called, as that proxy says.
+/// The address that the client of a trusted proxy called, as reported by that proxy.
 #[derive(Clone, Debug)]
 pub struct Address {
-    /// The host, with the port where it is not the usual one.
+    /// The host, with the port if it is not the default one.
     pub authority: Option<Authority>,
     /// `http` or `https`.
     pub scheme: Option<&'static str>,
@@ -20,7 +20,7 @@ pub struct Address {
 ///
 /// # Errors
 ///
-/// If the request does not name its host, or names it in another way than clients do.
+/// If the request does not name its host, or names it in an unusual form.
 pub fn base_url(request: &Parts, root: &str) -> Result<String, Error> {
     let forwarded = request.extensions.get::<Address>();
     let scheme = forwarded

@@ -16,13 +16,13 @@ use namespaces::{ATOM, DATA, METADATA, PUBLISHING, SCHEME};
 pub use reader::{Value, properties};
 pub use writer::Writer;
 
-/// A list, as far as Atom prints it.
+/// The parts of a list that Atom prints.
 pub struct Feed<'a> {
     /// The address of the API.
     pub base: &'a str,
     /// The name of the set.
     pub set: &'static str,
-    /// The number of rows that match, if asked for.
+    /// The number of matching rows, if requested.
     pub count: Option<i64>,
     /// The rows.
     pub entities: &'a [Entity<'a>],
@@ -98,7 +98,7 @@ pub fn service_document(base: &str, sets: &[&str], atom: &mut Writer) {
     atom.close();
 }
 
-/// Prints why something did not happen.
+/// Prints an error.
 pub fn error(code: &str, message: &str, atom: &mut Writer) {
     atom.open(XmlEvent::start_element("m:error").ns("m", METADATA));
     atom.leaf("m:code", code);
@@ -164,7 +164,7 @@ fn updated(time: Option<Timestamp>, atom: &mut Writer) {
     atom.leaf("updated", &time.map_or_else(never, |time| utc(Some(time))));
 }
 
-/// Prints the author that Atom requires, whom OData leaves without a name.
+/// Prints the author that Atom requires. OData leaves the name empty.
 fn author(atom: &mut Writer) {
     atom.open(XmlEvent::start_element("author"));
     atom.empty(XmlEvent::start_element("name"));

@@ -1,4 +1,4 @@
-//! The body of a creation: how its headers say it is written, and its text.
+//! The body of a creation: its format according to its headers, and its text.
 
 use axum::body::{Body, Bytes};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use super::charset::Charset;
 use crate::errors::{Error, Kind};
 
-/// How a body is written.
+/// The format of a body.
 #[derive(Clone, Copy, Debug)]
 pub struct Written {
     /// The media type.
@@ -29,7 +29,7 @@ pub enum Media {
 }
 
 impl Written {
-    /// Reads how the body is written from the headers of its request.
+    /// Reads the format of the body from the headers of its request.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ impl Written {
 ///
 /// # Errors
 ///
-/// If it is longer than bodies may be.
+/// If it is longer than the maximum for bodies.
 pub fn check_length(body: &Body) -> Result<(), Error> {
     if body.size_hint().lower() > LONGEST_BODY as u64 {
         return Err(too_large());
@@ -104,7 +104,7 @@ pub fn check_length(body: &Body) -> Result<(), Error> {
 ///
 /// # Errors
 ///
-/// If it is longer than bodies may be, or ends early.
+/// If it is longer than the maximum for bodies, or ends early.
 pub async fn collected(body: Body) -> Result<Bytes, Error> {
     match Limited::new(body, LONGEST_BODY).collect().await {
         Ok(body) => Ok(body.to_bytes()),
@@ -117,7 +117,7 @@ fn too_large() -> Error {
     Error::new(Kind::BodyTooLarge, "The body of the request is too long.")
 }
 
-/// The value of a header that a request has once at most.
+/// Returns the value of a header that a request may have only once.
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Error> {
     let mut values = headers.get_all(name).iter();
     match (values.next().map(|value| value.to_str()), values.next()) {
@@ -129,7 +129,7 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>
     }
 }
 
-/// The charset among the parameters of a media type.
+/// Returns the charset among the parameters of a media type.
 fn charset<'a>(parameters: impl Iterator<Item = &'a str>) -> Result<Option<Charset>, Error> {
     let pairs = parameters.filter_map(|parameter| parameter.split_once('='));
     let mut labels = pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));

@@ -1,4 +1,4 @@
-//! The charsets of bodies: what a `Content-Type` declares, and the text of bytes in it.
+//! The charsets of bodies: the one that a `Content-Type` declares, and decoding of bytes in it.
 
 use std::borrow::Cow;
 

@@ -12,22 +12,22 @@ use crate::errors::Error;
 ///
 /// - The date comes first: `2026-11-25`, `11/25/2026`, `25 Nov 2026`, `November 25, 2026`. Of two numbers before the year
 ///   the first is the month.
-/// - The time follows: `T09:30:15.1234567`, ` 9:30 AM`, ` 9 PM`. Without a time it is midnight. Of a second there are up to
-///   nine digits, which is more than is kept.
+/// - The time follows: `T09:30:15.1234567`, ` 9:30 AM`, ` 9 PM`. Without a time it is midnight. A second has up to nine
+/// digits, which is more than is kept.
 /// - A zone may follow the time: `Z`, `GMT`, `+01:00`, `-0800`, `+1`. Without a zone the time is in `zone`: in the gap of a
 ///   clock change the later moment counts, in the overlap the earlier one. If a query was not encoded, the `+` of an
 ///   offset is a space, so that ` 02:00` after a time is an offset.
 /// - An offset after the milliseconds, `/Date(1799143200000+0100)/`, changes nothing, since they count in UTC.
 ///
-/// Some texts are refused that .NET reads, because it guesses: years of two digits; a time without a date, a date without
-/// a day or a year; dates with dots, which are written with the day first almost everywhere; numbers with spaces, commas or
-/// two different separators between them; a zone without a time; 13:00 PM and 0:30 AM; offsets of three digits; a time
-/// before the date. Like .NET it refuses a weekday that is not that of the date, offsets above 14 hours, and moments
-/// before year 1.
+/// Some texts that .NET reads are refused, because it guesses: years of two digits; a time without a date, a date
+/// without a day or a year; dates with dots, which are written with the day first almost everywhere; numbers with
+/// spaces, commas or two different separators between them; a zone without a time; 13:00 PM and 0:30 AM; offsets of
+/// three digits; a time before the date. Like .NET it refuses a weekday that does not match the date, offsets above 14
+/// hours, and moments before year 1.
 ///
 /// # Errors
 ///
-/// If it cannot be read, or is no [`Moment`]. The message continues the name of the field, or stands alone.
+/// If it cannot be read, or is no [`Moment`]. The message continues the name of the field, or is used alone.
 pub fn parse_moment(text: &str, zone: &TimeZone) -> Result<Moment, Error> {
     let text = text.trim();
     match text
@@ -46,7 +46,7 @@ fn unreadable() -> Error {
     Error::invalid(UNREADABLE)
 }
 
-/// Milliseconds since 1970, and an offset that says only where they were written.
+/// Reads milliseconds since 1970, and an offset that only says where they were written.
 fn counted(text: &str) -> Option<Timestamp> {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => (-1, digits),
@@ -63,7 +63,7 @@ fn counted(text: &str) -> Option<Timestamp> {
     Timestamp::from_millisecond(sign * milliseconds).ok()
 }
 
-/// A date, a time or midnight, and an offset or none.
+/// Reads a date, a time or midnight, and an offset or none.
 fn written(reader: &mut Reader<'_>) -> Option<(DateTime, Option<Offset>)> {
     let is_iso = reader.clone().digits(4..=4).is_some();
     let date = date(reader)?;
@@ -88,7 +88,7 @@ fn written(reader: &mut Reader<'_>) -> Option<(DateTime, Option<Offset>)> {
     Some((time, offset))
 }
 
-/// A date, with or without the weekday that it has.
+/// Reads a date, with or without its weekday.
 fn date(reader: &mut Reader<'_>) -> Option<Date> {
     let weekday = reader.name(&WEEKDAYS);
     if weekday.is_some() && !reader.gap() {
@@ -107,7 +107,7 @@ fn date(reader: &mut Reader<'_>) -> Option<Date> {
     }
 }
 
-/// The rest of a date that begins with a number: the day, the month or the year.
+/// Reads the rest of a date that begins with a number: the day, the month or the year.
 fn numbered<'a>(reader: &mut Reader<'a>, first: &'a str) -> Option<Date> {
     let mut named = reader.clone();
     if let Some(month) = named.month_after_gap() {
@@ -176,13 +176,13 @@ fn time(reader: &mut Reader<'_>) -> Option<Time> {
     }
 }
 
-/// A fraction of a second in nanoseconds.
+/// Returns a fraction of a second in nanoseconds.
 fn fraction(reader: &mut Reader<'_>) -> Option<i32> {
     let digits = reader.digits(1..=9)?;
     format!("{digits:0<9}").parse().ok()
 }
 
-/// The first hour of the half of a day.
+/// Returns the first hour of the half of a day.
 fn half(reader: &mut Reader<'_>) -> Option<i8> {
     let mut ahead = reader.clone();
     ahead.spaces();
@@ -191,7 +191,7 @@ fn half(reader: &mut Reader<'_>) -> Option<i8> {
     Some(12 * (half - 1))
 }
 
-/// The zone after a time.
+/// Reads the zone after a time.
 fn zone_of(reader: &mut Reader<'_>) -> Option<Offset> {
     let is_apart = reader.spaces();
     if reader.name(&["Z", "GMT"]).is_some() {
@@ -211,7 +211,7 @@ fn zone_of(reader: &mut Reader<'_>) -> Option<Offset> {
     }
 }
 
-/// An offset of hours, of hours and minutes, or of four digits that are both.
+/// Reads an offset of hours, of hours and minutes, or of four digits that are both.
 fn offset(sign: i32, hours: &str, minutes: &str) -> Option<Offset> {
     let (hours, minutes) = match (hours.len(), minutes.len()) {
         (4, 0) => hours.split_at(2),
@@ -305,7 +305,7 @@ impl<'a> Reader<'a> {
         self.spaces() || comma
     }
 
-    /// Reads what stands between the parts of a date with a name in it.
+    /// Reads the separator between the parts of a date that contains a name.
     fn part_gap(&mut self) -> bool {
         self.skip(['-', '/']) || self.gap()
     }
@@ -345,7 +345,7 @@ const WEEKDAYS: [&str; 7] = [
 mod tests {
     use super::*;
 
-    /// The moment that a text is read as, by a server in Berlin.
+    /// Returns the moment that a server in Berlin reads from a text.
     fn read(text: &str) -> Option<String> {
         parse_moment(text, &TimeZone::get("Europe/Berlin").unwrap())
             .ok()
@@ -368,7 +368,7 @@ mod tests {
             ("Wed, 25 Nov 2026 09:30:15 GMT",       "2026-11-25T09:30:15Z"),
             ("2026-11-25T09:30:15",                 "2026-11-25T08:30:15Z"),
             ("2026-11-25 09:30:15Z",                "2026-11-25T09:30:15Z"),
-            // What a PowerShell of en-US writes, and JavaScript's toLocaleString.
+            // The formats of a PowerShell of en-US, and of JavaScript's toLocaleString.
             ("11/25/2026 9:30:15 AM",               "2026-11-25T08:30:15Z"),
             ("11/25/2026 9:30:15\u{202f}PM",        "2026-11-25T20:30:15Z"),
             ("11/25/2026, 9:30:15 AM",              "2026-11-25T08:30:15Z"),
@@ -378,7 +378,7 @@ mod tests {
             ("11/25/2026 12:00 AM",                 "2026-11-24T23:00:00Z"),
             ("11/25/2026 12:30 PM",                 "2026-11-25T11:30:00Z"),
             ("Wednesday, November 25, 2026 9:30:15 AM", "2026-11-25T08:30:15Z"),
-            // Single digits, and the month first where both would do.
+            // Single digits, and the month first if both would be possible.
             ("1/5/2027 9:5",                        "2027-01-05T08:05:00Z"),
             ("01/05/2027 9:05:7",                   "2027-01-05T08:05:07Z"),
             ("1-5-2027",                            "2027-01-04T23:00:00Z"),
@@ -447,19 +447,19 @@ mod tests {
         let table = [
             // .NET guesses the century, the day, the year or the date.
             "11/25/26", "26-11-25", "25 Nov 26", "2026-11", "November 2026", "11/25", "Nov 25", "9:30", "9:30 AM", "Wednesday",
-            // The day first, in the writing of most of the world; and what only looks like it.
+            // The day first, in the writing of most of the world; and texts that only resemble it.
             "25.11.2026", "11.25.2026", "2026.11.25", "25/11/2026", "25-11-2026 09:30", "2026-25-11", "2026/25/11",
             // Separators that contradict each other, or are none.
             "11/25-2026", "2026-11/25", "11 25 2026", "11, 25, 2026", "20261125", "20261125T093015Z", "11//25/2026",
             // A weekday, a half of the day or a zone that contradicts the rest.
             "Tue, 25 Nov 2026 09:30:15 GMT", "Thursday 11/25/2026", "11/25/2026 13:00 PM", "11/25/2026 0:30 AM",
             "2026-11-25T09:30Z+01:00", "2026-11-25T09:30+01:00Z", "2026-11-25T09:30 GMT+01:00", "2026-11-25 09:30 AM PM",
-            // Zones that are none, too far away or of a date alone.
+            // Zones that do not exist, are too far away or follow a date alone.
             "2026-11-25T09:30:15+14:01", "2026-11-25T09:30:15-15:00", "2026-11-25T09:30:15+24:00", "2026-11-25T09:30+01:60",
             "2026-11-25T09:30:15+100", "2026-11-25T09:30:15+1:0", "2026-11-25T09:30:15+", "2026-11-25T09:30+01:00:00",
             "2026-11-25 09:30 EST", "2026-11-25 09:30 UTC", "2026-11-25T09:30[Europe/Berlin]", "2026-11-25Z", "2026-11-25+01:00",
             "2026-11-25T09:3002:00", "2015/07/12 08:40 23:40:00 02:00", "2015/07/12 08:40 2:00", "2015/07/12 08:40 0200",
-            // No day and no time that there is.
+            // Days and times that do not exist.
             "2026-02-29", "02/30/2026", "13/13/2026", "0/1/2026", "1/0/2026", "2026-11-25T24:00", "2026-11-25T23:60",
             "2026-11-25T23:59:60", "11/25/2026 9:30 A", "11/25/2026 9.30", "2026-11-25T0930", "2026-11-25T09", "2026-11-25 9",
             "2026-11-25T09:30.5", "2026-11-25T09:30:15.", "2026-11-25T09:30:15,5", "2026-11-25T09:30:15.1234567890",

@@ -1,4 +1,4 @@
-//! Documents: what a response prints, as JSON or as Atom.
+//! Documents: the content of a response, printed as JSON or as Atom.
 
 use std::io;
 
@@ -11,16 +11,16 @@ use serde_json::ser::Formatter;
 use super::atom::Writer;
 use super::format::{DocumentKind, Format};
 
-/// What is printed, in every form of JSON and in Atom.
+/// A document that can be printed in every form of JSON and in Atom.
 pub trait Document: Serialize {
-    /// The kind of document that it is.
+    /// The kind of document.
     const KIND: DocumentKind;
 
-    /// Prints it as Atom.
+    /// Prints the document as Atom.
     fn print_atom(&self, atom: &mut Writer);
 }
 
-/// An answer with a body.
+/// Returns a response with a body.
 pub fn answer<D: Document>(status: StatusCode, format: Format, document: &D) -> Response {
     let text = match format {
         Format::Atom(_) => {
@@ -34,7 +34,7 @@ pub fn answer<D: Document>(status: StatusCode, format: Format, document: &D) -> 
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, format.content_type(D::KIND));
-    // What was decided must be gone from the very next list, also for browsers that like to keep what they got.
+    // Forbid caching: a decided approval must be missing from the next list, also in browsers that cache by default.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(DATA_SERVICE_VERSION, format.version().header());
     response

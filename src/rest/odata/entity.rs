@@ -8,11 +8,11 @@ use super::format::Format;
 use super::model::{Cell, Column};
 use super::moment::{milliseconds, printed_milliseconds, printed_time_of_day, time_of_day, utc};
 
-/// A row, or what was selected of it, as it is printed.
+/// A row, or its selected properties, as printed.
 pub struct Entity<'a> {
-    /// The type that `$metadata` knows it by.
+    /// The name of its type in `$metadata`.
     pub kind: &'static str,
-    /// The address of the row, where it has one.
+    /// The address of the row, if it has one.
     pub address: Option<String>,
     /// The id that Atom prints: an address that no other row has, and that need not lead anywhere.
     pub id: String,
@@ -22,12 +22,12 @@ pub struct Entity<'a> {
     pub updated: Option<Timestamp>,
     /// Its properties, in the documented order.
     pub cells: Vec<(Column, Cell<'a>)>,
-    /// The form of the answer.
+    /// The form of the response.
     pub format: Format,
 }
 
 impl Entity<'_> {
-    /// Prints the properties into an object that is open already.
+    /// Prints the properties into an object that is already open.
     pub fn print_into<M: SerializeMap>(&self, object: &mut M) -> Result<(), M::Error> {
         if self.format.is_verbose() {
             let address = self.address.as_deref();
@@ -55,7 +55,7 @@ impl Serialize for Entity<'_> {
     }
 }
 
-/// What the older form says of a row beside its properties.
+/// The metadata of a row that the older form prints in addition to its properties.
 #[derive(Serialize)]
 struct Metadata<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,7 +107,7 @@ impl Serialize for Value<'_> {
                 printed_milliseconds(time_of_day(text)).serialize(serializer)
             }
             Cell::TimeOfDay(text) => printed_time_of_day(text).serialize(serializer),
-            // An `Edm.Int64` stands in quotes.
+            // An `Edm.Int64` is printed in quotes.
             Cell::Number(number) => serializer.collect_str(number),
             Cell::Text(text) => text.serialize(serializer),
         }

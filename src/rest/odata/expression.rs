@@ -1,7 +1,7 @@
 //! The grammar of `$filter`: OData v3 expressions, of which only the documented operators are allowed (`docs/rest-api.md` 45 to
 //! 63).
 //!
-//! What is not allowed is refused in the framework's words, but for whatever of them would repeat the caller's.
+//! Unsupported expressions are refused with the framework's messages, except those that would repeat the caller's text.
 
 use std::cmp::Ordering;
 
@@ -9,10 +9,10 @@ use super::literal::Literal;
 use super::token::{Token, Tokens, invalid};
 use crate::errors::Error;
 
-/// An expression as it was written, before anybody asks what its names mean.
+/// An expression as written, before its names are resolved.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expression {
-    /// All of them hold, two or more.
+    /// Two or more expressions, all of which must be true.
     And(Vec<Self>),
     /// One compared with another.
     Comparison(Box<Self>, Operator, Box<Self>),
@@ -22,7 +22,7 @@ pub enum Expression {
     Property(String),
 }
 
-/// How two expressions are compared.
+/// The comparison of two expressions.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Operator {
     /// `eq`
@@ -40,7 +40,7 @@ pub enum Operator {
 }
 
 impl Operator {
-    /// The name that the framework's messages have for it.
+    /// Returns the name that the framework's messages have for it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Equal => "Equal",
@@ -52,7 +52,7 @@ impl Operator {
         }
     }
 
-    /// The operator with its sides exchanged.
+    /// Returns the operator with its sides exchanged.
     pub fn flipped(self) -> Self {
         match self {
             Self::Equal | Self::NotEqual => self,
@@ -63,12 +63,12 @@ impl Operator {
         }
     }
 
-    /// Whether it asks for no order.
+    /// Returns whether it needs no order.
     pub fn is_equality(self) -> bool {
         matches!(self, Self::Equal | Self::NotEqual)
     }
 
-    /// Whether it holds of two values in that order.
+    /// Returns whether it is true for two values in that order.
     pub fn holds(self, order: Ordering) -> bool {
         match self {
             Self::Equal => order.is_eq(),
@@ -142,7 +142,7 @@ impl<'a> Parser<'a> {
             return Ok(left);
         };
         let right = self.operand()?;
-        // Comparisons bind to the left, so that this one would be compared again.
+        // Comparisons bind to the left, so this one would be compared again.
         if self.operator()?.is_some() {
             return Err(compared_twice());
         }
@@ -216,7 +216,7 @@ impl<'a> Parser<'a> {
         Ok(Expression::Property(path))
     }
 
-    /// Moves on; answers the token that was next.
+    /// Moves on, and returns the token that was next.
     fn advance(&mut self) -> Result<Token<'a>, Error> {
         let (start, token) = self.tokens.next()?;
         self.start = start;
@@ -261,7 +261,7 @@ pub fn compared_twice() -> Error {
     invalid("A comparison cannot be compared again.")
 }
 
-/// The deepest nesting of parentheses: more than a person writes, and small for a stack.
+/// The deepest nesting of parentheses: deeper than people write, and small for a stack.
 pub const DEEPEST: usize = 64;
 
 /// The functions of OData v3, which the framework knows and this API does not allow.
@@ -294,7 +294,7 @@ const FUNCTIONS: [&str; 22] = [
 mod tests {
     use super::*;
 
-    /// The expression with all its parentheses, to compare trees by.
+    /// Prints an expression with all its parentheses, to compare trees.
     fn printed(expression: &Expression) -> String {
         match expression {
             Expression::And(all) => {

@@ -1,4 +1,4 @@
-//! `$filter` as the gRPC services know it: comparisons that must all hold.
+//! `$filter` as the gRPC services know it: comparisons that must all be true.
 
 use std::cmp::Ordering;
 
@@ -13,7 +13,7 @@ use crate::errors::Error;
 use crate::proto::pam::v1::value::Kind;
 use crate::proto::pam::v1::{self, Comparison, Value};
 
-/// The comparisons that a decoded `$filter` asks for, of a set that knows its `columns` by their paths.
+/// Returns the comparisons of a decoded `$filter` on a set that knows its `columns` by their paths.
 pub fn comparisons(
     text: &str,
     columns: &dyn Fn(&str) -> Option<Column>,
@@ -33,12 +33,12 @@ struct Filter<'a> {
     columns: &'a dyn Fn(&str) -> Option<Column>,
 }
 
-/// What is known of a filter before any row is looked at.
+/// The truth of a filter, before any row is checked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Truth {
-    /// It holds where all its comparisons do, and everywhere where it has none.
+    /// It is true where all its comparisons are, and everywhere if it has none.
     Asked,
-    /// It holds nowhere.
+    /// It is never true.
     Never,
 }
 
@@ -131,7 +131,7 @@ impl Filter<'_> {
     }
 }
 
-/// Says a comparison of a property with a literal that fits it in the words of the listed message.
+/// Translates a comparison of a property with a literal of its type into fields of the listed message.
 fn translate(
     column: Column,
     operator: Operator,
@@ -190,14 +190,14 @@ fn translate(
         (Source::Field(field), Literal::Double(number)) => {
             return fraction(field, operator, *number, compared);
         }
-        // No property is made so that its literals end here.
+        // Unreachable: no property has a type whose literals get here.
         _ => return Truth::Never,
     };
     compared.push(comparison(field, operator, kind));
     Truth::Asked
 }
 
-/// Compares with the moment that stands for none: what never happened, and nothing else, is as early.
+/// Compares with the moment that means "none". Only missing moments are that early.
 fn first_moment(field: &str, operator: Operator, compared: &mut Vec<Comparison>) -> Truth {
     let operator = match operator {
         Operator::Equal | Operator::LessThanOrEqual => Operator::Equal,
@@ -213,7 +213,7 @@ fn first_moment(field: &str, operator: Operator, compared: &mut Vec<Comparison>)
     Truth::Asked
 }
 
-/// Compares times of day, which clients know as moments of the first day there is. None at all reads as midnight.
+/// Compares times of day, which clients know as moments of the first day there is. A missing time reads as midnight.
 fn time_of_day(
     field: &str,
     operator: Operator,
@@ -231,7 +231,7 @@ fn time_of_day(
         Operator::LessThan => return Truth::Never,
     };
     let mut text = format!("{:02}:{:02}", minutes / 60, minutes % 60);
-    // Behind the minutes, in the order of texts as in that of times.
+    // After the minutes: texts sort in the same order as times.
     if seconds != 0 || since.subsec_nanos() != 0 {
         text += &format!(":{seconds:02}.{:09}", since.subsec_nanos());
     }
@@ -239,7 +239,7 @@ fn time_of_day(
     Truth::Asked
 }
 
-/// Compares with one of a few values by the text that clients know it by: whatever does not hold is ruled out.
+/// Compares with one of a few values by the text that clients know it by. The values that do not match are excluded.
 fn named(
     field: &str,
     names: &[(&str, &str)],
@@ -263,7 +263,7 @@ fn named(
     Truth::Asked
 }
 
-/// Compares with whole seconds, which a length of time may have fewer of than any, or more.
+/// Compares with whole seconds. The number may lie outside the range of durations.
 fn seconds(field: &str, operator: Operator, number: i64, compared: &mut Vec<Comparison>) -> Truth {
     match number {
         ..0 => Truth::of(operator.holds(Ordering::Greater)),
@@ -312,7 +312,7 @@ fn comparison(field: &str, operator: Operator, kind: Kind) -> Comparison {
     }
 }
 
-/// A field that all listed messages have, and that never is null.
+/// A field that all listed messages have, and that is never null.
 const NEVER_NULL: &str = "id";
 const MINUTES_OF_A_DAY: u64 = 24 * 60;
 /// 3,660 days, see the message Role.

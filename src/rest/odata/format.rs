@@ -1,14 +1,14 @@
-//! The forms of answers that OData v3 knows, and which of them a client gets (`docs/rest-api.md` 82 to 90, A21).
+//! The response forms of OData v3, and which of them a client gets (`docs/rest-api.md` 82 to 90, A21).
 
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// A form of answers.
+/// A form of responses.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Format {
     /// Atom, for clients that read nothing else.
     Atom(Version),
-    /// JSON light with minimal metadata, which whoever asks for nothing else gets.
+    /// JSON light with minimal metadata, the default.
     Light,
     /// JSON light without `odata.metadata`.
     NoMetadata,
@@ -27,12 +27,12 @@ pub enum Version {
     Three,
 }
 
-/// Something that a body can be, each with a media type of its own in Atom.
+/// A kind of body, each with a media type of its own in Atom.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum DocumentKind {
     /// A single row.
     Entry,
-    /// Why something did not happen.
+    /// An error.
     Error,
     /// A list.
     Feed,
@@ -41,13 +41,13 @@ pub enum DocumentKind {
 }
 
 impl Format {
-    /// The form of rows and errors that a request asks for, by `$format` or by its headers. No form is refused: whoever
-    /// can read none of them gets JSON light, as the original did.
+    /// Returns the form of rows and errors that a request asks for, by `$format` or by its headers. No form is refused:
+    /// if the client can read none of them, it gets JSON light, as from the original.
     pub fn of(option: Option<&str>, headers: &HeaderMap) -> Self {
         Self::among(&["application/atom+xml"], option, headers)
     }
 
-    /// The form of the service document that a request asks for.
+    /// Returns the form of the service document that a request asks for.
     pub fn of_service_document(option: Option<&str>, headers: &HeaderMap) -> Self {
         Self::among(
             &["application/atom+xml", "application/atomsvc+xml"],
@@ -56,7 +56,7 @@ impl Format {
         )
     }
 
-    /// The form that a request asks for, where these media types ask for Atom.
+    /// Returns the form that a request asks for, if these media types ask for Atom.
     fn among(atom: &[&str], option: Option<&str>, headers: &HeaderMap) -> Self {
         let accepted = headers
             .get_all(ACCEPT)
@@ -81,17 +81,17 @@ impl Format {
         }
     }
 
-    /// Whether it is the older form of JSON.
+    /// Returns whether it is the older form of JSON.
     pub fn is_verbose(self) -> bool {
         matches!(self, Self::Verbose(_))
     }
 
-    /// Whether moments are counts of milliseconds.
+    /// Returns whether moments are counts of milliseconds.
     pub fn counts_milliseconds(self) -> bool {
         matches!(self, Self::Verbose(Version::One | Version::Two))
     }
 
-    /// The version of the protocol that answers in this form are of.
+    /// Returns the protocol version of responses in this form.
     pub fn version(self) -> Version {
         match self {
             Self::Atom(version) | Self::Verbose(version) => version,
@@ -99,7 +99,7 @@ impl Format {
         }
     }
 
-    /// The header `Content-Type` of a document of that kind in this form.
+    /// Returns the header `Content-Type` of a document of that kind in this form.
     pub fn content_type(self, kind: DocumentKind) -> HeaderValue {
         HeaderValue::from_static(match (self, kind) {
             (Self::Atom(_), DocumentKind::Entry) => {
@@ -120,8 +120,8 @@ impl Format {
 }
 
 impl Version {
-    /// The newest version that the client reads, and that there is. Text after a `;` names the client. A version older
-    /// than the first counts as the first, and a header that is no version as none.
+    /// Returns the newest existing version that the client reads. Text after a `;` names the client. A version older
+    /// than the first counts as the first. A malformed header counts as a missing one.
     pub fn most(headers: &HeaderMap) -> Self {
         let most = headers
             .get(MAX_DATA_SERVICE_VERSION)
@@ -138,7 +138,7 @@ impl Version {
         }
     }
 
-    /// The header `DataServiceVersion` of answers of this version.
+    /// Returns the header `DataServiceVersion` of responses of this version.
     pub fn header(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::One => "1.0",
@@ -148,7 +148,7 @@ impl Version {
     }
 }
 
-/// One of the things that an `Accept` header lists, if it is a form that there is.
+/// One of the ranges of an `Accept` header, if it is a known form.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Range {
     flavour: Flavour,
@@ -157,7 +157,7 @@ struct Range {
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Flavour {
-    /// Whatever there is.
+    /// Any form.
     Any,
     Atom,
     Light,
@@ -194,8 +194,8 @@ impl Range {
         (range.quality > 0.0).then_some(range)
     }
 
-    /// The first of those that are wanted most. Plain JSON goes before Atom and the older form, when both are wanted as
-    /// much.
+    /// Returns the first of the most preferred forms. At equal preference, plain JSON goes before Atom and the older
+    /// form.
     fn best(ranges: &[Self]) -> Flavour {
         let most = ranges.iter().map(|range| range.quality).fold(0.0, f32::max);
         let wanted = || {
@@ -250,7 +250,7 @@ mod tests {
             ("application/json, application/json;odata=verbose;q=0.9", "", Format::Light),
             ("application/json;odata=verbose;q=0, */*", "", Format::Light),
             ("application/json;odata=verbose;q=x", "", Format::Light),
-            // Below version 3 there is no JSON light.
+            // Before version 3 there is no JSON light.
             ("", "2.0", Format::Verbose(two)),
             ("*/*", "1.0", Format::Verbose(one)),
             ("application/json", "2.0;NetFx", Format::Verbose(two)),
@@ -263,7 +263,7 @@ mod tests {
             ("Application/Atom+XML;type=feed;charset=utf-8", "1.0", Format::Atom(one)),
             ("application/atom+xml, */*;q=0.5", "", Format::Atom(three)),
             ("application/atom+xml;odata=verbose", "", Format::Atom(three)),
-            // JSON is for whoever reads it as well as Atom.
+            // JSON, if the client reads it as well as Atom.
             ("application/atom+xml, application/json", "", Format::Light),
             ("application/atom+xml, application/json", "2.0", Format::Verbose(two)),
             ("application/atom+xml;q=0.9, application/json", "", Format::Light),

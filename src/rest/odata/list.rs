@@ -1,5 +1,5 @@
-//! Lists: all pages in one response, since legacy clients follow no next link. A list over the limit has a link to its
-//! rest.
+//! Lists: all pages in one response, since legacy clients follow no next link. If a list exceeds the limit, it has a
+//! link to the remaining rows.
 
 use async_trait::async_trait;
 use axum::response::Response;
@@ -20,7 +20,7 @@ use super::query::{ListOptions, next_query};
 use crate::errors::Error;
 use crate::proto::pam::v1::{Comparison, OrderBy};
 
-/// What a list is a list of.
+/// A set of rows that can be listed.
 #[async_trait]
 pub trait Set: Send + Sync {
     /// The path of the API that the set belongs to, with a slash at each end.
@@ -29,7 +29,7 @@ pub trait Set: Send + Sync {
     const NAME: &'static str;
     /// The type of the rows in `$metadata`.
     const TYPE: &'static str;
-    /// The properties that tell one row from another in `$metadata`.
+    /// The properties that identify a row in `$metadata`.
     const KEY: &'static [&'static str];
     /// The properties in the documented order.
     const PROPERTIES: &'static [Property<Self::Row>];
@@ -38,15 +38,15 @@ pub trait Set: Send + Sync {
     /// The message that is listed.
     type Row: Send + Sync + 'static;
 
-    /// The GUID in the address of a row, where rows have an address.
+    /// Returns the GUID in the address of a row, if rows have an address.
     fn address(_: &Self::Row) -> Option<&str> {
         None
     }
 
-    /// The key of a row as addresses write it.
+    /// Returns the key of a row in the form used by addresses.
     fn key(row: &Self::Row) -> String;
 
-    /// The moment of the last known change of a row.
+    /// Returns the moment of the last known change of a row.
     fn updated(_: &Self::Row) -> Option<Timestamp> {
         None
     }
@@ -55,7 +55,7 @@ pub trait Set: Send + Sync {
     async fn page(&self, request: &Parts, asked: Asked) -> Result<Page<Self::Row>, Status>;
 }
 
-/// What a list asks of its service for one page; another page differs only in its size and token.
+/// The request for one page. Another page differs only in its size and token.
 #[derive(Clone)]
 pub struct Asked {
     pub filter: Vec<Comparison>,
@@ -66,14 +66,14 @@ pub struct Asked {
     pub include_total_size: bool,
 }
 
-/// What a service answers.
+/// A page that a service returned.
 pub struct Page<T> {
     pub rows: Vec<T>,
     pub next_page_token: String,
     pub total_size: Option<i64>,
 }
 
-/// Answers the list of a set, with `longest` rows at most.
+/// Returns the list of a set, with at most `longest` rows.
 pub async fn list<S: Set>(set: &S, request: &Parts, longest: usize) -> Result<Response, Status> {
     let options = ListOptions::parse(request.uri.query())?;
     let base = base_url(request, S::ROOT)?;
@@ -90,7 +90,7 @@ pub async fn list<S: Set>(set: &S, request: &Parts, longest: usize) -> Result<Re
     loop {
         asked.page_size = page_size((most - rows.len()).min(largest));
         let page = set.page(request, asked.clone()).await?;
-        // Rows that are long fill a page early, and the store need not look for many more of them.
+        // Long rows fill a page early, so the store need not search for many more than fit.
         largest = LARGEST_PAGE.min(2 * page.rows.len().max(1));
         rows.extend(page.rows);
         (asked.page_token, total) = (page.next_page_token, total.or(page.total_size));
@@ -129,7 +129,7 @@ pub async fn list<S: Set>(set: &S, request: &Parts, longest: usize) -> Result<Re
     Ok(answer(StatusCode::OK, format, &list))
 }
 
-/// A row as it is printed.
+/// Returns a row as printed.
 pub fn entity<'a, S: Set>(
     row: &'a S::Row,
     base: &str,
@@ -153,7 +153,7 @@ pub fn entity<'a, S: Set>(
     }
 }
 
-/// A single row as it is printed.
+/// A single row as printed.
 pub struct Single<'a> {
     base: String,
     metadata: String,
@@ -161,7 +161,7 @@ pub struct Single<'a> {
 }
 
 impl<'a> Single<'a> {
-    /// A row of a set, at an API with that address.
+    /// Returns a row of a set, at an API with that address.
     pub fn of<S: Set>(base: &str, entity: Entity<'a>) -> Self {
         Self {
             base: base.to_owned(),
@@ -194,7 +194,7 @@ impl Serialize for Single<'_> {
     }
 }
 
-/// A list as it is printed.
+/// A list as printed.
 struct List<'a> {
     base: String,
     set: &'static str,
@@ -253,7 +253,7 @@ impl Serialize for List<'_> {
 }
 
 impl List<'_> {
-    /// Prints the parts that every form has, under the names that it has for them.
+    /// Prints the parts that every form has, under the names of the form.
     fn print_into<M: SerializeMap>(
         &self,
         object: &mut M,
@@ -294,7 +294,7 @@ fn metadata<S: Set>(base: &str, options: &ListOptions) -> String {
     )
 }
 
-/// What to ask the service for, at first.
+/// Returns the request for the first page.
 fn asked<S: Set>(options: &ListOptions) -> Result<Asked, Error> {
     let column =
         |path: &str| model::column(S::PROPERTIES.iter().map(|property| property.column), path);
@@ -320,17 +320,17 @@ fn asked<S: Set>(options: &ListOptions) -> Result<Asked, Error> {
     })
 }
 
-/// The key of a row that is known by a GUID, as addresses write it.
+/// Returns the key of a row with a GUID in the form used by addresses.
 pub fn guid_key(id: &str) -> String {
     format!("guid'{id}'")
 }
 
-/// How many rows to ask for at once, when so many are missing.
+/// Returns the number of rows to request at once if that number is missing.
 fn page_size(missing: usize) -> i32 {
     i32::try_from(missing.clamp(1, LARGEST_PAGE)).unwrap_or(i32::MAX)
 }
 
-/// The key of an order; none for what is the same in every row.
+/// Returns the key of an order; `None` if the values are the same in every row.
 fn order_by(column: Option<Column>, descending: bool) -> Result<Option<OrderBy>, Error> {
     let column = column.filter(|column| column.edm != Edm::Identifier);
     let column =
@@ -343,7 +343,7 @@ fn order_by(column: Option<Column>, descending: bool) -> Result<Option<OrderBy>,
             field: field.to_owned(),
             descending,
         }),
-        // The listed message orders by its own names, which may run the other way.
+        // The listed message orders by its own names, whose order may be the reverse.
         Source::Named(field, names) => {
             let runs_back = !names.is_sorted_by_key(|(_, value)| *value);
             Some(OrderBy {
@@ -355,8 +355,8 @@ fn order_by(column: Option<Column>, descending: bool) -> Result<Option<OrderBy>,
     })
 }
 
-/// The properties that are asked for, in the documented order. JSON light keeps to the documented ones unless others are
-/// named.
+/// Returns the selected properties, in the documented order. Without a selection, JSON light prints only the documented
+/// ones.
 pub fn selected<S: Set>(
     names: Option<&[String]>,
     format: Format,

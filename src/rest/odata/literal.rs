@@ -1,4 +1,4 @@
-//! Literals of OData v3, as they stand in `$filter` and in keys (`docs/rest-api.md` 50 to 63).
+//! Literals of OData v3, as written in `$filter` and in keys (`docs/rest-api.md` 50 to 63).
 
 use jiff::SignedDuration;
 use jiff::civil::{Date, DateTime};
@@ -33,7 +33,7 @@ pub enum Literal {
 }
 
 impl Literal {
-    /// The name of the type, as the framework says it.
+    /// Returns the name of the type in the framework's messages.
     pub fn edm(&self) -> &'static str {
         match self {
             Self::Boolean(_) => "Edm.Boolean",
@@ -49,7 +49,7 @@ impl Literal {
         }
     }
 
-    /// The literal with a prefix and a text in quotes; `None` when it is none. Prefixes are in any case.
+    /// Returns the literal with a prefix and a text in quotes; `None` if it is malformed. Prefixes are in any case.
     pub fn prefixed(prefix: &str, text: &str) -> Option<Self> {
         match &*prefix.to_ascii_lowercase() {
             "datetime" => datetime(text).map(Self::DateTime),
@@ -60,7 +60,8 @@ impl Literal {
         }
     }
 
-    /// The literal of a number, whose digits may have a fraction, an exponent and a suffix; `None` when it is none.
+    /// Returns the literal of a number, whose digits may have a fraction, an exponent and a suffix; `None` if it is
+    /// malformed.
     pub fn number(text: &str) -> Option<Self> {
         let (digits, suffix) = match text.char_indices().last()? {
             (at, suffix) if suffix.is_ascii_alphabetic() => {
@@ -86,7 +87,7 @@ impl Literal {
     }
 }
 
-/// A GUID with its hyphens, in any case.
+/// Reads a GUID with its hyphens, in any case.
 pub fn guid(text: &str) -> Option<Uuid> {
     Some(text)
         .filter(|text| text.len() == 36)
@@ -101,7 +102,7 @@ fn finite(digits: &str) -> Option<Literal> {
         .map(Literal::Double)
 }
 
-/// A date, or a date and a time with or without seconds and up to seven digits behind them, with `Z`, an offset or
+/// Reads a date, or a date and a time with or without seconds and up to seven digits after them, with `Z`, an offset or
 /// neither. The `+` of an offset may have become a space (`docs/rest-api.md` trap 26).
 fn datetime(text: &str) -> Option<Moment> {
     let text = text.replace(' ', "+");

@@ -1,4 +1,4 @@
-//! What the sets of the API hold: properties with a type that OData knows, and where filters and orders find them.
+//! The model of the sets of the API: properties with an OData type, and their sources for filters and orders.
 
 use std::borrow::Cow;
 
@@ -8,29 +8,29 @@ use super::literal::Literal;
 
 /// A property of the rows of a set.
 pub struct Property<T> {
-    /// What filters and orders know of it.
+    /// The part that filters and orders use.
     pub column: Column,
-    /// What a row has of it.
+    /// Returns the value of the property in a row.
     pub value: for<'a> fn(&'a T) -> Cell<'a>,
 }
 
-/// What is known of a property without a row.
+/// The part of a property that does not depend on a row.
 #[derive(Clone, Copy, Debug)]
 pub struct Column {
     /// The name, as clients write it.
     pub name: &'static str,
     /// The type.
     pub edm: Edm,
-    /// Whether a row may have none.
+    /// Whether a row may lack it.
     pub nullable: bool,
-    /// Whether JSON light leaves it out unless `$select` names it: the documentation does not know it.
+    /// Whether JSON light omits it unless `$select` names it, since the documentation does not list it.
     pub unlisted: bool,
-    /// Where its values come from.
+    /// The source of its values.
     pub source: Source,
 }
 
 impl<T> Property<T> {
-    /// A property that no row lacks.
+    /// Returns a property that no row lacks.
     pub const fn new(
         name: &'static str,
         edm: Edm,
@@ -49,7 +49,7 @@ impl<T> Property<T> {
         }
     }
 
-    /// A property that a row may have none of.
+    /// Returns a property that a row may lack.
     pub const fn nullable(
         name: &'static str,
         edm: Edm,
@@ -68,7 +68,7 @@ impl<T> Property<T> {
         }
     }
 
-    /// The key of rows whose documented properties have none: a GUID that no row lacks.
+    /// Returns the key of rows without a documented key: a GUID that no row lacks.
     pub const fn key(
         name: &'static str,
         source: Source,
@@ -92,7 +92,7 @@ impl<T> Property<T> {
 pub enum Edm {
     /// `true` or `false`.
     Boolean,
-    /// A moment; year 1 stands for none.
+    /// A moment; year 1 means none.
     DateTime,
     /// A GUID.
     Guid,
@@ -105,12 +105,12 @@ pub enum Edm {
 }
 
 impl Edm {
-    /// Whether its values are greater or less than each other.
+    /// Returns whether its values have an order.
     pub fn has_an_order(self) -> bool {
         matches!(self, Self::DateTime | Self::Int64 | Self::String)
     }
 
-    /// The name of the type in `$metadata` and in messages.
+    /// Returns the name of the type in `$metadata` and in messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Boolean => "Edm.Boolean",
@@ -123,18 +123,18 @@ impl Edm {
     }
 }
 
-/// Where the values of a property come from.
+/// The source of the values of a property.
 #[derive(Clone, Copy, Debug)]
 pub enum Source {
-    /// A text field of the listed message, of which nothing is left when it is empty.
+    /// A text field of the listed message; an empty text is null.
     EmptyIsNull(&'static str),
     /// A field of the listed message.
     Field(&'static str),
-    /// A field of the listed message that is one of a few values, each with the text that clients know it by.
+    /// A field of the listed message with a few values, each with the text that clients know it by.
     Named(&'static str, &'static [(&'static str, &'static str)]),
     /// Whether a text field of the listed message is not empty.
     IsSet(&'static str),
-    /// A text field of the listed message that is a time of day such as `08:00`, or empty, which clients know as midnight.
+    /// A text field of the listed message with a time of day such as `08:00`. If it is empty, clients see midnight.
     TimeOfDay(&'static str),
     /// False in every row.
     False,
@@ -158,28 +158,28 @@ pub enum Cell<'a> {
 }
 
 impl<'a> Cell<'a> {
-    /// The seconds of a length of time.
+    /// Returns the seconds of a duration.
     pub fn seconds(duration: Option<Duration>) -> Self {
         Self::Number(duration.map_or(0, |duration| duration.seconds))
     }
 
-    /// The GUID inside the original's complex type.
+    /// Returns the GUID inside the original's complex type.
     pub fn identifier(id: &'a str) -> Self {
         Self::Identifier(Cow::Borrowed(id))
     }
 
-    /// A text that is there.
+    /// Returns a text that is present.
     pub fn text(text: &'a str) -> Self {
         Self::Text(Some(Cow::Borrowed(text)))
     }
 
-    /// A text that may be missing.
+    /// Returns a text that may be missing.
     pub fn optional(text: Option<&'a str>) -> Self {
         Self::Text(text.map(Cow::Borrowed))
     }
 }
 
-/// Finds the column that a path leads to; one inside the original's complex type too.
+/// Finds the column of a path, also of one inside the original's complex type.
 pub fn column(columns: impl Iterator<Item = Column>, path: &str) -> Option<Column> {
     let (name, inner) = path
         .split_once('/')
@@ -195,7 +195,7 @@ pub fn column(columns: impl Iterator<Item = Column>, path: &str) -> Option<Colum
     }
 }
 
-/// Whether a literal of that type compares with a property of this one.
+/// Returns whether a literal can be compared with a property of that type.
 pub fn compares(edm: Edm, literal: &Literal) -> bool {
     match literal {
         Literal::Null => edm != Edm::Identifier,

@@ -1,10 +1,10 @@
-//! How moments and times of day are printed.
+//! The printing of moments and times of day.
 
 use jiff::tz::TimeZone;
 use prost_types::Timestamp;
 use serde_json::value::RawValue;
 
-/// A moment as lists print it: UTC, milliseconds, trailing zeros left out; year 1 when there is none.
+/// Prints a moment as lists do: UTC, milliseconds, without trailing zeros; year 1 if there is none.
 pub fn utc(time: Option<Timestamp>) -> String {
     let Some(time) = readable(time) else {
         return MIN_VALUE.to_owned();
@@ -19,7 +19,7 @@ pub fn utc(time: Option<Timestamp>) -> String {
     }
 }
 
-/// A moment as the answer to a creation prints it: UTC with up to seven digits (`docs/rest-api.md` B36).
+/// Prints a moment as the response to a creation does: UTC with up to seven digits (`docs/rest-api.md` B36).
 pub fn precise_utc(time: Option<Timestamp>) -> String {
     let Some(time) = readable(time) else {
         return MIN_VALUE.to_owned();
@@ -31,7 +31,7 @@ pub fn precise_utc(time: Option<Timestamp>) -> String {
     )
 }
 
-/// A moment as the answer to a creation prints the creation itself: local, with the offset (`docs/rest-api.md` B36).
+/// Prints the moment of the creation in its response: local, with the offset (`docs/rest-api.md` B36).
 pub fn local_time(time: Option<Timestamp>, zone: &TimeZone) -> String {
     let Some(time) = readable(time) else {
         return MIN_VALUE.to_owned();
@@ -49,12 +49,12 @@ fn readable(time: Option<Timestamp>) -> Option<jiff::Timestamp> {
     time.and_then(|time| jiff::Timestamp::new(time.seconds, time.nanos).ok())
 }
 
-/// The nanoseconds since the last whole second; before 1970 the library counts them to the next one.
+/// Returns the nanoseconds since the last whole second; before 1970 the library counts them to the next one.
 fn nanoseconds(time: jiff::Timestamp) -> i32 {
     time.subsec_nanosecond().rem_euclid(1_000_000_000)
 }
 
-/// The fraction of a second, with trailing zeros left out.
+/// Prints the fraction of a second, without trailing zeros.
 fn seven_digits(time: jiff::Timestamp) -> String {
     match nanoseconds(time) / 100 {
         0 => String::new(),
@@ -62,12 +62,12 @@ fn seven_digits(time: jiff::Timestamp) -> String {
     }
 }
 
-/// A moment as version 2 printed it, in milliseconds; the slashes are escaped, by which clients knew it from a text.
+/// Prints a moment as version 2 did, in milliseconds. The slashes are escaped; clients know it from a text by that.
 pub fn milliseconds(moment: Option<Timestamp>) -> Box<RawValue> {
     printed_milliseconds(readable(moment).unwrap_or(FIRST_MOMENT))
 }
 
-/// A time of day such as `08:00` on the first day there is; midnight when there is none (`docs/rest-api.md` B19).
+/// Returns a time of day such as `08:00` on the first day there is; midnight if it is empty (`docs/rest-api.md` B19).
 pub fn time_of_day(text: &str) -> jiff::Timestamp {
     let minutes = text.split_once(':').and_then(|(hours, minutes)| {
         Some(hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?)
@@ -76,7 +76,7 @@ pub fn time_of_day(text: &str) -> jiff::Timestamp {
     FIRST_MOMENT.checked_add(minutes).unwrap_or(FIRST_MOMENT)
 }
 
-/// A time of day such as `08:00` as every form but version 2 prints it, without a zone.
+/// Prints a time of day such as `08:00` as every form except version 2 does, without a zone.
 pub fn printed_time_of_day(text: &str) -> String {
     time_of_day(text).strftime("%Y-%m-%dT%H:%M:%S").to_string()
 }
@@ -86,9 +86,9 @@ pub fn printed_milliseconds(moment: jiff::Timestamp) -> Box<RawValue> {
     RawValue::from_string(text).expect("a number between constant texts is JSON")
 }
 
-/// The moment that stands for none: 0001-01-01T00:00:00Z.
+/// The moment that means "none": 0001-01-01T00:00:00Z.
 const FIRST_MOMENT: jiff::Timestamp = jiff::Timestamp::constant(-62_135_596_800, 0);
-/// What stands for a time that there is none of; without a zone (`docs/rest-api.md` B4).
+/// The printed form of a missing time, without a zone (`docs/rest-api.md` B4).
 pub const MIN_VALUE: &str = "0001-01-01T00:00:00";
 
 #[cfg(test)]

@@ -6,27 +6,27 @@ use crate::errors::Error;
 /// The options of a list.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListOptions {
-    /// `$filter`: what the list is limited to.
+    /// `$filter`: the condition of the list.
     pub filter: Option<String>,
-    /// `$format`: the form of the answer.
+    /// `$format`: the form of the response.
     pub format: Option<String>,
-    /// `$inlinecount`: whether to count what matches.
+    /// `$inlinecount`: whether to count the matching rows.
     pub count: bool,
     /// `$orderby`: properties, and whether their largest come first.
     pub order: Vec<(String, bool)>,
-    /// `$select`: the properties to answer; `None` is all of them.
+    /// `$select`: the properties to return; `None` for all of them.
     pub select: Option<Vec<String>>,
-    /// `$skip`: how many to leave out at the start.
+    /// `$skip`: the number of rows to omit at the start.
     pub skip: i32,
-    /// `$skiptoken`: where the list goes on; empty for its start. It comes from our own `odata.nextLink`.
+    /// `$skiptoken`: where the list continues; empty for its start. It comes from our own `odata.nextLink`.
     pub skip_token: String,
-    /// `$top`: how many to answer at most.
+    /// `$top`: the maximum number of rows.
     pub top: Option<usize>,
 }
 
 impl ListOptions {
-    /// The options of a raw query. One that is not understood is refused, never ignored: an unfiltered list would be
-    /// taken for a filtered one.
+    /// Reads the options of a raw query. An unknown option is refused, never ignored: an unfiltered list would be taken
+    /// for a filtered one.
     pub fn parse(query: Option<&str>) -> Result<Self, Error> {
         let mut options = Self::default();
         for (name, value) in options_of(query)? {
@@ -48,7 +48,7 @@ impl ListOptions {
         Ok(options)
     }
 
-    /// The options of a single row, which knows only those that say what of it to answer, and how.
+    /// Reads the options of a single row. Only those that choose its properties and its form are allowed.
     pub fn parse_single(query: Option<&str>) -> Result<Self, Error> {
         let Self { format, select, .. } = Self::parse(query)?;
         let single = Self {
@@ -66,7 +66,7 @@ impl ListOptions {
     }
 }
 
-/// The query of the list that goes on behind `token`, of which `top` are still to come.
+/// Returns the query of the list that continues after `token`, with `top` rows remaining.
 pub fn next_query(query: Option<&str>, top: Option<usize>, token: &str) -> String {
     let given = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     let mut next = form_urlencoded::Serializer::new(String::new());
@@ -82,7 +82,7 @@ pub fn check_action(query: Option<&str>) -> Result<(), Error> {
     action_format(query).map(drop)
 }
 
-/// The `$format` of an action that answers with more than nothing.
+/// Returns the `$format` of an action whose response has a body.
 pub fn action_format(query: Option<&str>) -> Result<Option<String>, Error> {
     let mut asked = None;
     for (name, value) in options_of(query)? {
@@ -95,7 +95,7 @@ pub fn action_format(query: Option<&str>) -> Result<Option<String>, Error> {
     Ok(asked)
 }
 
-/// The `$format` that errors are printed in: none if it is not understood, or given twice.
+/// Returns the `$format` in which errors are printed: none if it is invalid, or given twice.
 pub fn asked_format(query: Option<&str>) -> Option<String> {
     let given = form::query(query).ok()?;
     let mut asked = given
@@ -107,7 +107,8 @@ pub fn asked_format(query: Option<&str>) -> Option<String> {
     }
 }
 
-/// The parameters of a query. One of ours that is given twice is refused: it would have to be guessed which one counts.
+/// Reads the parameters of a query. A known parameter that is given twice is refused, since it is not clear which one
+/// counts.
 fn options_of(query: Option<&str>) -> Result<Vec<(String, String)>, Error> {
     let given = form::query(query)?;
     match KNOWN
@@ -119,12 +120,12 @@ fn options_of(query: Option<&str>) -> Result<Vec<(String, String)>, Error> {
     }
 }
 
-/// The error of a parameter that is given more than once.
+/// Returns the error for a parameter that is given more than once.
 pub fn given_twice(name: &'static str) -> Error {
     Error::invalid(format!("{name} must be given only once.")).in_field(name)
 }
 
-/// Refuses an option that is not known; the OData layer of the original ignored what has no `$` (`docs/rest-api.md` 29, 30).
+/// Refuses an unknown option; the OData layer of the original ignored names without `$` (`docs/rest-api.md` 29, 30).
 fn check_unknown(name: &str) -> Result<(), Error> {
     if name.starts_with('$') {
         Err(Error::invalid("A query parameter is not supported."))
@@ -133,7 +134,8 @@ fn check_unknown(name: &str) -> Result<(), Error> {
     }
 }
 
-/// There is one version; a client that asks for another must not get this one unawares (`docs/rest-api.md` A13).
+/// Checks the version. There is only one; a client that asks for another must not get this one unawares
+/// (`docs/rest-api.md` A13).
 fn version(value: &str) -> Result<(), Error> {
     match value {
         "" | "1" => Ok(()),
@@ -189,7 +191,7 @@ fn order(value: &str) -> Result<Vec<(String, bool)>, Error> {
     value.split(',').map(key).collect()
 }
 
-/// `None` for all of them.
+/// Reads `$select`; `None` for all properties.
 fn select(value: &str) -> Option<Vec<String>> {
     let names: Vec<String> = value
         .split(',')

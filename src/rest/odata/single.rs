@@ -1,4 +1,4 @@
-//! Single rows by their keys, as typed clients ask for them when a query names the key (`docs/rest-api.md` 33).
+//! Single rows by their keys, as typed clients request them if a query names the key (`docs/rest-api.md` 33).
 
 use axum::response::Response;
 use http::StatusCode;
@@ -15,8 +15,8 @@ use super::model;
 use super::query::ListOptions;
 use crate::errors::{Error, Kind, RefusalKind};
 
-/// Answers the row of a set whose key is a GUID. The row is one of the list that the caller gets; any other row is
-/// answered as one that does not exist (`docs/rest-api.md` A15).
+/// Returns the row of a set whose key is a GUID. If the caller's list does not contain the row, the response is the one
+/// for a row that does not exist (`docs/rest-api.md` A15).
 pub async fn single<S: Set>(set: &S, id: Uuid, request: &Parts) -> Result<Response, Status> {
     let options = ListOptions::parse_single(request.uri.query())?;
     let base = base_url(request, S::ROOT)?;
@@ -30,7 +30,7 @@ pub async fn single<S: Set>(set: &S, id: Uuid, request: &Parts) -> Result<Respon
     Ok(answer(StatusCode::OK, format, &single))
 }
 
-/// What to ask the service for: the row with that key.
+/// Returns the request to the service: the row with that key.
 fn asked<S: Set>(id: Uuid) -> Result<Asked, Error> {
     let column =
         |path: &str| model::column(S::PROPERTIES.iter().map(|property| property.column), path);
@@ -45,5 +45,5 @@ fn asked<S: Set>(id: Uuid) -> Result<Asked, Error> {
     })
 }
 
-/// The words of the services for an object that the caller may not see.
+/// The services' message for an object that the caller may not see.
 const NO_SUCH_ROW: &str = "You may not do this, or there is no such object.";

@@ -19,19 +19,19 @@ pub enum Value {
     Complex,
     /// Nothing, which is not an empty text.
     Null,
-    /// A text, which is how every value of a simple type is written.
+    /// A text, the form of every value of a simple type.
     Text(String),
 }
 
 /// Returns the properties of an entry with their names, in their order.
 ///
-/// Elements are known by their namespaces, whatever their prefixes. Elements that are no properties are ignored, like
-/// unknown members of JSON.
+/// Elements are recognised by their namespaces, whatever their prefixes. Elements that are no properties are ignored,
+/// like unknown members of JSON.
 ///
 /// # Errors
 ///
-/// If the text is not well-formed, has a document type, exceeds a bound, or is not an entry; if a property is there
-/// twice, in whatever case; or if it is null and has a value. No message repeats the text.
+/// If the text is not well-formed, has a document type, exceeds a bound, or is not an entry; if a property occurs
+/// twice, in any case; or if it is null and has a value. No message repeats the text.
 pub fn properties(entry: &str) -> Result<Vec<(String, Value)>, Error> {
     let mut events = EventReader::new_with_config(entry.as_bytes(), limits());
     let mut reader = Reader::default();
@@ -90,7 +90,7 @@ struct Reader {
     has_properties: bool,
 }
 
-/// An element, as far as it matters.
+/// The role of an element in an entry.
 #[derive(Clone, Copy, PartialEq)]
 enum Element {
     Content,
@@ -201,7 +201,7 @@ impl Reader {
     }
 }
 
-/// Notes that an element is there, which may be so once.
+/// Marks an element as present; it may occur only once.
 fn only(is_there: &mut bool) -> Result<(), Error> {
     if std::mem::replace(is_there, true) {
         return Err(Error::invalid(
@@ -211,7 +211,7 @@ fn only(is_there: &mut bool) -> Result<(), Error> {
     Ok(())
 }
 
-/// An entry of the .NET client is 5 elements deep, and a few more where it has links with entries of their own.
+/// An entry of the .NET client is 5 elements deep, and a few more if it has links with entries of their own.
 const DEEPEST: usize = 32;
 const MOST_ATTRIBUTES: usize = 32;
 /// The library copies the namespaces in scope for each element.

@@ -1,4 +1,4 @@
-//! Writes XML that every reader takes, whatever the texts in it hold.
+//! Writes XML that every reader accepts, whatever characters its texts contain.
 
 use std::borrow::Cow;
 
@@ -47,7 +47,7 @@ impl Writer {
         self.close();
     }
 
-    /// Writes a text. Readers turn a plain carriage return into a line feed, so that it is written as a reference.
+    /// Writes a text. Readers turn a plain carriage return into a line feed, so it is written as a reference.
     fn text(&mut self, text: &str) {
         for (number, part) in readable(text).split('\r').enumerate() {
             if number > 0 {
@@ -84,7 +84,7 @@ impl<'a> From<StartElementBuilder<'a>> for Start<'a> {
     }
 }
 
-/// The text with U+FFFD for each character that XML 1.0 cannot carry, not even as a reference.
+/// Returns the text with U+FFFD for each character that XML 1.0 cannot contain, not even as a reference.
 fn readable(text: &str) -> Cow<'_, str> {
     if text.chars().all(is_allowed) {
         return Cow::Borrowed(text);
@@ -100,7 +100,7 @@ fn readable(text: &str) -> Cow<'_, str> {
         .collect()
 }
 
-/// Whether a character is one of XML 1.0, section 2.2.
+/// Returns whether a character is allowed by XML 1.0, section 2.2.
 fn is_allowed(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
 }
