@@ -1,4 +1,5 @@
-//! Cross-origin requests: a portal on another origin may call, if the configuration names its origin (`docs/rest-api.md` 19, 98).
+//! Cross-origin requests: a portal on another origin may call if the configuration names its origin (`docs/rest-api.md`
+//! 19, 98).
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -20,7 +21,8 @@ pub struct Cors {
 }
 
 impl Cors {
-    /// Answers a preflight, without asking who calls: browsers send none of the caller's credentials with it.
+    /// Returns the response to a preflight. The caller is not authenticated, since browsers send no credentials with
+    /// it.
     pub fn preflight(&self) -> Response {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
@@ -33,7 +35,7 @@ impl Cors {
         response
     }
 
-    /// The origin of a request, when it may call.
+    /// Returns the origin of a request, if it may call.
     pub fn allowed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         headers
             .get(ORIGIN)
@@ -41,8 +43,8 @@ impl Cors {
             .cloned()
     }
 
-    /// Whether a page that may not call has made a browser send this, to change something: the browser adds the caller's
-    /// credentials by itself. What is no browser's says nothing of where it comes from.
+    /// Returns whether a browser sent this request to change something, on behalf of a page that may not call. Browsers
+    /// add the caller's credentials by themselves. Other clients do not report an origin.
     pub fn refuses(&self, request: &Request) -> bool {
         let headers = request.headers();
         if request.method().is_safe() || self.allowed(headers).is_some() {
@@ -60,7 +62,7 @@ impl Cors {
         }
     }
 
-    /// Marks an answer for the browser; an answer without the marks is hidden from the page, errors too.
+    /// Marks a response for the browser. The browser hides an unmarked response from the page, errors too.
     pub fn mark(&self, origin: Option<HeaderValue>, headers: &mut HeaderMap) {
         if self.allowed_origins.is_empty() {
             return;
@@ -80,7 +82,7 @@ impl Cors {
     }
 }
 
-/// Whether an origin is the server's own, by the host; a proxy in front may have changed the scheme.
+/// Returns whether an origin is the server's own, by the host; a proxy in front may have changed the scheme.
 fn is_of(origin: &HeaderValue, called: Option<&Authority>) -> bool {
     let host = origin
         .to_str()
@@ -92,7 +94,7 @@ fn is_of(origin: &HeaderValue, called: Option<&Authority>) -> bool {
 }
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-/// The headers that the clients of OData send and that browsers ask about first. Those of OData 4 are ignored; `accept` is
-/// asked about when it is long.
+/// The headers that OData clients send and that browsers ask permission for. Those of OData 4 are ignored; `accept`
+/// needs permission if it is long.
 const ALLOWED_HEADERS: &str = "content-type, authorization, accept, dataserviceversion, maxdataserviceversion, odata-version, \
                                odata-maxversion, prefer, x-request-id, x-requested-with";

@@ -14,7 +14,7 @@ use super::odata::format::{DocumentKind, Format, Version};
 use super::odata::query::asked_format;
 use crate::errors::{Error, Problem, RETRY_AFTER_SECONDS, row};
 
-/// The form in which the client of a request reads errors.
+/// The form in which a client expects errors.
 #[derive(Clone, Copy, Debug)]
 pub struct Form(Format);
 
@@ -23,7 +23,7 @@ impl Form {
     pub fn of(uri: &Uri, headers: &HeaderMap) -> Self {
         Self(
             match Format::of(asked_format(uri.query()).as_deref(), headers) {
-                // Before version 3, there was no other form of JSON. Since then, light errors are read by all.
+                // Before version 3, there was no other form of JSON. Since then, every client reads light errors.
                 Format::Verbose(Version::Three) | Format::NoMetadata => Format::Light,
                 format => format,
             },
@@ -31,12 +31,12 @@ impl Form {
     }
 }
 
-/// Prints a problem. `headers` are those that the layers add to the response.
+/// Prints a problem. `headers` are added to the response by the layers.
 pub fn print(problem: &Problem, headers: HeaderMap, Form(format): Form) -> Response {
     let row = row(problem.kind());
     let message = match problem.error() {
         Some(error) => message(error),
-        // The message of a status that tonic made by itself may quote the request.
+        // The message of a status that tonic created may quote the request.
         None => Cow::from("The request could not be processed."),
     };
     let detail = Detail {
@@ -64,7 +64,7 @@ pub fn print(problem: &Problem, headers: HeaderMap, Form(format): Form) -> Respo
     response
 }
 
-/// The message, with the field by the name that clients of this API know it by.
+/// Returns the message, with the field under its name in this API.
 fn message(error: &Error) -> Cow<'_, str> {
     let Some(field) = error.field.as_deref() else {
         return Cow::from(&*error.message);
@@ -116,7 +116,7 @@ struct Message<'a> {
     value: &'a str,
 }
 
-/// The fields of gRPC requests that clients of this API send, by both their names.
+/// The fields of gRPC requests that clients of this API send, under both their names.
 const FIELDS: [(&str, &str); 9] = [
     ("filter", "$filter"),
     ("justification", "Justification"),

@@ -1,5 +1,5 @@
-//! What must hold of the parsers, whatever a client sends. The targets in `fuzz/` look for text that breaks it, and the
-//! tests here hold the parsers to it for every text that was worth keeping.
+//! The properties of the parsers that must be true for any input. The targets in `fuzz/` search for input that breaks
+//! them. The tests here check them for every input that was worth keeping.
 
 mod creation;
 
@@ -30,12 +30,12 @@ use crate::errors::{Error, Kind};
 use crate::proto::pam::v1::value::Kind as Value;
 use crate::proto::pam::v1::{Comparison, Operator as Compared};
 
-/// A path names what its plain form names, and is decoded exactly once. An encoded slash separates an action from what it
-/// acts on, and nothing else.
+/// Checks a path. It has the same target as its plain form, and is decoded exactly once. An encoded slash only
+/// separates an action from its row.
 ///
 /// # Panics
 ///
-/// When that does not hold.
+/// If a check fails.
 pub fn path(text: &str) {
     let target = match path::parse(text) {
         Ok(target) => target,
@@ -66,12 +66,12 @@ pub fn path(text: &str) {
     );
 }
 
-/// What a query asks of a list is what the next page's query asks; no option is ignored or given twice, and what an action
-/// or a single row takes a list takes, with the same meaning.
+/// Checks a query. The next page's query has the same options as the list's. No option is ignored or given twice. A
+/// list accepts every option of an action or a single row, with the same meaning.
 ///
 /// # Panics
 ///
-/// When that does not hold.
+/// If a check fails.
 pub fn query(text: &str) {
     let options = match ListOptions::parse(Some(text)) {
         Ok(options) => options,
@@ -112,12 +112,12 @@ pub fn query(text: &str) {
     }
 }
 
-/// A filter is understood one way however it is spaced and put in parentheses, is as deep as may be and no deeper, asks
-/// for no more than it says, and only for what the contract can hold; its errors say nothing of what it says.
+/// Checks a filter. It has one meaning for any spacing and parentheses, and its depth is bounded. It asks only for its
+/// own conditions, and only for values that the contract can express. Its errors repeat nothing of it.
 ///
 /// # Panics
 ///
-/// When that does not hold.
+/// If a check fails.
 pub fn filter(text: &str) {
     match expression::parse(text) {
         Ok(expression) => {
@@ -135,12 +135,12 @@ pub fn filter(text: &str) {
     is_translated::<Session>(text);
 }
 
-/// An entry is read as the same properties after they are written again, however it was written; its names differ by
-/// more than their case, and its errors say nothing of it.
+/// Checks an entry. It has the same properties after they are written again, whatever its form. Its names differ by
+/// more than their case, and its errors repeat nothing of it.
 ///
 /// # Panics
 ///
-/// When that does not hold.
+/// If a check fails.
 pub fn entry(text: &str) {
     let properties = match atom::properties(text) {
         Ok(properties) => properties,
@@ -188,7 +188,8 @@ fn is_translated<S: Set>(text: &str) {
         |path: &str| model::column(S::PROPERTIES.iter().map(|property| property.column), path);
     match comparisons(text, &column) {
         Ok(compared) => {
-            // The shortest that asks for most is one of the statuses compared by its order: five for `RequestStatus lt''`.
+            // The shortest text with the most comparisons compares a status by its order: five for `RequestStatus
+            // lt''`.
             assert!(compared.len() <= 1 + text.len() / 4);
             compared.iter().for_each(fits_the_contract);
         }
@@ -218,7 +219,7 @@ fn fits_the_contract(comparison: &Comparison) {
     }
 }
 
-/// The message is a text of ours to the letter, or names a parameter of ours.
+/// Checks that the message is one of our texts to the letter, or names one of our parameters.
 fn has_fixed_words(error: &Error) {
     assert!(matches!(
         error.kind,
@@ -233,7 +234,7 @@ fn has_fixed_words(error: &Error) {
     );
 }
 
-/// The message has no words but ours, and no numbers but those of places in the text.
+/// Checks that the message has only our words, and only numbers that are positions in the text.
 fn has_known_words(error: &Error, text: &str) {
     assert_eq!(error.kind, Kind::InvalidArgument);
     let message = error.message.replace("'<null>'", "");
@@ -249,7 +250,7 @@ fn has_known_words(error: &Error, text: &str) {
     }
 }
 
-/// The path that names the target in the documentation's own spelling.
+/// Returns the path of the target in the documentation's own spelling.
 fn plain(target: Target) -> String {
     let resource = match target {
         Target::ApprovalAction(id, action) => {
@@ -273,7 +274,7 @@ fn plain(target: Target) -> String {
     format!("/api/pamresources{resource}")
 }
 
-/// The path with everything encoded but its slashes.
+/// Returns the path with everything encoded except its slashes.
 fn encoded(path: &str) -> String {
     path.bytes().fold(String::new(), |mut encoded, byte| {
         let written = if byte == b'/' {
@@ -294,7 +295,7 @@ fn depth(expression: &Expression) -> usize {
     }
 }
 
-/// The expression with no more parentheses than it needs.
+/// Prints the expression with only the parentheses that it needs.
 fn written(expression: &Expression) -> String {
     let inner = |inner: &Expression| match inner {
         Expression::And(_) => format!("({})", written(inner)),
@@ -339,7 +340,7 @@ fn literal_written(literal: &Literal) -> String {
     }
 }
 
-/// All words of which messages about filters are made.
+/// All words of the messages about filters.
 static WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
     "$filter A Add AllowedArithmeticOperators AllowedFunctions AllowedLogicalOperators An Arithmetic Boolean Could \
      DateTime DateTimeOffset Divide Double Edm Equal Found GreaterThan GreaterThanOrEqual Guid Int32 Int64 LessThan \

@@ -1,4 +1,5 @@
-//! What the API says of itself to machines: the service document and `$metadata` (`docs/rest-api.md` 34, 35, A23, A24).
+//! The machine-readable descriptions of the API: the service document and `$metadata` (`docs/rest-api.md` 34, 35, A23,
+//! A24).
 
 use axum::body::Body;
 use axum::response::Response;
@@ -28,7 +29,7 @@ pub(super) fn service_document(request: &Parts) -> Result<Response, Status> {
     ))
 }
 
-/// `GET $metadata`: the types of the API, in XML whatever is asked for.
+/// `GET $metadata`: the types of the API, in XML for every requested format.
 pub(super) fn metadata(request: &Parts) -> Result<Response, Status> {
     check_action(request.uri.query())?;
     let mut response = Response::new(Body::from(METADATA));
@@ -99,7 +100,7 @@ mod tests {
     use crate::rest::odata::model::{Column, Edm};
     use crate::rest::resources::tables;
 
-    /// The elements of the document with their attributes, without prefixes and white space, each on a line.
+    /// Returns the elements of the document with their attributes, without prefixes and white space, each on a line.
     fn elements(text: &str) -> Vec<String> {
         let mut elements = Vec::new();
         for event in EventReader::new(text.as_bytes()) {

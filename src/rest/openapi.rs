@@ -1,4 +1,4 @@
-//! `/openapi.json`: the description of the REST API by OpenAPI 3.1, a file that is served as it is. The tests compare it
+//! `/openapi.json`: the OpenAPI 3.1 description of the REST API, a file that is served unchanged. The tests compare it
 //! with the tables of properties and errors.
 
 /// Returns the description, which is the same for every caller.
@@ -79,8 +79,8 @@ mod tests {
         schema
     }
 
-    /// A moment or year 1, which has no zone; in version 2 of the verbose format, milliseconds. Generators of clients read
-    /// the branches alone, so that each has the type.
+    /// Returns the schema of a moment or year 1, which has no zone; in version 2 of the verbose format, milliseconds.
+    /// Generators of clients read only the branches, so each branch has the type.
     fn moment(format: &str) -> Value {
         let mut branches = vec![
             json!({ "type": "string", "format": "date-time" }),
@@ -124,7 +124,7 @@ mod tests {
         }
     }
 
-    /// The path by which filters and orders name a property.
+    /// Returns the path by which filters and orders name a property.
     fn path(column: &Column) -> String {
         match column.edm {
             Edm::Identifier => format!("{}/Value", column.name),
@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(*retry_after, RETRY_AFTER_SECONDS.to_string());
     }
 
-    /// Checks that a response has codes of its status alone, describes each, and has them in both formats.
+    /// Checks that a response has only codes of its status, describes each, and has them in both formats.
     fn check_codes(response: &Value, status: u16, codes: &mut BTreeSet<String>) {
         let about = response["description"].as_str().unwrap();
         for code in response_codes(response) {

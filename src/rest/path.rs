@@ -1,8 +1,8 @@
 //! Paths: one pure parser over the raw path.
 //!
-//! The raw path is split at `/` first and each segment is percent-decoded once, so that `%2527` never becomes a quote. An
-//! encoded slash makes no new segment, except before an action, where DevExtreme sends it. Empty segments are dropped, and
-//! names are taken in any case (`docs/rest-api.md` 6, 11, 13 to 16, A12).
+//! The raw path is split at `/` first and each segment is percent-decoded once, so that `%2527` never becomes a quote.
+//! An encoded slash makes no new segment, except before an action, where DevExtreme sends it. Empty segments are
+//! dropped, and names are read in any case (`docs/rest-api.md` 6, 11, 13 to 16, A12).
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::errors::{Error, Kind};
 
-/// What a path names.
+/// The target of a path.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Target {
     /// An action on an approval.
@@ -21,25 +21,25 @@ pub(super) enum Target {
     PendingApproval(Uuid),
     /// The list of pending approvals.
     PendingApprovals,
-    /// What the types of the API are.
+    /// The types of the API.
     Metadata,
     /// One request of the caller.
     Request(Uuid),
     /// The close of a request.
     RequestClose(Uuid),
-    /// The caller's requests: the list, and where new ones are posted.
+    /// The caller's requests: the list, and the target for posting new ones.
     Requests,
-    /// One role that the caller may ask for.
+    /// One role that the caller may request.
     Role(Uuid),
-    /// The roles that the caller may ask for.
+    /// The roles that the caller may request.
     Roles,
     /// The root, which names the sets.
     ServiceDocument,
-    /// Who the caller is.
+    /// The caller.
     Session,
 }
 
-/// What can be done to an approval.
+/// An action on an approval.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Action {
     /// `/Approve`.
@@ -49,7 +49,7 @@ pub(super) enum Action {
 }
 
 impl Target {
-    /// What a request of that method asks for, in one word; one of [`OPERATIONS`].
+    /// Returns the operation of a request with that method: one of [`OPERATIONS`].
     pub(super) fn operation(self, method: &Method) -> &'static str {
         match self {
             Self::ApprovalAction(_, Action::Approve) => APPROVE,
@@ -68,7 +68,7 @@ impl Target {
         }
     }
 
-    /// The methods that the target knows, as in an `Allow` header.
+    /// Returns the methods that the target supports, as in an `Allow` header.
     pub(super) fn methods(self) -> &'static str {
         match self {
             Self::ApprovalAction(..) | Self::RequestClose(_) => "POST, OPTIONS",
@@ -85,7 +85,7 @@ impl Target {
     }
 }
 
-/// What the raw path names.
+/// Reads the target of a raw path.
 pub(super) fn parse(path: &str) -> Result<Target, Error> {
     let segments: Vec<Cow<'_, str>> = path
         .split('/')
@@ -142,7 +142,7 @@ fn decode(segment: &str) -> Result<Cow<'_, str>, Error> {
         .map_err(|_| Error::invalid("The path is not UTF-8."))
 }
 
-/// The name of a set and what stands in parentheses behind it.
+/// Splits the name of a set from the key in parentheses after it.
 fn split_key(segment: &str) -> Result<(&str, Option<&str>), Error> {
     match segment.split_once('(') {
         None => Ok((segment, None)),
@@ -153,13 +153,14 @@ fn split_key(segment: &str) -> Result<(&str, Option<&str>), Error> {
     }
 }
 
-/// A row and its action, if the slash between them was encoded.
+/// Splits a row from its action, if the slash between them was encoded.
 fn split_action(segment: &str) -> Option<(&str, &str)> {
     let end = segment.find(")/")? + 1;
     Some((&segment[..end], &segment[end + 1..]))
 }
 
-/// The name of an action without its container, `Container.Approve`, or the namespace of that, `Default.Container.Approve`.
+/// Returns the name of an action without its container, `Container.Approve`, or its namespace,
+/// `Default.Container.Approve`.
 fn unqualified(action: &str) -> &str {
     match action.rsplit_once('.') {
         Some((container, name))
@@ -171,7 +172,7 @@ fn unqualified(action: &str) -> &str {
     }
 }
 
-/// An OData v3 literal of a GUID: `guid'..'`, prefix and digits in any case.
+/// Reads an OData v3 literal of a GUID: `guid'..'`, prefix and digits in any case.
 fn guid(literal: &str) -> Result<Uuid, Error> {
     let text = literal
         .split_at_checked(5)
@@ -204,7 +205,7 @@ fn not_found() -> Error {
     )
 }
 
-/// What the REST API can be asked for, as the log and the metrics call it.
+/// The operations of the REST API, as used in logs and metrics.
 pub const OPERATIONS: [&str; 13] = [
     APPROVE,
     CLOSE,

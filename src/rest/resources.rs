@@ -1,4 +1,4 @@
-//! The resources of the REST API: their properties, and the calls of the services that answer for them.
+//! The resources of the REST API: their properties, and the service calls that implement them.
 
 pub mod approvals;
 mod call;
@@ -27,7 +27,7 @@ pub fn names() -> [&'static str; 4] {
     ]
 }
 
-/// A set without its rows, to compare the served descriptions with.
+/// A set without its rows, for comparison with the served descriptions.
 #[cfg(test)]
 pub struct Table {
     /// The name in the path.

@@ -14,18 +14,18 @@ use crate::domain::role::{Role, Rules};
 use crate::domain::stages::Stage;
 use crate::domain::window::{TimeOfDay, Window};
 
-/// The JSON of a list of principals.
+/// Returns the JSON of a list of principals.
 pub(super) fn principals_to_json(principals: &[Principal]) -> String {
     to_json(principals.iter().map(PrincipalColumn::from))
 }
 
-/// The principals of a JSON column.
+/// Reads the principals of a JSON column.
 pub(super) fn principals_from_json(json: &str) -> Result<Vec<Principal>, Error> {
     let columns: Vec<PrincipalColumn> = serde_json::from_str(json).map_err(Error::internal)?;
     Ok(columns.into_iter().map(Principal::from).collect())
 }
 
-/// Somebody a role names, as the index of names holds it.
+/// A principal that a role names, as the index of names stores it.
 pub(super) struct RolePrincipal {
     pub(super) principal: PrincipalId,
     pub(super) part: &'static str,
@@ -33,7 +33,7 @@ pub(super) struct RolePrincipal {
     pub(super) stage: i64,
 }
 
-/// Everybody a role names.
+/// Returns all principals that a role names.
 pub(super) fn named(role: &Role) -> impl Iterator<Item = RolePrincipal> {
     let of = |part, stage| {
         move |principal: &Principal| RolePrincipal {
@@ -51,18 +51,18 @@ pub(super) fn named(role: &Role) -> impl Iterator<Item = RolePrincipal> {
         .chain(approvers)
 }
 
-/// The JSON of the stages of a role.
+/// Returns the JSON of the stages of a role.
 pub(super) fn stages_to_json(stages: &[Stage]) -> String {
     to_json(stages.iter().map(StageColumn::from))
 }
 
-/// The stages of a JSON column.
+/// Reads the stages of a JSON column.
 pub(super) fn stages_from_json(json: &str) -> Result<Vec<Stage>, Error> {
     let columns: Vec<StageColumn> = serde_json::from_str(json).map_err(Error::internal)?;
     Ok(columns.into_iter().map(Stage::from).collect())
 }
 
-/// The JSON of what a role asks for, but for its window, which has columns of its own.
+/// Returns the JSON of the rules of a role, except for its window, which has columns of its own.
 pub(super) fn rules_to_json(rules: &Rules) -> String {
     let column = RulesColumn {
         auto_approve_owners: rules.auto_approve_owners,
@@ -73,7 +73,7 @@ pub(super) fn rules_to_json(rules: &Rules) -> String {
     serde_json::to_string(&column).expect("rules are plain structs, which always print as JSON")
 }
 
-/// What a role asks for, of a JSON column and the two of its window.
+/// Reads the rules of a role from a JSON column and the two columns of its window.
 pub(super) fn rules_from_columns(json: &str, from: &str, to: &str) -> Result<Rules, Error> {
     let column: RulesColumn = serde_json::from_str(json).map_err(Error::internal)?;
     Ok(Rules {
@@ -85,23 +85,23 @@ pub(super) fn rules_from_columns(json: &str, from: &str, to: &str) -> Result<Rul
     })
 }
 
-/// A time of day, or none, as the store holds it.
+/// Returns the stored form of a time of day, or of none.
 pub(super) fn time_of_day(time: Option<TimeOfDay>) -> String {
     time.map(|time| time.to_string()).unwrap_or_default()
 }
 
-/// The JSON of the decisions on an approval.
+/// Returns the JSON of the decisions on an approval.
 pub(super) fn decisions_to_json(decisions: &[Decision]) -> String {
     to_json(decisions.iter().map(DecisionColumn::from))
 }
 
-/// The decisions of a JSON column.
+/// Reads the decisions of a JSON column.
 pub(super) fn decisions_from_json(json: &str) -> Result<Vec<Decision>, Error> {
     let columns: Vec<DecisionColumn> = serde_json::from_str(json).map_err(Error::internal)?;
     columns.into_iter().map(Decision::try_from).collect()
 }
 
-/// A verdict as the store holds it.
+/// Returns the stored form of a verdict.
 pub(super) fn verdict_name(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Approve => "approve",
@@ -109,7 +109,7 @@ pub(super) fn verdict_name(verdict: Verdict) -> &'static str {
     }
 }
 
-/// The verdict of that name.
+/// Returns the verdict with that name.
 pub(super) fn verdict_named(name: &str) -> Result<Verdict, Error> {
     match name {
         "approve" => Ok(Verdict::Approve),
@@ -118,7 +118,7 @@ pub(super) fn verdict_named(name: &str) -> Result<Verdict, Error> {
     }
 }
 
-/// A channel as the store holds it.
+/// Returns the stored form of a channel.
 pub(super) fn channel_name(channel: Channel) -> &'static str {
     match channel {
         Channel::Grpc => "grpc",
@@ -126,7 +126,7 @@ pub(super) fn channel_name(channel: Channel) -> &'static str {
     }
 }
 
-/// The channel of that name.
+/// Returns the channel with that name.
 pub(super) fn channel_named(name: &str) -> Result<Channel, Error> {
     match name {
         "grpc" => Ok(Channel::Grpc),

@@ -1,4 +1,4 @@
-//! A change as the writers of the backends take it.
+//! A change in the form that the writers of the backends need.
 
 use super::{Change, Key, Record};
 use crate::domain::error::Error;
@@ -6,16 +6,16 @@ use crate::domain::version::Version;
 use crate::record::Draft;
 use crate::time::Deadline;
 
-/// A change with its events already encoded, which is done before the queue so that the writer need not.
+/// A change with its events already encoded. That happens before the queue, so that the writer need not do it.
 #[derive(Debug)]
 pub(super) struct ChangeDraft {
-    /// What must hold.
+    /// The expected versions.
     pub(super) expects: Vec<(Key, Version)>,
-    /// Each with the version that it gets.
+    /// The records, each with the version that it gets.
     pub(super) puts: Vec<(Record, Version)>,
-    /// What happened.
+    /// The events.
     pub(super) events: Vec<Draft>,
-    /// Until when somebody waits for it.
+    /// The time until which the caller waits for it.
     pub(super) deadline: Option<Deadline>,
 }
 

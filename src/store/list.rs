@@ -61,7 +61,7 @@ const ROLES: Table = Table {
     columns: &ROLE_COLUMNS,
 };
 
-/// The condition of a list, and the values it compares with.
+/// The condition of a list, and the values that it is compared with.
 pub(super) struct List {
     dialect: &'static Dialect,
     table: &'static Table,
@@ -140,7 +140,7 @@ impl List {
             })
             .collect();
         let alternatives = alternatives.join(" OR ");
-        // Some statuses are for good, and a statement takes no parameter that its text does not have.
+        // Some statuses are final, and a statement takes no parameter that its text does not have.
         if alternatives.contains(&placeholder) {
             self.parameter(Parameter::Integer(now.ticks()));
         }

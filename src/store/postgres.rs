@@ -1,7 +1,7 @@
 //! The store for more than one node: a PostgreSQL database, one writer per node, a few readers.
 //!
-//! Every node drains its own queue of changes into one transaction and answers everybody after the one sync. The head of
-//! the record is one row, locked first and held to the end, so that the nodes take turns, group by group.
+//! Every node drains its own queue of changes into one transaction and reports all outcomes after the one sync. The
+//! head of the record is one row, locked first and until the end, so that the nodes take turns, group by group.
 
 mod advice;
 mod commit;
@@ -62,9 +62,9 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Opens the store behind a `postgres://` URL, creates it or brings it up to date. `password` is for a URL without one;
-    /// `skew`, how far from the database's clock this node may decide, or `None` at any distance. Fails when no host can be reached, when the store was written by a newer version, or when the server is not what
-    /// the law needs.
+    /// Opens the store at a `postgres://` URL, creates it or brings it up to date. `password` is for a URL without one.
+    /// `skew` is the maximum distance of this node's clock from the database's; `None` for no limit. Fails if no host
+    /// can be reached, if a newer version wrote the store, or if the server cannot keep the law.
     pub async fn open(
         url: &str,
         password: Option<&str>,
@@ -98,7 +98,7 @@ impl PostgresStore {
         })
     }
 
-    /// Looks whether the store behind a URL could be opened, and changes nothing; other nodes may be running on it.
+    /// Checks whether the store at a URL could be opened, and changes nothing; other nodes may be running on it.
     pub async fn check(url: &str, password: Option<&str>) -> Result<(), Error> {
         let connection = Connector::read(url, password)?
             .connect("SET client_min_messages = warning")
@@ -107,7 +107,7 @@ impl PostgresStore {
         migrate::check(&connection.client).await
     }
 
-    /// Whether a URL has a password in it.
+    /// Returns whether a URL contains a password.
     pub fn has_password(url: &str) -> Result<bool, Error> {
         Ok(Connector::read(url, None)?.has_password())
     }
@@ -120,7 +120,7 @@ impl PostgresStore {
         self.read_within(pool::SHORT_TIME, query).await
     }
 
-    /// Reads as many rows as there may be.
+    /// Reads any number of rows.
     async fn read_list<T>(
         &self,
         query: impl AsyncFnOnce(&mut ReadConnection) -> Result<T, Error> + Send,

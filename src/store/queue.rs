@@ -1,6 +1,6 @@
 //! The queue of changes: the one place where a change becomes durable, whatever the backend.
 //!
-//! Here the first three sentences of the law of a [`Store`](super::Store) are kept:
+//! Here the first three sentences of the law of a [`Store`](super::Store) are implemented:
 //!
 //! 1. *Acknowledged means durable.* A caller gets `Committed` only after [`CommitGroup::commit`] returned it, and a backend
 //!    returns it only after the sync. If the outcome is unknown, the callers get `Unavailable`.
@@ -177,8 +177,8 @@ impl<B: CommitGroup> Committer<B> {
         }
     }
 
-    /// Commits a group and answers its callers. If the group is refused as a whole, its changes are committed one by one.
-    /// An error means that the store has failed for good.
+    /// Commits a group and sends its callers the outcomes. If the group is refused as a whole, its changes are
+    /// committed one by one. An error means that the store has failed for good.
     async fn decide(&mut self, entries: Vec<Entry>) -> Result<(), Failure> {
         let (changes, answers) = begin(entries);
         let (mut changes, mut answers) = (&changes[..], answers.into_iter());
@@ -191,7 +191,7 @@ impl<B: CommitGroup> Committer<B> {
                     self.report(group, &outcomes, watch);
                     let decided = outcomes.len();
                     for (outcome, answer) in outcomes.into_iter().zip(&mut answers) {
-                        // The caller may have left, which undoes nothing.
+                        // The caller may have left, but the change is durable.
                         let _ = answer.send(outcome.into());
                     }
                     decided
@@ -214,7 +214,7 @@ impl<B: CommitGroup> Committer<B> {
         Ok(())
     }
 
-    /// Sets the readiness, and counts what is durable now.
+    /// Sets the readiness, and counts the durable changes.
     fn report(&self, group: &[ChangeDraft], outcomes: &[Outcome], watch: Stopwatch) {
         let mut written = 0;
         for (change, outcome) in group.iter().zip(outcomes) {
@@ -246,7 +246,7 @@ fn begin(entries: Vec<Entry>) -> (Vec<ChangeDraft>, Vec<Answer>) {
     (changes, answers)
 }
 
-/// Changes in one transaction.
+/// The maximum number of changes in one transaction.
 const MAX_GROUP: usize = 256;
-/// Changes that wait. A caller that finds the queue full gets `Overloaded`.
+/// The maximum number of waiting changes. A caller that finds the queue full gets `Overloaded`.
 const MAX_QUEUE: usize = 4_096;

@@ -40,7 +40,7 @@ impl Ready {
         }
     }
 
-    /// Sets whether the store answers reads.
+    /// Sets whether the store serves reads.
     pub(super) fn set_reads(&self, is_ready: bool) {
         if self.0.reads.swap(is_ready, Ordering::SeqCst) != is_ready {
             self.publish();

@@ -57,7 +57,7 @@ use place::{Files, Place};
 use pool::ReadPool;
 use read_thread::ReadThread;
 
-/// A store in one SQLite file, which this process alone uses.
+/// A store in one SQLite file, which only this process uses.
 #[derive(Debug)]
 pub struct SqliteStore {
     // Fields are dropped in this order. The writer's connection closes last and moves the log into the file. Then the locks

@@ -1,4 +1,4 @@
-//! What must hold of the fields of a creation, and of the moment among them.
+//! The properties of the parser of a creation's fields, and of its moment, that must always be true.
 
 use std::borrow::Cow;
 
@@ -12,12 +12,13 @@ use crate::errors::{Error, Kind};
 use crate::rest::odata::date::parse_moment;
 use crate::rest::resources::fields::{Fields, NAMES, REQUESTED_TIME};
 
-/// Each field is given once, by the query or the body, and has no character that stands for bytes that could not be
-/// decoded; errors say nothing of the text. The lines of the text are a query, a content type, and a body.
+/// Checks the fields of a creation. Each field is given once, by the query or the body, and has no replacement
+/// character for undecodable bytes. Errors repeat nothing of the text. The lines of the text are a query, a content
+/// type, and a body.
 ///
 /// # Panics
 ///
-/// When that does not hold.
+/// If a check fails.
 pub fn creation(text: &str) {
     let mut lines = text.splitn(3, '\n');
     let (query, content_type, body) = (
@@ -64,7 +65,7 @@ pub fn creation(text: &str) {
     }
 }
 
-/// The fields of a request; `None` if it is no request.
+/// Returns the fields of a request; `None` if it is no request.
 fn read(query: &str, content_type: &str, body: &str) -> Option<Result<Fields, Error>> {
     let request = http::Request::post(format!("/?{query}")).header(CONTENT_TYPE, content_type);
     let (parts, ()): (Parts, ()) = request.body(()).ok()?.into_parts();
@@ -74,12 +75,12 @@ fn read(query: &str, content_type: &str, body: &str) -> Option<Result<Fields, Er
     ))
 }
 
-/// A moment is read as the same however its letters and the spaces around it are, and as it is printed; a zone that is
-/// assumed moves it by as much as the zones differ, or not at all.
+/// Checks a moment. It is read the same in any letter case, with spaces around it, and as printed. An assumed zone
+/// moves it by the difference of the zones, or not at all.
 ///
 /// # Panics
 ///
-/// When that does not hold.
+/// If a check fails.
 pub fn time(text: &str) {
     let moment = match parse_moment(text, &TimeZone::UTC) {
         Ok(moment) => moment,
@@ -110,7 +111,7 @@ pub fn time(text: &str) {
     }
 }
 
-/// The message is made of words and names of ours.
+/// Checks that the message consists of our words and names.
 fn has_our_words(error: &Error) {
     assert_eq!(error.kind, Kind::InvalidArgument);
     let ours = NAMES.iter().any(|name| {
@@ -124,7 +125,7 @@ fn has_our_words(error: &Error) {
     );
 }
 
-/// What is said of a field that is named.
+/// The ends of messages that begin with the name of a field.
 const ENDS: [&str; 4] = [
     " must be given only once, in the query or in the body.",
     " must be a string, a number or null.",

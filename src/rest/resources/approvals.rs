@@ -30,7 +30,7 @@ impl PendingApprovals {
         Ok(Response::new(Body::empty()))
     }
 
-    /// `POST pamrequeststoapprove(guid'..')/Reject`, which answers as Approve does.
+    /// `POST pamrequeststoapprove(guid'..')/Reject`, with the same response as Approve.
     pub async fn reject(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
         check_action(request.uri.query())?;
         let message = RejectRequest {
@@ -42,7 +42,7 @@ impl PendingApprovals {
     }
 }
 
-/// `GET pamrequeststoapprove`: all that the caller may decide, oldest first (`docs/rest-api.md` 24).
+/// `GET pamrequeststoapprove`: all approvals that the caller may decide, oldest first (`docs/rest-api.md` 24).
 pub struct PendingApprovals(pub Arc<dyn ApprovalService>);
 
 #[async_trait]

@@ -3,7 +3,7 @@
 use http::request::Parts;
 use tonic::metadata::MetadataMap;
 
-/// Returns the message with everything that the layers in front have found out about the caller.
+/// Returns the message with everything that the earlier layers have found out about the caller.
 pub fn message_of<M>(request: &Parts, message: M) -> tonic::Request<M> {
     tonic::Request::from_parts(MetadataMap::new(), request.extensions.clone(), message)
 }

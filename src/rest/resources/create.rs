@@ -1,4 +1,4 @@
-//! `POST pamrequests`: asking for a role, as a form, in the query or as JSON (`docs/rest-api.md` 65 to 81).
+//! `POST pamrequests`: requests a role, as a form, in the query or as JSON (`docs/rest-api.md` 65 to 81).
 
 use axum::body::Body;
 use axum::response::Response;
@@ -27,7 +27,7 @@ use crate::rest::odata::moment::{local_time, precise_utc};
 use crate::rest::odata::query::action_format;
 
 impl Requests {
-    /// Files a request, or gives a role up when the TTL is 0; answers 201 with the request and where it is.
+    /// Files a request, or gives a role up if the TTL is 0. Returns 201 with the request and its address.
     pub async fn create(
         &self,
         request: &Parts,
@@ -56,7 +56,7 @@ impl Requests {
                 &Single::of::<Requests>(&base, created),
             )
         };
-        // OData wants it where there is no body. The documented answers in JSON do without it.
+        // OData requires it if there is no body. The documented JSON responses do not have it.
         if response.status() == StatusCode::NO_CONTENT || matches!(format, Format::Atom(_)) {
             response
                 .headers_mut()
@@ -67,7 +67,8 @@ impl Requests {
     }
 }
 
-/// The row as its creation answers it: created in local time, to be started with all digits (`docs/rest-api.md` B36, A8).
+/// Returns the row of the response to its creation: created in local time, to be started with all digits
+/// (`docs/rest-api.md` B36, A8).
 fn created<'a>(
     elevation: &'a Elevation,
     base: &str,
@@ -91,7 +92,7 @@ fn created<'a>(
     row
 }
 
-/// The message that the fields of a creation ask for.
+/// Converts the fields of a creation to a message.
 fn message(mut fields: Fields, zone: &TimeZone) -> Result<CreateElevationRequest, Error> {
     let ttl = match given(fields.take(fields::REQUESTED_TTL)) {
         Some(ttl) => Some(seconds(&ttl)?),
@@ -112,7 +113,7 @@ fn message(mut fields: Fields, zone: &TimeZone) -> Result<CreateElevationRequest
     })
 }
 
-/// The id of a role, as the contract takes it.
+/// Returns the id of a role in the form of the contract.
 fn role_id(text: Option<String>) -> Result<String, Error> {
     match text {
         Some(text) if guid(&text).is_some() => Ok(text),
@@ -123,13 +124,13 @@ fn role_id(text: Option<String>) -> Result<String, Error> {
     }
 }
 
-/// The text of a field that is not empty.
+/// Returns the text of a field that is not empty.
 fn given(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.trim().is_empty())
 }
 
-/// Whole seconds of a TTL that a portal computed in floating point: cut off, but what is more than nothing never becomes
-/// 0, which would give the role up (`docs/rest-api.md` A5).
+/// Returns the whole seconds of a TTL that a portal computed in floating point. The fraction is cut off, but a positive
+/// TTL never becomes 0, which would give the role up (`docs/rest-api.md` A5).
 #[expect(
     clippy::cast_possible_truncation,
     reason = "the range is checked, and the fraction is to go"
@@ -147,7 +148,7 @@ fn seconds(ttl: &str) -> Result<i64, Error> {
     }
 }
 
-/// Whether the client asks for an answer without a body, in OData's or in RFC 7240's words.
+/// Returns whether the client asks for a response without a body, in the words of OData or of RFC 7240.
 fn wants_no_content(request: &Parts) -> bool {
     let preferences = request
         .headers
@@ -172,7 +173,7 @@ fn no_content() -> Response {
 
 const NO_ROLE: &str = "RoleId is required, in the query or in a body whose Content-Type is application/json, \
                        application/x-www-form-urlencoded or application/atom+xml.";
-/// More seconds than any duration has; what is in between is refused where lives are known.
+/// More seconds than any duration has; values between are refused by the service, which knows the maximum durations.
 const LONGEST_TTL: f64 = 1e12;
 const DATA_SERVICE_ID: HeaderName = HeaderName::from_static("dataserviceid");
 const PREFER: HeaderName = HeaderName::from_static("prefer");

@@ -13,8 +13,8 @@ use crate::rest::odata::body::{Media, Written};
 use crate::rest::odata::form;
 use crate::rest::odata::moment::MIN_VALUE;
 
-/// The fields that a creation gives, with their values; a value may be null. Their names are taken in any case, as the
-/// original's model binder did.
+/// The fields of a creation, with their values; a value may be null. Their names are read in any case, like by the
+/// original's model binder.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub struct Fields(Vec<(&'static str, Option<String>)>);
 
@@ -23,8 +23,8 @@ impl Fields {
     ///
     /// # Errors
     ///
-    /// If a field is given twice, wherever the two are: it would have to be guessed which one counts. If the body is
-    /// not written as its headers say, or in a way that is not read.
+    /// If a field is given twice, in one place or in two, since it is not clear which one counts. If the format of the
+    /// body differs from its headers, or is not supported.
     pub fn read(request: &Parts, body: &Bytes) -> Result<Self, Error> {
         let mut fields = Self::default();
         fields.set_all(form::query(request.uri.query())?)?;
@@ -48,7 +48,7 @@ impl Fields {
             .and_then(|(_, value)| value.take())
     }
 
-    /// Returns whether a field is given, be it as null.
+    /// Returns whether a field is given, even as null.
     pub fn gives(&self, name: &'static str) -> bool {
         self.0.iter().any(|(given, _)| *given == name)
     }
@@ -83,8 +83,8 @@ impl Fields {
         Ok(())
     }
 
-    /// Sets the properties of an Atom entry. Clients with types send every property that a row has, and year 1 where a
-    /// time is none.
+    /// Sets the properties of an Atom entry. Clients with types send every property of a row, and year 1 for a missing
+    /// time.
     fn set_entry(&mut self, text: &str) -> Result<(), Error> {
         for (name, value) in atom::properties(text)? {
             let Some(name) = known(&name) else { continue };
@@ -114,14 +114,14 @@ impl Fields {
     }
 }
 
-/// The name of ours that a name in any case stands for.
+/// Returns the known name that equals a name in any case.
 fn known(name: &str) -> Option<&'static str> {
     NAMES
         .into_iter()
         .find(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// The text of a JSON value: a string, or a number as it is written.
+/// Returns the text of a JSON value: a string, or a number as written.
 fn json_text(name: &'static str, json: &str) -> Result<Option<String>, Error> {
     match json.bytes().next() {
         Some(b'n') => Ok(None),

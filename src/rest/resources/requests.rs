@@ -24,7 +24,7 @@ use crate::rest::odata::model::{Cell, Edm, Property, Source};
 use crate::rest::odata::query::{ListOptions, check_action};
 
 impl Requests {
-    /// `GET pamrequests(guid'..')`, where the `Location` of a new request leads.
+    /// `GET pamrequests(guid'..')`, the `Location` of a new request.
     pub async fn get(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
         let options = ListOptions::parse_single(request.uri.query())?;
         let base = base_url(request, ROOT)?;
@@ -42,7 +42,7 @@ impl Requests {
         Ok(answer(StatusCode::OK, format, &single))
     }
 
-    /// `POST pamrequests(guid'..')/Close`, which answers as Approve does.
+    /// `POST pamrequests(guid'..')/Close`, with the same response as Approve.
     pub async fn close(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
         check_action(request.uri.query())?;
         let message = CloseElevationRequest {
@@ -53,7 +53,7 @@ impl Requests {
     }
 }
 
-/// `GET pamrequests`: the caller's own, in the order of their creation: the portal keeps the last of each role
+/// `GET pamrequests`: the caller's own, in the order of creation, since the portal keeps the last of each role
 /// (`docs/rest-api.md` 23, B7).
 pub struct Requests(pub Arc<dyn ElevationService>);
 
@@ -113,8 +113,8 @@ impl Set for Requests {
         Property::new("RoleId", Edm::Guid, Source::Field("role_id"), |elevation| {
             Cell::text(&elevation.role_id)
         }),
-        // Nullable, although no row lacks it: a client with types sends null for what it leaves out, and not 0, which
-        // would give the role up.
+        // Nullable, although no row lacks it. A client with types sends null if it omits the value. A 0 would give the
+        // role up.
         Property::nullable(
             "RequestedTTL",
             Edm::Int64,
@@ -177,7 +177,7 @@ impl Set for Requests {
     }
 }
 
-/// The text that clients know a value of the contract by.
+/// Returns the text that clients know a value of the contract by.
 fn named(names: &[(&'static str, &str)], value: &str, otherwise: &'static str) -> &'static str {
     names
         .iter()
@@ -185,11 +185,11 @@ fn named(names: &[(&'static str, &str)], value: &str, otherwise: &'static str) -
         .map_or(otherwise, |(name, _)| name)
 }
 
-/// The answer to a creation prints this one in local time.
+/// The response to a creation prints this one in local time.
 pub const CREATION_TIME: &str = "CreationTime";
-/// The answer to a creation prints this one with all its digits.
+/// The response to a creation prints this one with all its digits.
 pub const REQUESTED_TIME: &str = "RequestedTime";
-/// The literal of the original for what came through its REST API, and ours for the rest (`docs/rest-api.md` B30).
+/// The literal of the original for requests through its REST API, and ours for the others (`docs/rest-api.md` B30).
 const CREATION_METHODS: [(&str, &str); 2] = [
     ("PAM Web API", "CREATION_METHOD_PAM_WEB_API"),
     ("gRPC", "CREATION_METHOD_GRPC"),

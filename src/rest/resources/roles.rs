@@ -1,4 +1,4 @@
-//! `pamroles`: the roles that the caller may ask for.
+//! `pamroles`: the roles that the caller may request.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use crate::proto::pam::v1::{ListRolesRequest, Role};
 use crate::rest::odata::list::{Asked, Page, Set, guid_key};
 use crate::rest::odata::model::{Cell, Edm, Property, Source};
 
-/// `GET pamroles`: the roles that the caller may ask for, by display name (`docs/rest-api.md` 20). An availability window is two
-/// times of day without a zone (`docs/rest-api.md` B17 and B19); no role asks for a second factor.
+/// `GET pamroles`: the roles that the caller may request, by display name (`docs/rest-api.md` 20). An availability
+/// window is two times of day without a zone (`docs/rest-api.md` B17 and B19); no role asks for a second factor.
 pub struct Roles(pub Arc<dyn RoleService>);
 
 #[async_trait]
@@ -97,7 +97,7 @@ impl Set for Roles {
             .list_roles(message_of(request, message))
             .await?
             .into_inner();
-        // Nobody is told the names, which may be long, so they are not kept until the last page is there.
+        // The names are not printed and may be long, so they are not kept until the last page is read.
         let bare = |role| Role {
             candidates: Vec::new(),
             stages: Vec::new(),

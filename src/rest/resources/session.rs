@@ -1,4 +1,4 @@
-//! `sessioninfo`: who the caller is, as a collection of one (`docs/rest-api.md` 25).
+//! `sessioninfo`: the caller, as a collection of one (`docs/rest-api.md` 25).
 
 use std::sync::Arc;
 

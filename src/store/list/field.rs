@@ -1,23 +1,23 @@
-//! Where the fields of a query come from.
+//! The sources of the fields of a query.
 
 use crate::domain::query::{ElevationField, Field, RoleField};
 
-/// Where a field comes from.
+/// The source of a field.
 pub(in crate::store) enum Source {
     /// A column, or an expression over columns.
     Column(&'static str),
-    /// A part of a column, which the backends take out each in their own way.
+    /// A part of a column, which each backend extracts in its own way.
     RequesterUser,
-    /// The state and what time does to it.
+    /// The state, and the effect of time on it.
     Status,
 }
 
-/// A field that statements know.
+/// A field that statements support.
 pub(in crate::store) trait Column: Field {
-    /// Where it comes from.
+    /// Returns the source of the field.
     fn source(self) -> Source;
 
-    /// Whether it can be null.
+    /// Returns whether the field can be null.
     fn is_nullable(self) -> bool;
 }
 

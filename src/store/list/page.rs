@@ -1,4 +1,4 @@
-//! Pages of lists: their order and where they begin.
+//! Pages of lists: their order and their first rows.
 
 use super::{Column, List, Parameter, Source, Table, parameter};
 use crate::domain::moment::Moment;
@@ -17,7 +17,7 @@ pub(in crate::store) struct Reading {
 }
 
 impl Reading {
-    /// The parameters of the count.
+    /// Returns the parameters of the count.
     pub(in crate::store) fn count_parameters(&self) -> &[Parameter] {
         &self.parameters[..self.counted]
     }

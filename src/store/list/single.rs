@@ -25,7 +25,7 @@ impl List {
         }
     }
 
-    /// Reads the last elevation that the requester filed under the client's name `request`.
+    /// Reads the last elevation that the requester filed under the client request id `request`.
     pub(in crate::store) fn filed_before(
         dialect: &'static Dialect,
         key: &FilingKey,
@@ -70,9 +70,9 @@ impl List {
         }
     }
 
-    /// Counts the pending and the active elevations at `now`: the number of pending ones, when the oldest of them was
-    /// filed, the number of active ones, and the earliest moment that is due. The end of a pending and of an active
-    /// elevation is when it is due, and every elevation that has not ended is due at some time.
+    /// Counts the pending and the active elevations at `now`: the number of pending ones, the time when the oldest of
+    /// them was filed, the number of active ones, and the earliest due time. A pending or active elevation is due at
+    /// its end, and every elevation that has not ended is due at some time.
     pub(in crate::store) fn census(dialect: &'static Dialect, now: Moment) -> Statement {
         let mut list = Self::new(dialect, &ELEVATIONS);
         let now = list.parameter(Parameter::Integer(now.ticks()));

@@ -1,4 +1,4 @@
-//! What an operator is told when PostgreSQL cannot be reached or refuses the node.
+//! Advice for the operator if PostgreSQL cannot be reached or refuses the node.
 
 use std::error::Error as StdError;
 use std::io::{self, ErrorKind};
@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
-/// Returns the whole cause of an error, and what to do about it. No detail is in it, because details quote rows.
+/// Returns the whole cause of an error, and advice on it. It contains no detail, because details quote rows.
 pub(super) fn sentence(error: &Error) -> String {
     match error.as_db_error() {
         Some(refusal) => {

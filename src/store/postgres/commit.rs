@@ -40,7 +40,7 @@ impl Writer {
         }
     }
 
-    /// Checks that the server answers and that the clocks agree, and returns whether the store takes commits. Without
+    /// Checks that the server responds and that the clocks agree, and returns whether the store takes commits. Without
     /// this, only a commit would find out, and there may be none.
     async fn check(&mut self, is_ready: bool) -> bool {
         let Some(connection) = &self.connection else {
@@ -108,9 +108,9 @@ impl Writer {
         }
     }
 
-    /// Looks for the events of a commit whose outcome is unknown. Returns its outcomes if it went through, `None` if nothing
-    /// was written. A look-up that fails says nothing about the commit, so it is retried. A commit whose outcome stays
-    /// unknown is never retried.
+    /// Searches for the events of a commit whose outcome is unknown. Returns its outcomes if it went through, `None` if
+    /// nothing was written. A failed look-up says nothing about the commit, so it is retried. A commit whose outcome
+    /// stays unknown is never retried.
     async fn look_up(
         &mut self,
         commit: PossibleCommit,
@@ -205,7 +205,7 @@ impl CommitGroup for Writer {
 
 const CHECK_EVERY: Duration = Duration::from_secs(2);
 const MOST_ATTEMPTS: u32 = 3;
-/// How long to try to reach the store in order to find out what became of a commit.
+/// The maximum time to look up the outcome of a commit.
 const PATIENCE: Duration = Duration::from_secs(5);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);

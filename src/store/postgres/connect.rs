@@ -72,8 +72,8 @@ impl Connector {
             .any(|config| config.get_password().is_some())
     }
 
-    /// Connects to all hosts at once and runs `session`. The first host that takes writes wins. One host after the other, a
-    /// frozen host would be waited for although another one took over.
+    /// Connects to all hosts at once and runs `session`. The first host that takes writes wins. One host after the
+    /// other, a frozen host would delay the connection although another one took over.
     pub(super) async fn connect(&self, session: &'static str) -> Result<Connection, Error> {
         let mut race = JoinSet::new();
         let age = *self.given_up.borrow();
@@ -107,8 +107,8 @@ impl Connector {
         Err(Error::unavailable(causes.join(". ")))
     }
 
-    /// Completes if the server at that host answers no new connection either, so that waiting is useless. Gives up the
-    /// connections of that age.
+    /// Completes if the server at that host does not respond to a new connection either, so that waiting is useless.
+    /// Gives up the connections of that age.
     pub(super) async fn silent(&self, host: usize, age: u64) {
         loop {
             sleep(PATIENCE).await;
@@ -124,7 +124,7 @@ impl Connector {
         }
     }
 
-    /// Gives up every connection of the age of one that does not answer.
+    /// Gives up every connection of the age of one that does not respond.
     pub(super) fn give_up(&self, age: u64) {
         let given_up = self.given_up.send_if_modified(|count| {
             let first = *count == age;
@@ -284,7 +284,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const CONNECT_TIME: Duration = Duration::from_millis(1_500);
 const FACTS: &str = "SELECT current_setting('server_version_num'), current_setting('server_encoding'), \
      current_setting('fsync'), current_setting('full_page_writes')";
-/// 13, which makes ids without an extension.
+/// PostgreSQL 13, which makes ids without an extension.
 const OLDEST_POSTGRES: u32 = 130_000;
-/// How long a new connection may take until its statements are prepared.
+/// The maximum time until the statements of a new connection are prepared.
 const OPEN_TIME: Duration = Duration::from_secs(5);

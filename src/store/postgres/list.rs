@@ -1,4 +1,4 @@
-//! Lists, as PostgreSQL reads them.
+//! Lists, read from PostgreSQL.
 
 use std::pin::pin;
 
@@ -67,7 +67,7 @@ pub(super) async fn roles(
     .await
 }
 
-/// The elevations of the role that the requester holds or waits for.
+/// Reads the elevations of the role that the requester holds or waits for.
 pub(super) async fn live(
     client: &Client,
     key: &FilingKey,
@@ -80,7 +80,7 @@ pub(super) async fn live(
     rows.iter().map(read_elevation).collect()
 }
 
-/// How much the requester asks for already.
+/// Reads the load of the requester.
 pub(super) async fn load(client: &Client, key: &FilingKey) -> Result<Load, Error> {
     let load = List::load(&POSTGRES, key);
     let row = client
@@ -93,7 +93,7 @@ pub(super) async fn load(client: &Client, key: &FilingKey) -> Result<Load, Error
     })
 }
 
-/// The last elevation that the requester filed under the client's name of this request.
+/// Reads the last elevation that the requester filed under the client's id of this request.
 pub(super) async fn filed_before(
     client: &Client,
     key: &FilingKey,
@@ -109,7 +109,7 @@ pub(super) async fn filed_before(
     row.as_ref().map(read_elevation).transpose()
 }
 
-/// What is due at `now`.
+/// Reads the elevations that are due at `now`.
 pub(super) async fn due(
     client: &Client,
     now: Moment,
@@ -123,7 +123,7 @@ pub(super) async fn due(
     rows.iter().map(read_elevation).collect()
 }
 
-/// When something is due next after `now`.
+/// Reads the next due time after `now`.
 pub(super) async fn next_due(client: &Client, now: Moment) -> Result<Option<Moment>, Error> {
     let next = List::next_due(&POSTGRES, now);
     let row = client
@@ -149,7 +149,7 @@ pub(super) async fn census(client: &Client, now: Moment) -> Result<Census, Error
     })
 }
 
-/// Whether any elevation of `role` is pending, scheduled or active at `now`.
+/// Reads whether any elevation of `role` is pending, scheduled or active at `now`.
 pub(super) async fn in_use(client: &Client, role: RoleId, now: Moment) -> Result<bool, Error> {
     let in_use = List::in_use(&POSTGRES, role, now);
     let row = client
@@ -198,8 +198,8 @@ async fn read<F: Column, T: Bulk>(
     Ok(page.page(total, now))
 }
 
-/// The parameters with their types. They travel with the text: what callers filter by comes in too many forms to be worth
-/// a prepared statement each.
+/// Returns the parameters with their types. They are sent with the text: filters have too many forms to be worth a
+/// prepared statement each.
 fn typed(parameters: &[Parameter]) -> Vec<(&(dyn ToSql + Sync), Type)> {
     parameters.iter().map(value).collect()
 }

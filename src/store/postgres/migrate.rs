@@ -1,4 +1,4 @@
-//! The tables: how a new store is made and an old one brought up to date.
+//! The tables: the creation of a new store, and the migration of an old one.
 
 use tokio_postgres::Client;
 
@@ -9,8 +9,8 @@ use crate::domain::error::Error;
 /// Brings the store up to date. Nodes that start at once take turns. Fails if the user of the node lacks a right.
 pub(super) async fn migrate(client: &mut Client) -> Result<(), Error> {
     let transaction = client.transaction().await.map_err(failed)?;
-    // Before any look at the tables: the session would remember that they were missing, although another node makes them
-    // while this one waits.
+    // Before any read of the tables: the session would remember that they were missing, although another node makes
+    // them while this one waits.
     transaction
         .query_typed_one(TAKE_TURNS, &[])
         .await

@@ -16,11 +16,11 @@ use crate::store::tables::NewRow;
 use crate::store::{Commit, Key, Record};
 use crate::time::Deadline;
 
-/// The part of a group that goes into one transaction, and what it writes.
+/// The part of a group that goes into one transaction, and its writes.
 #[derive(Debug)]
 pub(super) struct Plan<'a> {
     /// The outcomes of the first changes of the group. The others wait for the next transaction, because they depend on
-    /// what this one writes.
+    /// the writes of this one.
     pub(super) outcomes: Vec<Outcome>,
     /// The end of the record afterwards.
     pub(super) head: Head,
@@ -28,7 +28,7 @@ pub(super) struct Plan<'a> {
     pub(super) events: Vec<(Header, &'a Draft)>,
     /// The records, no two of one key.
     pub(super) puts: Vec<Put<'a>>,
-    /// Where each guard is among the puts.
+    /// The position of each guard among the puts.
     guards: HashMap<AccountId, usize>,
 }
 
@@ -107,7 +107,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Adds a record. A guard is nothing but its version, so only its last one is written.
+    /// Adds a record. A guard consists only of its version, so only its last one is written.
     fn put(&mut self, put: Put<'a>) {
         if let Record::Guard(account) = put.record
             && let Some(before) = self.guards.insert(*account, self.puts.len())
@@ -122,13 +122,13 @@ impl<'a> Plan<'a> {
 
 /// The relation of a change to the ones before it.
 enum Assessment {
-    /// An expectation depends on what this group writes, and can be checked only after that.
+    /// An expectation depends on the writes of this group, and can be checked only after them.
     DependsOnThisGroup,
-    /// All its expectations hold.
+    /// All its expectations are met.
     Met,
     /// Its deadline has passed.
     TooLate,
-    /// One of its expectations does not hold.
+    /// One of its expectations is not met.
     Unmet,
 }
 
@@ -192,8 +192,8 @@ impl Projection {
         }
     }
 
-    /// The version of what is live is the largest `since` among it. The new one is larger than any; which one is the
-    /// largest after it has gone, only the database knows.
+    /// Moves the version of the live elevations, which is the largest `since` among them. The new one is larger than
+    /// any. After it has gone, only the database knows the largest one.
     fn move_live(&mut self, elevation: &Elevation, sequence: u64) {
         let before = self.since.insert(elevation.id, sequence).map(Version);
         let requester = elevation.requester.id;

@@ -81,7 +81,7 @@ impl ReadPool {
     }
 }
 
-/// Checks that the server answers. Without this, only a read would find out, and there may be none.
+/// Checks that the server responds. Without this, only a read would find out, and there may be none.
 async fn keep_checking(reads: Weak<ReadPool>) {
     loop {
         sleep(CHECK_EVERY).await;

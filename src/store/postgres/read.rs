@@ -24,7 +24,7 @@ use crate::record::Envelope;
 use crate::store::tables::{ELEVATION, ELEVATION_COLUMNS, ROLE_COLUMNS};
 use crate::store::{DueRead, ElevationKey, ElevationRead, FilingKey, FilingRead, Key, RoleUse};
 
-/// How readers are made; a pool keeps them.
+/// Makes readers for a pool that keeps them.
 #[derive(Debug)]
 pub(super) struct ReadConnector(pub(super) Connector);
 
@@ -37,13 +37,13 @@ pub(super) struct ReadConnection {
     events: Statement,
     events_of: Statement,
     role: Statement,
-    /// Whether it did not answer in time, so that it is not used again.
+    /// Whether it did not respond in time, so that it is not used again.
     pub(super) hung: bool,
 }
 
 impl ReadConnector {
-    /// A pool of them, which is empty at first. While the store cannot be reached it tries again until whoever waits has
-    /// waited long enough, so that reads survive a short pause.
+    /// Returns a pool of them, which is empty at first. While the store cannot be reached, it retries until the
+    /// caller's time is up, so that reads survive a short pause.
     pub(super) fn pool(connector: Connector) -> Pool<Self> {
         Pool::builder()
             .max_size(MOST_READERS)
@@ -100,7 +100,7 @@ impl ReadConnection {
         })
     }
 
-    /// Reads nothing, which the server has to answer too.
+    /// Reads nothing, which still needs a response of the server.
     pub(super) async fn nothing(&self) -> Result<(), tokio_postgres::Error> {
         self.connection.client.batch_execute("SELECT").await
     }
@@ -136,7 +136,7 @@ impl ReadConnection {
         read_one_role(&self.connection.client, &self.role, id).await
     }
 
-    /// Reads what somebody who files relies on.
+    /// Reads everything that a filing depends on.
     pub(super) async fn filing(&mut self, key: &FilingKey) -> Result<FilingRead, Error> {
         let live = Key::Live(key.role, Some(key.requester));
         let guard = Key::Guard(key.requester);
@@ -167,7 +167,7 @@ impl ReadConnection {
         Ok(read)
     }
 
-    /// Reads what an administrator who changes a role relies on.
+    /// Reads everything that a change of a role depends on.
     pub(super) async fn role_use(&mut self, id: RoleId, now: Moment) -> Result<RoleUse, Error> {
         let (record, live) = (Key::Role(id), Key::Live(id, None));
         let moment = moment(&mut self.connection.client).await?;
@@ -187,7 +187,7 @@ impl ReadConnection {
         Ok(read)
     }
 
-    /// Reads what is due at `now` with the roles, each of them once, and when something is next.
+    /// Reads the elevations that are due at `now` with their roles, each role once, and the next due time.
     pub(super) async fn due(&mut self, now: Moment, limit: u32) -> Result<DueRead, Error> {
         let moment = moment(&mut self.connection.client).await?;
         let client = moment.client();
@@ -243,7 +243,7 @@ impl ReadConnection {
     }
 }
 
-/// A transaction whose statements see one moment. One statement alone sees one moment by itself.
+/// Begins a transaction whose statements see one moment. One statement alone sees one moment by itself.
 pub(super) async fn moment(client: &mut Client) -> Result<Transaction<'_>, Error> {
     let transaction = client
         .build_transaction()
@@ -269,7 +269,7 @@ const EVENTS_OF: &str =
     "SELECT sequence, header, payload FROM event WHERE subject = $1 ORDER BY sequence";
 const LAST_EVENT: &str =
     "SELECT sequence, header, payload FROM event ORDER BY sequence DESC LIMIT 1";
-/// Reads have a time limit, for which they may be cancelled: nothing is lost by that.
+/// Reads have a time limit, at which they are cancelled; that loses nothing.
 const SESSION: &str = "SET default_transaction_read_only = on; SET statement_timeout = '10s'; \
      SET idle_in_transaction_session_timeout = '10s'";
 pub(super) const MOST_READERS: u32 = 8;

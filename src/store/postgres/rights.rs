@@ -5,8 +5,8 @@ use tokio_postgres::Client;
 use super::error::failed;
 use crate::domain::error::Error;
 
-/// Checks that the user may make the tables that are missing and write to those that exist. `done` counts the migrations
-/// that the store has, `missing` those that it lacks. Changes nothing.
+/// Checks that the user may create the missing tables and write to the existing ones. `done` counts the migrations that
+/// the store has, `missing` those that it lacks. Changes nothing.
 pub(super) async fn check(client: &Client, done: usize, missing: usize) -> Result<(), Error> {
     if missing > 0 {
         may_create(client).await?;
@@ -66,7 +66,7 @@ const FOREIGN: &str = "SELECT current_user::text, relname::text FROM pg_class \
      WHERE oid IN (to_regclass('elevation'), to_regclass('event'), to_regclass('guard'), \
      to_regclass('head'), to_regclass('migration'), to_regclass('role'), \
      to_regclass('role_principal')) AND NOT pg_has_role(relowner, 'USAGE') ORDER BY relname LIMIT 1";
-/// Exactly the rights that the statements of the store need: that nobody may change the record is worth having.
+/// Exactly the rights that the statements of the store need. It is worth having a user that may not change the record.
 const LACKING: &str = "SELECT current_user::text, needed.name, needed.right FROM (VALUES \
      ('elevation', 'SELECT'), ('elevation', 'INSERT'), ('elevation', 'UPDATE'), \
      ('event', 'SELECT'), ('event', 'INSERT'), \

@@ -238,7 +238,7 @@ fn role_row() -> String {
     format!("{insert} ON CONFLICT (id) DO UPDATE SET {changes}")
 }
 
-/// Returns the values of one column of all rows, which is how `unnest` takes them.
+/// Returns the values of one column of all rows, the form that `unnest` takes.
 fn column<'a, R, T>(rows: &'a [R], of: impl Fn(&'a R) -> T) -> Vec<T> {
     rows.iter().map(of).collect()
 }

@@ -1,8 +1,8 @@
 //! TLS to PostgreSQL.
 //!
 //! A certificate is always verified, chain and name. libpq's `require` and `verify-ca` verify less; here they mean
-//! `verify-full`. `allow` and `prefer` go on in the clear when somebody in between says that there is no TLS, and are
-//! refused.
+//! `verify-full`. `allow` and `prefer` are refused: they continue in the clear if an attacker in between claims that
+//! there is no TLS.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,19 +15,19 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::domain::error::Error;
 
-/// What a server's certificate is checked against.
+/// The trusted certificates for the server's certificate.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Trust {
     /// The certificates in this file.
     File(PathBuf),
-    /// What the machine trusts.
+    /// The certificates that the machine trusts.
     Machine,
     /// No TLS at all.
     NoTls,
 }
 
 impl Trust {
-    /// Takes `sslmode` and `sslrootcert` out of a URL; `None` when it names neither.
+    /// Takes `sslmode` and `sslrootcert` out of a URL; `None` if it names neither.
     pub(super) fn split(url: &str) -> Result<(String, Option<Self>), Error> {
         let Some((address, query)) = url.split_once('?') else {
             return Ok((url.to_owned(), None));
@@ -60,13 +60,13 @@ impl Trust {
         Ok((format!("{address}?{}", others.join("&")), trust))
     }
 
-    /// Whether there is TLS.
+    /// Returns whether there is TLS.
     pub(super) fn is_tls(&self) -> bool {
         *self != Self::NoTls
     }
 }
 
-/// What makes a connection a TLS connection.
+/// Returns the TLS part of a connection.
 pub(super) fn connector(trust: &Trust) -> Result<MakeRustlsConnect, Error> {
     let mut roots = RootCertStore::empty();
     match trust {

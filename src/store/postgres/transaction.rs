@@ -55,7 +55,7 @@ impl From<CommitFailure> for Failure {
     }
 }
 
-/// What a transaction reads under the lock, before it decides a group.
+/// The facts that a transaction reads under the lock, before it decides a group.
 struct Basis {
     head: Head,
     known: RecordVersions,
@@ -89,7 +89,7 @@ impl CommitConnection {
     pub(super) async fn open(connector: &Connector) -> Result<Self, Unavailable> {
         let connection = connector.connect(SESSION).await?;
         let client = &connection.client;
-        // A server, or a role, may have been told to answer before it has written.
+        // The configuration of a server or a role may let a commit return before it is durable.
         let durable = client.query_typed_one(DURABLE, &[]).await.map_err(failed)?;
         if !DURABLE_VALUES.contains(&durable.try_get::<_, &str>(0).map_err(failed)?) {
             return Err(Unavailable::internal(
@@ -183,9 +183,10 @@ impl CommitConnection {
         ended.await?.map_err(lost)
     }
 
-    /// Returns whether the record ends with `head` or continues it: whether a commit with an unknown outcome went through.
-    /// The lock waits until that commit has ended. The lock is a write, so its own commit waits for the standby that the
-    /// first commit should have waited for. When it is durable there, everything before it is durable too.
+    /// Returns whether the record ends with `head` or continues it: whether a commit with an unknown outcome went
+    /// through. The lock waits until that commit has ended. The lock is a write, so its own commit waits for the
+    /// standby that the first commit should have waited for. When it is durable there, everything before it is durable
+    /// too.
     pub(super) async fn holds(&self, head: Head) -> Result<bool, CommitFailure> {
         let found = match self.in_time(self.look_up(head)).await? {
             Ok(found) => found,
@@ -317,7 +318,7 @@ const LOCK: &str = "SELECT sequence, hash FROM head FOR UPDATE";
 const TIME: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 10000000)::bigint";
 const HEADER: &str = "SELECT header FROM event WHERE sequence = $1";
 const MOVE_HEAD: &str = "UPDATE head SET sequence = $1, hash = $2";
-/// The time limit for a statement that a working server answers at once.
+/// The time limit for a statement that a working server executes at once.
 const CHECK_TIME: Duration = Duration::from_secs(2);
 /// Longer than the server waits for a lock.
 const MOST_TIME: Duration = Duration::from_secs(15);

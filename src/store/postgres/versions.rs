@@ -27,7 +27,7 @@ impl RecordVersions {
     }
 }
 
-/// Keys by their kind, as the statements take them.
+/// Keys by their kind, in the form that the statements take.
 #[derive(Debug, Default)]
 struct KeyArrays {
     elevations: Vec<Uuid>,

@@ -26,14 +26,14 @@ pub(super) struct Writer {
     // Before the connection, which is the last one to close.
     checkpointer: Checkpointer,
     connection: Connection,
-    /// Set by whichever part of the store fails for good.
+    /// Set by any part of the store that fails for good.
     fail: Arc<watch::Sender<bool>>,
     files: Arc<Files>,
     head: Head,
 }
 
 impl Writer {
-    /// Continues the record that the store holds.
+    /// Continues the record in the store.
     pub(super) fn new(
         path: &Path,
         connection: Connection,
@@ -95,7 +95,7 @@ impl Writer {
         }
     }
 
-    /// Fails if the committed log is no longer where SQLite will look for it.
+    /// Fails if SQLite can no longer find the committed log under its name.
     fn verify_files(&self) -> Result<(), Failure> {
         self.files.verify().map_err(|error| self.give_up(error))
     }

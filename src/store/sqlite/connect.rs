@@ -56,8 +56,8 @@ pub(super) fn verify(connection: &Connection) -> Result<(), Error> {
     Ok(())
 }
 
-/// Makes durable what a killed process may have written without a sync, before anything is answered from it. Moves the log
-/// into the file, which SQLite syncs. The log may have to stay because another program reads; it is synced already.
+/// Makes unsynced writes of a killed process durable, before any of them are read. Moves the log into the file, which
+/// SQLite syncs. The log may have to stay because another program reads; it is synced already.
 pub(super) fn settle(place: &Place, connection: &Connection) -> Result<(), Error> {
     connection
         .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
@@ -65,6 +65,6 @@ pub(super) fn settle(place: &Place, connection: &Connection) -> Result<(), Error
     place.sync_folder()
 }
 
-/// How long SQLite waits for a lock of another process.
+/// The time that SQLite waits for a lock of another process.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
 const SYNCHRONOUS_FULL: i64 = 2;

@@ -1,4 +1,4 @@
-//! Whether a store is whole, and whether the log next to it is its own.
+//! Checks that a store is whole, and that the log next to it is its own.
 
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use crate::domain::error::Error;
 use crate::record::{Hash, Head};
 use crate::store::thread::StoreThread;
 
-/// Checks that this is a store, that its log was written for this very file, that the last part of the record is whole, and,
-/// unless the store is large, that SQLite finds no damage. Returns whether the store is too large for that. Changes nothing;
-/// a server may be running on the store.
+/// Checks that this is a store, that its log was written for this very file, and that the last part of the record is
+/// whole. Unless the store is large, it also checks that SQLite finds no damage. Returns whether the store is too large
+/// for that. Changes nothing; a server may be running on the store.
 pub(super) fn verify(place: &Place) -> Result<bool, Error> {
     let connection = look_into(place).map_err(failed)?;
     missing(place, &connection)?;
-    // Read first, since a checkpoint may move it on at any time.
+    // Read first, since a checkpoint may move it forward at any time.
     let alone = if place.has_log() {
         without_log(place)
     } else {
@@ -50,7 +50,7 @@ pub(super) fn verify(place: &Place) -> Result<bool, Error> {
     Ok(large)
 }
 
-/// SQLite's check of a large store, which goes on while the store is used.
+/// SQLite's check of a large store, which continues while the store is used.
 #[derive(Debug)]
 pub(super) struct Inspection {
     stop: Arc<AtomicBool>,
@@ -58,7 +58,7 @@ pub(super) struct Inspection {
 }
 
 impl Inspection {
-    /// Starts the check, which says on `fail` that the store is damaged.
+    /// Starts the check, which reports damage to the store on `fail`.
     pub(super) fn start(place: &Place, fail: Arc<watch::Sender<bool>>) -> Result<Self, Error> {
         let mut connection = reading_connection(place.path())?;
         let stop = Arc::new(AtomicBool::new(false));
@@ -104,7 +104,7 @@ fn inspect(place: &Place, connection: &Connection, fail: &watch::Sender<bool>) {
     }
 }
 
-/// What one page of the store says: where the record ends, and the id of the file.
+/// The stamp on one page of the store: the end of the record, and the id of the file.
 struct Stamp {
     head: Head,
     file: [u8; 16],
@@ -133,12 +133,12 @@ pub(super) fn mark(connection: &Connection) -> rusqlite::Result<Mark> {
     })
 }
 
-/// Reads the store as it is without its log. None if it cannot be read, as after a checkpoint that was cut short.
+/// Reads the store without its log. `None` if it cannot be read, as after a checkpoint that was cut short.
 fn without_log(place: &Place) -> Option<Stamp> {
     ignoring_log(place).and_then(|alone| stamp(&alone)).ok()
 }
 
-/// Opens the store to read. Where there is no log everything is in the file, and no other process has it open.
+/// Opens the store to read. If there is no log, everything is in the file, and no other process has it open.
 fn look_into(place: &Place) -> rusqlite::Result<Connection> {
     match place.log().exists() {
         true => Connection::open_with_flags(place.path(), OpenFlags::SQLITE_OPEN_READ_ONLY),
@@ -146,15 +146,16 @@ fn look_into(place: &Place) -> rusqlite::Result<Connection> {
     }
 }
 
-/// Opens the store to read, as if it had no log. It is called immutable for that, so that SQLite makes no log either.
+/// Opens the store to read, as if it had no log. It is opened as immutable, so that SQLite makes no log either.
 fn ignoring_log(place: &Place) -> rusqlite::Result<Connection> {
     let name = percent_encode(place.path().as_os_str().as_bytes(), NON_ALPHANUMERIC);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
     Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)
 }
 
-/// Compares the store without its log to the store with it: both carry the id of one file, and the record goes on from the one
-/// to the other. Not so if the log was left next to another file, which makes the store a mixture of two.
+/// Compares the store without its log to the store with it. Returns whether both carry the id of one file, and the
+/// record continues from the one to the other. If the log was left next to another file, it does not, and the store is
+/// a mixture of two.
 fn is_continued(connection: &Connection, alone: &Stamp, found: &Stamp) -> bool {
     let same_file = alone.file == found.file;
     same_file && reaches(connection, alone.head, found.head).is_ok()
@@ -170,7 +171,7 @@ fn tail(connection: &Connection, end: Head) -> Result<(), Error> {
             "event {} of the record is missing",
             before.max(1)
         ))),
-        // What the record began with is in its first event only.
+        // The start of the record is in its first event only.
         Some(first) if before == 0 => {
             let hash = Hash(first.header()?.previous_hash.try_into().unwrap_or_default());
             reaches(connection, Head { sequence: 0, hash }, end)
@@ -186,7 +187,7 @@ fn tail(connection: &Connection, end: Head) -> Result<(), Error> {
     }
 }
 
-/// Fails if the record does not go on from `head` to `end`, and end there.
+/// Fails if the record does not continue from `head` to `end`, and end there.
 fn reaches(connection: &Connection, mut head: Head, end: Head) -> Result<(), Error> {
     loop {
         let events = read::events(connection, head.sequence, EVENTS_AT_ONCE)?;
@@ -206,7 +207,7 @@ fn reaches(connection: &Connection, mut head: Head, end: Head) -> Result<(), Err
     }
 }
 
-/// SQLite's own check of one table after the other, so that none of the reading transactions takes long.
+/// Runs SQLite's own check of one table after the other, so that none of the reading transactions takes long.
 fn quick_check(connection: &Connection) -> Result<(), CheckFailure> {
     let mut tables = connection.prepare(TABLES)?;
     let names: Vec<String> = tables
@@ -230,10 +231,10 @@ fn check_table(connection: &Connection, name: &str) -> Result<(), CheckFailure> 
     }
 }
 
-/// Why the check did not end well.
+/// The reason why the check failed.
 enum CheckFailure {
     Damage(String),
-    /// The check itself did not end.
+    /// The check itself did not complete.
     Nothing(rusqlite::Error),
 }
 
@@ -278,5 +279,5 @@ const MARK: &str = "SELECT file, (rootpage - 1) * page_size \
 const STEPS_BETWEEN: i32 = 10_000;
 const TABLES: &str =
     "SELECT name FROM sqlite_schema WHERE type = 'table' UNION ALL SELECT 'sqlite_schema'";
-/// How many events.
+/// The number of events.
 const TAIL: u64 = 1_000;

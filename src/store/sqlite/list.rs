@@ -1,4 +1,4 @@
-//! Lists, as SQLite reads them.
+//! Lists, read from SQLite.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, Statement, params_from_iter};
@@ -61,7 +61,7 @@ pub(super) fn roles(
     )
 }
 
-/// The elevations of the role that the requester holds or waits for.
+/// Reads the elevations of the role that the requester holds or waits for.
 pub(super) fn live(
     connection: &Connection,
     key: &FilingKey,
@@ -71,7 +71,7 @@ pub(super) fn live(
     rows(&mut statement, &live.parameters, read_elevation)
 }
 
-/// How much the requester asks for already.
+/// Reads the load of the requester.
 pub(super) fn load(connection: &Connection, key: &FilingKey) -> Result<Load, Error> {
     let load = List::load(&SQLITE, key);
     let mut statement = connection.prepare_cached(&load.sql).map_err(failed)?;
@@ -86,7 +86,7 @@ pub(super) fn load(connection: &Connection, key: &FilingKey) -> Result<Load, Err
         .map_err(failed)
 }
 
-/// The last elevation that the requester filed under the client's name of this request.
+/// Reads the last elevation that the requester filed under the client's id of this request.
 pub(super) fn filed_before(
     connection: &Connection,
     key: &FilingKey,
@@ -99,7 +99,7 @@ pub(super) fn filed_before(
     Ok(rows(&mut statement, &before.parameters, read_elevation)?.pop())
 }
 
-/// Reads what is due at `now`.
+/// Reads the elevations that are due at `now`.
 pub(super) fn due(
     connection: &Connection,
     now: Moment,
@@ -110,7 +110,7 @@ pub(super) fn due(
     rows(&mut statement, &due.parameters, read_elevation)
 }
 
-/// Reads the next moment after `now` at which something is due.
+/// Reads the next due time after `now`.
 pub(super) fn next_due(connection: &Connection, now: Moment) -> Result<Option<Moment>, Error> {
     let next = List::next_due(&SQLITE, now);
     let mut statement = connection.prepare_cached(&next.sql).map_err(failed)?;
@@ -142,7 +142,7 @@ fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Moment>> {
     Ok(row.get::<_, Option<i64>>(column)?.map(Moment::from_ticks))
 }
 
-/// Whether any elevation of `role` is pending, scheduled or active at `now`.
+/// Reads whether any elevation of `role` is pending, scheduled or active at `now`.
 pub(super) fn in_use(connection: &Connection, role: RoleId, now: Moment) -> Result<bool, Error> {
     let in_use = List::in_use(&SQLITE, role, now);
     let mut statement = connection.prepare_cached(&in_use.sql).map_err(failed)?;

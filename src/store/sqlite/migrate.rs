@@ -1,4 +1,4 @@
-//! The tables: how a new store is made and an old one brought up to date.
+//! The tables: the creation of a new store, and the migration of an old one.
 
 use rusqlite::Connection;
 
@@ -6,7 +6,7 @@ use super::error::{failed, unreadable};
 use super::place::Place;
 use crate::domain::error::Error;
 
-/// Makes a new store under another name first, so that a store is there as a whole or not at all.
+/// Creates a new store under another name first, so that a store exists as a whole or not at all.
 pub(super) fn create(place: &Place) -> Result<(), Error> {
     let file = place.temporary()?;
     let mut connection = Connection::open(file.path()).map_err(failed)?;

@@ -16,13 +16,13 @@ use tempfile::NamedTempFile;
 
 use crate::domain::error::Error;
 
-/// The file of a store, by the one name that SQLite derives the names of its other files from.
+/// The file of a store, under the one name from which SQLite derives the names of its other files.
 #[derive(Clone, Debug)]
 pub(super) struct Place(PathBuf);
 
 impl Place {
-    /// Follows symbolic links to the file, which need not exist. Fails for a name that SQLite does not take for a path, and
-    /// for a link that leads nowhere.
+    /// Follows symbolic links to the file, which need not exist. Fails for a name that SQLite does not take for a path,
+    /// and for a broken link.
     pub(super) fn find(path: &Path) -> Result<Self, Error> {
         let name = path.as_os_str().as_bytes();
         if name.is_empty() || name.starts_with(b":") || name.starts_with(b"file:") {
@@ -31,7 +31,7 @@ impl Place {
                 path.display()
             )));
         }
-        // A link that leads nowhere is there, and the file is not found.
+        // A broken link exists, but its file is not found.
         let found = match (path.symlink_metadata(), path.file_name()) {
             (Err(error), Some(name)) if error.kind() == ErrorKind::NotFound => {
                 match folder_of(path).canonicalize() {
@@ -44,22 +44,22 @@ impl Place {
         found.map(Self).map_err(|error| cannot("find", path, error))
     }
 
-    /// The file itself.
+    /// Returns the path of the file itself.
     pub(super) fn path(&self) -> &Path {
         &self.0
     }
 
-    /// The log, which holds the last commits.
+    /// Returns the path of the log, which contains the last commits.
     pub(super) fn log(&self) -> PathBuf {
         self.next_to("-wal")
     }
 
-    /// The index of the log, which all connections share.
+    /// Returns the path of the index of the log, which all connections share.
     pub(super) fn index(&self) -> PathBuf {
         self.next_to("-shm")
     }
 
-    /// Returns whether there is a store. Fails if there is none, but there is the log of one: then the store is what is missing.
+    /// Returns whether there is a store. Fails if there is only the log of one: then the store itself is missing.
     pub(super) fn exists(&self) -> Result<bool, Error> {
         if self
             .0
@@ -80,8 +80,8 @@ impl Place {
         Ok(false)
     }
 
-    /// Takes the name of the store for this process; the lock goes with the process, however that ends. It also holds when
-    /// the file is replaced.
+    /// Locks the name of the store for this process. The lock ends with the process, however that ends. It also applies
+    /// if the file is replaced.
     pub(super) fn lock_name(&self) -> Result<File, Error> {
         let name = self.next_to(".lock");
         let file = OpenOptions::new()
@@ -94,13 +94,13 @@ impl Place {
         Ok(file)
     }
 
-    /// Takes the file itself for this process, so that it is locked by whatever name another process opens it. This is
-    /// `flock`, which has nothing to do with the locks of `fcntl` that SQLite uses.
+    /// Locks the file itself for this process, whatever name another process opens it under. This is `flock`, which is
+    /// independent of the locks of `fcntl` that SQLite uses.
     pub(super) fn lock_file(&self) -> Result<File, Error> {
         let file = self.open()?;
         if let Err(error) = file.try_lock() {
-            // Closing a handle drops every lock of `fcntl` that this process has on the file, and it may be this process
-            // that has the store open.
+            // Closing a handle drops every lock of `fcntl` that this process has on the file. This process may have the
+            // store open.
             mem::forget(file);
             return Err(locked(&self.0, error));
         }
@@ -117,15 +117,15 @@ impl Place {
         }
     }
 
-    /// Opens the file to read and write. Never while SQLite has it open, unless the handle is kept: closing any handle on a
-    /// file drops every lock of `fcntl` that the process has on it.
+    /// Opens the file to read and write. Must not be called while SQLite has it open, unless the handle is kept:
+    /// closing any handle on a file drops every lock of `fcntl` that the process has on it.
     pub(super) fn open(&self) -> Result<File, Error> {
         let file = OpenOptions::new().read(true).write(true).open(&self.0);
         file.map_err(|error| cannot("open", &self.0, error))
     }
 
-    /// Refuses a file that is no store. Refuses one that has two names, too: a log is next to one of them only, so that under
-    /// the other name the last commits would be missing.
+    /// Refuses a file that is no store, and a file with two names. A log is next to one of them only, so under the
+    /// other name the last commits would be missing.
     pub(super) fn inspect(&self) -> Result<(), Error> {
         let found = fs::metadata(&self.0).map_err(|error| cannot("look at", &self.0, error))?;
         let wrong = if !found.is_file() {
@@ -142,7 +142,7 @@ impl Place {
         Err(Error::internal(format!("{} {wrong}", self.0.display())))
     }
 
-    /// Makes what the log holds durable. A process that was killed may have written commits without a sync.
+    /// Makes the contents of the log durable. A process that was killed may have written commits without a sync.
     pub(super) fn sync_log(&self) -> Result<(), Error> {
         let log = self.log();
         match File::open(&log).and_then(|file| file.sync_all()) {
@@ -151,12 +151,12 @@ impl Place {
         }
     }
 
-    /// Returns whether the log holds anything.
+    /// Returns whether the log is not empty.
     pub(super) fn has_log(&self) -> bool {
         fs::metadata(self.log()).is_ok_and(|file| file.len() > 0)
     }
 
-    /// Makes the names of the files as durable as what is in them.
+    /// Makes the names of the files as durable as their contents.
     pub(super) fn sync_folder(&self) -> Result<(), Error> {
         let folder = folder_of(&self.0);
         File::open(folder)
@@ -164,7 +164,7 @@ impl Place {
             .map_err(|error| cannot("sync", folder, error))
     }
 
-    /// A file in the same folder, for this user's eyes only, which is deleted unless it is kept.
+    /// Returns a new file in the same folder that only this user can read. It is deleted unless it is kept.
     pub(super) fn temporary(&self) -> Result<NamedTempFile, Error> {
         let folder = folder_of(&self.0);
         let file = tempfile::Builder::new()
@@ -191,18 +191,18 @@ impl Place {
     }
 }
 
-/// The files of an open store, by what the file system calls them whatever their names are, and by what is in the first one.
+/// The files of an open store, identified by the file system whatever their names are, and by the id in the first one.
 #[derive(Debug)]
 pub(super) struct Files {
     known: Vec<(PathBuf, Identity)>,
-    /// None if the file does not have it at the start: another program reads, and keeps the log from being moved.
+    /// `None` if the id is not at the start of the file: another program reads, and keeps the log from being moved.
     mark: Option<Mark>,
     file: File,
     _name: File,
 }
 
 impl Files {
-    /// Remembers which files SQLite has opened, and keeps the locks.
+    /// Records which files SQLite has opened, and keeps the locks.
     pub(super) fn of(place: &Place, name: File, file: File, mark: Mark) -> Result<Self, Error> {
         let identity = |path: PathBuf| match Identity::of(&path) {
             Ok(identity) => Ok((path, identity)),
@@ -218,8 +218,7 @@ impl Files {
         })
     }
 
-    /// Fails if a file is no longer where it was, or another one was copied into it. What is committed then is lost when the
-    /// process ends.
+    /// Fails if a file was moved, or another one was copied into it. Later commits would be lost when the process ends.
     pub(super) fn verify(&self) -> Result<(), Error> {
         for (path, known) in &self.known {
             if !Identity::of(path).is_ok_and(|found| found == *known) {
@@ -240,7 +239,7 @@ impl Files {
     }
 }
 
-/// The id of a store, and the page of its file that has it whatever is committed.
+/// The id of a store, and the page of its file that contains it whatever is committed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark {
     pub(super) id: [u8; 16],
@@ -249,12 +248,12 @@ pub(super) struct Mark {
 }
 
 impl Mark {
-    /// Looks twice, since a checkpoint may be writing the page.
+    /// Reads twice, since a checkpoint may be writing the page.
     fn is_in(self, file: &File) -> bool {
         (0..2).any(|_| {
             let mut page = [0; 4_096];
             let read = file.read_exact_at(&mut page, self.page);
-            // From the end, where SQLite puts the only row.
+            // From the end, since SQLite puts the only row there.
             read.is_ok()
                 && page
                     .windows(self.id.len())
@@ -286,7 +285,7 @@ fn folder_of(path: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-/// Returns whether the file is a mount of its own; false if the kernel cannot tell.
+/// Returns whether the file is a mount of its own; false if the kernel cannot report it.
 fn is_mounted(path: &Path) -> io::Result<bool> {
     match statx(CWD, path, AtFlags::empty(), StatxFlags::empty()) {
         Ok(found) => Ok(found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)),
@@ -313,7 +312,7 @@ fn cannot(what: &str, path: &Path, source: io::Error) -> Error {
     })
 }
 
-/// What could not be done with a file; the source says why.
+/// The operation that failed on a file; the source has the reason.
 #[derive(Debug)]
 struct FileError {
     what: String,

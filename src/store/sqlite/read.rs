@@ -93,7 +93,7 @@ pub(super) fn role_use(connection: &Connection, id: RoleId, now: Moment) -> Resu
     })
 }
 
-/// Reads what is due at `now` with the roles, and when the next elevation is due.
+/// Reads the elevations that are due at `now` with their roles, and the next due time.
 pub(super) fn due(connection: &Connection, now: Moment, limit: u32) -> Result<DueRead, Error> {
     let mut elevations = Vec::new();
     for elevation in list::due(connection, now, limit)? {

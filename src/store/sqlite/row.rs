@@ -55,7 +55,7 @@ impl ColumnReader for Cells<'_> {
     }
 }
 
-/// Returns the error of a row that was read and makes no sense, as the callback of a statement returns it.
+/// Returns the error of a row that was read and is invalid, in the form that the callback of a statement returns.
 fn unreadable(error: Error) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error))
 }
