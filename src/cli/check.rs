@@ -1,4 +1,4 @@
-//! `countersign check-config`: makes the checks that `serve` makes before it starts, and changes nothing.
+//! `countersign check-config`: makes the same checks as `serve` before it starts, and changes nothing.
 
 use anyhow::bail;
 

@@ -1,5 +1,5 @@
-//! What the server needs, as one list of checks: `check-config` prints them, and `serve` makes them before it starts. None
-//! of them changes anything.
+//! The needs of the server, as one list of checks: `check-config` prints them, and `serve` makes them before it starts.
+//! None of them changes anything.
 
 use std::collections::HashSet;
 use std::env;
@@ -32,7 +32,7 @@ pub(super) async fn all(settings: &Serve) -> Vec<Finding> {
     findings
 }
 
-/// Checks the settings that have a meaning without any data.
+/// Checks the settings that need no data.
 pub(super) fn settings_alone(settings: &Serve) -> Vec<Finding> {
     let mut findings = vec![open_files(settings), zone(settings)];
     findings.extend(variables(
@@ -73,8 +73,8 @@ fn zone(settings: &Serve) -> Finding {
     }
 }
 
-/// Checks the names of environment variables: one that only looks like a setting changes nothing. It is no error, because
-/// an orchestrator adds variables of its own for a service of this name.
+/// Checks the names of environment variables. A name that only resembles a setting changes nothing. It is no error,
+/// because an orchestrator adds variables of its own for a service of this name.
 fn variables(names: impl Iterator<Item = String>) -> Vec<Finding> {
     let known: HashSet<String> = Cli::variables().into_iter().collect();
     let mut unknown: Vec<String> = names
@@ -89,7 +89,7 @@ fn variables(names: impl Iterator<Item = String>) -> Vec<Finding> {
         .collect()
 }
 
-/// Checks whether the trusted proxies are everybody, taken together.
+/// Checks whether the trusted proxies include every address, taken together.
 fn proxies(trusted: &[IpNet]) -> Option<Finding> {
     let all = IpNet::aggregate(&trusted.to_vec())
         .into_iter()
@@ -99,7 +99,7 @@ fn proxies(trusted: &[IpNet]) -> Option<Finding> {
     )))
 }
 
-/// Checks the data folder, which the server makes if it does not exist.
+/// Checks the data folder, which the server creates if it does not exist.
 fn data_dir(path: &Path) -> Vec<Finding> {
     let there = path
         .ancestors()
@@ -130,7 +130,7 @@ async fn store(data: &Data) -> Vec<Finding> {
     }
 }
 
-/// Checks the database of the store, in which the server makes the tables if they do not exist.
+/// Checks the database of the store, in which the server creates the tables if they do not exist.
 async fn database(url: &str, location: &Data) -> Finding {
     let password = match data::password(url, location) {
         Ok(password) => password,
@@ -142,7 +142,7 @@ async fn database(url: &str, location: &Data) -> Finding {
     }
 }
 
-/// Checks the file of the store, which the server makes if it does not exist, in a folder that has to exist.
+/// Checks the file of the store, which the server creates if it does not exist, in a folder that has to exist.
 fn file(path: &Path, data: &Data) -> Vec<Finding> {
     let folder = path.parent().filter(|folder| *folder != data.data_dir);
     if let Some(Err(error)) = folder.map(writable) {
@@ -191,7 +191,7 @@ fn tokens(settings: &Serve) -> Vec<Finding> {
         .collect()
 }
 
-/// Returns what the operator should look at in the files and the tokens, though the server starts.
+/// Returns warnings about the files and the tokens, with which the server still starts.
 fn warnings(settings: &Serve, tokens: &TokensFile) -> Vec<String> {
     let (data, now) = (&settings.data, SystemClock.now());
     let folder = open_to_others("the data folder", &data.data_dir);
@@ -224,13 +224,13 @@ fn warnings(settings: &Serve, tokens: &TokensFile) -> Vec<String> {
         .collect()
 }
 
-/// Whether others than its owner may do anything with the file or folder.
+/// Returns a warning if users other than the owner can do anything with the file or folder.
 fn open_to_others(what: &str, path: &Path) -> Option<String> {
     let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
     (mode & 0o077 != 0).then(|| format!("{what} is not for its owner alone: its mode is {mode:o}"))
 }
 
-/// Tries to write, into a file that has no name and is gone with its handle.
+/// Tries to write, into a file that has no name and is deleted with its handle.
 fn writable(folder: &Path) -> io::Result<()> {
     let folder = if folder.as_os_str().is_empty() {
         Path::new(".")
@@ -242,7 +242,7 @@ fn writable(folder: &Path) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Checks how much room there is for the record to grow.
+/// Checks the free space for the record.
 fn space(folder: &Path) -> Option<Finding> {
     let folder = if folder.as_os_str().is_empty() {
         Path::new(".")
@@ -260,7 +260,7 @@ fn scarce(folder: &Path, mebibytes: u64) -> Option<String> {
         .then(|| format!("only {mebibytes} MiB are free on the disk of {folder}"))
 }
 
-/// In MiB; the record grows by about a MiB for a thousand decisions.
+/// In MiB; the record grows by about a MiB per thousand decisions.
 const LEAST_SPACE: u64 = 256;
 
 #[cfg(test)]

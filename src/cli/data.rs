@@ -16,7 +16,7 @@ use crate::telemetry::metrics::StoreMetrics;
 use crate::time::{Clock, SystemClock};
 use crate::tokens_file::TokensFile;
 
-/// Makes the data folder, readable by its owner only.
+/// Creates the data folder, readable only by its owner.
 pub(super) fn create_folder(path: &Path) -> anyhow::Result<()> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|error| {

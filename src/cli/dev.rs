@@ -1,4 +1,4 @@
-//! `countersign serve --dev`: a server to try out, without lasting data.
+//! `countersign serve --dev`: a server for trying out, without lasting data.
 
 use std::env;
 use std::net::SocketAddr;

@@ -32,7 +32,7 @@ pub(super) fn cannot(
     }
 }
 
-/// Returns an error and all its causes in one line that a terminal takes for text only.
+/// Returns an error and all its causes in one line that a terminal shows as plain text.
 pub fn sentence(error: &anyhow::Error) -> String {
     let mut parts: Vec<String> = Vec::new();
     for link in error.chain() {

@@ -39,5 +39,5 @@ fn raised(limit: Rlimit) -> u64 {
     }
 }
 
-/// Files of the store and its log, of the readers, the tokens file, the log, the runtime, and look-ups of names.
+/// The files of the store and its log, of the readers, the tokens file, the log, the runtime, and look-ups of names.
 const BESIDE_CONNECTIONS: u64 = 128;

@@ -8,7 +8,7 @@ use super::text::printable;
 
 /// The finding of one check.
 pub(super) enum Finding {
-    /// Another process uses it, which may be the server that this one replaces. The server does not start before that ends.
+    /// Another process uses it, possibly the server that this one replaces. The server does not start before that ends.
     Busy(String),
     /// The server would not start.
     Error(String),
@@ -29,8 +29,8 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Logs the warnings of a server that starts, and fails if it cannot start. A resource that another process uses may be
-/// free in a moment, so it is no failure here.
+/// Logs the warnings of a server that starts, and fails if it cannot start. A resource that another process uses may
+/// soon be free, so it is no failure here.
 pub(super) fn log_warnings(findings: Vec<Finding>) -> anyhow::Result<()> {
     let mut errors = Vec::new();
     for finding in findings {

@@ -29,7 +29,7 @@ pub(super) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
         .map_err(|error| not_listening(address, error))
 }
 
-/// Returns why the server does not listen on the address.
+/// Returns the error of an address on which the server cannot listen.
 pub(super) fn not_listening(address: SocketAddr, error: io::Error) -> anyhow::Error {
     let advice = match error.kind() {
         ErrorKind::AddrInUse => "another server may be running, choose another port with --listen",

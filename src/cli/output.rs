@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use super::failure::cannot;
 use super::text::printable;
 
-/// Prints a text. If the reader has closed its end, the command continues: it may have more to do than to print.
+/// Prints a text. If the reader has closed its end, the command continues, since it may have more to do.
 pub(super) fn print(text: &str) -> anyhow::Result<()> {
     match print_whole(text) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),

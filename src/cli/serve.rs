@@ -152,12 +152,12 @@ fn quota(settings: &Serve) -> Quota {
     }
 }
 
-/// Returns a limit from its setting, in which 0 means none.
+/// Returns the limit of a setting in which 0 means none.
 fn limit(setting: u32) -> Option<u32> {
     if setting > 0 { Some(setting) } else { None }
 }
 
-/// Reads the tokens file again at each SIGHUP. Flags and environment stay as they were at the start of the process.
+/// Reads the tokens file again at each SIGHUP. Flags and environment stay unchanged from the start of the process.
 async fn reread(mut hangup: Signal, tokens: &TokensFile) {
     while hangup.recv().await.is_some() {
         tracing::info!(

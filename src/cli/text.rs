@@ -1,4 +1,4 @@
-//! Texts of others, printed safely.
+//! Texts of other programs, printed safely.
 
 /// Returns a text of another program as one line that a terminal shows as plain text.
 pub(super) fn printable(text: &str) -> String {

@@ -1,8 +1,8 @@
-//! The limits of the server, as the settings choose them.
+//! The limits of the server, set by the settings.
 
 use std::time::Duration;
 
-/// The maximums of what the server does at once, and of the time that it takes.
+/// The maximums of simultaneous work and of time.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Maximum connections; more wait to be accepted.
@@ -17,7 +17,7 @@ pub struct Limits {
     pub list: usize,
     /// Maximum requests at once; more are refused as overload.
     pub requests: usize,
-    /// Maximum time for a request, unless its `grpc-timeout` is shorter; and as long again to send its answer.
+    /// Maximum time for a request, unless its `grpc-timeout` is shorter; and the same time again to send its response.
     pub request_time: Duration,
     /// Maximum open streams; more are refused as overload.
     pub streams: usize,

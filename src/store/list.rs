@@ -21,7 +21,7 @@ pub(super) use field::{Column, Source};
 pub(super) struct Dialect {
     /// The character before the number of a parameter.
     pub(super) placeholder: char,
-    /// Whether `decisions` holds one of the approver whose id is the text in the parameter `{}`.
+    /// Whether `decisions` contains one of the approver whose id is the text in the parameter `{}`.
     pub(super) decided_by: &'static str,
     /// Whether `principal` is in the parameter `{}`, which [`Parameter::Ids`] is.
     pub(super) is_among: &'static str,

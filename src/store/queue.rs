@@ -6,8 +6,8 @@
 //!    returns it only after the sync. If the outcome is unknown, the callers get `Unavailable`.
 //! 2. *All or nothing.* A group is one transaction, and a change is always in one group. A change is given to the backend a
 //!    second time only after [`Failure::Refused`], which says that nothing was written.
-//! 3. *A change happens only if every expectation holds.* One thread commits one group after the other, in the order of
-//!    arrival. The backend compares versions inside the transaction, which no other writer can enter.
+//! 3. *A change happens only if every expectation is met.* One thread commits one group after the other, in the order
+//! of arrival. The backend compares versions inside the transaction, which no other writer can enter.
 
 use std::mem;
 

@@ -27,7 +27,7 @@ impl Ready {
         }))
     }
 
-    /// Returns whether the store takes commits, as far as is known.
+    /// Returns whether the store takes commits, according to the last attempt.
     pub(super) fn commits(&self) -> bool {
         self.0.commits.load(Ordering::SeqCst)
     }

@@ -1,4 +1,4 @@
-//! Durations in a file of roles, as the settings write them, such as `90d` or `1h 30m`.
+//! Durations in a file of roles, in the form of the settings, such as `90d` or `1h 30m`.
 
 use std::time::Duration;
 

@@ -122,7 +122,8 @@ fn parse(text: &str) -> Result<Vec<FileRole>, Error> {
     contents.role.into_iter().map(wanted).collect()
 }
 
-/// Names the line and the expected value, but not the value: it may be the wrong file, with secrets.
+/// Returns an error with the line and the expected value, but without the value: it may be the wrong file, with
+/// secrets.
 fn malformed(text: &str, error: &toml::de::Error) -> Error {
     let message = error.message();
     let expected = message
@@ -352,7 +353,7 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-/// Returns the maximum duration of a role as a file has it.
+/// Returns the maximum duration of a role in the form of a file.
 pub(super) fn max_duration(role: &v1::Role) -> Result<String, Error> {
     let duration = role
         .max_duration

@@ -1,5 +1,5 @@
-//! Back-pressure: an answer counts as a request until the client has taken it, and a client that does not take it in time
-//! loses its connection. So clients that read nothing cannot fill the memory of the server.
+//! Back-pressure: a response counts as a request until the client has taken it. If a client does not take it in time,
+//! it loses its connection. So clients that read nothing cannot fill the memory of the server.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -14,7 +14,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::peer::Peer;
 
-/// Returns the answer, which holds its place until it is sent. If that takes longer than `limit`, the connection is cut.
+/// Returns the response, which keeps its place until it is sent. If that takes longer than `limit`, the connection is
+/// cut.
 pub(crate) fn hold(
     response: Response,
     place: OwnedSemaphorePermit,
@@ -26,7 +27,7 @@ pub(crate) fn hold(
     }
     let sent = CancellationToken::new();
     let watched = sent.clone();
-    // A body is not polled while the client takes nothing, so the body itself cannot notice the end of the time.
+    // A body is not polled while the client takes nothing, so the body itself cannot notice that the time is up.
     tokio::spawn(async move {
         if timeout(limit, watched.cancelled()).await.is_err()
             && let Some(peer) = peer
@@ -45,7 +46,7 @@ pub(crate) fn hold(
     })
 }
 
-/// A body that is passed on in small pieces, because passed pieces no longer count.
+/// A body that is sent in small pieces, because sent pieces no longer count.
 struct BackpressureBody {
     body: Body,
     rest: Bytes,

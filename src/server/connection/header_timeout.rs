@@ -1,13 +1,13 @@
-//! The time limit of request heads on a connection of HTTP/1.1, and the answers to heads that hyper cannot read.
+//! The time limit of request heads on a connection of HTTP/1.1, and the responses to heads that hyper cannot read.
 //!
 //! A connection whose request line and headers take too long is cut, while an idle one may wait. hyper has one timer for
 //! both, so it gets the longer time, and this wrapper of the stream keeps the shorter one: from the first byte of a request
 //! until the request has reached the service. If the start of a head comes in one read with an earlier request, it cannot
 //! be distinguished from the end of that request. So it has the longer time until more bytes come.
 //!
-//! hyper answers a head that it cannot read by itself, without a body, and then ends the connection. That answer is held
-//! back. It is recognised by the time at which it is written: all earlier requests have their answers, and no new one has
-//! begun.
+//! hyper itself responds to a head that it cannot read, without a body, and then ends the connection. That response is
+//! held back. It is recognised by the time at which it is written: all earlier requests have their responses, and no
+//! new one has begun.
 
 use std::io;
 use std::pin::Pin;
@@ -21,14 +21,14 @@ use tokio::time::{Sleep, sleep};
 use super::malformed::MalformedHead;
 use super::requests::Requests;
 
-/// A stream that fails when a head takes too long, and holds back hyper's own answers.
+/// A stream that fails if a head takes too long, and holds back hyper's own responses.
 pub(super) struct HeaderTimeout<S> {
     stream: S,
     requests: Arc<Requests>,
     limit: Duration,
-    /// Runs from the first byte of a request until the service has it. Holds the number of requests before it.
+    /// Runs from the first byte of a request until the service has it. Contains the number of requests before it.
     timer: Option<(usize, Pin<Box<Sleep>>)>,
-    /// The number of requests whose answers are sent completely.
+    /// The number of requests whose responses are sent completely.
     sent: usize,
     malformed: Option<MalformedHead>,
 }
@@ -46,18 +46,18 @@ impl<S> HeaderTimeout<S> {
         }
     }
 
-    /// Returns the fault of a head that hyper has given up on, and the stream on which its client waits for an answer.
+    /// Returns the fault of a head that hyper has given up on, and the stream on which its client waits for a response.
     pub(super) fn malformed(&mut self) -> Option<(MalformedHead, &mut S)> {
         self.malformed
             .map(|malformed| (malformed, &mut self.stream))
     }
 
-    /// Whether all requests have their answers.
+    /// Returns whether all requests have their responses.
     fn is_quiet(&self) -> bool {
         self.sent == self.requests.begun()
     }
 
-    /// Holds back hyper's own answer and returns its length; `None` if the bytes must be sent.
+    /// Holds back hyper's own response and returns its length; `None` if the bytes must be sent.
     fn hold_back(&mut self, bytes: &[u8]) -> Option<usize> {
         if !self.is_quiet() || bytes.is_empty() {
             return None;

@@ -1,8 +1,8 @@
-//! The answers to heads that are malformed, too long or too slow. hyper answers the first two by itself without a body, so
-//! its answer is held back ([`super::header_timeout`]), and this one replaces it.
+//! The responses to heads that are malformed, too long or too slow. hyper itself responds to the first two without a
+//! body, so its response is held back ([`super::header_timeout`]), and this one replaces it.
 //!
-//! The router prints the answer, so that it looks like every other error and is logged and counted like one. It lacks the
-//! headers for pages of other origins, because the origin cannot be read.
+//! The router prints the response, so that it looks like every other error and is logged and counted like one. It lacks
+//! the headers for pages of other origins, because the origin cannot be read.
 
 use std::io::{self, Write};
 
@@ -23,7 +23,7 @@ use crate::time::{Clock, SystemClock};
 /// The fault of a head. It is in the extensions of the empty request that goes through the router instead.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum MalformedHead {
-    /// The head is no HTTP.
+    /// The head is not HTTP.
     Malformed,
     /// The head is longer than the server reads, or has more headers.
     TooLong,
@@ -69,7 +69,7 @@ pub(crate) async fn answer(
     bytes.extend([b"\r\n", &*body].concat());
     stream.write_all(&bytes).await?;
     stream.shutdown().await?;
-    // If a connection is closed with unread bytes, the client may lose the answer.
+    // If a connection is closed with unread bytes, the client may lose the response.
     let mut rest = [0; 4_096];
     while stream.read(&mut rest).await? > 0 {}
     Ok(())

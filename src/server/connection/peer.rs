@@ -11,14 +11,14 @@ use crate::auth::scheme::Connection;
 pub(crate) struct Peer {
     /// The address of the other end.
     pub(crate) address: IpAddr,
-    /// The connection as the authentication sees it.
+    /// The connection in the form that the authentication needs.
     pub(crate) connection: Connection,
     /// Cuts the connection.
     pub(crate) cut: CancellationToken,
 }
 
 impl Peer {
-    /// Marks a request as one of this connection.
+    /// Marks a request as one from this connection.
     pub(crate) fn mark<B>(&self, request: &mut http::Request<B>) {
         request.extensions_mut().insert(self.connection.clone());
         request.extensions_mut().insert(self.clone());

@@ -31,7 +31,7 @@ pub(super) async fn connection(
     peer: Peer,
     stop: CancellationToken,
 ) {
-    // Answers are small and complete, so waiting for more bytes would only delay them.
+    // Responses are small and complete, so waiting for more bytes would only delay them.
     let _ = stream.set_nodelay(true);
     // A client that connects has a request; it may be idle only after that.
     let protocol = timeout(limits.headers, protocol(&stream));
@@ -64,7 +64,7 @@ async fn http1(
     ended
 }
 
-/// Serves requests until the client sends no more of them.
+/// Serves requests until the client sends no further ones.
 async fn exchange(
     stream: &mut HeaderTimeout<TcpStream>,
     requests: Arc<Requests>,
@@ -77,7 +77,7 @@ async fn exchange(
     let service = service_fn(move |mut request: Request<Incoming>| {
         peer.mark(&mut request);
         let (open, answer) = (requests.begin(), router.call(request));
-        // The request is in progress until hyper has its whole answer and drops the body.
+        // The request is in progress until hyper has its whole response and drops the body.
         async move {
             let answer = answer.await?;
             Ok::<_, Infallible>(answer.map(|body| {
@@ -168,7 +168,7 @@ async fn protocol(stream: &TcpStream) -> io::Result<Protocol> {
 
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const MAX_HEAD: usize = 64 * 1024;
-/// Longer than a request may be, so that the pipeline refuses longer heads with a message for the client.
+/// Longer than the maximum of a request, so that the pipeline refuses longer heads with a message for the client.
 const MAX_HEADER_LIST: u32 = 96 * 1024;
 const MAX_HEADERS: usize = 100;
 const MAX_STREAMS: u32 = 256;

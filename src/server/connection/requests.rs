@@ -31,7 +31,7 @@ impl Requests {
         self.begun.load(Ordering::Relaxed)
     }
 
-    /// Whether all have ended.
+    /// Returns whether all have ended.
     pub(super) fn all_ended(&self) -> bool {
         self.ended.load(Ordering::Relaxed) == self.begun()
     }

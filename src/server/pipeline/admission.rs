@@ -1,4 +1,4 @@
-//! The admission of requests: a maximum at once, a time limit for each, and the same time again to send the answer.
+//! The admission of requests: a maximum at once, a time limit for each, and the same time again to send the response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::server::connection::peer::Peer;
 use crate::server::limits::Limits;
 use crate::time::Deadline;
 
-/// Counts the requests, from their admission until the client has their answer.
+/// Counts the requests, from their admission until the client has their response.
 pub(crate) struct Gate {
     room: Arc<Semaphore>,
     request_time: Duration,
@@ -52,7 +52,7 @@ pub(crate) async fn admit(
         Ok(deadline) => deadline,
         Err(error) => return refuse(error),
     };
-    // The runtime's timer is coarser than a deadline may be.
+    // The runtime's timer can be coarser than a deadline.
     if deadline.passed() {
         return refuse(Error::deadline_exceeded());
     }
@@ -60,7 +60,7 @@ pub(crate) async fn admit(
     let peer = request.extensions().get::<Peer>().cloned();
     let is_stream = operations::is_stream(&request);
     match timeout_at(deadline.instant().into(), next.run(request)).await {
-        // It has a place in the gate of streams by now.
+        // By now it has a place in the gate of streams.
         Ok(response) if is_stream => response,
         Ok(response) => backpressure::hold(response, room, peer, gate.request_time),
         Err(_) => refuse(Error::deadline_exceeded()),

@@ -4,7 +4,7 @@ use axum::extract::Request;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method};
 
-/// Whether the request is a gRPC call.
+/// Returns whether the request is a gRPC call.
 pub(crate) fn is_grpc(request: &Request) -> bool {
     let content_type = request
         .headers()

@@ -1,6 +1,6 @@
 //! The two dialects, gRPC and REST.
 //!
-//! Layers and handlers refuse a request by a response that carries a [`Problem`]. Here it is printed in the caller's
+//! Layers and handlers refuse a request with a response that carries a [`Problem`]. Here it is printed in the caller's
 //! dialect.
 
 use std::any::Any;
@@ -32,7 +32,7 @@ pub(crate) struct Web {
 }
 
 impl Web {
-    /// Puts the address that the client called, as a trusted proxy names it, into the extensions of the request.
+    /// Puts the address that the client called, as named by a trusted proxy, into the extensions of the request.
     fn note_address(&self, request: &mut Request) -> Result<(), Error> {
         let peer = request.extensions().get::<Peer>().map(|peer| peer.address);
         if let Some(address) = self.proxies.address(peer, request.headers())? {
@@ -41,7 +41,7 @@ impl Web {
         Ok(())
     }
 
-    /// Answers preflights, and refuses pages of other origins.
+    /// Responds to preflights, and refuses pages of other origins.
     async fn answer(&self, request: Request, next: Next) -> Response {
         if request.method() == Method::OPTIONS {
             return self.cors.preflight();
@@ -54,7 +54,8 @@ impl Web {
     }
 }
 
-/// Serves a request in the caller's dialect: prints errors, answers preflights, marks answers for pages of other origins.
+/// Serves a request in the caller's dialect: prints errors, responds to preflights, marks responses for pages of other
+/// origins.
 pub(crate) async fn pass(
     State(web): State<Arc<Web>>,
     mut request: Request,
@@ -100,8 +101,8 @@ impl Dialect {
         }
     }
 
-    /// Prints the problem that a response carries; other responses stay as they are. The printed response carries the
-    /// problem on, for the log and the metrics.
+    /// Prints the problem that a response carries; other responses stay unchanged. The printed response still carries
+    /// the problem, for the log and the metrics.
     pub(crate) fn print(self, response: Response) -> Response {
         match self {
             Self::Grpc => print_grpc(response),
@@ -145,7 +146,7 @@ fn print_grpc(mut response: Response) -> Response {
     printed
 }
 
-/// Returns the header with the compressions that the server knows, which tonic adds if a message has another one.
+/// Returns the header with the supported compressions, which tonic adds if a message has another one.
 fn compressions(mut headers: HeaderMap) -> HeaderMap {
     let compressions = headers.remove(ACCEPTED_COMPRESSIONS);
     compressions
@@ -154,8 +155,8 @@ fn compressions(mut headers: HeaderMap) -> HeaderMap {
         .collect()
 }
 
-/// Gives a status of tonic a reason: the message could not be decoded, or there is no such method. tonic says INTERNAL for
-/// what it cannot decode, which here means a defect of the server.
+/// Gives a status of tonic a reason: the message could not be decoded, or there is no such method. tonic uses INTERNAL
+/// for a message that it cannot decode, which here means a defect of the server.
 fn explained(status: Status, has_compressions: bool) -> Problem {
     let problem = Problem::from(status);
     if problem.error().is_some() {
@@ -201,7 +202,7 @@ pub(crate) async fn method_not_allowed() -> Response {
     refuse(error)
 }
 
-/// Answers for a handler that panicked. The hook of `telemetry::logs` has logged the panic.
+/// Returns the response for a handler that panicked. The hook of `telemetry::logs` has logged the panic.
 pub(crate) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
     refuse(Error::internal("a handler panicked"))
 }

@@ -18,8 +18,8 @@ pub struct TrustedProxies {
     pub family: Forwarded,
 }
 
-/// The headers in which a proxy forwards the address that the client called. A proxy sets one family and passes the other
-/// on as the client sent it, so only one can be trusted.
+/// The headers in which a proxy forwards the address that the client called. A proxy sets one family and passes on the
+/// other unchanged, so only one can be trusted.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Forwarded {
     /// `Forwarded` (RFC 7239).
@@ -30,8 +30,8 @@ pub enum Forwarded {
 }
 
 impl TrustedProxies {
-    /// Returns the address that the client called, from the headers of the proxy at `peer`. Of several values the last one
-    /// counts, which comes from the nearest proxy. A malformed host is an error.
+    /// Returns the address that the client called, from the headers of the proxy at `peer`. Of several values the last
+    /// one counts, since it comes from the nearest proxy. A malformed host is an error.
     pub(super) fn address(
         &self,
         peer: Option<IpAddr>,

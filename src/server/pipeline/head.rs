@@ -23,8 +23,8 @@ pub(super) fn check(request: &Request) -> Result<(), Error> {
     check_host(request)
 }
 
-/// Checks the host in the request line or `:authority`, and in the `Host` header. Both may be absent; an operation that
-/// needs the host refuses such a request by itself.
+/// Checks the host in the request line or `:authority`, and in the `Host` header. Both may be absent; if an operation
+/// needs the host, it refuses such a request itself.
 fn check_host(request: &Request) -> Result<(), Error> {
     if let Some(authority) = request.uri().authority() {
         host(authority.as_str(), "The host of the request")?;
@@ -70,9 +70,9 @@ fn is_host(authority: &Authority) -> bool {
         && rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
 }
 
-/// Room for the longest name of DNS, but not for its port as well.
+/// Room for the longest name of DNS, but not for its port too.
 const MAX_HOST: usize = 255;
-/// In octets of all names and values, counted as in HTTP/2.
+/// The maximum of all names and values in octets, counted as in HTTP/2.
 const MAX_HEADERS: usize = 64 * 1024;
 /// The octets that HTTP/2 adds for each header (RFC 9113, section 6.5.2).
 const ENTRY: usize = 32;

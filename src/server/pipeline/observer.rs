@@ -130,7 +130,7 @@ impl Observer {
     }
 }
 
-/// Logs the private cause of an error: as an error if the operator has to act, else for debugging only.
+/// Logs the private cause of an error: as an error if the operator has to act, otherwise only for debugging.
 fn log_cause(kind: Kind, cause: &(dyn std::error::Error + 'static)) {
     match kind {
         Kind::Internal | Kind::Unavailable => tracing::error!(cause, "failed"),
@@ -138,7 +138,7 @@ fn log_cause(kind: Kind, cause: &(dyn std::error::Error + 'static)) {
     }
 }
 
-/// Returns the caller's own id for the request if it is short and plain, else a new id.
+/// Returns the caller's own id for the request if it is short and plain, otherwise a new id.
 fn request_id(headers: &HeaderMap) -> HeaderValue {
     match headers.get(REQUEST_ID) {
         Some(id) if is_plain(id) => id.clone(),

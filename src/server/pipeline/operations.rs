@@ -31,13 +31,13 @@ pub(crate) fn of(request: &Request) -> &'static str {
     }
 }
 
-/// Whether monitoring sends it every few seconds, so that the log leaves out its successes.
+/// Returns whether monitoring sends it every few seconds, so that the log omits its successes.
 pub(crate) fn is_probe(operation: &str) -> bool {
     matches!(operation, HEALTHZ | METRICS | READYZ)
         || operation.starts_with("/grpc.health.v1.Health/")
 }
 
-/// Whether the request opens a stream: a gRPC call of which either side sends any number of messages.
+/// Returns whether the request opens a stream: a gRPC call in which either side sends any number of messages.
 pub(crate) fn is_stream(request: &Request) -> bool {
     is_grpc(request) && METHODS.get(request.uri().path()) == Some(&true)
 }

@@ -1,4 +1,4 @@
-//! The gRPC services of the contract, and how long their messages may be.
+//! The gRPC services of the contract, and the maximum lengths of their messages.
 
 use std::sync::Arc;
 
@@ -64,7 +64,7 @@ pub(crate) fn role_changes(grpc: &Arc<Grpc>) -> Router {
         .layer(from_fn(dialect::only_grpc))
 }
 
-/// Room for every text and comparison that a request may have.
+/// Room for every text and comparison in a request.
 pub(super) const MAX_MESSAGE: usize = 64 * 1024;
-/// Room for a role with all the principals it can name.
+/// Room for a role with the maximum number of principals.
 const MAX_ROLE: usize = 4 * 1024 * 1024;

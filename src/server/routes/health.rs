@@ -1,4 +1,4 @@
-//! The health of the node, for everyone: whether the process lives and whether it can decide.
+//! The health of the node, for everyone: whether the process is alive and whether it can decide.
 
 use std::future::ready;
 use std::pin::Pin;
@@ -40,12 +40,12 @@ impl Readiness {
         }
     }
 
-    /// Whether the node can decide.
+    /// Returns whether the node can decide.
     pub(crate) fn is_ready(&self) -> bool {
         *self.store.borrow() && *self.clock.borrow()
     }
 
-    /// Completes when it may have changed. False if it can no longer change.
+    /// Completes when it may have changed. Returns false if it can no longer change.
     async fn changed(&mut self) -> bool {
         tokio::select! {
             changed = self.store.changed() => changed.is_ok(),
@@ -54,7 +54,7 @@ impl Readiness {
     }
 }
 
-/// `/healthz`: the process lives. `/readyz`: it can decide.
+/// `/healthz`: the process is alive. `/readyz`: it can decide.
 pub(crate) fn http(ready: Readiness) -> Router {
     let readyz = async move || match ready.is_ready() {
         true => StatusCode::OK.into_response(),

@@ -21,7 +21,7 @@ pub(super) struct ReadPool {
 }
 
 impl ReadPool {
-    /// Starts without connections. While the pool exists, a task checks that the server answers reads.
+    /// Starts without connections. While the pool exists, a task checks that the server serves reads.
     pub(super) fn start(connector: Connector, ready: Ready) -> Arc<Self> {
         let reads = Arc::new(Self {
             pool: ReadConnector::pool(connector.clone()),
