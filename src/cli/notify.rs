@@ -1,5 +1,5 @@
-//! Notifies the service manager about the state of the server (`Type=notify` of systemd). Without `NOTIFY_SOCKET` in the
-//! environment it sends nothing.
+//! Notifies the service manager about the state of the server (`Type=notify` of systemd). Without `NOTIFY_SOCKET` in
+//! the environment it sends nothing.
 
 use std::io;
 

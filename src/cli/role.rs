@@ -109,8 +109,8 @@ fn warning(shortage: &Shortage) -> String {
     )
 }
 
-/// Performs the steps in order and reports each. A refused step does not stop the others. If the server does not respond,
-/// or refuses the caller, the remaining steps are not tried.
+/// Performs the steps in order and reports each. A refused step does not stop the others. If the server does not
+/// respond, or refuses the caller, the remaining steps are not tried.
 async fn take(client: &mut Client, steps: Vec<Step>) -> anyhow::Result<()> {
     let mut tally = Tally::default();
     let (mut is_done, mut is_answered) = (true, true);

@@ -17,7 +17,7 @@ use super::odata::format::{DocumentKind, Format, Version};
 use super::odata::query::{ListOptions, check_action};
 use super::resources::{ROOT, names};
 
-/// `GET` of the root of the API: the names of the sets.
+/// Handles `GET` of the root of the API: the names of the sets.
 pub(super) fn service_document(request: &Parts) -> Result<Response, Status> {
     let options = ListOptions::parse_single(request.uri.query())?;
     let format = Format::of_service_document(options.format.as_deref(), &request.headers);
@@ -29,7 +29,7 @@ pub(super) fn service_document(request: &Parts) -> Result<Response, Status> {
     ))
 }
 
-/// `GET $metadata`: the types of the API, in XML for every requested format.
+/// Handles `GET $metadata`: the types of the API, in XML for every requested format.
 pub(super) fn metadata(request: &Parts) -> Result<Response, Status> {
     check_action(request.uri.query())?;
     let mut response = Response::new(Body::from(METADATA));

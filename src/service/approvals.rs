@@ -32,8 +32,8 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// `AccessDenied` if there is none or the caller may not decide it. `ApprovalNotPending` or `AlreadyDecided` if it is
-    /// too late; both are durable when they are returned.
+    /// `AccessDenied` if there is none or the caller may not decide it. `ApprovalNotPending` or `AlreadyDecided` if it
+    /// is too late; both are durable when they are returned.
     pub async fn decide_approval(
         &self,
         caller: &Caller,

@@ -15,8 +15,8 @@ use crate::domain::version::{Version, Versioned};
 use crate::store::{Change, Commit, ElevationRead, Key, Record};
 use crate::time::Deadline;
 
-/// Runs `attempt` until it settles. An attempt returns `None` if the records that it read have changed since; then it has
-/// to read them again.
+/// Runs `attempt` until it settles. An attempt returns `None` if the records that it read have changed since; then it
+/// has to read them again.
 ///
 /// # Errors
 ///
@@ -85,7 +85,8 @@ impl Service {
         Ok(settled.map(|elevation| ElevationView { elevation, now }))
     }
 
-    /// Refuses. If the refusal reports a record, that is confirmed first; `None` if the record has changed.
+    /// Returns the refusal as an error. If the refusal reports a record, that is confirmed first; `None` if the record
+    /// has changed.
     pub(super) async fn refuse<T>(
         &self,
         refusal: Refusal,
@@ -114,7 +115,8 @@ impl Service {
         Ok(self.store.commit(nothing).await? != Commit::Conflict)
     }
 
-    /// Commits a change, and returns the elevation of its first event. `None` if a record that it relied on has changed.
+    /// Commits a change, and returns the elevation of its first event. `None` if a record that it relied on has
+    /// changed.
     pub(super) async fn commit(
         &self,
         change: ElevationChange,
@@ -157,8 +159,8 @@ impl Service {
     }
 }
 
-/// Applies the events to the elevations that they are about. Returns those elevations, each with the version that it had
-/// before.
+/// Applies the events to the elevations that they are about. Returns those elevations, each with the version that it
+/// had before.
 fn fold(
     before: Vec<Versioned<Elevation>>,
     events: &[Event],

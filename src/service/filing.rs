@@ -80,8 +80,8 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// A [`Refusal`]; one that reports an earlier filing is durable. `Overloaded` if other filings of the requester kept
-    /// changing the same records; then nothing was filed.
+    /// A [`Refusal`]; one that reports an earlier filing is durable. `Overloaded` if other filings of the requester
+    /// kept changing the same records; then nothing was filed.
     pub async fn create_elevation(
         &self,
         caller: &Caller,
@@ -174,8 +174,8 @@ impl Service {
         Ok(NewElevation { view, undecidable })
     }
 
-    /// Decides a filing after the filings of the same requester that are in flight, and queues it. Nothing waits here, so
-    /// the commits are queued in the order of the turns. `None` if the facts have to be read again.
+    /// Decides a filing after the filings of the same requester that are in flight, and queues it. Nothing waits here,
+    /// so the commits are queued in the order of the turns. `None` if the facts have to be read again.
     fn take_turn<'a>(
         &'a self,
         caller: &Caller,
@@ -322,8 +322,8 @@ fn filing_change(key: &FilingKey, events: Vec<Event>, read: FilingRead) -> Eleva
     }
 }
 
-/// Returns the change of a filing that also relies on the guard of its requester and writes it, and that relies on the last
-/// filing, if that is in flight.
+/// Returns the change of a filing that also relies on the guard of its requester and writes it. If the last filing is
+/// in flight, the change relies on it too.
 fn guarded_change(
     key: &FilingKey,
     events: Vec<Event>,

@@ -71,7 +71,8 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// `AccessDenied` if the caller is no administrator or there is no such role. `RoleChanged` if it is at another version.
+    /// `AccessDenied` if the caller is no administrator or there is no such role. `RoleChanged` if it is at another
+    /// version.
     pub async fn update_role(
         &self,
         caller: &Caller,
@@ -97,7 +98,8 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// `AccessDenied` if the caller is no administrator or there is no such role. `RoleChanged` if it is not at `version`.
+    /// `AccessDenied` if the caller is no administrator or there is no such role. `RoleChanged` if it is not at
+    /// `version`.
     pub async fn role_to_change(
         &self,
         caller: &Caller,
@@ -129,8 +131,8 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// `AccessDenied` if the caller is no administrator or there is no such role. `RoleInUse` if its elevations are pending,
-    /// scheduled or active.
+    /// `AccessDenied` if the caller is no administrator or there is no such role. `RoleInUse` if its elevations are
+    /// pending, scheduled or active.
     pub async fn delete_role(
         &self,
         caller: &Caller,

@@ -107,8 +107,8 @@ impl Service {
         Ok(deciders)
     }
 
-    /// Reads the people of each stage of a role, only as many as [`is_undecidable`](explain::is_undecidable) needs after
-    /// that number of decisions.
+    /// Reads the people of each stage of a role, only as many as [`is_undecidable`](explain::is_undecidable) needs
+    /// after that number of decisions.
     pub(super) async fn people(
         &self,
         role: Option<&Versioned<Role>>,

@@ -161,7 +161,8 @@ impl List {
         self.condition += &format!(" AND requester_id <> {account} AND NOT {decided_by}");
     }
 
-    /// Limits the list to roles that name one of `principals` for `part`, in the stage that is an expression of the list.
+    /// Limits the list to roles that name one of `principals` for `part`, in the stage that is an expression of the
+    /// list.
     fn and_names(
         &mut self,
         role_column: &str,
@@ -288,7 +289,8 @@ fn parameter(value: &Value) -> Option<Parameter> {
     })
 }
 
-/// Returns the condition under which a row that was stored with the status `stored` has `status`; `None` if it never has.
+/// Returns the condition under which a row that was stored with the status `stored` has `status`; `None` if it never
+/// has.
 fn shows(stored: Status, status: Status, now: &str) -> Option<String> {
     let name = stored.name();
     match stored.expiry().map(expiry_column) {

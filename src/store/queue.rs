@@ -2,12 +2,12 @@
 //!
 //! Here the first three sentences of the law of a [`Store`](super::Store) are implemented:
 //!
-//! 1. *Acknowledged means durable.* A caller gets `Committed` only after [`CommitGroup::commit`] returned it, and a backend
-//!    returns it only after the sync. If the outcome is unknown, the callers get `Unavailable`.
-//! 2. *All or nothing.* A group is one transaction, and a change is always in one group. A change is given to the backend a
-//!    second time only after [`Failure::Refused`], which says that nothing was written.
+//! 1. *Acknowledged means durable.* A caller gets `Committed` only after [`CommitGroup::commit`] returned it, and a
+//!    backend returns it only after the sync. If the outcome is unknown, the callers get `Unavailable`.
+//! 2. *All or nothing.* A group is one transaction, and a change is always in one group. A change is given to the
+//!    backend a second time only after [`Failure::Refused`], which says that nothing was written.
 //! 3. *A change happens only if every expectation is met.* One thread commits one group after the other, in the order
-//! of arrival. The backend compares versions inside the transaction, which no other writer can enter.
+//!    of arrival. The backend compares versions inside the transaction, which no other writer can enter.
 
 use std::mem;
 
@@ -29,8 +29,8 @@ pub(super) trait CommitGroup {
     /// without an outcome come again in the next group.
     async fn commit(&mut self, group: &[ChangeDraft]) -> Result<Vec<Outcome>, Failure>;
 
-    /// Waits until there is news about whether the store takes commits, and returns whether it does. `is_ready` is the last
-    /// news. If it is `false`, the backend tries a transaction that changes nothing. This future is dropped when a
+    /// Waits until there is news about whether the store takes commits, and returns whether it does. `is_ready` is the
+    /// last news. If it is `false`, the backend tries a transaction that changes nothing. This future is dropped when a
     /// change arrives.
     async fn news(&mut self, is_ready: bool) -> Result<bool, Failure>;
 
@@ -110,7 +110,8 @@ impl CommitQueue {
         })
     }
 
-    /// Queues the change and waits until it is durable or refused. See [`Store::commit`](super::Store::commit) for errors.
+    /// Queues the change and waits until it is durable or refused. See [`Store::commit`](super::Store::commit) for
+    /// errors.
     pub(super) async fn commit(&self, change: Change) -> Result<Commit, Error> {
         let (answer, answered) = oneshot::channel();
         let waiting = GaugeGuard::new(&self.metrics.queue);

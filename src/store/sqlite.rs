@@ -1,7 +1,7 @@
 //! The embedded store: one SQLite file, one thread that writes, a few connections that read.
 //!
-//! The thread that writes commits a group of changes in one transaction with one sync. One thread reads single records, and
-//! a pool of connections reads lists. In WAL mode reads and writes do not wait for each other.
+//! The thread that writes commits a group of changes in one transaction with one sync. One thread reads single records,
+//! and a pool of connections reads lists. In WAL mode reads and writes do not wait for each other.
 
 mod backup;
 mod check;
@@ -60,8 +60,8 @@ use read_thread::ReadThread;
 /// A store in one SQLite file, which only this process uses.
 #[derive(Debug)]
 pub struct SqliteStore {
-    // Fields are dropped in this order. The writer's connection closes last and moves the log into the file. Then the locks
-    // are released.
+    // Fields are dropped in this order. The writer's connection closes last and moves the log into the file. Then the
+    // locks are released.
     pool: ReadPool,
     read_thread: ReadThread,
     _inspection: Option<Inspection>,
@@ -76,8 +76,8 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// Fails if another process has the store open, if a newer version wrote it, if it is damaged or has the log of another
-    /// file, or if SQLite cannot keep the law of a [`Store`].
+    /// Fails if another process has the store open, if a newer version wrote it, if it is damaged or has the log of
+    /// another file, or if SQLite cannot keep the law of a [`Store`].
     pub fn open(path: &Path, metrics: StoreMetrics) -> Result<Self, Error> {
         if rusqlite::version_number() < OLDEST_SQLITE {
             return Err(Error::internal(

@@ -8,7 +8,8 @@
 //! 4. [`read_elevation`] or [`read_role`] here: how it is read;
 //! 5. `list/field.rs`, if callers can filter by it or order by it.
 //!
-//! The statements of the backends are made from the tables here. [`position`] finds a column by its name, at compile time.
+//! The statements of the backends are made from the tables here. [`position`] finds a column by its name, at compile
+//! time.
 
 use std::borrow::Cow;
 use std::fmt;

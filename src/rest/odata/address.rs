@@ -32,7 +32,8 @@ pub fn base_url(request: &Parts, root: &str) -> Result<String, Error> {
     }
 }
 
-/// Returns the host that the client called: from a trusted proxy, or else from the request. `None` if neither names one.
+/// Returns the host that the client called: from a trusted proxy, or else from the request. `None` if neither names
+/// one.
 pub fn called(uri: &Uri, headers: &HeaderMap, forwarded: Option<&Address>) -> Option<Authority> {
     let mut hosts = headers.get_all(http::header::HOST).iter();
     let host = hosts

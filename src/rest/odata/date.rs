@@ -10,13 +10,13 @@ use crate::errors::Error;
 /// Reads a moment as `DateTime.Parse` of .NET does with the invariant culture, on every machine alike; also
 /// `/Date(1799143200000)/`, as older serializers of JSON write it.
 ///
-/// - The date comes first: `2026-11-25`, `11/25/2026`, `25 Nov 2026`, `November 25, 2026`. Of two numbers before the year
-///   the first is the month.
+/// - The date comes first: `2026-11-25`, `11/25/2026`, `25 Nov 2026`, `November 25, 2026`. Of two numbers before the
+///   year the first is the month.
 /// - The time follows: `T09:30:15.1234567`, ` 9:30 AM`, ` 9 PM`. Without a time it is midnight. A second has up to nine
-/// digits, which is more than is kept.
-/// - A zone may follow the time: `Z`, `GMT`, `+01:00`, `-0800`, `+1`. Without a zone the time is in `zone`: in the gap of a
-///   clock change the later moment counts, in the overlap the earlier one. If a query was not encoded, the `+` of an
-///   offset is a space, so that ` 02:00` after a time is an offset.
+///   digits, which is more than is kept.
+/// - A zone may follow the time: `Z`, `GMT`, `+01:00`, `-0800`, `+1`. Without a zone the time is in `zone`: in the gap
+///   of a clock change the later moment counts, in the overlap the earlier one. If a query was not encoded, the `+` of
+///   an offset is a space, so that ` 02:00` after a time is an offset.
 /// - An offset after the milliseconds, `/Date(1799143200000+0100)/`, changes nothing, since they count in UTC.
 ///
 /// Some texts that .NET reads are refused, because it guesses: years of two digits; a time without a date, a date

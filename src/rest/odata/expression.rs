@@ -1,5 +1,5 @@
-//! The grammar of `$filter`: OData v3 expressions, of which only the documented operators are allowed (`docs/rest-api.md` 45 to
-//! 63).
+//! The grammar of `$filter`: OData v3 expressions, of which only the documented operators are allowed
+//! (`docs/rest-api.md` 45 to 63).
 //!
 //! Unsupported expressions are refused with the framework's messages, except those that would repeat the caller's text.
 

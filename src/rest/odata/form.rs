@@ -7,8 +7,8 @@ use percent_encoding::percent_decode;
 use super::charset::Charset;
 use crate::errors::Error;
 
-/// Returns the names and values of a form: `&` is between them, `+` is a space, and `%` begins an encoded byte. `None` if
-/// a name or a value is malformed in the charset.
+/// Returns the names and values of a form: `&` is between them, `+` is a space, and `%` begins an encoded byte. `None`
+/// if a name or a value is malformed in the charset.
 pub fn pairs(form: &[u8], charset: Charset) -> Option<Vec<(String, String)>> {
     let pairs = form
         .split(|byte| *byte == b'&')

@@ -1,4 +1,5 @@
-//! Query options. Names and values are form-decoded once; each option is given once at most (`docs/rest-api.md` 28 to 32, 40 to 44).
+//! Query options. Names and values are form-decoded once; each option is given once at most (`docs/rest-api.md` 28 to
+//! 32, 40 to 44).
 
 use super::form;
 use crate::errors::Error;

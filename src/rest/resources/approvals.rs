@@ -18,8 +18,8 @@ use crate::rest::odata::model::{Cell, Edm, Property, Source};
 use crate::rest::odata::query::check_action;
 
 impl PendingApprovals {
-    /// `POST pamrequeststoapprove(guid'..')/Approve`: 200 without a body, and so without a content type, which the
-    /// portal would try to parse (`docs/rest-api.md` 1, 4).
+    /// Handles `POST pamrequeststoapprove(guid'..')/Approve`. Returns 200 without a body, and so without a content
+    /// type, since the portal would try to parse it (`docs/rest-api.md` 1, 4).
     pub async fn approve(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
         check_action(request.uri.query())?;
         let message = ApproveRequest {
@@ -30,7 +30,7 @@ impl PendingApprovals {
         Ok(Response::new(Body::empty()))
     }
 
-    /// `POST pamrequeststoapprove(guid'..')/Reject`, with the same response as Approve.
+    /// Handles `POST pamrequeststoapprove(guid'..')/Reject`, with the same response as Approve.
     pub async fn reject(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
         check_action(request.uri.query())?;
         let message = RejectRequest {

@@ -24,7 +24,7 @@ use crate::rest::odata::model::{Cell, Edm, Property, Source};
 use crate::rest::odata::query::{ListOptions, check_action};
 
 impl Requests {
-    /// `GET pamrequests(guid'..')`, the `Location` of a new request.
+    /// Handles `GET pamrequests(guid'..')`, the `Location` of a new request.
     pub async fn get(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
         let options = ListOptions::parse_single(request.uri.query())?;
         let base = base_url(request, ROOT)?;
@@ -42,7 +42,7 @@ impl Requests {
         Ok(answer(StatusCode::OK, format, &single))
     }
 
-    /// `POST pamrequests(guid'..')/Close`, with the same response as Approve.
+    /// Handles `POST pamrequests(guid'..')/Close`, with the same response as Approve.
     pub async fn close(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
         check_action(request.uri.query())?;
         let message = CloseElevationRequest {

@@ -1,9 +1,9 @@
 //! The time limit of request heads on a connection of HTTP/1.1, and the responses to heads that hyper cannot read.
 //!
-//! A connection whose request line and headers take too long is cut, while an idle one may wait. hyper has one timer for
-//! both, so it gets the longer time, and this wrapper of the stream keeps the shorter one: from the first byte of a request
-//! until the request has reached the service. If the start of a head comes in one read with an earlier request, it cannot
-//! be distinguished from the end of that request. So it has the longer time until more bytes come.
+//! A connection whose request line and headers take too long is cut, while an idle one may wait. hyper has one timer
+//! for both, so it gets the longer time. This wrapper of the stream keeps the shorter one: from the first byte of a
+//! request until the request has reached the service. If the start of a head comes in one read with an earlier request,
+//! it cannot be distinguished from the end of that request. So it has the longer time until more bytes come.
 //!
 //! hyper itself responds to a head that it cannot read, without a body, and then ends the connection. That response is
 //! held back. It is recognised by the time at which it is written: all earlier requests have their responses, and no

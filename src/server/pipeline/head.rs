@@ -9,8 +9,8 @@ use rustls::pki_types::ServerName;
 
 use crate::domain::error::{Error, Kind};
 
-/// Checks the length of the headers and the host. The library of HTTP/2 refuses much longer heads by itself, but without a
-/// message that a gRPC client would understand.
+/// Checks the length of the headers and the host. The library of HTTP/2 refuses much longer heads by itself, but
+/// without a message that a gRPC client would understand.
 pub(super) fn check(request: &Request) -> Result<(), Error> {
     let octets = request
         .headers()

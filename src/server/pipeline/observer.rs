@@ -46,8 +46,8 @@ impl Observer {
     }
 }
 
-/// Gives the request an id; logs, measures and traces it with its outcome. If the client leaves, a request that may change
-/// something continues to its end, so that it is logged like any other.
+/// Gives the request an id; logs, measures and traces it with its outcome. If the client leaves, a request that may
+/// change something continues to its end, so that it is logged like any other.
 pub(crate) async fn observe(
     State(observer): State<Arc<Observer>>,
     request: Request,

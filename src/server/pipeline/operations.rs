@@ -12,7 +12,8 @@ use super::content_type::is_grpc;
 use crate::proto::pam::v1;
 use crate::rest;
 
-/// Returns the path of a gRPC method, a word for a resource of the REST API, or one of [`OTHERS`]. Never a caller's text.
+/// Returns the path of a gRPC method, a word for a resource of the REST API, or one of [`OTHERS`]. Never a caller's
+/// text.
 pub(crate) fn of(request: &Request) -> &'static str {
     let path = request.uri().path();
     if is_grpc(request) {

@@ -1,5 +1,5 @@
-//! The gate of streams: calls that stay open, such as a health watch. They do not count as requests and have no time limit;
-//! instead the server and each caller have a maximum of open streams. All streams end when the server stops.
+//! The gate of streams: calls that stay open, such as a health watch. They do not count as requests and have no time
+//! limit; instead the server and each caller have a maximum of open streams. All streams end when the server stops.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

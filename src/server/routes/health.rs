@@ -54,7 +54,8 @@ impl Readiness {
     }
 }
 
-/// `/healthz`: the process is alive. `/readyz`: it can decide.
+/// Returns the routes `/healthz`, which reports that the process is alive, and `/readyz`, which reports that it can
+/// decide.
 pub(crate) fn http(ready: Readiness) -> Router {
     let readyz = async move || match ready.is_ready() {
         true => StatusCode::OK.into_response(),
@@ -69,7 +70,7 @@ pub(crate) fn http(ready: Readiness) -> Router {
         .route("/readyz", get(readyz).fallback(dialect::method_not_allowed))
 }
 
-/// `grpc.health.v1.Health`, for the server as a whole and for each service.
+/// Returns `grpc.health.v1.Health`, for the server as a whole and for each service.
 pub(crate) fn grpc(ready: Readiness, stop: &CancellationToken) -> Routes {
     let reporter = HealthReporter::new();
     let health = Health(HealthService::from_health_reporter(reporter.clone()));
@@ -77,8 +78,8 @@ pub(crate) fn grpc(ready: Readiness, stop: &CancellationToken) -> Routes {
     Routes::new(bounded!(HealthServer::new(health), MAX_MESSAGE))
 }
 
-/// The health of the known services. For any other service the protocol requires an error for a check and SERVICE_UNKNOWN
-/// for a watch, because the service may come later.
+/// The health of the known services. For any other service the protocol requires an error for a check and
+/// SERVICE_UNKNOWN for a watch, because the service may come later.
 struct Health(HealthService);
 
 #[async_trait]

@@ -71,8 +71,8 @@ impl Scrape {
     }
 }
 
-/// Returns the format that a scraper prefers. A scraper that accepts neither gets the text format of Prometheus, which every
-/// scraper reads.
+/// Returns the format that a scraper prefers. A scraper that accepts neither gets the text format of Prometheus, which
+/// every scraper reads.
 fn format(headers: &HeaderMap) -> Format {
     let accepted = headers
         .get_all(ACCEPT)
@@ -96,7 +96,8 @@ fn format(headers: &HeaderMap) -> Format {
     }
 }
 
-/// Returns the format that an element of `Accept` names, and its weight. An element that accepts any type has no format.
+/// Returns the format that an element of `Accept` names, and its weight. An element that accepts any type has no
+/// format.
 fn range(text: &str) -> Option<(Option<Format>, f32)> {
     let mut parts = text.split(';').map(|part| part.trim().to_ascii_lowercase());
     let (format, served) = match &*parts.next()? {

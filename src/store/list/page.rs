@@ -55,8 +55,8 @@ impl List {
 
     /// Limits the page to the rows after `position` in the order of `keys`.
     ///
-    /// With the keys a and b and the last keys c and d, that is `a > … OR a = … AND (b > … OR b = … AND (c, d) > …)`. The
-    /// last keys are compared as one row value, which an index serves when a query has no keys.
+    /// With the keys a and b and the last keys c and d, that is `a > … OR a = … AND (b > … OR b = … AND (c, d) > …)`.
+    /// The last keys are compared as one row value, which an index serves when a query has no keys.
     fn and_after<F: Column>(&mut self, position: &Position, keys: &[Order<F>], now: Moment) {
         let columns = F::LAST_KEYS.map(|field| self.expression(field, now));
         let bounds = position.last_keys().iter().filter_map(parameter);

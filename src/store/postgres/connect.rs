@@ -32,8 +32,8 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    /// Reads a URL. A password in the URL takes precedence over `password`. No error repeats any part of the URL, because a
-    /// password can be anywhere in a malformed URL.
+    /// Reads a URL. A password in the URL takes precedence over `password`. No error repeats any part of the URL,
+    /// because a password can be anywhere in a malformed URL.
     pub(super) fn read(url: &str, password: Option<&str>) -> Result<Self, Error> {
         let (url, trust) = Trust::split(url)?;
         let mut config: Config = url.parse().map_err(|_| unreadable())?;
@@ -152,8 +152,8 @@ impl Connector {
     }
 }
 
-/// Waits for a new connection and its prepared statements. Without a limit, a server that stops responding halfway would
-/// be waited for without end, although another host or another attempt may succeed.
+/// Waits for a new connection and its prepared statements. Without a limit, a server that stops responding halfway
+/// would be waited for without end, although another host or another attempt may succeed.
 pub(super) async fn opened<T>(opening: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let opened = timeout(OPEN_TIME, opening).await;
     opened.unwrap_or_else(|_| {

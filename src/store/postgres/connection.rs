@@ -9,15 +9,16 @@ use tokio::task::JoinHandle;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{AsyncMessage, Client};
 
-/// A connection, driven by a task of its own. Dropping it closes it. A request to cancel is never sent, because it could end
-/// the wait of a commit for its standby.
+/// A connection, driven by a task of its own. Dropping it closes it. A request to cancel is never sent, because it
+/// could end the wait of a commit for its standby.
 #[derive(Debug)]
 pub(super) struct Connection {
     /// The client that sends statements.
     pub(super) client: Client,
     /// The number of its host.
     pub(super) host: usize,
-    /// The number of times that connections had been given up when it was opened, see [`Connector`](super::connect::Connector).
+    /// The number of times that connections had been given up when it was opened, see
+    /// [`Connector`](super::connect::Connector).
     pub(super) age: u64,
     warned: Arc<AtomicBool>,
     driver: JoinHandle<()>,
@@ -46,8 +47,8 @@ impl Connection {
         }
     }
 
-    /// Returns whether the server has warned since the last call. It warns if a commit stopped waiting for a standby. Such a
-    /// commit looks like a success, and can be lost at a failover.
+    /// Returns whether the server has warned since the last call. It warns if a commit stopped waiting for a standby.
+    /// Such a commit looks like a success, and can be lost at a failover.
     pub(super) fn warned(&self) -> bool {
         self.warned.swap(false, Ordering::SeqCst)
     }

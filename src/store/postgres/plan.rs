@@ -1,7 +1,9 @@
-//! The plan of a group: which changes happen, decided in memory from the versions that the transaction read under the lock.
+//! The plan of a group: which changes happen, decided in memory from the versions that the transaction read under the
+//! lock.
 //!
-//! A group reads all versions by a few statements and writes all rows by a few more. When a change is decided, the database
-//! does not have the changes before it in the group. So the plan keeps track of their effects itself, in their order.
+//! A group reads all versions by a few statements and writes all rows by a few more. When a change is decided, the
+//! database does not have the changes before it in the group. So the plan keeps track of their effects itself, in their
+//! order.
 
 use std::collections::{HashMap, HashSet};
 
@@ -55,8 +57,8 @@ impl Put<'_> {
 }
 
 impl<'a> Plan<'a> {
-    /// Decides the changes in order. `head` is the end of the record before them, `known` the versions of the records that
-    /// they expect.
+    /// Decides the changes in order. `head` is the end of the record before them, `known` the versions of the records
+    /// that they expect.
     pub(super) fn of(
         changes: impl IntoIterator<Item = &'a ChangeDraft>,
         head: Head,
@@ -168,7 +170,8 @@ impl Projection {
                 None => told = false,
             }
         }
-        // A row is written once in a group, since one statement writes all of them. Of a guard only the last version is written.
+        // A row is written once in a group, since one statement writes all of them. Of a guard only the last version is
+        // written.
         let again = change
             .puts
             .iter()

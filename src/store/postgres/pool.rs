@@ -32,8 +32,8 @@ impl ReadPool {
         reads
     }
 
-    /// Reads for at most `most`. If the server is silent, or a short read takes too long, all connections of the same age are
-    /// given up, so that the next reads do not wait for each of them in turn.
+    /// Reads for at most `most`. If the server is silent, or a short read takes too long, all connections of the same
+    /// age are given up. So the next reads do not wait for each of them in turn.
     pub(super) async fn read<T>(
         &self,
         most: Duration,

@@ -1,9 +1,10 @@
 //! The connection that commits: one transaction for each group.
 //!
 //! A transaction is READ COMMITTED, and that is enough. It locks the row of the head before it reads, and so does every
-//! writer of every node: until its end no other node writes. A statement of a READ COMMITTED transaction sees everything
-//! that was committed before the statement began. So the versions, read after the lock, are those that the last writer left,
-//! and they do not change. A transaction of a higher level would see the moment before it waited for the lock.
+//! writer of every node: until its end no other node writes. A statement of a READ COMMITTED transaction sees
+//! everything that was committed before the statement began. So the versions, read after the lock, are those that the
+//! last writer left, and they do not change. A transaction of a higher level would see the moment before it waited for
+//! the lock.
 
 use std::time::Duration;
 
@@ -304,9 +305,9 @@ fn read_head(row: &Row) -> Result<Head, Error> {
     })
 }
 
-/// Overrides the defaults of the server and the role. A statement has no time limit, because a limit cancels, and that can
-/// hit a commit. If a node stops in the middle of a transaction, the server rolls it back after a while and releases the
-/// head, so that other nodes can continue. Warnings report a commit that stopped waiting for its standby.
+/// Overrides the defaults of the server and the role. A statement has no time limit, because a limit cancels, and that
+/// can hit a commit. If a node stops in the middle of a transaction, the server rolls it back after a while and
+/// releases the head, so that other nodes can continue. Warnings report a commit that stopped waiting for its standby.
 const SESSION: &str = "SET statement_timeout = 0; SET lock_timeout = '10s'; \
      SET idle_in_transaction_session_timeout = '5s'; SET client_min_messages = warning";
 const DURABLE: &str = "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') \

@@ -54,8 +54,8 @@ impl Checkpointer {
         }
     }
 
-    /// Moves the rest of the log itself if commits come so fast that the thread never gets to the end of the log. The log
-    /// can then start again. The writer calls this between two groups.
+    /// Moves the rest of the log itself if commits come so fast that the thread never gets to the end of the log. The
+    /// log can then start again. The writer calls this between two groups.
     pub(super) fn keep_up(&self, connection: &Connection) -> rusqlite::Result<()> {
         if !self.overgrown.swap(false, Ordering::Relaxed) {
             return Ok(());

@@ -152,8 +152,8 @@ impl CommitGroup for Writer {
         Ok(true)
     }
 
-    /// Lets SQLite move the log into the file and delete it, which the connection that closes last does. After a failure
-    /// the log stays, and the next start reads it.
+    /// Lets SQLite move the log into the file and delete it, which the connection that closes last does. After a
+    /// failure the log stays, and the next start reads it.
     fn close(&mut self) {
         if !*self.fail.borrow() {
             let _ = self

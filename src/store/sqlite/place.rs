@@ -107,8 +107,8 @@ impl Place {
         Ok(file)
     }
 
-    /// Returns whether another process has the store open. The handle is closed, so a process that has the store open must
-    /// not call this.
+    /// Returns whether another process has the store open. The handle is closed, so a process that has the store open
+    /// must not call this.
     pub(super) fn is_locked(&self) -> Result<bool, Error> {
         match self.open()?.try_lock_shared() {
             Ok(()) => Ok(false),
@@ -117,8 +117,8 @@ impl Place {
         }
     }
 
-    /// Opens the file to read and write. Must not be called while SQLite has it open, unless the handle is kept:
-    /// closing any handle on a file drops every lock of `fcntl` that the process has on it.
+    /// Opens the file to read and write. Must not be called while SQLite has it open, unless the handle is kept.
+    /// Closing any handle on a file drops every lock of `fcntl` that the process has on it.
     pub(super) fn open(&self) -> Result<File, Error> {
         let file = OpenOptions::new().read(true).write(true).open(&self.0);
         file.map_err(|error| cannot("open", &self.0, error))

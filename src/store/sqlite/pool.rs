@@ -37,7 +37,8 @@ impl ReadPool {
         }
     }
 
-    /// Reads in one transaction, so that all statements of the query see one moment. Waits while all connections are in use.
+    /// Reads in one transaction, so that all statements of the query see one moment. Waits while all connections are in
+    /// use.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,

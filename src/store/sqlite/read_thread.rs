@@ -1,7 +1,7 @@
 //! The thread that reads single records. All waiting reads share one transaction, as changes share a commit.
 //!
-//! After a commit, the first transaction of a connection finds its pages outdated and fetches them again. Reads that arrive
-//! together share that, and the change of threads.
+//! After a commit, the first transaction of a connection finds its pages outdated and fetches them again. Reads that
+//! arrive together share that, and the change of threads.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -69,7 +69,8 @@ fn run(mut connection: Connection, mut reads: mpsc::Receiver<Read>) {
         // Begun after the last read has arrived, so that each sees what was acknowledged before it was sent.
         let ended = connection.transaction().and_then(|transaction| {
             for read in group {
-                // A panic in one read does not end the others. Its caller gets an error, and the panic hook has logged it.
+                // A panic in one read does not end the others. Its caller gets an error, and the panic hook has logged
+                // it.
                 let _ = catch_unwind(AssertUnwindSafe(|| read(&transaction)));
             }
             transaction.commit()

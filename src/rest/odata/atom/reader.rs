@@ -1,5 +1,6 @@
 //! Reads the Atom entry of a creation. The sender is not trusted: a document type is refused, so that no entity exists
-//! except the five of XML. Elements, their depth, attributes and namespaces have bounds, and the caller bounds the length.
+//! except the five of XML. Elements, their depth, attributes and namespaces have bounds, and the caller bounds the
+//! length.
 
 use std::collections::HashSet;
 
