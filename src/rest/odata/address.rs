@@ -1,4 +1,4 @@
-//! The address of the API as its clients know it.
+//! The address under which clients reach the API.
 
 use http::request::Parts;
 use http::uri::Authority;

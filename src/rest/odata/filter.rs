@@ -1,4 +1,4 @@
-//! `$filter` as the gRPC services know it: comparisons that must all be true.
+//! `$filter` in the form of the gRPC services: comparisons that must all be true.
 
 use std::cmp::Ordering;
 
@@ -36,7 +36,7 @@ struct Filter<'a> {
 /// The truth of a filter, before any row is checked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Truth {
-    /// It is true where all its comparisons are, and everywhere if it has none.
+    /// It is true where all its comparisons are; without comparisons, everywhere.
     Asked,
     /// It is never true.
     Never,

@@ -102,8 +102,8 @@ fn finite(digits: &str) -> Option<Literal> {
         .map(Literal::Double)
 }
 
-/// Reads a date, or a date and a time with or without seconds and up to seven digits after them, with `Z`, an offset or
-/// neither. The `+` of an offset may have become a space (`docs/rest-api.md` trap 26).
+/// Reads a date, or a date and a time, with `Z`, an offset or neither. Seconds, and up to seven digits after them, are
+/// optional. The `+` of an offset may have become a space (`docs/rest-api.md` trap 26).
 fn datetime(text: &str) -> Option<Moment> {
     let text = text.replace(' ', "+");
     let (date, time) = match text.split_once('T') {

@@ -62,7 +62,7 @@ fn seven_digits(time: jiff::Timestamp) -> String {
     }
 }
 
-/// Prints a moment as version 2 did, in milliseconds. The slashes are escaped; clients know it from a text by that.
+/// Prints a moment as version 2 did, in milliseconds. The slashes are escaped, which distinguishes it from a text.
 pub fn milliseconds(moment: Option<Timestamp>) -> Box<RawValue> {
     printed_milliseconds(readable(moment).unwrap_or(FIRST_MOMENT))
 }

@@ -67,7 +67,7 @@ impl Requests {
     }
 }
 
-/// Returns the row of the response to its creation: created in local time, to be started with all digits
+/// Returns the row of the response to its creation: the creation in local time, the requested start with all digits
 /// (`docs/rest-api.md` B36, A8).
 fn created<'a>(
     elevation: &'a Elevation,

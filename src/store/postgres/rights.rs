@@ -66,7 +66,7 @@ const FOREIGN: &str = "SELECT current_user::text, relname::text FROM pg_class \
      WHERE oid IN (to_regclass('elevation'), to_regclass('event'), to_regclass('guard'), \
      to_regclass('head'), to_regclass('migration'), to_regclass('role'), \
      to_regclass('role_principal')) AND NOT pg_has_role(relowner, 'USAGE') ORDER BY relname LIMIT 1";
-/// Exactly the rights that the statements of the store need. It is worth having a user that may not change the record.
+/// Exactly the rights that the statements of the store need. A user that may not change the record is worth having.
 const LACKING: &str = "SELECT current_user::text, needed.name, needed.right FROM (VALUES \
      ('elevation', 'SELECT'), ('elevation', 'INSERT'), ('elevation', 'UPDATE'), \
      ('event', 'SELECT'), ('event', 'INSERT'), \

@@ -306,8 +306,8 @@ fn read_head(row: &Row) -> Result<Head, Error> {
 }
 
 /// Overrides the defaults of the server and the role. A statement has no time limit, because a limit cancels, and that
-/// can hit a commit. If a node stops in the middle of a transaction, the server rolls it back after a while and
-/// releases the head, so that other nodes can continue. Warnings report a commit that stopped waiting for its standby.
+/// can hit a commit. If a node stops in the middle of a transaction, the server rolls it back after a while. That
+/// releases the head, so other nodes can continue. Warnings report a commit that stopped waiting for its standby.
 const SESSION: &str = "SET statement_timeout = 0; SET lock_timeout = '10s'; \
      SET idle_in_transaction_session_timeout = '5s'; SET client_min_messages = warning";
 const DURABLE: &str = "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') \

@@ -195,7 +195,8 @@ impl Place {
 #[derive(Debug)]
 pub(super) struct Files {
     known: Vec<(PathBuf, Identity)>,
-    /// `None` if the id is not at the start of the file: another program reads, and keeps the log from being moved.
+    /// `None` if the file did not contain the id at the start of the process: another program reads, and keeps the log
+    /// from being moved.
     mark: Option<Mark>,
     file: File,
     _name: File,
@@ -218,7 +219,8 @@ impl Files {
         })
     }
 
-    /// Fails if a file was moved, or another one was copied into it. Later commits would be lost when the process ends.
+    /// Fails if a file was deleted, moved or replaced, or another one was copied into it. Later commits would be lost
+    /// when the process ends.
     pub(super) fn verify(&self) -> Result<(), Error> {
         for (path, known) in &self.known {
             if !Identity::of(path).is_ok_and(|found| found == *known) {
