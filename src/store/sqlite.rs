@@ -76,8 +76,8 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// Fails if another process has the store open, if a newer version wrote it, if it is damaged or has the log of
-    /// another file, or if SQLite cannot keep the law of a [`Store`].
+    /// Fails if another process has the store open, or if a newer version wrote it. Fails if it is damaged or has the
+    /// log of another file, or if SQLite cannot keep the law of a [`Store`].
     pub fn open(path: &Path, metrics: StoreMetrics) -> Result<Self, Error> {
         if rusqlite::version_number() < OLDEST_SQLITE {
             return Err(Error::internal(

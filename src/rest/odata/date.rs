@@ -19,11 +19,16 @@ use crate::errors::Error;
 ///   an offset is a space, so that ` 02:00` after a time is an offset.
 /// - An offset after the milliseconds, `/Date(1799143200000+0100)/`, changes nothing, since they count in UTC.
 ///
-/// Some texts that .NET reads are refused, because it guesses: years of two digits; a time without a date, a date
-/// without a day or a year; dates with dots, which are written with the day first almost everywhere; numbers with
-/// spaces, commas or two different separators between them; a zone without a time; 13:00 PM and 0:30 AM; offsets of
-/// three digits; a time before the date. Like .NET it refuses a weekday that does not match the date, offsets above 14
-/// hours, and moments before year 1.
+/// Some texts that .NET reads are refused, because it guesses:
+///
+/// - years of two digits, and dates without a day or a year;
+/// - dates with dots, which are written with the day first almost everywhere;
+/// - numbers with spaces, commas or two different separators between them;
+/// - a time without a date, a time before the date, and a zone without a time;
+/// - 13:00 PM and 0:30 AM;
+/// - offsets of three digits.
+///
+/// Like .NET it refuses a weekday that does not match the date, offsets above 14 hours, and moments before year 1.
 ///
 /// # Errors
 ///

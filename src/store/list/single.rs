@@ -70,9 +70,9 @@ impl List {
         }
     }
 
-    /// Counts the pending and the active elevations at `now`: the number of pending ones, the time when the oldest of
-    /// them was filed, the number of active ones, and the earliest due time. A pending or active elevation is due at
-    /// its end, and every elevation that has not ended is due at some time.
+    /// Counts the elevations at `now`: the pending ones, with the time when the oldest was filed, and the active ones.
+    /// Also reads the earliest due time. A pending or active elevation is due at its end, and every elevation that has
+    /// not ended is due at some time.
     pub(in crate::store) fn census(dialect: &'static Dialect, now: Moment) -> Statement {
         let mut list = Self::new(dialect, &ELEVATIONS);
         let now = list.parameter(Parameter::Integer(now.ticks()));

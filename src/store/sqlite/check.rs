@@ -21,8 +21,8 @@ pub enum Availability {
 ///
 /// # Errors
 ///
-/// Fails if this user may not write to it, if the file is not a store, if a newer version wrote it, if it has the log
-/// of another file, or if it is damaged.
+/// Fails if this user may not write to it, if the file is not a store, or if a newer version wrote it. Fails if it has
+/// the log of another file, or if it is damaged.
 pub fn check(path: &Path) -> Result<Availability, Error> {
     let place = Place::find(path)?;
     if !place.exists()? {

@@ -31,8 +31,8 @@ pub enum Value {
 ///
 /// # Errors
 ///
-/// If the text is not well-formed, has a document type, exceeds a bound, or is not an entry; if a property occurs
-/// twice, in any case; or if it is null and has a value. No message repeats the text.
+/// If the text is not well-formed, has a document type, exceeds a bound, or is not an entry. If a property occurs
+/// twice, in any case, or is null and has a value. No message repeats the text.
 pub fn properties(entry: &str) -> Result<Vec<(String, Value)>, Error> {
     let mut events = EventReader::new_with_config(entry.as_bytes(), limits());
     let mut reader = Reader::default();
