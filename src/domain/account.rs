@@ -7,7 +7,7 @@ use super::error::Error;
 use super::id::{ACCOUNTS, AccountId, GROUPS, PrincipalId};
 use super::text;
 
-/// Who calls, and whom a role names.
+/// An account, which calls the services and which roles name.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Account {
     /// The UUIDv5 of the normalised name.
@@ -17,7 +17,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// Returns the account of that name: `DOMAIN\user`, one backslash with something on either side, 3 to 256 characters.
+    /// Returns the account of a name `DOMAIN\user`: one backslash with text on either side, 3 to 256 characters.
     pub fn named(name: &str) -> Result<Self, Error> {
         let name = composed(name)?;
         match name.split_once('\\') {
@@ -36,7 +36,7 @@ impl Account {
         }
     }
 
-    /// The name without its domain.
+    /// Returns the name without its domain.
     pub fn user(&self) -> &str {
         self.name
             .split_once('\\')
@@ -65,17 +65,17 @@ impl Group {
     }
 }
 
-/// Somebody a role names: one account, or everybody in a group.
+/// A principal that a role names: one account, or all members of a group.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Principal {
     /// One account.
     Account(Account),
-    /// Everybody in the group.
+    /// All members of the group.
     Group(Group),
 }
 
 impl Principal {
-    /// What rights are compared by.
+    /// Returns the id that rights are compared by.
     pub fn id(&self) -> PrincipalId {
         match self {
             Self::Account(account) => account.id.into(),
@@ -92,7 +92,7 @@ impl Principal {
     }
 }
 
-/// The name in NFKC, which has only the plain backslash and, of the white space that text is written with, the plain space.
+/// Returns the name in NFKC. The only backslash and the only white space allowed in it are the plain ones.
 fn composed(name: &str) -> Result<String, Error> {
     text::name(name, LONGEST_NAME)?;
     let composed = name.nfkc().collect::<String>();
@@ -118,8 +118,8 @@ fn has_hidden_spaces(part: &str) -> bool {
         .any(|word| word.is_empty() || word.contains(char::is_whitespace))
 }
 
-/// The id of a name in NFKC. Names compare after full case folding and NFKC once more, since folding can leave letters and
-/// their accents apart.
+/// Returns the id of a name in NFKC. Names compare after full case folding and another NFKC, since folding can separate
+/// letters from their accents.
 fn named_id(namespace: &Uuid, composed: &str) -> Uuid {
     let folded: String = unicase::UniCase::unicode(composed)
         .to_folded_case()

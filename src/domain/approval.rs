@@ -4,14 +4,14 @@ use super::account::Account;
 use super::id::{AccountId, ApprovalId};
 use super::moment::Moment;
 
-/// An approval: what the approvers of the role decide.
+/// An approval, which the approvers of the role decide.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Approval {
     /// The id, which never changes.
     pub id: ApprovalId,
-    /// When it expires unless it is decided before.
+    /// The time at which it expires unless it is decided before.
     pub pending_expire_time: Moment,
-    /// The decision as a whole; `None` while it is open, and for ever if it expired.
+    /// The decision as a whole; `None` while it is open, and always if it expired.
     pub outcome: Option<Verdict>,
     /// The index of the stage that was open after the last decision, from 0.
     pub stage: usize,

@@ -1,4 +1,4 @@
-//! How much room things take up in an answer, which is bounded.
+//! The size of objects in a response, which is bounded.
 
 use super::account::Account;
 use super::approval::Decision;
@@ -7,9 +7,9 @@ use super::reason::{Pattern, ReasonRule};
 use super::role::{Role, names};
 use super::version::Versioned;
 
-/// What takes up room in an answer.
+/// An object that takes up room in a response.
 pub trait Bulk {
-    /// The most octets that it takes up, in either dialect of the services.
+    /// Returns the maximum number of octets that it takes up, in either dialect of the services.
     fn octets(&self) -> usize;
 }
 
@@ -43,7 +43,7 @@ impl Bulk for Versioned<Role> {
     }
 }
 
-/// The name is there as a whole, and without its domain.
+/// The response contains the whole name, and the name without its domain.
 fn account(account: &Account) -> usize {
     ACCOUNT + 2 * account.name.len()
 }
@@ -61,7 +61,7 @@ fn rule(rule: &ReasonRule) -> usize {
 
 /// Ids, moments, lengths of time and numbers of an elevation, a role or a decision.
 const ROW: usize = 320;
-/// An id, and what stands in front of the texts.
+/// An id, and the bytes before the texts.
 const ACCOUNT: usize = 64;
 /// Numbers, and the prefix of a text.
 const PART: usize = 24;

@@ -1,4 +1,4 @@
-//! Who calls, as every rule sees it.
+//! The caller, as every rule sees it.
 
 use std::collections::HashSet;
 
@@ -22,7 +22,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// The caller with that account and those groups, and no monitor.
+    /// Returns the caller with that account and those groups, who is not a monitor.
     pub fn new(
         account: Account,
         groups: Vec<Group>,
@@ -40,18 +40,18 @@ impl Caller {
         }
     }
 
-    /// Everything that the caller counts as.
+    /// Returns all principals of the caller.
     pub fn principals(&self) -> &Principals {
         &self.principals
     }
 }
 
-/// Everything that an account counts as: itself and its groups.
+/// All principals of an account: itself and its groups.
 #[derive(Clone, Debug)]
 pub struct Principals(HashSet<PrincipalId>);
 
 impl Principals {
-    /// What an account with those groups counts as.
+    /// Returns the principals of an account with those groups.
     pub fn new(account: &Account, groups: &[Group]) -> Self {
         Self(
             groups
@@ -62,14 +62,14 @@ impl Principals {
         )
     }
 
-    /// The first of those named that is among them.
+    /// Returns the first of the named principals that is among them.
     pub fn any_of<'a>(&self, named: &'a [Principal]) -> Option<&'a Principal> {
         named
             .iter()
             .find(|principal| self.0.contains(&principal.id()))
     }
 
-    /// The ids, in no order.
+    /// Returns the ids, in no order.
     pub fn iter(&self) -> impl Iterator<Item = PrincipalId> {
         self.0.iter().copied()
     }

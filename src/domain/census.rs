@@ -1,4 +1,4 @@
-//! How many elevations are pending and active at one moment, for those who monitor the server.
+//! The number of elevations that are pending and active at one moment, for monitoring.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ pub struct Census {
     pub at: Moment,
     /// The number of elevations whose approval is pending.
     pub pending: u64,
-    /// When the oldest of the pending elevations was filed.
+    /// The time at which the oldest pending elevation was filed.
     pub oldest_pending: Option<Moment>,
     /// The number of elevations that are active.
     pub active: u64,
@@ -20,12 +20,12 @@ pub struct Census {
 }
 
 impl Census {
-    /// How long the oldest pending elevation has waited; zero if none is pending.
+    /// Returns how long the oldest pending elevation has waited; zero if none is pending.
     pub fn oldest_pending_age(&self) -> Duration {
         self.since(self.oldest_pending)
     }
 
-    /// How late the scheduler is with the earliest start or end; zero if nothing is due.
+    /// Returns how late the scheduler is with the earliest start or end; zero if nothing is due.
     pub fn scheduler_lag(&self) -> Duration {
         self.since(self.overdue)
     }

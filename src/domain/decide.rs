@@ -1,7 +1,7 @@
-//! The rules: may this happen, and what happened?
+//! The rules: whether a command may happen, and which events follow.
 //!
-//! Each command has its own function and its own facts. The service reads the facts, and the commit expects that they still
-//! hold. A field of the facts that is `None` means that the thing does not exist, never that it was not read.
+//! Each command has its own function and its own facts. The service reads the facts, and the commit expects that they
+//! are unchanged. A field of the facts that is `None` means that the object does not exist, never that it was not read.
 
 mod approval;
 mod call;

@@ -10,45 +10,45 @@ use super::id::{ElevationId, RoleId};
 use super::moment::{Moment, Seconds};
 use super::status::{ApprovalStatus, Expiry, Status};
 
-/// One request to hold a role, and what became of it: the fold of its events.
+/// One request to hold a role, and its outcome: the fold of its events.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Elevation {
-    /// Names the elevation for ever.
+    /// The id, which never changes.
     pub id: ElevationId,
-    /// Who asked.
+    /// The requester.
     pub requester: Account,
-    /// The role that was asked for.
+    /// The requested role.
     pub role: RoleId,
     /// The role's display name when the elevation was filed.
     pub role_display_name: String,
-    /// Why, where it was said.
+    /// The justification, if there is one.
     pub justification: Option<String>,
-    /// How long the requester asked to hold the role.
+    /// The requested duration.
     pub requested_duration: Seconds,
-    /// How long the role is held from activation: what was asked, or the role's longest when that is shorter, as the role
-    /// was at filing and at activation.
+    /// How long the role is held from activation: the requested duration, or the role's maximum if that is shorter. The
+    /// maximum is that of the role at filing and at activation.
     pub duration: Seconds,
-    /// The start that was asked for.
+    /// The requested start.
     pub requested_start_time: Moment,
-    /// When it was filed.
+    /// The time of filing.
     pub create_time: Moment,
-    /// The way by which it was filed.
+    /// The channel by which it was filed.
     pub channel: Channel,
-    /// When it became active: the time of that event; `None` until then.
+    /// The time of the activation event; `None` until then.
     pub activate_time: Option<Moment>,
-    /// When it ends, or ended: activation plus duration, or the moment it was closed; `None` until activation.
+    /// The time of its end: activation plus duration, or the moment it was closed; `None` until activation.
     pub expire_time: Option<Moment>,
-    /// The status after the last event; [`Elevation::status_at`] adds what time has done since.
+    /// The status after the last event; [`Elevation::status_at`] adds the effect of time since then.
     pub status: Status,
-    /// The approval that it waits for, or waited for; `None` when the role needed none.
+    /// The approval that it waits for, or waited for; `None` if the role needed none.
     pub approval: Option<Approval>,
-    /// The client's own name of the request, where it gave one.
+    /// The client's own id of the request, if it gave one.
     pub client_request: Option<ClientRequest>,
 }
 
 impl Elevation {
-    /// What is true after `event`. `before` is what was true, `None` before the first event. A fact that cannot follow
-    /// is refused with the names of both; that is a defect or a forged record, never something a caller did.
+    /// Returns the state after `event`. `before` is the state until then, `None` before the first event. Refuses a fact
+    /// that cannot follow, with the names of both. That is a defect or a forged record, never the fault of a caller.
     pub fn apply(before: Option<Self>, event: &Event) -> Result<Self, Error> {
         let Subject::Elevation(id) = event.subject else {
             return Err(Error::internal(
@@ -98,7 +98,7 @@ impl Elevation {
         }
     }
 
-    /// When time alone will do something to the elevation: start it or end it. `None` when it has ended.
+    /// Returns when time alone will start or end the elevation; `None` if it has ended.
     pub fn due(&self) -> Option<Moment> {
         match self.status {
             Status::Active => self.expire_time,
@@ -196,7 +196,7 @@ impl Elevation {
         Self { status, ..self }
     }
 
-    /// What was active ends now, and no later than it would have; what never was has no end.
+    /// Ends an active elevation now, and no later than its own end. An elevation that was never active has no end.
     fn given_up(self, time: Moment) -> Self {
         let ends = |end: Moment| time.min(end).max(self.activate_time.unwrap_or(end));
         Self {
@@ -217,7 +217,7 @@ impl Elevation {
     }
 }
 
-/// Who made an event happen that time alone cannot.
+/// Returns the actor of an event that time alone cannot cause.
 fn actor(event: &Event) -> Result<&Actor, Error> {
     event
         .by
@@ -338,7 +338,7 @@ mod tests {
         elevation.ok_or_else(|| Error::internal("no facts"))
     }
 
-    /// What follows from each of [`facts`] after a history, by its first letter; a dot is refused.
+    /// The status after each of [`facts`] follows a history, by its first letter; a dot is refused.
     struct Row {
         before: &'static str,
         history: Vec<Fact>,

@@ -8,16 +8,16 @@ use strum::{EnumIter, IntoEnumIterator as _};
 
 use super::refusal::RefusalKind;
 
-/// The kind of an error, by what the caller does next. `errors.rs` gives each kind its code in both dialects.
+/// The kind of an error, by the caller's next step. `errors.rs` gives each kind its code in both dialects.
 #[derive(Clone, Copy, Debug, EnumIter, Eq, Hash, PartialEq)]
 pub enum Kind {
     /// Send less.
     BodyTooLarge,
-    /// Wait until the operator has corrected the machine's clock. Until then nothing is decided.
+    /// Wait until the operator has corrected the machine's clock. Until then the server makes no decisions.
     ClockSkewed,
-    /// Have the origin of the page allowed. A browser sent this for a page that may not call.
+    /// Have the origin of the page allowed. A browser sent this request for a page of another origin.
     CrossOrigin,
-    /// Read the result, or repeat a request that may be repeated. It is not known whether the request was carried out.
+    /// Read the result, or repeat a request that may be repeated. The outcome of the request is unknown.
     DeadlineExceeded,
     /// Send a shorter head: fewer headers, or a shorter query.
     HeadTooLarge,
@@ -29,7 +29,7 @@ pub enum Kind {
     MethodNotAllowed,
     /// Use another path.
     NoSuchOperation,
-    /// Ask for the health of another service.
+    /// Request the health of another service.
     NoSuchService,
     /// Wait, then repeat: the server is overloaded.
     Overloaded,
@@ -54,22 +54,22 @@ impl Kind {
 /// The message never repeats what the caller sent; legacy clients render it as HTML.
 #[derive(Debug)]
 pub struct Error {
-    /// What the caller does next.
+    /// The kind, which names the caller's next step.
     pub kind: Kind,
-    /// What the caller is told.
+    /// The message for the caller.
     pub message: Cow<'static, str>,
-    /// The path of the field of the request that is at fault, such as `filter[0].value`, where it is one.
+    /// The path of the request field that is at fault, such as `filter[0].value`; `None` if no field is.
     pub field: Option<Cow<'static, str>>,
-    /// The state that stands in the way, where that is what is wrong; a value of the field `status`.
+    /// The state that prevents the command, if that is the fault; a value of the field `status`.
     pub status: Option<&'static str>,
-    /// What else a program may need, by name: what a role requires of a reason.
+    /// More values that a program may need, by name, such as the requirements of a role for a reason.
     pub details: Vec<(&'static str, String)>,
-    /// What the log is told, and nobody else.
+    /// The cause, only for the log.
     pub cause: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
-    /// An error of that kind, with what the caller is told.
+    /// Returns an error of that kind, with the message for the caller.
     pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             kind,
@@ -81,22 +81,23 @@ impl Error {
         }
     }
 
-    /// The request cannot be understood.
+    /// Returns the error of a request that cannot be understood.
     pub fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::InvalidArgument, message)
     }
 
-    /// The request lacks a field. The message continues the name of the field, as every message in lower case does.
+    /// Returns the error of a request that lacks a field. As with every message in lower case, the message continues
+    /// the field's name.
     pub fn required(field: impl Into<Cow<'static, str>>) -> Self {
         Self::invalid("is required.").in_field(field)
     }
 
-    /// A defect or a broken machine.
+    /// Returns the error of a defect or a broken machine.
     pub fn internal(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(Kind::Internal, "Something went wrong inside the server.").because(cause)
     }
 
-    /// The store does not answer, or not in time.
+    /// Returns the error of a store that does not respond, or not in time.
     pub fn unavailable(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(
             Kind::Unavailable,
@@ -105,7 +106,7 @@ impl Error {
         .because(cause)
     }
 
-    /// Time ran out before the outcome was known.
+    /// Returns the error of a request whose time ran out before the outcome was known.
     pub fn deadline_exceeded() -> Self {
         Self::new(
             Kind::DeadlineExceeded,
@@ -113,13 +114,13 @@ impl Error {
         )
     }
 
-    /// The clock of this node cannot be decided by.
+    /// Returns the error of a node whose clock is wrong.
     pub fn clock_skewed() -> Self {
         let message = "The clock of this node is wrong. It decides nothing until that is mended.";
         Self::new(Kind::ClockSkewed, message)
     }
 
-    /// The same error, with a cause for the log.
+    /// Adds a cause for the log.
     #[must_use]
     pub fn because(self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self {
@@ -128,7 +129,7 @@ impl Error {
         }
     }
 
-    /// The same error, naming the field of the request that is at fault.
+    /// Adds the field of the request that is at fault.
     #[must_use]
     pub fn in_field(self, field: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -137,7 +138,7 @@ impl Error {
         }
     }
 
-    /// The same error, with its field as a part of another one.
+    /// Makes the field a part of another one.
     #[must_use]
     pub fn within(self, outer: &str) -> Self {
         let path = match &self.field {
@@ -148,7 +149,7 @@ impl Error {
         self.in_field(path)
     }
 
-    /// The same error, with its field as a part of an element of a list.
+    /// Makes the field a part of an element of a list.
     #[must_use]
     pub fn at(self, list: &str, index: usize) -> Self {
         self.within(&format!("[{index}]")).within(list)

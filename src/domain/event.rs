@@ -1,4 +1,4 @@
-//! Events: the facts that the record is made of.
+//! Events: the facts of the record.
 
 use uuid::Uuid;
 
@@ -10,39 +10,40 @@ use super::role::Role;
 /// One fact about a subject.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Event {
-    /// When it happened.
+    /// The time at which it happened.
     pub time: Moment,
-    /// What it is a fact about.
+    /// The subject of the fact.
     pub subject: Subject,
-    /// Who made it happen; `None` when it was time alone.
+    /// The actor who made it happen; `None` if it was time alone.
     pub by: Option<Actor>,
-    /// What happened.
+    /// The fact.
     pub fact: Fact,
 }
 
-/// Who made an event happen, and by what right.
+/// The actor of an event, and the right used.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Actor {
     /// The account.
     pub account: Account,
-    /// Whom the role names that the account is, or belongs to; `None` where the right is another.
+    /// The principal named by the role that is the account or a group of it; `None` if the right does not come from a
+    /// role.
     pub via: Option<Principal>,
-    /// The credentials, by a name that gives nothing away.
+    /// The credentials, by a name that reveals no secret.
     pub credential: String,
-    /// Where the request came from.
+    /// The origin of the request.
     pub origin: Origin,
 }
 
-/// Where a request came from.
+/// The origin of a request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Origin {
-    /// The way by which it came.
+    /// The channel by which it came.
     pub channel: Channel,
-    /// Its id, which the log has too.
+    /// Its id, which is in the log too.
     pub request_id: String,
 }
 
-/// The way by which a request came.
+/// The channel by which a request came.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Channel {
     /// A gRPC call.
@@ -51,7 +52,7 @@ pub enum Channel {
     PamWebApi,
 }
 
-/// What an event is a fact about.
+/// The subject of an event.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Subject {
     /// An elevation.
@@ -61,7 +62,7 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// The id of the subject, whatever it is.
+    /// Returns the id of the subject.
     pub fn id(self) -> Uuid {
         match self {
             Self::Elevation(id) => id.0,
@@ -70,20 +71,20 @@ impl Subject {
     }
 }
 
-/// What happened.
+/// The kind of an event, with its details.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Fact {
     /// The elevation became active.
     Activated(Activated),
     /// An approver approved.
     Approved(Decided),
-    /// The requester gave the elevation up.
+    /// The requester closed the elevation.
     Closed,
-    /// The duration of the elevation has passed, or nobody decided in time.
+    /// The duration of the elevation has passed, or the approval was not decided in time.
     Expired,
-    /// Somebody asked to hold a role.
+    /// The requester filed the elevation.
     Filed(Box<Filed>),
-    /// When it was to start, the elevation was not allowed any more.
+    /// The elevation was no longer allowed at its start.
     Lapsed(Lapse),
     /// An approver rejected.
     Rejected(Decided),
@@ -93,12 +94,12 @@ pub enum Fact {
     RoleDeleted,
     /// A role was replaced.
     RoleUpdated(Box<Role>),
-    /// Nothing is missing but the start that was asked for.
+    /// Only the requested start is missing.
     Scheduled,
 }
 
 impl Fact {
-    /// The fact in one word, for refusals and logs.
+    /// Returns the fact in one word, for refusals and logs.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Activated(_) => "Activated",
@@ -119,41 +120,42 @@ impl Fact {
 /// The beginning of a duration.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Activated {
-    /// When it ends by itself.
+    /// The time at which it ends by itself.
     pub expire_time: Moment,
     /// The revision of the role that the rights were checked against.
     pub role_revision: u64,
-    /// Whom the role names that the requester is, or belongs to.
+    /// The principal named by the role that is the requester or a group of the requester.
     pub requester_via: Option<Principal>,
 }
 
-/// Why an elevation was not allowed any more when it was to start.
+/// The reason why an elevation was no longer allowed at its start.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Lapse {
-    /// Too few of those who approved are approvers still.
+    /// Too few of the people who approved are still approvers.
     Approvals,
-    /// The requester is not a candidate of the role any more.
+    /// The requester is no longer a candidate of the role.
     Candidacy,
-    /// The role is no more.
+    /// The role no longer exists.
     Role,
 }
 
 /// One approver's decision.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Decided {
-    /// Why, where a reason was given.
+    /// The reason, if the approver gave one.
     pub reason: Option<String>,
     /// The revision of the role that the approver's rights were checked against.
     pub role_revision: u64,
-    /// Whom the role names that the requester is, or belongs to; `None` for a rejection, which does not ask.
+    /// The principal named by the role that is the requester or a group of the requester; `None` for a rejection, which
+    /// does not check it.
     pub requester_via: Option<Principal>,
-    /// The stage that it counts for, from 0.
+    /// The index of the stage that it counts for, from 0.
     pub stage: usize,
-    /// The stage that is open afterwards.
+    /// The index of the stage that is open afterwards.
     pub open_stage: usize,
 }
 
-/// What somebody asked for.
+/// The details of a filed request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Filed {
     /// The role.
@@ -162,42 +164,43 @@ pub struct Filed {
     pub role_revision: u64,
     /// The role's display name at that revision.
     pub role_display_name: String,
-    /// Why, where it was said.
+    /// The justification, if there is one.
     pub justification: Option<String>,
-    /// How long the requester asked to hold the role.
+    /// The requested duration.
     pub requested_duration: Seconds,
-    /// How long the role is held from activation.
+    /// The duration of the role from activation.
     pub duration: Seconds,
-    /// The start that was asked for.
+    /// The requested start.
     pub requested_start_time: Moment,
-    /// What the elevation waits for; `None` when the role needs no approval.
+    /// The approval that the elevation waits for; `None` if the role needs none.
     pub approval: Option<Opened>,
-    /// Whom the role names that the requester is, or belongs to, where that took the place of the approval.
+    /// The principal named by the role that is the requester or a group of the requester, if that replaced the
+    /// approval.
     pub approved_as: Option<Principal>,
-    /// The name that the client gave to its request, where it gave one.
+    /// The client's own id of the request, if it gave one.
     pub client_request: Option<ClientRequest>,
 }
 
-/// A client's own name of a request, so that it can be repeated.
+/// A client's own id of a request, so that the request can be repeated.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ClientRequest {
-    /// The name.
+    /// The id.
     pub id: Uuid,
-    /// Stands for what was asked: another request never has it.
+    /// The fingerprint of the request, which no other request has.
     pub fingerprint: Uuid,
 }
 
-/// The approval that comes with an elevation.
+/// The approval of an elevation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Opened {
     /// The id of the approval.
     pub id: ApprovalId,
-    /// When it expires unless it is decided before.
+    /// The time at which it expires unless it is decided before.
     pub pending_expire_time: Moment,
 }
 
 impl ClientRequest {
-    /// What was asked under the name `id`.
+    /// Returns the client request for the content that was sent under `id`.
     pub fn of(
         id: Uuid,
         role: RoleId,

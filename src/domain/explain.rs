@@ -50,7 +50,7 @@ pub struct StageExplanation {
     pub decisions: Vec<CountedDecision>,
     /// The approvers that the role names and that can still decide; `None` if the caller may not read the role.
     pub deciders: Option<Vec<Principal>>,
-    /// The number of people that the approvers are, by the directory; `None` if it cannot tell or the stage is not open.
+    /// The number of people among the approvers, by the directory; `None` if it is unknown or the stage is not open.
     pub people: Option<u32>,
     /// Whether too few people are left for it.
     pub insufficient: bool,
@@ -138,9 +138,9 @@ pub fn is_undecidable(
     !shortages(&to_come, &left(people, elevation, approval)).is_empty()
 }
 
-/// Returns the stages of a role for which the directory knows too few people, for every requester. A request is never decided by
-/// its requester, so the people must be enough without one of the `candidates`, unless the role approves a candidate who
-/// owns every stage by itself. `candidates` is `None` if the directory cannot tell who they are.
+/// Returns the stages of a role for which the directory knows too few people, for every requester. A request is never
+/// decided by its requester, so the people must be enough without one of the `candidates`. The exception is a role that
+/// approves a candidate who owns every stage by itself. `candidates` is `None` if they are unknown.
 pub fn role_shortages(
     role: &Role,
     people: &StagePeople,
@@ -167,7 +167,7 @@ fn approves_by_itself(role: &Role, people: &StagePeople, candidates: &HashSet<Ac
     role.rules.auto_approve_owners && owner.is_some()
 }
 
-/// Returns the people who could still decide: all but the requester and those who have decided.
+/// Returns the people who could still decide: all except the requester and the people who have decided.
 fn left(people: &StagePeople, elevation: &Elevation, approval: &Approval) -> StagePeople {
     people.without(|account| !can_decide(account, elevation, approval))
 }
@@ -391,7 +391,7 @@ mod tests {
         }
     }
 
-    /// Jen asked, and those approved.
+    /// Jen is the requester, and the given people approved.
     fn pending(approved: &[&str]) -> Elevation {
         let decision = |name: &&str| Decision {
             approver: account(name),

@@ -1,6 +1,6 @@
-//! Why a reason is not accepted.
+//! The reasons for which a role does not accept a text as a reason.
 
-/// Why a role does not accept a reason.
+/// The fault of a reason that a role does not accept.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ReasonFault {
     /// There is none.
@@ -11,10 +11,10 @@ pub enum ReasonFault {
     Unlike,
 }
 
-/// What a role requires of a reason.
+/// The requirements of a role for a reason.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ReasonRequirement {
-    /// The least number of visible characters.
+    /// The minimum number of visible characters.
     pub min_length: u32,
     /// The text of the pattern that must be found in it, if there is one.
     pub pattern: Option<String>,

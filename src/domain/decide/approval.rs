@@ -14,7 +14,7 @@ use crate::domain::stages::Progress;
 use crate::domain::status::ApprovalStatus;
 use crate::domain::version::Versioned;
 
-/// What the decision of an approval relies on.
+/// The facts that the decision of an approval relies on.
 #[derive(Clone, Copy, Debug)]
 pub struct ApprovalFacts<'a> {
     /// The call of the approver.
@@ -68,8 +68,8 @@ pub fn approval(
     Ok(Ruling::Happened(events.collect()))
 }
 
-/// Returns whether the caller has decided the same before. Refuses a caller who has decided the other way, and everybody
-/// once the approval is no longer pending.
+/// Returns whether the caller has decided the same before. Refuses a caller who has decided the other way. Refuses
+/// every caller once the approval is no longer pending.
 fn is_repeated(
     facts: &ApprovalFacts<'_>,
     approval: &Approval,
@@ -88,7 +88,7 @@ fn is_repeated(
     }
 }
 
-/// Returns the approval, and the beginning if it is the last one that was missing. `progress` includes the approval.
+/// Returns the approval. If no other approval is missing, returns the beginning too. `progress` includes the approval.
 fn approve(
     facts: &ApprovalFacts<'_>,
     role: &Versioned<Role>,

@@ -1,4 +1,4 @@
-//! The call that a command comes with.
+//! The call that carries a command.
 
 use crate::domain::account::Principal;
 use crate::domain::caller::Caller;
@@ -6,12 +6,12 @@ use crate::domain::event::{Actor, Event, Fact, Origin, Subject};
 use crate::domain::id::ElevationId;
 use crate::domain::moment::Moment;
 
-/// A caller, and where the request came from.
+/// A caller, and the origin of the request.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
     /// The caller.
     pub caller: &'a Caller,
-    /// Where the request came from, for the record.
+    /// The origin of the request, for the record.
     pub origin: &'a Origin,
 }
 
@@ -26,7 +26,7 @@ impl Call<'_> {
         }
     }
 
-    /// Returns an event of one elevation that the caller made happen, see [`actor`](Self::actor).
+    /// Returns an event of one elevation with the caller as its actor, see [`actor`](Self::actor).
     pub(super) fn event(
         &self,
         elevation: ElevationId,

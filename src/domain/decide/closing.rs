@@ -9,7 +9,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::rights;
 use crate::domain::status::Status;
 
-/// What the closing of an elevation relies on.
+/// The facts that the closing of an elevation relies on.
 #[derive(Clone, Copy, Debug)]
 pub struct ClosingFacts<'a> {
     /// The call.

@@ -1,4 +1,4 @@
-//! What time alone does: starts and ends that are due.
+//! Changes by time alone: starts and ends that are due.
 
 use super::ruling::begin;
 use crate::domain::caller::Principals;
@@ -11,7 +11,7 @@ use crate::domain::stages::Progress;
 use crate::domain::status::Status;
 use crate::domain::version::Versioned;
 
-/// What a start or an end relies on.
+/// The facts that a start or an end relies on.
 #[derive(Clone, Copy, Debug)]
 pub struct DueFacts<'a> {
     /// The elevation.
@@ -25,10 +25,10 @@ pub struct DueFacts<'a> {
     pub deciders: &'a [Principals],
 }
 
-/// Returns what the passing of time until `now` has done to an elevation; `None` if nothing is due.
+/// Returns the event that the passing of time until `now` has caused for an elevation; `None` if nothing is due.
 ///
-/// A start checks all rights again. The role must exist, and the requester must be a candidate. The approvals of those who
-/// are still approvers must be enough.
+/// A start checks all rights again. The role must exist, and the requester must be a candidate. The approvals by people
+/// who are still approvers must be enough.
 pub fn due(facts: &DueFacts<'_>, now: Moment) -> Option<Event> {
     let elevation = facts.elevation;
     if elevation.due()? > now {

@@ -1,4 +1,4 @@
-//! Filing an elevation, and giving a role up.
+//! Filing an elevation, and giving up a role.
 
 use super::call::Call;
 use super::ruling::{Ruling, begin, check_reason};
@@ -13,14 +13,14 @@ use crate::domain::rights;
 use crate::domain::role::Role;
 use crate::domain::version::Versioned;
 
-/// An elevation to file, with the ids that it gets.
+/// An elevation to file, with its new ids.
 #[derive(Clone, Debug)]
 pub struct Filing {
     /// The id of the elevation.
     pub elevation: ElevationId,
     /// The id of its approval, if the role requires one.
     pub approval: ApprovalId,
-    /// How long to hold the role; `None` for the maximum of the role, zero to give it up.
+    /// The duration to hold the role; `None` for the maximum of the role, zero to give it up.
     pub duration: Option<Seconds>,
     /// The justification, if there is one.
     pub justification: Option<String>,
@@ -37,7 +37,7 @@ impl Filing {
     }
 }
 
-/// What a filing relies on.
+/// The facts that a filing relies on.
 #[derive(Clone, Copy, Debug)]
 pub struct FilingFacts<'a> {
     /// The call of the requester.
@@ -53,16 +53,16 @@ pub struct FilingFacts<'a> {
     pub filed_before: Option<&'a Elevation>,
 }
 
-/// What giving a role up relies on.
+/// The facts that giving up a role relies on.
 #[derive(Clone, Copy, Debug)]
 pub struct ReleaseFacts<'a> {
-    /// The same as for every filing.
+    /// The facts of every filing.
     pub filing: FilingFacts<'a>,
     /// The elevations of the role that the caller holds or waits for.
     pub live: &'a [Versioned<Elevation>],
 }
 
-/// Decides whether the caller files an elevation at `now` that is no [release](Filing::is_release).
+/// Decides whether the caller files an elevation at `now`. The filing is not a [release](Filing::is_release).
 pub fn filing(facts: &FilingFacts<'_>, filing: &Filing, now: Moment) -> Result<Ruling, Refusal> {
     if is_repeated(facts, filing, now)? {
         return Ok(Ruling::AlreadySo);
@@ -90,9 +90,9 @@ pub fn filing(facts: &FilingFacts<'_>, filing: &Filing, now: Moment) -> Result<R
     Ok(Ruling::Happened(events.collect()))
 }
 
-/// Decides whether the caller gives a role up at `now`. This closes the live elevations of the role, and files an elevation
-/// of no duration for the caller's history. A caller who holds the role or waits for it may give it up, as a candidate or
-/// not, and whatever the quota.
+/// Decides whether the caller gives up a role at `now`. This closes the live elevations of the role, and files an
+/// elevation of zero duration for the caller's history. A caller who holds the role or waits for it may give it up. The
+/// caller need not be a candidate, and no quota applies.
 pub fn release(facts: &ReleaseFacts<'_>, filing: &Filing, now: Moment) -> Result<Ruling, Refusal> {
     let ReleaseFacts {
         filing: common,
@@ -119,8 +119,8 @@ pub fn release(facts: &ReleaseFacts<'_>, filing: &Filing, now: Moment) -> Result
     Ok(Ruling::Happened(events))
 }
 
-/// Returns whether the caller has filed the same within a day under the same client request. Refuses a client request that
-/// was used for something else within a day.
+/// Returns whether the caller has filed the same within a day under the same client request. Refuses a client request
+/// that was used for another filing within a day.
 fn is_repeated(facts: &FilingFacts<'_>, filing: &Filing, now: Moment) -> Result<bool, Refusal> {
     match facts.filed_before {
         Some(before) if now < before.create_time.after(Seconds::DAY) => {
@@ -180,7 +180,7 @@ fn opened(
     })
 }
 
-/// Returns the filing as the record has it, without an approval.
+/// Returns the filing for the record, without an approval.
 fn filed(filing: &Filing, role: &Versioned<Role>, now: Moment) -> Filed {
     let Versioned { version, value } = role;
     let requested_duration = filing.duration.unwrap_or(value.max_duration);

@@ -9,7 +9,7 @@ use crate::domain::rights;
 use crate::domain::role::Role;
 use crate::domain::version::{Version, Versioned};
 
-/// What the creation of a role relies on.
+/// The facts that the creation of a role relies on.
 #[derive(Clone, Copy, Debug)]
 pub struct CreateRoleFacts<'a> {
     /// The call.
@@ -18,7 +18,7 @@ pub struct CreateRoleFacts<'a> {
     pub id_taken: bool,
 }
 
-/// What the change of a role relies on.
+/// The facts that the change of a role relies on.
 #[derive(Clone, Copy, Debug)]
 pub struct UpdateRoleFacts<'a> {
     /// The call.
@@ -27,7 +27,7 @@ pub struct UpdateRoleFacts<'a> {
     pub role: Option<&'a Versioned<Role>>,
 }
 
-/// What the deletion of a role relies on.
+/// The facts that the deletion of a role relies on.
 #[derive(Clone, Copy, Debug)]
 pub struct DeleteRoleFacts<'a> {
     /// The call.

@@ -1,4 +1,4 @@
-//! What a command leads to if it is not refused.
+//! The result of a command that is not refused.
 
 use crate::domain::account::Principal;
 use crate::domain::event::{Activated, Event, Fact};
@@ -8,16 +8,17 @@ use crate::domain::refusal::Refusal;
 use crate::domain::role::Role;
 use crate::domain::version::Versioned;
 
-/// What a command leads to if it is not refused.
+/// The result of a command that is not refused.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Ruling {
-    /// Nothing happens: the command repeats what is true already.
+    /// Nothing happens: the command repeats the current state.
     AlreadySo,
     /// These events happen, in this order. There is at least one.
     Happened(Vec<Event>),
 }
 
-/// Checks a reason by a rule of the role. Only callers who may read the role give a reason, so the refusal may have the rule.
+/// Checks a reason by a rule of the role. Only callers who may read the role give a reason, so the refusal may include
+/// the rule.
 pub(super) fn check_reason(rule: &ReasonRule, reason: Option<&str>) -> Result<(), Refusal> {
     match rule.fault(reason) {
         Some(fault) => {
@@ -28,7 +29,7 @@ pub(super) fn check_reason(rule: &ReasonRule, reason: Option<&str>) -> Result<()
     }
 }
 
-/// Returns what follows once nothing but the start is missing: the activation, or the wait for the start.
+/// Returns the event that follows if only the start is missing: the activation, or the wait for the start.
 pub(super) fn begin(
     start: Moment,
     duration: Seconds,
