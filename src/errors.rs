@@ -11,7 +11,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 pub use crate::domain::error::{Error, Kind};
 pub use crate::domain::refusal::RefusalKind;
 
-/// What the dialects say of a kind of error.
+/// The codes of a kind of error in both dialects.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Row {
     /// The gRPC status code.
@@ -20,7 +20,7 @@ pub struct Row {
     pub http: StatusCode,
     /// The reason: `google.rpc.ErrorInfo.reason`, and the `code` of `odata.error`.
     pub reason: &'static str,
-    /// Whether nothing has happened, so that any request may be sent again in a moment.
+    /// Whether the request had no effect, so that any request may soon be repeated.
     pub retryable: bool,
 }
 
@@ -68,13 +68,13 @@ fn refusal_row(refusal: RefusalKind) -> Row {
     Row { grpc, http, reason, retryable: false }
 }
 
-/// After how many seconds to repeat what is retryable.
+/// The delay in seconds before a retryable request is repeated.
 pub const RETRY_AFTER_SECONDS: u8 = 1;
 
 /// The domain of every `google.rpc.ErrorInfo`.
 pub const ERROR_DOMAIN: &str = "countersign";
 
-/// The reason why a request was refused. It travels in the extensions of a response until that is printed.
+/// The reason why a request was refused. It travels in the extensions of a response until it is printed.
 #[derive(Clone, Debug)]
 pub enum Problem {
     /// An error of a layer or of the REST dialect.
@@ -117,7 +117,7 @@ impl From<Status> for Problem {
 }
 
 /// Refuses a request: returns an empty response that carries the problem. The server prints it in the caller's dialect;
-/// headers that a layer adds meanwhile are kept.
+/// headers added by a layer meanwhile are kept.
 pub fn refuse<B: Default>(problem: impl Into<Problem>) -> Response<B> {
     let mut response = Response::new(B::default());
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn every_kind_has_a_reason_of_its_own() {
-        // A start that is too far ahead is an argument that has to be corrected.
+        // A start that is too far ahead is an argument that must be corrected.
         let shared = Kind::Refused(RefusalKind::StartTooLate);
         assert_eq!(row(shared), row(Kind::InvalidArgument));
         let mut reasons = HashSet::new();

@@ -1,8 +1,8 @@
 //! The record: the ordered list of all events, each stored once as bytes and chained to the one before by its hash.
 //!
-//! An event is a header and a payload, both protobuf (`proto/record/v1`). The header holds the hash of the payload and
-//! the hash of the previous header, so that the hash of the last header covers the whole record. The hashes are of the
-//! stored bytes; verification encodes nothing again.
+//! An event is a header and a payload, both protobuf (`proto/record/v1`). The header contains the hash of the payload
+//! and the hash of the previous header, so that the hash of the last header covers the whole record. The hashes are of
+//! the stored bytes; verification encodes no event again.
 
 mod payload;
 mod principal;
@@ -19,23 +19,23 @@ use crate::proto::record::v1::{self, EventKind, SubjectKind};
 pub struct Hash(pub [u8; 32]);
 
 impl Hash {
-    /// The hash of these bytes.
+    /// Returns the hash of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 }
 
-/// The end of the record: where the next event is chained to.
+/// The end of the record, to which the next event is chained.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Head {
-    /// The sequence of the last event; 0 when there is none.
+    /// The sequence of the last event; 0 if there is none.
     pub sequence: u64,
-    /// The hash of its header; the random id of the record when there is none.
+    /// The hash of its header; the random id of the record if there is none.
     pub hash: Hash,
 }
 
 impl Head {
-    /// Moves to the next event. Fails if `next` is not chained to this head, or is not what its header says.
+    /// Moves to the next event. Fails if `next` is not chained to this head, or does not match its header.
     pub fn follow(&mut self, next: &Envelope) -> Result<(), Error> {
         let header = next.header()?;
         let follows = next.sequence == self.sequence + 1
@@ -56,8 +56,8 @@ impl Head {
     }
 }
 
-/// An event as bytes, before its place in the record is known. Making one needs no lock, so that the writer does not
-/// spend its time on it.
+/// An event as bytes, before its place in the record is known. Its encoding needs no lock, so that the writer spends no
+/// time on it.
 #[derive(Clone, Debug)]
 pub struct Draft {
     event: Event,
@@ -67,7 +67,7 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// The event as bytes.
+    /// Encodes the event as bytes.
     pub fn of(event: Event) -> Self {
         let (kind, payload) = payload::encode(&event);
         let payload_sha256 = Hash::of(&payload);
@@ -79,7 +79,7 @@ impl Draft {
         }
     }
 
-    /// The event itself.
+    /// Returns the event itself.
     pub fn event(&self) -> &Event {
         &self.event
     }
@@ -104,13 +104,13 @@ impl Draft {
         Header { sequence, bytes }
     }
 
-    /// The bytes of the payload.
+    /// Returns the bytes of the payload.
     pub fn payload(&self) -> &[u8] {
         &self.payload
     }
 }
 
-/// The header of an event at its place in the record.
+/// The header of an event, with its place in the record.
 #[derive(Clone, Debug)]
 pub struct Header {
     /// The place.
@@ -119,7 +119,7 @@ pub struct Header {
     pub bytes: Vec<u8>,
 }
 
-/// An event as it is stored, for ever.
+/// An event as it is stored, permanently.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Envelope {
     /// Its place in the record.
@@ -131,12 +131,12 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// The hash that the next header carries.
+    /// Returns the hash that the next header carries.
     pub fn hash(&self) -> Hash {
         Hash::of(&self.header)
     }
 
-    /// The header, read.
+    /// Decodes the header.
     pub fn header(&self) -> Result<v1::Header, Error> {
         v1::Header::decode(&*self.header).map_err(Error::internal)
     }
@@ -164,7 +164,7 @@ mod tests {
     use crate::domain::id::ElevationId;
     use crate::domain::moment::Moment;
 
-    /// Written by another encoder. These bytes are what old records hold; they may never change.
+    /// These bytes were written by another encoder. Old records contain them, so they must never change.
     const PAYLOAD: &str = "0a650a1c0a108d1d96b9e76d58c7a58552aedf7b12571208505249565c73616d12200a108dbafde7cb125fbaaad44f35c2588b34120a53514c204f776e65727318011a176265617265723a3031323334353637383961626364656620022a08706f7274616c2d3712026f6b1807221c0a10e9010058c10c542fb64c39d40597ca351208505249565c6a656e";
     const HEADER: &str = "082a1009180122100000000000000000000000000000000128033220fabb51e4910265a29906a4a2f5737be372528f9a1bad0e91452787e998e3dbbc3a200707070707070707070707070707070707070707070707070707070707070707";
     const HASH: &str = "0c99cd4c64979df685e6a93956b27dae03004bf3a2cd7d184a72392c0882ec71";

@@ -1,4 +1,4 @@
-//! The ids of things, each of a type of its own, so that an approval is never looked up by the id of an elevation.
+//! The ids of objects. Each has a type of its own, so that an approval is never looked up by the id of an elevation.
 
 use std::fmt;
 
@@ -19,16 +19,16 @@ macro_rules! ids {
 }
 
 ids! {
-    /// Names an account: the UUIDv5 of its normalised name.
+    /// The id of an account: the UUIDv5 of its normalised name.
     AccountId;
-    /// Names an approval; what the legacy action URLs carry.
+    /// The id of an approval, which the legacy action URLs carry.
     ApprovalId;
-    /// Names an elevation.
+    /// The id of an elevation.
     ElevationId;
-    /// What rights are compared by: an account's id, or the UUIDv5 of a group's normalised name in a namespace of
-    /// groups, so that a group can never be taken for an account of the same name.
+    /// The id that rights are compared by: an account's id, or the UUIDv5 of a group's normalised name. Groups have a
+    /// namespace of their own, so that a group can never be taken for an account of the same name.
     PrincipalId;
-    /// Names a role.
+    /// The id of a role.
     RoleId;
 }
 
@@ -39,18 +39,18 @@ impl From<AccountId> for PrincipalId {
 }
 
 impl ElevationId {
-    /// The id that legacy clients know as `FIMRequestID`: the original had a third GUID in every pending row
-    /// (`docs/rest-api.md` B32), ours follows from the elevation's.
+    /// Returns the id that legacy clients know as `FIMRequestID`. The original had a third GUID in every pending row
+    /// (`docs/rest-api.md` B32); ours follows from the elevation's id.
     pub fn fim_request_id(self) -> Uuid {
         Uuid::new_v5(&FIM_REQUESTS, self.0.as_bytes())
     }
 }
 
-/// The namespace of account ids. It must never change: every stored right hangs on it.
+/// The namespace of account ids. It must never change, since every stored right depends on it.
 pub(super) const ACCOUNTS: Uuid = uuid!("8c6a1d0e-52f3-4a39-9a5e-0f1b7c3d2e01");
-/// The namespace of group ids; as final as [`ACCOUNTS`].
+/// The namespace of group ids. It must never change either.
 pub(super) const GROUPS: Uuid = uuid!("8c6a1d0e-52f3-4a39-9a5e-0f1b7c3d2e02");
-/// The namespace of the fingerprints of what clients ask under names of their own.
+/// The namespace of the fingerprints of client requests.
 pub(super) const CLIENT_REQUESTS: Uuid = uuid!("8c6a1d0e-52f3-4a39-9a5e-0f1b7c3d2e04");
 /// The namespace of [`ElevationId::fim_request_id`].
 const FIM_REQUESTS: Uuid = uuid!("8c6a1d0e-52f3-4a39-9a5e-0f1b7c3d2e03");

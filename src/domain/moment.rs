@@ -15,18 +15,18 @@ use super::error::Error;
 pub struct Moment(i64);
 
 impl Moment {
-    /// How many ticks make a millisecond.
+    /// The number of ticks in a millisecond.
     pub const TICKS_PER_MILLISECOND: i64 = 10_000;
-    /// How many ticks make a second.
+    /// The number of ticks in a second.
     pub const TICKS_PER_SECOND: i64 = 10_000_000;
 
-    /// The first moment of the year 1, which legacy clients know as the time that stands for none.
+    /// The first moment of the year 1, which legacy clients read as no time.
     pub const FIRST: Self = Self(-621_355_968_000_000_000);
     /// The last moment of the year 9999.
     pub const LAST: Self = Self(2_534_023_007_999_999_999);
 
-    /// Returns the moment so many seconds and nanoseconds after the epoch, cut to 100 ns. Every moment that comes from
-    /// outside is made here. Fails outside the years 1 to 9999, and for nanoseconds outside 0 to 999,999,999.
+    /// Returns the moment the given seconds and nanoseconds after the epoch, cut to 100 ns. Every moment from outside
+    /// is made here. Fails outside the years 1 to 9999, and for nanoseconds outside 0 to 999,999,999.
     pub fn new(seconds: i64, nanoseconds: i32) -> Result<Self, Error> {
         let subsecond = match nanoseconds {
             0..1_000_000_000 => i64::from(nanoseconds / 100),
@@ -41,8 +41,8 @@ impl Moment {
         }
     }
 
-    /// Returns the moment at which clocks with that offset from UTC show `time`. Fails for offsets beyond 14:00, which no
-    /// place has.
+    /// Returns the moment at which clocks with that offset from UTC show `time`. Fails for offsets beyond 14:00, since
+    /// no place has one.
     pub fn with_offset(time: DateTime, offset: Offset) -> Result<Self, Error> {
         if offset.seconds().abs() > LARGEST_OFFSET {
             return Err(Error::invalid(
@@ -60,7 +60,7 @@ impl Moment {
         moment.map_err(|_| out_of_range())?.try_into()
     }
 
-    /// Reads a time in ISO 8601, such as `2027-01-05T10:00:00+01:00`. A time without an offset is one of `zone`; without a
+    /// Reads a time in ISO 8601, such as `2027-01-05T10:00:00+01:00`. A time without an offset is in `zone`; without a
     /// zone the offset is required.
     pub fn read(text: &str, zone: Option<&TimeZone>) -> Result<Self, Error> {
         let pieces = Pieces::parse(text).map_err(|_| malformed())?;
@@ -80,7 +80,7 @@ impl Moment {
         Self(ticks)
     }
 
-    /// Returns the moment so many ticks after the epoch, if it is one that [`Moment::new`] makes.
+    /// Returns the moment the given ticks after the epoch, if it is one that [`Moment::new`] makes.
     pub fn from_given_ticks(ticks: i64) -> Result<Self, Error> {
         let nanoseconds = i32::try_from(ticks.rem_euclid(Self::TICKS_PER_SECOND) * 100);
         Self::new(
@@ -98,37 +98,37 @@ impl Moment {
         )
     }
 
-    /// The ticks of 100 ns since the epoch.
+    /// Returns the ticks of 100 ns since the epoch.
     pub const fn ticks(self) -> i64 {
         self.0
     }
 
-    /// The moment `duration` later; the end of time when that is past what can be counted.
+    /// Returns the moment `duration` later; the end of time if that is too late to be counted.
     #[must_use]
     pub const fn after(self, duration: Seconds) -> Self {
         Self(self.0.saturating_add(duration.0 * Self::TICKS_PER_SECOND))
     }
 
-    /// The moment so much later; the end of time when that is past what can be counted.
+    /// Returns the moment that much later; the end of time if that is too late to be counted.
     #[must_use]
     pub fn after_duration(self, duration: Duration) -> Self {
         let ticks = i64::try_from(duration.as_nanos() / 100).unwrap_or(i64::MAX);
         Self(self.0.saturating_add(ticks))
     }
 
-    /// How long it is until a later moment; nothing when it is not later.
+    /// Returns the time until a later moment; zero if it is not later.
     pub fn until(self, later: Self) -> Duration {
         let ticks = u64::try_from(later.0.saturating_sub(self.0)).unwrap_or_default();
         Duration::from_nanos(ticks.saturating_mul(100))
     }
 
-    /// The moment `duration` earlier; the start of time when that is before what can be counted.
+    /// Returns the moment `duration` earlier; the start of time if that is too early to be counted.
     #[must_use]
     pub const fn before(self, duration: Seconds) -> Self {
         Self(self.0.saturating_sub(duration.0 * Self::TICKS_PER_SECOND))
     }
 
-    /// The start of the millisecond that this moment falls into, which is what lists print and filters compare.
+    /// Returns the start of the millisecond that contains this moment. Lists print it and filters compare it.
     #[must_use]
     pub const fn millisecond(self) -> Self {
         Self(self.0 - self.0.rem_euclid(Self::TICKS_PER_MILLISECOND))
@@ -167,7 +167,7 @@ const EPOCH: DateTime = civil::date(1970, 1, 1).at(0, 0, 0, 0);
 /// In seconds: 14 hours.
 const LARGEST_OFFSET: i32 = 14 * 3_600;
 
-/// How long a role is held, in whole seconds up to 3,660 days. Zero is what somebody asks for who gives a role up.
+/// How long a role is held, in whole seconds up to 3,660 days. Zero requests the release of the role.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Seconds(i64);
 
@@ -178,16 +178,16 @@ impl Seconds {
     /// An hour.
     pub const HOUR: Self = Self(3_600);
 
-    /// The longest duration there is: ten years.
+    /// The longest duration: 3,660 days.
     pub const LONGEST: Self = Self(3_660 * 86_400);
 
     /// A week.
     pub const WEEK: Self = Self(7 * 86_400);
 
-    /// No duration at all.
+    /// Zero seconds.
     pub const ZERO: Self = Self(0);
 
-    /// A duration of so many seconds, when that is within the bounds.
+    /// Returns a duration of the given seconds, if it is within the bounds.
     pub fn new(seconds: i64) -> Result<Self, Error> {
         match seconds {
             0.. if seconds <= Self::LONGEST.0 => Ok(Self(seconds)),
@@ -197,13 +197,13 @@ impl Seconds {
         }
     }
 
-    /// The whole seconds from one moment to a later one, up to the longest duration; zero when it is not later.
+    /// Returns the whole seconds from one moment to a later one, up to the longest duration; zero if it is not later.
     pub fn between(from: Moment, to: Moment) -> Self {
         let seconds = to.0.saturating_sub(from.0) / Moment::TICKS_PER_SECOND;
         Self(seconds.clamp(0, Self::LONGEST.0))
     }
 
-    /// The duration in seconds.
+    /// Returns the duration in seconds.
     pub const fn seconds(self) -> i64 {
         self.0
     }
@@ -284,7 +284,7 @@ mod tests {
         assert!(Moment::try_from(jiff::Timestamp::MIN).is_err());
     }
 
-    /// `in_zone` is read without an offset, where the clocks are those of Berlin.
+    /// Reads `in_zone` without an offset, by the clocks of Berlin.
     #[test]
     fn a_time_is_read_with_an_offset_of_at_most_14_hours() {
         let berlin = TimeZone::get("Europe/Berlin").unwrap();

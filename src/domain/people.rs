@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use super::id::AccountId;
 
-/// The people of each stage of a role, in the order of the stages: the accounts that can call and that the stage names. A
-/// stage is unknown if the directory cannot tell who is in its groups.
+/// The people of each stage of a role, in the order of the stages: the accounts that can call and that the stage names.
+/// A stage is unknown if the directory cannot list the members of its groups.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct StagePeople(Vec<Option<HashSet<AccountId>>>);
 

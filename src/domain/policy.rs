@@ -1,17 +1,17 @@
-//! What the operator sets for all roles.
+//! The operator's settings for all roles.
 
 use jiff::tz::TimeZone;
 
 use super::moment::Seconds;
 use super::quota::Quota;
 
-/// What the operator sets for all roles.
+/// The operator's settings for all roles.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// How long an approval waits before it expires, unless its role says otherwise.
+    /// How long an approval waits before it expires, unless its role has its own timeout.
     pub pending_timeout: Seconds,
-    /// How much one requester may ask for.
+    /// The limits of one requester.
     pub quota: Quota,
-    /// Where the clocks hang that availability windows are read from.
+    /// The time zone of availability windows.
     pub zone: TimeZone,
 }

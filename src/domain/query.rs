@@ -10,13 +10,13 @@ pub use field::{ElevationField, Field, RoleField, Type, Value};
 
 /// A page of a list.
 ///
-/// Every page shows the present. It continues after the last row of the page before, so that a row that matches
-/// throughout, and whose keys stay the same, is on exactly one page, whatever happens to other rows.
+/// Every page shows the present and continues after the last row of the previous page. So a row that always matches,
+/// and whose keys stay the same, is on exactly one page. Changes of other rows do not matter.
 #[derive(Clone, Debug)]
 pub struct Query<F> {
-    /// Comparisons that must all hold.
+    /// The comparisons, all of which must be true.
     pub filter: Vec<Comparison<F>>,
-    /// The keys of the order, the first counts most. [`Field::LAST_KEYS`] order the rows that are equal in them.
+    /// The keys of the order; the first counts most. [`Field::LAST_KEYS`] order the rows that are equal in them.
     pub order: Vec<Order<F>>,
     /// The row after which the page begins; `None` on the first page.
     pub after: Option<Position>,
@@ -63,17 +63,17 @@ impl Position {
         }
     }
 
-    /// The values in the keys of the query.
+    /// Returns the values in the keys of the query.
     pub fn keys(&self) -> &[Value] {
         &self.keys
     }
 
-    /// The values in [`Field::LAST_KEYS`], which are never null.
+    /// Returns the values in [`Field::LAST_KEYS`], which are never null.
     pub fn last_keys(&self) -> &[Value; 2] {
         &self.last_keys
     }
 
-    /// The values in all keys.
+    /// Returns the values in all keys.
     pub fn values(&self) -> impl Iterator<Item = &Value> {
         self.keys.iter().chain(&self.last_keys)
     }
@@ -102,7 +102,7 @@ pub struct Filling<T> {
 }
 
 impl<T: Bulk> Filling<T> {
-    /// A page of at most `limit` rows.
+    /// Creates a page of at most `limit` rows.
     pub fn new(limit: u32) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         Self {
@@ -124,7 +124,7 @@ impl<T: Bulk> Filling<T> {
         !self.more
     }
 
-    /// The page of the rows that were taken.
+    /// Returns the page of the rows that were taken.
     pub fn page(self, total: Option<u64>, now: Moment) -> Page<T> {
         Page {
             items: self.items,
@@ -200,17 +200,17 @@ impl<F: Field> Comparison<F> {
         }
     }
 
-    /// The field.
+    /// Returns the field.
     pub fn field(&self) -> F {
         self.field
     }
 
-    /// The operator.
+    /// Returns the operator.
     pub fn operator(&self) -> Operator {
         self.operator
     }
 
-    /// The value.
+    /// Returns the value.
     pub fn value(&self) -> &Value {
         &self.value
     }

@@ -1,27 +1,27 @@
-//! How much one requester may ask for.
+//! The limits of one requester.
 
 use super::moment::{Moment, Seconds};
 use super::refusal::Refusal;
 
-/// What the operator allows one requester; `None` is without a limit.
+/// The limits that the operator sets for one requester; `None` for no limit.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Quota {
-    /// How many of the requester's elevations may wait for approval at once.
+    /// The maximum number of the requester's elevations that wait for approval at once.
     pub pending: Option<u32>,
-    /// How many elevations the requester may file within an hour.
+    /// The maximum number of elevations that the requester may file within an hour.
     pub filings: Option<u32>,
 }
 
 impl Quota {
-    /// How far back filings count.
+    /// The time for which a filing counts.
     pub const WINDOW: Seconds = Seconds::HOUR;
 
-    /// Whether there is any limit, so that the load has to be known.
+    /// Returns whether there is a limit, so that the load must be read.
     pub fn is_set(self) -> bool {
         self.pending.is_some() || self.filings.is_some()
     }
 
-    /// Whether a requester under that load may file one more elevation.
+    /// Returns whether a requester under that load may file one more elevation.
     pub fn allow_filing(self, load: Load) -> Result<(), Refusal> {
         match self.filings {
             Some(most) if load.filings >= u64::from(most) => Err(Refusal::TooManyFilings(most)),
@@ -29,7 +29,7 @@ impl Quota {
         }
     }
 
-    /// Whether one more of the requester's elevations may wait for approval.
+    /// Returns whether one more of the requester's elevations may wait for approval.
     pub fn allow_pending(self, load: Load) -> Result<(), Refusal> {
         match self.pending {
             Some(most) if load.pending >= u64::from(most) => Err(Refusal::TooManyPending(most)),
@@ -38,26 +38,26 @@ impl Quota {
     }
 }
 
-/// A quota, and how much of it a requester uses.
+/// A quota, and the requester's use of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Allowance {
     /// The quota.
     pub quota: Quota,
-    /// What the requester asks for already.
+    /// The requester's use of it.
     pub load: Load,
 }
 
-/// How much a requester asks for already.
+/// A requester's use of a quota.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Load {
-    /// How many elevations wait for approval.
+    /// The number of elevations that wait for approval.
     pub pending: u64,
-    /// How many elevations were filed since [`Load::since`], those that gave a role up included.
+    /// The number of elevations filed since [`Load::since`], including those that gave up a role.
     pub filings: u64,
 }
 
 impl Load {
-    /// Behind which moment filings count at `now`.
+    /// Returns the moment after which filings count at `now`.
     pub fn since(now: Moment) -> Moment {
         now.before(Quota::WINDOW)
     }

@@ -1,4 +1,4 @@
-//! What a role asks of a reason: of a justification, and of the reason of a decision.
+//! The rules of a role for reasons: for a justification, and for the reason of a decision.
 
 use regex_lite::RegexBuilder;
 
@@ -6,23 +6,24 @@ use super::error::Error;
 use super::fault::{ReasonFault, ReasonRequirement};
 use super::text;
 
-/// What a reason must be like; by default there need not be any, and every one will do.
+/// The requirements for a reason. By default any reason is accepted, including none.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ReasonRule {
-    /// Whether there must be one.
+    /// Whether a reason is required.
     pub required: bool,
-    /// How many visible characters one has at least, white space not counted; at most 1,024.
+    /// The minimum number of visible characters of a reason, without white space; at most 1,024.
     pub min_length: u32,
-    /// What is found in every one.
+    /// The pattern that must be found in a reason, if there is one.
     pub pattern: Option<Pattern>,
 }
 
-/// A regular expression of at most 256 characters, in the syntax of the crate `regex-lite`. It is found in linear time.
+/// A regular expression of at most 256 characters, in the syntax of the crate `regex-lite`. The search takes linear
+/// time.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Pattern(String);
 
 impl ReasonRule {
-    /// The rule, when it keeps its bounds.
+    /// Returns the rule, if it is within its bounds.
     pub fn checked(self) -> Result<Self, Error> {
         if self.min_length > LONGEST {
             return Err(Error::invalid("must be at most 1,024 characters.").in_field("min_length"));
@@ -30,7 +31,7 @@ impl ReasonRule {
         Ok(self)
     }
 
-    /// Returns what is wrong with `reason`; `None` if it is accepted.
+    /// Returns the fault of `reason`; `None` if it is accepted.
     pub fn fault(&self, reason: Option<&str>) -> Option<ReasonFault> {
         let reason = reason.unwrap_or_default().trim();
         let visible = text::visible(reason);
@@ -46,7 +47,7 @@ impl ReasonRule {
 }
 
 impl ReasonRule {
-    /// Returns what the rule requires of a reason that is given.
+    /// Returns the requirements of the rule for a reason that is given.
     pub fn requirement(&self) -> ReasonRequirement {
         ReasonRequirement {
             min_length: self.min_length,
@@ -56,7 +57,7 @@ impl ReasonRule {
 }
 
 impl Pattern {
-    /// The pattern of that text.
+    /// Returns the pattern of that text.
     pub fn new(text: &str) -> Result<Self, Error> {
         if !(1..=LONGEST_PATTERN).contains(&text.chars().count()) || compiled(text).is_err() {
             return Err(Error::invalid(
@@ -66,7 +67,7 @@ impl Pattern {
         Ok(Self(text.to_owned()))
     }
 
-    /// The pattern of a text that may be empty, which is none.
+    /// Returns the pattern of a text; `None` if the text is empty.
     pub fn read(text: &str) -> Result<Option<Self>, Error> {
         Some(text)
             .filter(|text| !text.is_empty())
@@ -74,17 +75,17 @@ impl Pattern {
             .transpose()
     }
 
-    /// The pattern of a text that was one when it was stored.
+    /// Returns the pattern of a stored text, which was valid when it was stored.
     pub fn stored(text: String) -> Option<Self> {
         Some(text).filter(|text| !text.is_empty()).map(Self)
     }
 
-    /// The text of the pattern.
+    /// Returns the text of the pattern.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// A pattern that cannot be read any more is found in nothing.
+    /// Returns whether the pattern is found in `reason`. A pattern that can no longer be read is never found.
     fn is_found_in(&self, reason: &str) -> bool {
         compiled(&self.0).is_ok_and(|regex| regex.is_match(reason))
     }
@@ -96,7 +97,7 @@ fn compiled(text: &str) -> Result<regex_lite::Regex, regex_lite::Error> {
 
 const LONGEST: u32 = 1_024;
 const LONGEST_PATTERN: usize = 256;
-/// In bytes, compiled.
+/// The limit of a compiled pattern, in bytes.
 const LARGEST_PATTERN: usize = 64 << 10;
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::status::{ApprovalStatus, Status};
     allow(missing_docs)
 )]
 pub enum Refusal {
-    /// The caller may not do this, or the object does not exist. The response does not tell which.
+    /// The caller may not do this, or the object does not exist. The response does not reveal which.
     AccessDenied,
     /// The caller has decided the other way before.
     AlreadyDecided,
@@ -49,7 +49,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Returns whether the refusal reports a record that is there: a decision, a filing or a role. The record must be
+    /// Returns whether the refusal reports an existing record: a decision, a filing or a role. The record must be
     /// durable before the caller learns of it.
     pub const fn reports_a_record(&self) -> bool {
         match self {

@@ -1,7 +1,7 @@
-//! The rights: the only place that knows what a caller may do.
+//! The rights of callers. Only this module knows them.
 //!
-//! Each function refuses with `AccessDenied`, whether the object does not exist or the caller may not use it. No response
-//! tells the two apart.
+//! If the object does not exist or the caller may not use it, each function refuses with `AccessDenied`. No response
+//! distinguishes the two.
 
 use super::account::Principal;
 use super::caller::{Caller, Principals};
@@ -93,7 +93,7 @@ mod tests {
     use crate::domain::role::Rules;
     use crate::domain::stages::Stage;
 
-    /// Jen is a candidate, Sam an approver, Ada an administrator, Mon a monitor, and Eve nobody.
+    /// Jen is a candidate, Sam an approver, Ada an administrator, Mon a monitor, and Eve has no rights.
     #[test]
     fn everybody_may_what_they_are_named_for() {
         for (name, administers_, monitors_, reads) in [

@@ -1,4 +1,4 @@
-//! Roles: what may be held, by whom, for how long, and who approves it.
+//! Roles: their candidates, their durations and their approvers.
 
 use std::collections::HashSet;
 
@@ -14,42 +14,43 @@ use super::stages::Stage;
 use super::text;
 use super::window::Window;
 
-/// What may be held.
+/// A role, which candidates may hold for a time.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Role {
-    /// Names the role for ever.
+    /// The id, which never changes.
     pub id: RoleId,
-    /// What people see, 1 to 256 characters, kept as it is.
+    /// The display name, 1 to 256 characters, kept unchanged.
     pub display_name: String,
-    /// What it is for, at most 1,024 characters.
+    /// The description, at most 1,024 characters.
     pub description: String,
-    /// The longest an elevation of this role lives.
+    /// The maximum duration of an elevation of this role.
     pub max_duration: Seconds,
-    /// Who may ask: 1 to 1,000.
+    /// The principals that may request the role: 1 to 1,000.
     pub candidates: Vec<Principal>,
-    /// Who approves, one stage after the other, at most 8; none activates at once.
+    /// The stages of approvers, one after another, at most 8. Without a stage, an elevation becomes active at once.
     pub stages: Vec<Stage>,
-    /// What else it asks for.
+    /// The other rules of the role.
     pub rules: Rules,
 }
 
-/// What a role asks for beside its approvers; nothing by default.
+/// The rules of a role in addition to its approvers; none by default.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Rules {
-    /// Whether a requester whom every stage names needs nobody else. Only this makes one approve one's own request.
+    /// Whether a requester whom every stage names needs no other approver. This is the only way to approve one's own
+    /// request.
     pub auto_approve_owners: bool,
-    /// How long an approval waits before it expires; `None` is as long as the operator says.
+    /// How long an approval waits before it expires; `None` for the operator's setting.
     pub pending_timeout: Option<Seconds>,
-    /// The time of day at which an elevation may start; `None` is any.
+    /// The time of day at which an elevation may start; `None` for any time.
     pub window: Option<Window>,
-    /// What a justification must be like.
+    /// The requirements for a justification.
     pub justification: ReasonRule,
-    /// What the reason of a decision must be like.
+    /// The requirements for the reason of a decision.
     pub decision_reason: ReasonRule,
 }
 
 impl Role {
-    /// The role, when it keeps its bounds and can be decided: it names as many people as have to approve.
+    /// Returns the role, if it is within its bounds and names enough people to approve.
     pub fn checked(self) -> Result<Self, Error> {
         text::display_name(&self.display_name, 256)
             .map_err(|error| error.in_field("display_name"))?;
@@ -71,21 +72,21 @@ impl Role {
         })
     }
 
-    /// The candidate that one of these is, who may ask to hold the role.
+    /// Returns the candidate that is one of these principals.
     pub fn candidate(&self, principals: &Principals) -> Option<&Principal> {
         principals.any_of(&self.candidates)
     }
 
-    /// The approver that one of these is in any stage, who decides requests for the role. That never includes one's own
-    /// request.
+    /// Returns the approver of any stage that is one of these principals and decides requests for the role. An approver
+    /// never decides their own request.
     pub fn approver(&self, principals: &Principals) -> Option<&Principal> {
         self.stages
             .iter()
             .find_map(|stage| stage.approver(principals))
     }
 
-    /// Whom the first stage names that one of these is, when every stage names one of them and the role approves such a
-    /// requester by itself.
+    /// Returns the approver of the first stage that is one of these principals. Returns it only if every stage names
+    /// one of them and the role approves such a requester by itself.
     pub fn auto_approves(&self, principals: &Principals) -> Option<&Principal> {
         let every = self
             .stages
@@ -155,7 +156,7 @@ fn check_stages(stages: &[Stage]) -> Result<(), Error> {
     }
 }
 
-/// The people that a stage names; `None` when it names a group, which may have any number.
+/// Returns the people that a stage names; `None` if it names a group, which may have any number of members.
 fn people_named(stage: &Stage) -> Option<HashSet<AccountId>> {
     let account = |principal: &Principal| match principal {
         Principal::Account(account) => Some(account.id),
@@ -172,14 +173,15 @@ fn bounded(principals: &[Principal], field: &'static str) -> Result<(), Error> {
 }
 
 const MAX_REQUIRED_APPROVALS: u32 = 100;
-/// So many decisions, each with a long reason, still fit into what gRPC clients take by default, 4 MiB.
+/// A response with this many decisions, each with a long reason, fits into the 4 MiB that gRPC clients accept by
+/// default.
 const MAX_REQUIRED_APPROVALS_OF_ROLE: u32 = 400;
-/// So many names fit into it together with them. Each counts a little more than its own octets.
+/// These names fit into the 4 MiB in addition to the decisions. Each counts a little more than its own octets.
 const LONGEST_NAMES: usize = 1024 * 1024;
 const MOST_PRINCIPALS: usize = 1_000;
 const MOST_STAGES: usize = 8;
 
-/// In octets: the prefix of a name in a response.
+/// The prefix of a name in a response, in octets.
 const NAME_PREFIX: usize = 24;
 
 #[cfg(test)]

@@ -54,10 +54,11 @@ pub fn shortages_for_all(
 
 /// The stage that each person is assigned to.
 ///
-/// The assignment is built by Kuhn's augmenting paths. A stage takes a free person, or one of another stage that in turn can
-/// take somebody else. Such a path never takes a person away from a stage without a replacement, so what is assigned stays
-/// assigned. If a stage finds no path, no assignment of the same approvals has room for it (Berge), and no later path
-/// changes that. So each stage, in order, gets as many people as it can without harm to the stages before it.
+/// The assignment is built by Kuhn's augmenting paths. A stage takes a free person, or one of another stage that in
+/// turn can take another person. Such a path never takes a person away from a stage without a replacement, so every
+/// assigned approval stays assigned. If a stage finds no path, no assignment of the same approvals has room for it
+/// (Berge), and no later path changes that. So each stage, in order, gets as many people as it can without harm to
+/// earlier stages.
 #[derive(Clone)]
 struct Assignment<'a> {
     people: &'a StagePeople,
@@ -94,8 +95,8 @@ impl<'a> Assignment<'a> {
         found
     }
 
-    /// Assigns one more person to a stage, and returns whether there is one. `tried` are the people whose stage was already
-    /// asked for a replacement, so that the search ends.
+    /// Assigns one more person to a stage, and returns whether there is one. To end the search, `tried` are the people
+    /// whose stage was already searched for a replacement.
     fn assign(&mut self, stage: usize, tried: &mut HashSet<AccountId>) -> bool {
         let Some(people) = self.people.of(stage) else {
             return false;
@@ -130,7 +131,8 @@ mod tests {
 
     use super::*;
 
-    /// How many approvals a stage lacks, who could give them, each a letter, and how many there are when that is too few.
+    /// The number of approvals that a stage lacks, its people, each a letter, and the number available if that is too
+    /// few.
     type Lacking = (u32, Option<&'static str>, Option<u32>);
 
     #[test]
@@ -163,7 +165,7 @@ mod tests {
         }
     }
 
-    /// Stages as above, the candidates, and how many people a stage has where no candidate leaves enough.
+    /// Stages as above, the candidates, and the number of people of a stage if no candidate leaves enough.
     #[test]
     fn a_role_is_short_when_no_candidate_leaves_enough() {
         let table: [(&[Lacking], &str); 12] = [

@@ -8,14 +8,14 @@ use super::id::AccountId;
 /// A set of approvers, and how many of them must approve.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Stage {
-    /// Who may decide: 1 to 1,000.
+    /// The principals that may decide: 1 to 1,000.
     pub approvers: Vec<Principal>,
-    /// How many distinct people must approve, 1 to 100.
+    /// The number of distinct people who must approve, 1 to 100.
     pub required_approvals: u32,
 }
 
 impl Stage {
-    /// Returns the approver of the stage that one of these principals is.
+    /// Returns the approver of the stage that is one of these principals.
     pub fn approver(&self, principals: &Principals) -> Option<&Principal> {
         principals.any_of(&self.approvers)
     }
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(none.and_approved(7).missing(), [1, 2]);
     }
 
-    /// `taking` has a letter for each stage that was reached, and of each stage whether it takes decisions then.
+    /// `taking` has a letter for each stage that was reached, and for each stage whether it takes decisions then.
     #[test]
     fn stages_open_one_after_the_other_and_what_was_reached_takes_decisions_still() {
         let table: [(&[u32], &[&str]); 6] = [

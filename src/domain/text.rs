@@ -1,4 +1,4 @@
-//! Bounded text: what people write into names, justifications and reasons.
+//! Bounded text: names, justifications and reasons.
 
 use std::ops::RangeInclusive;
 
@@ -7,7 +7,7 @@ use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCa
 
 use super::error::Error;
 
-/// Checks that `text` has `1..=longest` characters and none of the hidden ones, so that no two names look alike.
+/// Checks that `text` has `1..=longest` characters, none of them hidden, so that no two names look alike.
 ///
 /// These are the rules of the FreeformClass of PRECIS (RFC 8264), with the tables of the Unicode version that names are
 /// normalised by, and without its joiners in context. The profiles of RFC 8265 do not fit: they forbid spaces, which the
@@ -26,8 +26,8 @@ pub(super) fn name(text: &str, longest: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// Checks the name of what people choose by its sight, which has something to see. Spaces at its end are allowed: the
-/// original's own roles have them, and a role is known by its id.
+/// Checks a display name, which must have a visible character. Spaces at its end are allowed: the original's own roles
+/// have them, and a role is identified by its id.
 pub(super) fn display_name(text: &str, longest: usize) -> Result<(), Error> {
     name(text, longest)?;
     if visible(text) == 0 || text.starts_with(char::is_whitespace) {
@@ -46,7 +46,7 @@ pub(super) fn display_name(text: &str, longest: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// Counts the characters that somebody can see: neither white space, nor accents apart from their letters, nor hidden.
+/// Counts the visible characters: those that are not white space, not hidden, and not accents apart from their letters.
 pub(super) fn visible(text: &str) -> usize {
     text.chars().filter(|letter| is_visible(*letter)).count()
 }
@@ -56,8 +56,8 @@ fn is_visible(letter: char) -> bool {
     !(letter.is_whitespace() || is_mark || is_hidden(letter))
 }
 
-/// Returns a text with its hidden characters written as their numbers, such as `<U+200B>`. A store or a record of an older
-/// version may hold names with such characters, and nobody shall take those for others.
+/// Returns a text with its hidden characters written as their numbers, such as `<U+200B>`. A store or a record of an
+/// older version may contain names with such characters, which must not be mistaken for other names.
 pub fn shown(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -97,7 +97,7 @@ pub fn look(display_name: &str) -> String {
     composed.trim().to_owned()
 }
 
-/// Whether a character shows nothing by itself, or changes how others are shown.
+/// Returns whether a character shows nothing by itself, or changes how others are shown.
 fn is_hidden(letter: char) -> bool {
     match letter.general_category() {
         GeneralCategory::Control
@@ -111,7 +111,7 @@ fn is_hidden(letter: char) -> bool {
     }
 }
 
-/// What somebody gave as a reason, or why they ask: at most 1,024 characters without NUL; an empty text is no text.
+/// A reason or a justification: at most 1,024 characters without NUL; an empty text counts as none.
 pub fn remark(text: Option<String>) -> Result<Option<String>, Error> {
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Ok(None);
@@ -131,8 +131,9 @@ pub(super) fn bounded(text: &str) -> Result<(), Error> {
 }
 
 const LONGEST_REMARK: usize = 1_024;
-/// The characters with the property Default_Ignorable_Code_Point whose category does not say so; those that are blank by
-/// their design, such as the Braille blank and the null note head; and those that stand for something that was lost.
+/// The hidden characters that their category does not reveal: those with the property Default_Ignorable_Code_Point;
+/// those that are blank by design, such as the Braille blank and the null note head; and replacements of lost
+/// characters.
 const BLANK: [RangeInclusive<char>; 13] = [
     '\u{34f}'..='\u{34f}',
     '\u{115f}'..='\u{1160}',

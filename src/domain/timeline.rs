@@ -1,11 +1,12 @@
-//! What happened, in plain words.
+//! The history of an elevation, in plain words.
 
 use jiff::SignedDuration;
 
 use super::event::{Event, Fact, Filed, Lapse};
 use super::moment::Seconds;
 
-/// An event in one sentence, for people. It names nobody whom only those may know who may read the role.
+/// Describes an event in one sentence. Never names a candidate or approver that the role names, since the reader may
+/// not be allowed to see the role.
 pub fn words(event: &Event) -> String {
     let who = event.by.as_ref().map_or("Nobody", |by| &by.account.name);
     match &event.fact {

@@ -1,6 +1,6 @@
-//! Versions: what a decision relied on, and what a commit expects.
+//! Versions: the basis of a decision, which the commit expects to be unchanged.
 
-/// How often a record has been written: 1 after its creation. Callers know it as the revision.
+/// The number of times a record has been written: 1 after its creation. Callers know it as the revision.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Version(pub u64);
 
@@ -8,7 +8,7 @@ impl Version {
     /// The version of a record that does not exist.
     pub const ABSENT: Self = Self(0);
 
-    /// The version after the next write.
+    /// Returns the version after the next write.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0 + 1)

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use super::error::Error;
 use super::moment::Moment;
 
-/// From one time of day to a later one, the second excluded, in the service's own time zone (`docs/rest-api.md` B17 and B18).
+/// A time of day and a later one, excluded, in the service's own time zone (`docs/rest-api.md` B17 and B18).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Window {
     from: TimeOfDay,
@@ -15,7 +15,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// The window, which does not pass midnight: `from` is before `to`.
+    /// Returns the window, which does not cross midnight: `from` is before `to`.
     pub fn new(from: TimeOfDay, to: TimeOfDay) -> Result<Self, Error> {
         if from < to {
             Ok(Self { from, to })
@@ -26,7 +26,7 @@ impl Window {
         }
     }
 
-    /// The window between two times of day as they are written; none when both are empty.
+    /// Returns the window between two written times of day; `None` if both are empty.
     pub fn read(from: &str, to: &str) -> Result<Option<Self>, Error> {
         match (from, to) {
             ("", "") => Ok(None),
@@ -37,17 +37,17 @@ impl Window {
         }
     }
 
-    /// When it begins.
+    /// Returns the time of day at which it begins.
     pub fn from(self) -> TimeOfDay {
         self.from
     }
 
-    /// When it ends.
+    /// Returns the time of day at which it ends.
     pub fn to(self) -> TimeOfDay {
         self.to
     }
 
-    /// Whether `moment` is in the window, by the clocks on the walls of `zone`.
+    /// Returns whether `moment` is in the window, by the local time of `zone`.
     pub fn contains(self, moment: Moment, zone: &TimeZone) -> bool {
         TimeOfDay::at(moment, zone).is_some_and(|time| (self.from..self.to).contains(&time))
     }
@@ -58,7 +58,7 @@ impl Window {
 pub struct TimeOfDay(u16);
 
 impl TimeOfDay {
-    /// The time of day of a text such as `08:00`.
+    /// Returns the time of day of a text such as `08:00`.
     pub fn read(text: &str) -> Result<Self, Error> {
         let digits =
             |text: &str| text.len() == 2 && text.bytes().all(|digit| digit.is_ascii_digit());
@@ -75,7 +75,7 @@ impl TimeOfDay {
         }
     }
 
-    /// What the clocks in `zone` show, the minute begun; `None` for a moment that no calendar has.
+    /// Returns the local time in `zone`, cut to the minute; `None` for a moment that no calendar has.
     fn at(moment: Moment, zone: &TimeZone) -> Option<Self> {
         let time = jiff::Timestamp::from_nanosecond(i128::from(moment.ticks()) * 100).ok()?;
         let time = zone.to_datetime(time).time();

@@ -109,8 +109,8 @@ fn details(requirement: ReasonRequirement) -> Vec<(&'static str, String)> {
     details
 }
 
-/// Returns what a reason must be like. Legacy clients render messages as HTML, so a pattern with characters of HTML is not
-/// repeated in the message.
+/// Returns the requirements for a reason in words. Legacy clients render messages as HTML, so the message does not
+/// repeat a pattern with HTML characters.
 fn required(requirement: &ReasonRequirement) -> Option<String> {
     let mut required = Vec::new();
     if requirement.min_length > 0 {

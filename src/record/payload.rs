@@ -19,7 +19,7 @@ use crate::proto::record::v1::{
     SubjectKind,
 };
 
-/// The kind of an event, and the bytes of its payload.
+/// Returns the kind of an event, and the bytes of its payload.
 pub(super) fn encode(event: &Event) -> (EventKind, Vec<u8>) {
     let by = event.by.as_ref().map(Actor::from);
     match &event.fact {
@@ -100,7 +100,8 @@ fn role_set(by: Option<Actor>, role: &Role) -> RoleSet {
     }
 }
 
-/// A rule without requirements is not written, as in records from before there were rules.
+/// Returns the message of a rule. A rule without requirements is not written, as in records from before there were
+/// rules.
 fn reason_rule(rule: &reason::ReasonRule) -> Option<ReasonRule> {
     let pattern = rule
         .pattern
@@ -188,7 +189,7 @@ fn decided(by: Option<Actor>, decided: &event::Decided) -> Decided {
     }
 }
 
-/// A stage as it is written: there are few.
+/// Returns the written number of a stage. The number always fits, since a role has few stages.
 fn number(stage: usize) -> u32 {
     u32::try_from(stage).unwrap_or(u32::MAX)
 }

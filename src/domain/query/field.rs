@@ -37,7 +37,7 @@ pub trait Field: Copy + Send + Sync + 'static {
     /// never null.
     const LAST_KEYS: [Self; 2];
 
-    /// The type of its values.
+    /// Returns the type of its values.
     fn holds(self) -> Type;
 
     /// Returns the value of the field in `row` at `now`; [`Value::Null`] if it has none.
@@ -207,7 +207,7 @@ pub enum Value {
     Text(String),
 }
 
-/// A time of day as a text; empty if there is none.
+/// Returns a time of day as a text; empty if there is none.
 fn time_of_day(time: Option<TimeOfDay>) -> Value {
     Value::Text(time.map(|time| time.to_string()).unwrap_or_default())
 }
