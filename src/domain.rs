@@ -1,8 +1,8 @@
 //! The rules of Countersign. They are pure: no clock, no store, no transport.
 //!
-//! The functions of [`decide`] return whether a command may happen, and the events that happen then. [`decide::due`] returns
-//! what time alone has done. [`Elevation::apply`](elevation::Elevation::apply) returns what is true after an event, and also
-//! replays the record. Every rule is in `decide` and nowhere else.
+//! The functions of [`decide`] return whether a command may happen, and the events that follow. [`decide::due`] returns
+//! the event that time alone has caused. [`Elevation::apply`](elevation::Elevation::apply) returns the state after an
+//! event, and also replays the record. Every rule is in `decide` and nowhere else.
 
 pub mod account;
 pub mod approval;

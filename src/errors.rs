@@ -126,8 +126,8 @@ pub fn refuse<B: Default>(problem: impl Into<Problem>) -> Response<B> {
 }
 
 impl From<Error> for Status {
-    /// Returns the code and message of the error, with the error itself as the source. [`with_details`] adds the details
-    /// for gRPC callers.
+    /// Returns the code and message of the error, with the error itself as the source. [`with_details`] adds the
+    /// details for gRPC callers.
     fn from(error: Error) -> Self {
         let mut status = Self::new(row(error.kind).grpc, message(&error));
         status.set_source(Arc::new(error));

@@ -1,8 +1,8 @@
 //! The record: the ordered list of all events, each stored once as bytes and chained to the one before by its hash.
 //!
 //! An event is a header and a payload, both protobuf (`proto/record/v1`). The header contains the hash of the payload
-//! and the hash of the previous header, so that the hash of the last header covers the whole record. The hashes are of
-//! the stored bytes; verification encodes no event again.
+//! and the hash of the previous header. So the hash of the last header covers the whole record. The hashes are of the
+//! stored bytes; verification encodes no event again.
 
 mod payload;
 mod principal;

@@ -32,7 +32,7 @@ pub struct Elevation {
     pub requested_start_time: Moment,
     /// The time of filing.
     pub create_time: Moment,
-    /// The channel by which it was filed.
+    /// The channel of filing.
     pub channel: Channel,
     /// The time of the activation event; `None` until then.
     pub activate_time: Option<Moment>,

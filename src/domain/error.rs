@@ -51,7 +51,7 @@ impl Kind {
 
 /// An error: a kind and a message for the caller, and a cause for the log.
 ///
-/// The message never repeats what the caller sent; legacy clients render it as HTML.
+/// The message never repeats the caller's input, since legacy clients render the message as HTML.
 #[derive(Debug)]
 pub struct Error {
     /// The kind, which names the caller's next step.

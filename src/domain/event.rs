@@ -14,7 +14,7 @@ pub struct Event {
     pub time: Moment,
     /// The subject of the fact.
     pub subject: Subject,
-    /// The actor who made it happen; `None` if it was time alone.
+    /// The actor of the event; `None` if time alone caused it.
     pub by: Option<Actor>,
     /// The fact.
     pub fact: Fact,
@@ -37,13 +37,13 @@ pub struct Actor {
 /// The origin of a request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Origin {
-    /// The channel by which it came.
+    /// The channel.
     pub channel: Channel,
     /// Its id, which is in the log too.
     pub request_id: String,
 }
 
-/// The channel by which a request came.
+/// The channel of a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Channel {
     /// A gRPC call.

@@ -53,8 +53,8 @@ impl Moment {
         Self::since_epoch(since)
     }
 
-    /// Returns the moment at which the clocks of a time zone show `time`: the later one in the gap of a clock change, the
-    /// earlier one in its overlap.
+    /// Returns the moment at which the clocks of a time zone show `time`: the later one in the gap of a clock change,
+    /// the earlier one in its overlap.
     pub fn in_zone(time: DateTime, zone: &TimeZone) -> Result<Self, Error> {
         let moment = zone.to_ambiguous_timestamp(time).compatible();
         moment.map_err(|_| out_of_range())?.try_into()

@@ -1,4 +1,4 @@
-//! The people who can decide.
+//! The people allowed to decide.
 
 use std::collections::HashSet;
 

@@ -86,13 +86,13 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Whether there are rows after them.
     pub more: bool,
-    /// The number of matches over all pages, if the query asks for it.
+    /// The number of matches over all pages; `None` if the query does not count them.
     pub total: Option<u64>,
     /// The moment at which statuses are computed.
     pub now: Moment,
 }
 
-/// A page that takes rows until it has its maximum number of rows, or until they take up 1 MiB. It always takes one row.
+/// A page that takes rows until it has its maximum number of rows, or until they take up 1 MiB. It always takes one.
 #[derive(Debug)]
 pub struct Filling<T> {
     items: Vec<T>,
@@ -135,7 +135,8 @@ impl<T: Bulk> Filling<T> {
     }
 }
 
-/// A quarter of what gRPC clients take by default. A single row is always shorter than that.
+/// The maximum size of a page in octets: a quarter of the default limit of gRPC clients. A single row is always
+/// shorter.
 const LARGEST_PAGE: usize = 1024 * 1024;
 
 /// A field compared with a value of its type.
@@ -173,8 +174,8 @@ pub struct Order<F> {
 }
 
 impl<F: Field> Comparison<F> {
-    /// Returns a comparison. Fails if the type of the value is not that of the field. Null, channels and statuses have no
-    /// order and support only equality. A text must not contain NUL, which PostgreSQL cannot compare.
+    /// Returns a comparison. Fails if the type of the value is not that of the field. Null, channels and statuses have
+    /// no order and support only equality. A text must not contain NUL, which PostgreSQL cannot compare.
     pub fn new(field: F, operator: Operator, value: Value) -> Result<Self, Error> {
         let equality = matches!(operator, Operator::Eq | Operator::Ne);
         let fits = match &value {

@@ -36,7 +36,8 @@ pub struct Role {
 /// The rules of a role in addition to its approvers; none by default.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Rules {
-    /// Whether a requester whom every stage names needs no other approver. This is the only way to approve one's own
+    /// Whether a requester named by every stage needs no other approver. This is the only way to approve one's own
+    /// request.
     /// request.
     pub auto_approve_owners: bool,
     /// How long an approval waits before it expires; `None` for the operator's setting.

@@ -16,16 +16,16 @@ pub struct Shortage {
     pub available: u32,
 }
 
-/// Finds the stages that lack more approvals than there are people to approve, if one person counts once over all stages.
-/// `missing` is the number of approvals that each stage lacks, and `people` are those who could still decide. A stage whose
-/// people are unknown has no shortage.
+/// Finds the stages that lack more approvals than there are people to approve, if one person counts once over all
+/// stages. `missing` is the number of approvals that each stage lacks, and `people` are those who could still decide. A
+/// stage whose people are unknown has no shortage.
 pub fn shortages(missing: &[u32], people: &StagePeople) -> Vec<Shortage> {
     let mut assignment = Assignment::new(people);
     assignment.fill(missing)
 }
 
-/// Finds the same if the requester, who never counts, is one of `candidates`: the shortages that every candidate would meet.
-/// There are none if there are no candidates, or if one of them leaves enough people.
+/// Finds the same if the requester, who never counts, is one of `candidates`: the shortages that every candidate would
+/// meet. There are none if there are no candidates, or if one of them leaves enough people.
 pub fn shortages_for_all(
     missing: &[u32],
     people: &StagePeople,

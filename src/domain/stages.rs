@@ -20,7 +20,7 @@ impl Stage {
         principals.any_of(&self.approvers)
     }
 
-    /// Returns whether a decision that was made for the stage counts. `decider` are the current principals of its approver.
+    /// Returns whether a decision made for the stage counts. `decider` are the current principals of its approver.
     pub fn counts(&self, decision: &Decision, decider: &Principals, requester: AccountId) -> bool {
         let approved = decision.verdict == Verdict::Approve && decision.approver.id != requester;
         approved && self.approver(decider).is_some()
@@ -89,9 +89,9 @@ impl Progress {
     /// Returns whether a stage takes decisions. `reached` is the stage that was open after the last decision.
     ///
     /// The stage that was reached takes decisions even if it lacks none. That happens if the role now requires fewer
-    /// approvals, and without such a decision nothing could complete the approval. Any other stage takes decisions if it
-    /// lacks approvals and is not after both the first open stage and the one that was reached. So no stage opens early, and
-    /// an earlier stage whose approver has left can be approved again.
+    /// approvals, and without such a decision nothing could complete the approval. Any other stage takes decisions if
+    /// it lacks approvals and is not after both the first open stage and the one that was reached. So no stage opens
+    /// early, and an earlier stage whose approver has left can be approved again.
     pub fn takes(&self, stage: usize, reached: usize) -> bool {
         let last = self.last();
         let reached = reached.min(last);
@@ -103,8 +103,8 @@ impl Progress {
         self.0.len().saturating_sub(1)
     }
 
-    /// Returns the stage that a decision of these principals counts for, with the approver that the stage names. It is the
-    /// first stage that takes the decision and lacks approvals, otherwise the first that takes it.
+    /// Returns the stage that a decision of these principals counts for, with the approver that the stage names. It is
+    /// the first stage that takes the decision and lacks approvals, otherwise the first that takes it.
     pub fn stage_of<'a>(
         &self,
         stages: &'a [Stage],

@@ -55,8 +55,8 @@ impl Status {
 
     /// Returns the time at which the status after the last event turns into `Expired`; `None` if it never does.
     ///
-    /// This is the one rule of expiry. [`Elevation::status_at`](super::elevation::Elevation::status_at) follows it for one
-    /// elevation, and the condition of a store for many.
+    /// This is the one rule of expiry. [`Elevation::status_at`](super::elevation::Elevation::status_at) follows it for
+    /// one elevation, and the condition of a store for many.
     pub const fn expiry(self) -> Option<Expiry> {
         match self {
             Self::Active => Some(Expiry::ExpireTime),

@@ -9,9 +9,9 @@ use super::error::Error;
 
 /// Checks that `text` has `1..=longest` characters, none of them hidden, so that no two names look alike.
 ///
-/// These are the rules of the FreeformClass of PRECIS (RFC 8264), with the tables of the Unicode version that names are
-/// normalised by, and without its joiners in context. The profiles of RFC 8265 do not fit: they forbid spaces, which the
-/// names of Windows groups have.
+/// These are the rules of the FreeformClass of PRECIS (RFC 8264), without its joiners in context. Their tables are of
+/// the Unicode version that normalises names. The profiles of RFC 8265 do not fit: they forbid spaces, which the names
+/// of Windows groups have.
 pub(super) fn name(text: &str, longest: usize) -> Result<(), Error> {
     if text.is_empty() || text.chars().count() > longest {
         return Err(Error::invalid(format!(
@@ -120,7 +120,7 @@ pub fn remark(text: Option<String>) -> Result<Option<String>, Error> {
     Ok(Some(text))
 }
 
-/// Checks that `text` has at most 1,024 characters, none of them NUL, which PostgreSQL cannot hold.
+/// Checks that `text` has at most 1,024 characters, none of them NUL, which PostgreSQL cannot store.
 pub(super) fn bounded(text: &str) -> Result<(), Error> {
     if text.chars().count() > LONGEST_REMARK || text.contains('\0') {
         return Err(Error::invalid(

@@ -25,7 +25,8 @@ pub struct ApprovalFacts<'a> {
     pub role: Option<&'a Versioned<Role>>,
     /// The principals of the requester, by the directory, now.
     pub requester: &'a Principals,
-    /// The principals of each person who has decided the approval, by the directory, now, in the order of the decisions.
+    /// The principals of each person who has decided the approval, by the directory, now, in the order of the
+    /// decisions.
     pub deciders: &'a [Principals],
 }
 

@@ -16,7 +16,8 @@ pub struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Returns the caller as the actor of an event. `via` is the principal of the role that gives the right, if a role does.
+    /// Returns the caller as the actor of an event. `via` is the principal of the role that gives the right; `None` if
+    /// no role does.
     pub(super) fn actor(&self, via: Option<&Principal>) -> Actor {
         Actor {
             account: self.caller.account.clone(),

@@ -20,8 +20,8 @@ pub struct DueFacts<'a> {
     pub role: Option<&'a Versioned<Role>>,
     /// The principals of the requester, by the directory, now. An end does not depend on them.
     pub requester: &'a Principals,
-    /// The principals of each person who has decided the approval, by the directory, now, in the order of the decisions. An
-    /// end does not depend on them.
+    /// The principals of each person who has decided the approval, by the directory, now, in the order of the
+    /// decisions. An end does not depend on them.
     pub deciders: &'a [Principals],
 }
 

@@ -48,8 +48,8 @@ pub struct FilingFacts<'a> {
     pub role: Option<&'a Versioned<Role>>,
     /// The quota of the requester; `None` if the operator sets none.
     pub allowance: Option<Allowance>,
-    /// The last elevation that the caller filed under the same client request; `None` if there is none, as for every filing
-    /// without a client request.
+    /// The last elevation that the caller filed under the same client request; `None` if there is none, as for every
+    /// filing without a client request.
     pub filed_before: Option<&'a Elevation>,
 }
 

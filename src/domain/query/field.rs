@@ -51,7 +51,7 @@ pub enum ElevationField {
     ActivateTime,
     /// The id of the approval.
     ApprovalId,
-    /// The channel by which it was filed.
+    /// The channel of filing.
     Channel,
     /// The id of the elevation.
     ElevationId,
