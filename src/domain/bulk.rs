@@ -43,7 +43,7 @@ impl Bulk for Versioned<Role> {
     }
 }
 
-/// The response contains the whole name, and the name without its domain.
+/// Returns the octets of an account: the response contains its whole name, and the name without its domain.
 fn account(account: &Account) -> usize {
     ACCOUNT + 2 * account.name.len()
 }

@@ -63,7 +63,7 @@ impl Elevation {
         }
     }
 
-    /// One match; every pair that is not listed is refused.
+    /// Returns the state after `fact`. One match; every pair that is not listed is refused.
     fn next(self, event: &Event, fact: &Fact) -> Result<Self, Error> {
         match (self.status, fact) {
             (Status::PendingApproval, Fact::Approved(decided)) => {
@@ -307,7 +307,7 @@ mod tests {
         }
     }
 
-    /// One of each, in the order of the columns of [`every_state`].
+    /// Returns one of each fact, in the order of the columns of [`every_state`].
     fn facts() -> [Fact; 12] {
         let activated = Activated {
             expire_time: at(70),

@@ -25,7 +25,7 @@ pub struct Explanation {
     pub status: ApprovalStatus,
     /// The stages of the role as it is now, in their order.
     pub stages: Vec<StageExplanation>,
-    /// Whether the requester may still hold the role. If not, the approval can only be rejected.
+    /// Whether the requester may still hold the role. Otherwise the approval can only be rejected.
     pub requester_is_candidate: bool,
     /// Whether too few people are left to approve it.
     pub undecidable: bool,
@@ -42,7 +42,7 @@ pub struct Explanation {
 pub struct StageExplanation {
     /// Whether decisions are taken for it now.
     pub open: bool,
-    /// The number of distinct people who have to approve.
+    /// The number of distinct people required to approve.
     pub required_approvals: u32,
     /// The number of missing approvals.
     pub missing: u32,
@@ -283,10 +283,10 @@ mod tests {
         }
     }
 
-    /// The approvers of a stage, and how many of them are needed.
+    /// A stage: its approvers, and the number of approvals that it requires.
     type Named = (&'static [&'static str], u32);
 
-    /// Sam has approved, two were needed of Sam, Kim and Lee; then the role was changed.
+    /// Sam has approved. Two approvals of Sam, Kim and Lee were required; then the role was changed.
     #[test]
     fn an_approval_that_lacks_nothing_is_undecidable_when_nobody_is_left_to_say_so() {
         let table: [(&[Named], bool); 6] = [
@@ -391,7 +391,7 @@ mod tests {
         }
     }
 
-    /// Jen is the requester, and the given people approved.
+    /// Returns an elevation of Jen, approved by the given people.
     fn pending(approved: &[&str]) -> Elevation {
         let decision = |name: &&str| Decision {
             approver: account(name),

@@ -10,7 +10,7 @@ use super::refusal::Refusal;
 use super::role::Role;
 use super::version::Versioned;
 
-/// Administrators create, change and delete roles, and list all of them.
+/// Checks that the caller may create, change and delete roles, and list all of them. Only administrators may.
 pub fn administers(caller: &Caller) -> Result<(), Refusal> {
     if caller.administrator {
         Ok(())
@@ -19,7 +19,7 @@ pub fn administers(caller: &Caller) -> Result<(), Refusal> {
     }
 }
 
-/// Administrators and monitors read the metrics.
+/// Checks that the caller may read the metrics. Only administrators and monitors may.
 pub fn monitors(caller: &Caller) -> Result<(), Refusal> {
     if caller.administrator || caller.monitor {
         Ok(())
@@ -28,12 +28,12 @@ pub fn monitors(caller: &Caller) -> Result<(), Refusal> {
     }
 }
 
-/// Candidates request to hold a role. Returns the candidate that the role names.
+/// Returns the candidate that is one of these principals. Only candidates may request to hold a role.
 pub fn requests<'a>(principals: &Principals, role: &'a Role) -> Result<&'a Principal, Refusal> {
     role.candidate(principals).ok_or(Refusal::AccessDenied)
 }
 
-/// Only the requester closes an elevation.
+/// Checks that the caller may close an elevation. Only its requester may.
 pub fn closes(caller: &Caller, elevation: &Elevation) -> Result<(), Refusal> {
     if elevation.requester.id == caller.account.id {
         Ok(())
@@ -42,8 +42,8 @@ pub fn closes(caller: &Caller, elevation: &Elevation) -> Result<(), Refusal> {
     }
 }
 
-/// The approvers of any stage of the role decide an elevation of it, except their own. Returns the role. Being an
-/// administrator never helps.
+/// Returns the role, if the caller may decide an elevation of it. The approvers of any stage may, except for their own
+/// elevations. Being an administrator never helps.
 pub fn decides<'a>(
     caller: &Caller,
     elevation: &Elevation,
@@ -58,7 +58,8 @@ pub fn decides<'a>(
     }
 }
 
-/// The requester, the approvers of the role and administrators read an elevation and its approval.
+/// Checks that the caller may read an elevation and its approval. Its requester, the approvers of the role and
+/// administrators may.
 pub fn reads_elevation(
     caller: &Caller,
     elevation: &Elevation,
@@ -70,7 +71,7 @@ pub fn reads_elevation(
     decides(caller, elevation, role).map(|_| ())
 }
 
-/// The candidates, the approvers and administrators read a role.
+/// Checks that the caller may read a role. Its candidates, its approvers and administrators may.
 pub fn reads_role(caller: &Caller, role: &Role) -> Result<(), Refusal> {
     let named = role
         .candidate(caller.principals())

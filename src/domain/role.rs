@@ -38,7 +38,6 @@ pub struct Role {
 pub struct Rules {
     /// Whether a requester named by every stage needs no other approver. This is the only way to approve one's own
     /// request.
-    /// request.
     pub auto_approve_owners: bool,
     /// How long an approval waits before it expires; `None` for the operator's setting.
     pub pending_timeout: Option<Seconds>,

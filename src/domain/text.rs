@@ -111,7 +111,7 @@ fn is_hidden(letter: char) -> bool {
     }
 }
 
-/// A reason or a justification: at most 1,024 characters without NUL; an empty text counts as none.
+/// Checks a reason or a justification: at most 1,024 characters without NUL; an empty text counts as none.
 pub fn remark(text: Option<String>) -> Result<Option<String>, Error> {
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Ok(None);
