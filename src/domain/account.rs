@@ -92,7 +92,7 @@ impl Principal {
     }
 }
 
-/// Returns the name in NFKC. The only backslash and the only white space allowed in it are the plain ones.
+/// Returns the name in NFKC, which has only the plain backslash and, of the usual white space, only the plain space.
 fn composed(name: &str) -> Result<String, Error> {
     text::name(name, LONGEST_NAME)?;
     let composed = name.nfkc().collect::<String>();

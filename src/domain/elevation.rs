@@ -196,7 +196,8 @@ impl Elevation {
         Self { status, ..self }
     }
 
-    /// Ends an active elevation now, and no later than its own end. An elevation that was never active has no end.
+    /// Ends an active elevation now, or at its scheduled end if that is earlier. An elevation that was never active has
+    /// no end.
     fn given_up(self, time: Moment) -> Self {
         let ends = |end: Moment| time.min(end).max(self.activate_time.unwrap_or(end));
         Self {

@@ -15,7 +15,7 @@ pub enum Kind {
     BodyTooLarge,
     /// Wait until the operator has corrected the machine's clock. Until then the server makes no decisions.
     ClockSkewed,
-    /// Have the origin of the page allowed. A browser sent this request for a page of another origin.
+    /// Have the origin of the page allowed. A browser sent this request for a page that is not allowed to call.
     CrossOrigin,
     /// Read the result, or repeat a request that may be repeated. The outcome of the request is unknown.
     DeadlineExceeded,

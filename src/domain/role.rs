@@ -176,7 +176,8 @@ const MAX_REQUIRED_APPROVALS: u32 = 100;
 /// A response with this many decisions, each with a long reason, fits into the 4 MiB that gRPC clients accept by
 /// default.
 const MAX_REQUIRED_APPROVALS_OF_ROLE: u32 = 400;
-/// These names fit into the 4 MiB in addition to the decisions. Each counts a little more than its own octets.
+/// Names of this total size fit into the 4 MiB in addition to the decisions. Each counts a little more than its own
+/// octets.
 const LONGEST_NAMES: usize = 1024 * 1024;
 const MOST_PRINCIPALS: usize = 1_000;
 const MOST_STAGES: usize = 8;

@@ -7,7 +7,8 @@ use jiff::tz::TimeZone;
 use super::error::Error;
 use super::moment::Moment;
 
-/// A time of day and a later one, excluded, in the service's own time zone (`docs/rest-api.md` B17 and B18).
+/// The times of day from one up to a later one, which is excluded, in the service's own time zone (`docs/rest-api.md`
+/// B17 and B18).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Window {
     from: TimeOfDay,
