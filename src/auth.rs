@@ -30,7 +30,7 @@ use crate::errors::refuse;
 use crate::time::Clock;
 use scheme::{Answer, Connection, Identity, Parts, Scheme};
 
-/// Finds out who calls.
+/// Identifies the callers.
 pub struct Authenticator {
     /// In the order in which they are asked.
     pub schemes: Vec<Box<dyn Scheme>>,

@@ -1,7 +1,7 @@
 //! Countersign decides privileged-access requests. One contract, in protobuf, is served two ways: gRPC for internal
 //! callers and exploration, and the PAM REST API that clients of Microsoft Identity Manager 2016 already speak.
 //!
-//! A request comes in through [`server`], which assembles everything else. [`auth`] finds out who calls. [`grpc`]
+//! A request comes in through [`server`], which assembles everything else. [`auth`] identifies the caller. [`grpc`]
 //! implements the services of [`proto`] and calls [`service`]; [`rest`] speaks OData on one side and those same services
 //! on the other. [`service`] has one method per operation: it loads facts from [`store`], lets [`domain`] decide, and
 //! commits the outcome. What happened goes into the [`record`], an append-only list of events chained by hashes.

@@ -45,7 +45,7 @@ use tasks::Tasks;
 
 /// The parts of an application that a server serves.
 pub struct App {
-    /// Finds out who calls.
+    /// Identifies the callers.
     pub authenticator: Authenticator,
     /// The origins whose pages may call.
     pub cors: Cors,

@@ -1,4 +1,4 @@
-//! A way to prove who calls.
+//! A way to prove the identity of a caller.
 
 use std::any::Any;
 use std::fmt;
@@ -12,7 +12,7 @@ use rustls::pki_types::CertificateDer;
 use crate::domain::account::{Account, Group};
 use crate::domain::moment::Moment;
 
-/// A way to prove who calls, such as bearer tokens, client certificates or Negotiate.
+/// A way to prove the identity of a caller, such as bearer tokens, client certificates or Negotiate.
 #[async_trait]
 pub trait Scheme: Send + Sync {
     /// Returns the challenge that asks for credentials of this scheme, for `WWW-Authenticate` (RFC 9110, section 11.6.1).
@@ -56,7 +56,7 @@ pub struct Identity {
     pub credential: String,
 }
 
-/// The parts of a request that can prove who calls.
+/// The parts of a request that can prove the identity of the caller.
 #[derive(Clone, Copy, Debug)]
 pub struct Parts<'a> {
     /// The headers. There is at most one `Authorization` header.

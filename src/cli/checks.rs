@@ -177,7 +177,7 @@ fn tokens(settings: &Serve) -> Vec<Finding> {
     let file = match path.exists() {
         true => Finding::Ok(format!("the tokens file is {}", path.display())),
         false => Finding::Warning(format!(
-            "there is no tokens file, so nobody can call: {}",
+            "there is no tokens file, so every call is refused: {}",
             path.display()
         )),
     };

@@ -53,7 +53,7 @@ pub(super) async fn run(settings: Serve) -> anyhow::Result<()> {
     notify::ready();
     tokio::select! {
         served = server::run(listener, app, shutdown) => served.context("the server has stopped"),
-        () = reread(hangup, &tokens) => bail!("the server has stopped: no more signals come"),
+        () = reread(hangup, &tokens) => bail!("the server has stopped: it can no longer receive signals"),
     }
 }
 

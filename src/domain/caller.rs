@@ -22,7 +22,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Returns the caller with that account and those groups, who is not a monitor.
+    /// Returns the caller with that account and those groups, without the right of a monitor.
     pub fn new(
         account: Account,
         groups: Vec<Group>,

@@ -223,7 +223,7 @@ fn actor(event: &Event) -> Result<&Actor, Error> {
     event
         .by
         .as_ref()
-        .ok_or_else(|| Error::internal(format!("nobody made {} happen", event.fact.name())))
+        .ok_or_else(|| Error::internal(format!("the event {} has no actor", event.fact.name())))
 }
 
 fn illegal(before: &str, fact: &Fact) -> Error {

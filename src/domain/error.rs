@@ -116,7 +116,8 @@ impl Error {
 
     /// Returns the error of a node whose clock is wrong.
     pub fn clock_skewed() -> Self {
-        let message = "The clock of this node is wrong. It decides nothing until that is mended.";
+        let message =
+            "This node's clock is wrong. It makes no decisions until the clock is corrected.";
         Self::new(Kind::ClockSkewed, message)
     }
 

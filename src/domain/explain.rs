@@ -29,7 +29,7 @@ pub struct Explanation {
     pub requester_is_candidate: bool,
     /// Whether too few people are left to approve it.
     pub undecidable: bool,
-    /// Whether the caller is the requester, who never decides.
+    /// Whether the caller is the requester, and so never decides.
     pub caller_is_requester: bool,
     /// The result of an approval by the caller now.
     pub approve: Result<(), Refusal>,
@@ -61,20 +61,21 @@ pub struct StageExplanation {
 pub struct CountedDecision {
     /// The decision.
     pub decision: Decision,
-    /// Whether it counts: it approves, and its stage still names the approver, who is not the requester.
+    /// Whether it counts: it approves, and its stage still names the approver, and that is not the requester.
     pub counts: bool,
 }
 
 impl StageExplanation {
     /// Returns the rule of the stage in words.
     pub fn rule(&self) -> String {
-        let who = if self.required_approvals == 1 {
+        let approvers = if self.required_approvals == 1 {
             "One of its approvers has".to_owned()
         } else {
             format!("{} of its approvers have", self.required_approvals)
         };
         format!(
-            "{who} to approve, each of them an approver still and never who asked; one person counts once over all stages."
+            "{approvers} to approve. Each must still be an approver and must not be the requester. One person counts once over \
+             all stages."
         )
     }
 }
@@ -277,8 +278,8 @@ mod tests {
                 people: None,
                 insufficient: false,
             };
-            let rest = "to approve, each of them an approver still and never who asked; one person counts once over all \
-                        stages.";
+            let rest = "to approve. Each must still be an approver and must not be the requester. One person \
+                        counts once over all stages.";
             assert_eq!(stage.rule(), format!("{who} {rest}"));
         }
     }

@@ -237,7 +237,7 @@ mod tests {
             ("9 stages", false, |role| {
                 role.stages = vec![stage(&["g"], 1); 9]
             }),
-            ("a stage of nobody", false, |role| {
+            ("a stage without approvers", false, |role| {
                 role.stages = vec![stage(&[], 1)]
             }),
             ("none needed", false, |role| {

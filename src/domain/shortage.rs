@@ -24,8 +24,8 @@ pub fn shortages(missing: &[u32], people: &StagePeople) -> Vec<Shortage> {
     assignment.fill(missing)
 }
 
-/// Finds the same if the requester, who never counts, is one of `candidates`: the shortages that every candidate would
-/// meet. There are none if there are no candidates, or if one of them leaves enough people.
+/// Finds the shortages that remain for each requester. The requester is one of `candidates` and never counts. There are
+/// none if there are no candidates, or if one of them leaves enough people.
 pub fn shortages_for_all(
     missing: &[u32],
     people: &StagePeople,
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(
             shortages_for_all(&missing, &people, &persons("b")),
             short,
-            "whoever asks"
+            "for each requester"
         );
     }
 

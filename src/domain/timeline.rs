@@ -8,28 +8,31 @@ use super::moment::Seconds;
 /// Describes an event in one sentence. Never names a candidate or approver that the role names, since the reader may
 /// not be allowed to see the role.
 pub fn words(event: &Event) -> String {
-    let who = event.by.as_ref().map_or("Nobody", |by| &by.account.name);
+    let name = event
+        .by
+        .as_ref()
+        .map_or("An unknown account", |by| &by.account.name);
     match &event.fact {
         Fact::Activated(activated) => format!("It became active, until {}.", activated.expire_time),
-        Fact::Approved(decided) => format!("{who} approved it in stage {}.", decided.stage + 1),
-        Fact::Closed => format!("{who} closed it."),
+        Fact::Approved(decided) => format!("{name} approved it in stage {}.", decided.stage + 1),
+        Fact::Closed => format!("{name} closed it."),
         Fact::Expired => "Its time had passed, so it expired.".to_owned(),
         Fact::Filed(filed) if filed.requested_duration == Seconds::ZERO => {
-            format!("{who} gave {} up.", filed.role_display_name)
+            format!("{name} gave {} up.", filed.role_display_name)
         }
-        Fact::Filed(filed) => format!("{who} asked to hold {}.", asked(filed)),
+        Fact::Filed(filed) => format!("{name} asked to hold {}.", asked(filed)),
         Fact::Lapsed(Lapse::Approvals) => {
-            "It did not start: too few of those who approved are approvers still.".to_owned()
+            "It did not start: too few of the people who approved are still approvers.".to_owned()
         }
         Fact::Lapsed(Lapse::Candidacy) => {
-            "It did not start: the requester may not hold the role any more.".to_owned()
+            "It did not start: the requester may no longer hold the role.".to_owned()
         }
-        Fact::Lapsed(Lapse::Role) => "It did not start: the role is no more.".to_owned(),
-        Fact::Rejected(decided) => format!("{who} rejected it in stage {}.", decided.stage + 1),
-        Fact::RoleCreated(_) => format!("{who} created the role."),
-        Fact::RoleDeleted => format!("{who} deleted the role."),
-        Fact::RoleUpdated(_) => format!("{who} changed the role."),
-        Fact::Scheduled => "Nothing is missing any more but its start.".to_owned(),
+        Fact::Lapsed(Lapse::Role) => "It did not start: the role no longer exists.".to_owned(),
+        Fact::Rejected(decided) => format!("{name} rejected it in stage {}.", decided.stage + 1),
+        Fact::RoleCreated(_) => format!("{name} created the role."),
+        Fact::RoleDeleted => format!("{name} deleted the role."),
+        Fact::RoleUpdated(_) => format!("{name} changed the role."),
+        Fact::Scheduled => "It waits for its start.".to_owned(),
     }
 }
 
@@ -40,8 +43,8 @@ fn asked(filed: &Filed) -> String {
             "approvers may decide until {}",
             approval.pending_expire_time
         ),
-        (None, Some(owner)) => format!("approved as {}, who owns the role", owner.name()),
-        (None, None) => "nobody has to approve".to_owned(),
+        (None, Some(owner)) => format!("approved as {}, an owner of the role", owner.name()),
+        (None, None) => "no approval is required".to_owned(),
     };
     format!(
         "{} for {duration:#} from {}; {how}",
@@ -68,7 +71,7 @@ mod tests {
             (
                 filed(600, None, None),
                 None,
-                "sam asked to hold SQL for 10m from 1970-01-01T00:01:00Z; nobody has to approve.",
+                "sam asked to hold SQL for 10m from 1970-01-01T00:01:00Z; no approval is required.",
             ),
             (
                 filed(90, Some(opened()), None),
@@ -78,12 +81,12 @@ mod tests {
             (
                 filed(60, None, Some(ops.clone())),
                 None,
-                "sam asked to hold SQL for 1m from 1970-01-01T00:01:00Z; approved as SQL Owners, who owns the role.",
+                "sam asked to hold SQL for 1m from 1970-01-01T00:01:00Z; approved as SQL Owners, an owner of the role.",
             ),
             (
                 filed(60, None, Some(sam.clone())),
                 None,
-                "sam asked to hold SQL for 1m from 1970-01-01T00:01:00Z; approved as PRIV\\sam, who owns the role.",
+                "sam asked to hold SQL for 1m from 1970-01-01T00:01:00Z; approved as PRIV\\sam, an owner of the role.",
             ),
             (filed(0, None, None), None, "sam gave SQL up."),
             (
@@ -140,23 +143,20 @@ mod tests {
                 "It became active, until 1970-01-01T00:01:00Z.",
             ),
             (Fact::Expired, "Its time had passed, so it expired."),
-            (
-                Fact::Scheduled,
-                "Nothing is missing any more but its start.",
-            ),
+            (Fact::Scheduled, "It waits for its start."),
             (
                 Fact::Lapsed(Lapse::Approvals),
-                "It did not start: too few of those who approved are approvers still.",
+                "It did not start: too few of the people who approved are still approvers.",
             ),
             (
                 Fact::Lapsed(Lapse::Candidacy),
-                "It did not start: the requester may not hold the role any more.",
+                "It did not start: the requester may no longer hold the role.",
             ),
             (
                 Fact::Lapsed(Lapse::Role),
-                "It did not start: the role is no more.",
+                "It did not start: the role no longer exists.",
             ),
-            (Fact::Closed, "Nobody closed it."),
+            (Fact::Closed, "An unknown account closed it."),
         ];
         for (fact, sentence) in table {
             assert_eq!(words(&event(None, fact)), sentence);

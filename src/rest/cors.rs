@@ -55,8 +55,8 @@ impl Cors {
             headers.get(&SEC_FETCH_SITE).map(HeaderValue::as_bytes),
         ) {
             (Some(origin), _) => {
-                let told = request.extensions().get();
-                !is_of(origin, called(request.uri(), headers, told).as_ref())
+                let address = request.extensions().get();
+                !is_of(origin, called(request.uri(), headers, address).as_ref())
             }
             (None, site) => matches!(site, Some(b"cross-site" | b"same-site")),
         }

@@ -229,7 +229,7 @@ mod tests {
             Some(vec![]),
             "another node has filed"
         );
-        assert_eq!(line.most(), None, "and nobody knows what");
+        assert_eq!(line.most(), None, "the version is unknown");
         assert_eq!(line.guard(), Version(12));
 
         line.set_most(Some(Load {

@@ -248,7 +248,7 @@ mod tests {
                 latest = time.now();
                 latest == clock.now()
             });
-            // Where the clock was wrong, nothing tells so until it has been right for as long.
+            // If the clock was wrong, this shows only after it has been right for as long.
             assert_eq!(recovered, Some(if record == 130 { 30 } else { 61 }));
             assert!(time.deciding().is_ok());
         }

@@ -200,15 +200,15 @@ async fn rights_are_checked_again_at_the_start() {
     let changes: [(Change, &str); 3] = [
         (
             |role| role.candidates = vec![principal(EVE)],
-            "the requester may not hold the role any more",
+            "the requester may no longer hold the role",
         ),
         (
             |role| role.stages = vec![stage(&[KIM], 1)],
-            "too few of those who approved are approvers still",
+            "too few of the people who approved are still approvers",
         ),
         (
             |role| role.stages[0].required_approvals = 2,
-            "too few of those who approved are approvers still",
+            "too few of the people who approved are still approvers",
         ),
     ];
     for (change, why) in changes {
@@ -507,7 +507,7 @@ async fn whoever_asks_never_counts_unless_the_role_says_so() {
         (ElevationStatus::Active, "")
     );
     let told = history(&jen, &approved).await.timeline[0].text.clone();
-    assert!(told.contains("who owns the role"), "{told}");
+    assert!(told.contains("an owner of the role"), "{told}");
 
     // An owner of one stage is not one of the other.
     owners.stages.push(stage(&[SAM], 1));

@@ -162,12 +162,12 @@ impl Projection {
         if change.deadline.is_some_and(Deadline::passed) {
             return Assessment::TooLate;
         }
-        let mut told = true;
+        let mut is_known = true;
         for (key, expected) in &change.expects {
             match self.versions.get(key).copied().flatten() {
                 Some(version) if version != *expected => return Assessment::Unmet,
                 Some(_) => {}
-                None => told = false,
+                None => is_known = false,
             }
         }
         // A row is written once in a group, since one statement writes all of them. Of a guard only the last version is
@@ -176,7 +176,7 @@ impl Projection {
             .puts
             .iter()
             .any(|(record, _)| self.written.contains(&record.key()));
-        if told && !again {
+        if is_known && !again {
             Assessment::Met
         } else {
             Assessment::DependsOnThisGroup

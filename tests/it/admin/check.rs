@@ -27,7 +27,7 @@ fn a_new_server_would_start_and_nothing_is_made() {
         "{told}"
     );
     assert!(
-        told.contains("warning  there is no tokens file, so nobody can call"),
+        told.contains("warning  there is no tokens file, so every call is refused"),
         "{told}"
     );
     assert!(
