@@ -19,7 +19,6 @@ use super::odata::list::Set;
 use super::odata::literal::Literal;
 use super::odata::model;
 use super::odata::query::{KNOWN, ListOptions, action_format, given_twice, next_query};
-use super::odata::token;
 use super::path::{self, Action, Target};
 use super::resources::approvals::PendingApprovals;
 use super::resources::requests::Requests;
@@ -360,6 +359,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::rest::odata::token;
 
     fn hold(corpus: &str, law: fn(&str)) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
