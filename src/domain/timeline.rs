@@ -64,6 +64,7 @@ mod tests {
     use crate::domain::role::{Role, Rules};
 
     #[test]
+    #[allow(clippy::too_many_lines, reason = "a table reads best in one piece")]
     fn every_event_is_a_sentence() {
         let ops = Principal::Group(Group::named("SQL Owners").unwrap());
         let sam = Principal::Account(Account::named("PRIV\\sam").unwrap());

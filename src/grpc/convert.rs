@@ -284,6 +284,7 @@ mod tests {
 
     /// The limit of a page depends on this.
     #[test]
+    #[allow(clippy::too_many_lines, reason = "a table reads best in one piece")]
     fn a_message_is_no_longer_than_its_bulk() {
         let (long, longest_moment) = (
             "\u{10000}".repeat(256),

@@ -226,6 +226,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::too_many_lines, reason = "a table reads best in one piece")]
     fn each_field_is_copied_alone() {
         let rule = ReasonRule {
             required: true,

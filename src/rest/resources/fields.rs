@@ -184,6 +184,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::too_many_lines, reason = "a table reads best in one piece")]
     fn a_field_is_given_once_in_whatever_way() {
         const JSON: &str = "application/json";
         const FORM: &str = "application/x-www-form-urlencoded";
