@@ -1,5 +1,5 @@
-//! The source of the figures in `docs/performance.md`. `.ci/measure` installs what is missing and runs
-//! it; `.ci/measure --quick` is a small run, to see that it works.
+//! Measures the figures of `docs/performance.md`. `.ci/measure` installs missing tools and runs this
+//! program; `.ci/measure --quick` is a small run that shows that it works.
 //!
 //! **Subjects.** The release build of `countersign serve`, started as an operator starts it, with
 //! its log in a file; approve over REST and over gRPC, on SQLite and on PostgreSQL, each request

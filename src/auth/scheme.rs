@@ -80,8 +80,8 @@ impl<'a> Parts<'a> {
 
 /// The connection by which a request came. Clones are the same connection.
 ///
-/// It holds at most one unfinished handshake, which ends with the connection. It never remembers a caller: behind a proxy
-/// one connection carries the requests of several callers, so each request needs credentials of its own.
+/// A connection keeps at most one unfinished handshake, and drops it at its end. It never remembers a caller: a proxy sends
+/// the requests of several callers over one connection, so each request needs its own credentials.
 #[derive(Clone, Debug, Default)]
 pub struct Connection(Arc<ConnectionState>);
 

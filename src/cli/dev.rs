@@ -195,7 +195,7 @@ Countersign listens on http://{address}
   approver       PRIV\\sam  {approver}
   requester      PRIV\\jen  {requester}
 
-PRIV\\jen requests the role \"SQL File Access\", and PRIV\\sam decides. List what is pending:
+PRIV\\jen requests the role \"SQL File Access\", and PRIV\\sam decides. List the pending approvals:
 
   curl -s 'http://{address}/api/pamresources/pamrequeststoapprove' -H 'Authorization: Bearer {approver}'
 

@@ -1,5 +1,7 @@
 //! Stories of named accounts.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign::domain::account::{Group, Principal};
 use countersign::domain::event::{Channel, Fact};
 use countersign::domain::moment::{Moment, Seconds};
@@ -500,7 +502,11 @@ async fn a_page_token_is_of_one_list_and_one_caller() {
         include_total_size: true,
         ..next.clone()
     };
+    // One more value, in the form of protobuf, at the end.
+    let mut longer = URL_SAFE_NO_PAD.decode(&token).unwrap();
+    longer.extend([0x12, 0x00]);
     let garbled = [
+        URL_SAFE_NO_PAD.encode(longer),
         format!("{token}x"),
         format!("{token}AAAA"),
         token[1..].to_owned(),

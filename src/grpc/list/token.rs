@@ -42,11 +42,9 @@ impl<F: Field> Listing<F> {
         hash.update(caller.account.id.0.as_bytes());
         hash.update(name);
         hash.update(request.encode_to_vec());
-        let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(hash.finalize());
-        Self {
-            fingerprint: [a, b, c, d, e, f, g, h],
-            order,
-        }
+        let mut fingerprint = [0; 8];
+        fingerprint.copy_from_slice(&hash.finalize()[..8]);
+        Self { fingerprint, order }
     }
 
     /// Returns the token of the page after `page`; empty if it is the last one.
@@ -82,6 +80,9 @@ impl<F: Field> Listing<F> {
         let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
         let token = PageToken::decode(&*bytes).ok()?;
         if token.list != self.fingerprint {
+            return None;
+        }
+        if token.values.len() != self.order.len() + F::LAST_KEYS.len() {
             return None;
         }
         let fields = self.order.iter().map(|key| key.field).chain(F::LAST_KEYS);

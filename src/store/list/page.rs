@@ -5,7 +5,7 @@ use crate::domain::moment::Moment;
 use crate::domain::query::{Order, Position, Query, Value};
 
 /// The statements that read a page.
-pub(in crate::store) struct Reading {
+pub(in crate::store) struct PageStatements {
     /// Counts all matches, if the query asks for it.
     pub(in crate::store) count: Option<String>,
     /// Reads the page, and one more row.
@@ -16,7 +16,7 @@ pub(in crate::store) struct Reading {
     counted: usize,
 }
 
-impl Reading {
+impl PageStatements {
     /// Returns the parameters of the count.
     pub(in crate::store) fn count_parameters(&self) -> &[Parameter] {
         &self.parameters[..self.counted]
@@ -25,7 +25,11 @@ impl Reading {
 
 impl List {
     /// Reads the page that the query asks for, with statuses as of `now`.
-    pub(in crate::store) fn reading<F: Column>(mut self, query: &Query<F>, now: Moment) -> Reading {
+    pub(in crate::store) fn page_statements<F: Column>(
+        mut self,
+        query: &Query<F>,
+        now: Moment,
+    ) -> PageStatements {
         for comparison in &query.filter {
             self.and(comparison, now);
         }
@@ -45,7 +49,7 @@ impl List {
             "SELECT {columns} FROM {name} WHERE {} ORDER BY {keys} LIMIT {limit} OFFSET {offset}",
             self.condition,
         );
-        Reading {
+        PageStatements {
             count,
             page,
             parameters: self.parameters,

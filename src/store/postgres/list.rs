@@ -175,17 +175,17 @@ async fn read<F: Column, T: Bulk>(
     now: Moment,
     read: fn(&Row) -> Result<T, Error>,
 ) -> Result<Page<T>, Error> {
-    let reading = list.reading(query, now);
+    let statements = list.page_statements(query, now);
     let total = async {
-        let Some(sql) = &reading.count else {
+        let Some(sql) = &statements.count else {
             return Ok(None);
         };
         transaction
-            .query_typed_one(sql, &typed(reading.count_parameters()))
+            .query_typed_one(sql, &typed(statements.count_parameters()))
             .await
             .map(Some)
     };
-    let rows = transaction.query_typed_raw(&reading.page, typed(&reading.parameters));
+    let rows = transaction.query_typed_raw(&statements.page, typed(&statements.parameters));
     let (total, rows) = try_join!(total, rows).map_err(failed)?;
     let total = total.map(|row| count(&row, 0)).transpose()?;
     let mut rows = pin!(rows);

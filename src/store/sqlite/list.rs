@@ -159,18 +159,20 @@ fn read<F: Column, T: Bulk>(
     now: Moment,
     read: fn(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Page<T>, Error> {
-    let reading = list.reading(query, now);
+    let statements = list.page_statements(query, now);
     let count = |sql: &String| {
         let mut statement = connection.prepare_cached(sql).map_err(failed)?;
         statement
-            .query_row(values(reading.count_parameters()), |row| row.get(0))
+            .query_row(values(statements.count_parameters()), |row| row.get(0))
             .map_err(failed)
     };
-    let total = reading.count.as_ref().map(count).transpose()?;
-    let mut statement = connection.prepare_cached(&reading.page).map_err(failed)?;
+    let total = statements.count.as_ref().map(count).transpose()?;
+    let mut statement = connection
+        .prepare_cached(&statements.page)
+        .map_err(failed)?;
     let mut page = Filling::new(query.limit);
     for row in statement
-        .query_map(values(&reading.parameters), read)
+        .query_map(values(&statements.parameters), read)
         .map_err(failed)?
     {
         if !page.take(row.map_err(failed)?) {

@@ -66,7 +66,7 @@ fn run(mut connection: Connection, mut reads: mpsc::Receiver<Read>) {
         {
             group.push(next);
         }
-        // Begun after the last read has arrived, so that each sees what was acknowledged before it was sent.
+        // The transaction starts after the last read has arrived, so that each read sees every earlier acknowledged commit.
         let ended = connection.transaction().and_then(|transaction| {
             for read in group {
                 // A panic in one read does not end the others. Its caller gets an error, and the panic hook has logged

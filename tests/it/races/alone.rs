@@ -62,7 +62,7 @@ pub enum Told {
     ShowsApproval(ApprovalStatus),
     ShowsElevation(Status),
     StageNotOpen,
-    /// The decision was recorded; REST reports no more than that.
+    /// The decision was recorded. REST reports only that.
     Stands(Option<ApprovalStatus>),
     Turned,
 }
