@@ -10,6 +10,7 @@ pub mod bulk;
 pub mod caller;
 pub mod census;
 pub mod decide;
+pub mod effect;
 pub mod elevation;
 pub mod error;
 pub mod event;

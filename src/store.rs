@@ -15,10 +15,11 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::domain::census::Census;
+use crate::domain::effect::Effect;
 use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
 use crate::domain::event::Event;
-use crate::domain::id::{AccountId, ApprovalId, ElevationId, PrincipalId, RoleId};
+use crate::domain::id::{AccountId, ApprovalId, EffectId, ElevationId, PrincipalId, RoleId};
 use crate::domain::moment::Moment;
 use crate::domain::query::{ElevationField, Page, Query, RoleField};
 use crate::domain::quota::Load;
@@ -40,6 +41,8 @@ use crate::time::Deadline;
 /// 4. A commit reads the present: its expectations are checked inside its transaction. A read that starts after an
 ///    acknowledgement sees it on the node that acknowledged, and on every node that uses the same primary.
 /// 5. A reader never blocks a writer.
+/// 6. An effect is written in the change that causes it, and is read until a change settles it. Of two changes that settle
+///    one attempt, one is a conflict. An effect is not read before the earlier ones of its subject are settled.
 ///
 /// `queue.rs` keeps sentences 1 to 3 for both backends.
 ///
@@ -110,6 +113,10 @@ pub trait Store: Send + Sync {
     /// recorded. Its cost grows with the number of elevations that have not ended.
     async fn census(&self, now: Moment) -> Result<Census, Error>;
 
+    /// Reads at most `limit` effects whose time is not after `now`, the earliest first. Leaves out an effect while an earlier
+    /// one of its subject is not settled, even if that one is not due.
+    async fn effects_due(&self, now: Moment, limit: u32) -> Result<Vec<Versioned<Effect>>, Error>;
+
     /// Reads at most `limit` events of the record, starting with sequence `after` + 1. The first sequence is 1.
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<Envelope>, Error>;
 
@@ -144,7 +151,8 @@ pub struct Change {
     pub expects: Vec<(Key, Version)>,
     /// The records after the decision. Each of them is expected too.
     pub puts: Vec<Record>,
-    /// The events, in order. No record is written without an event.
+    /// The events, in order. No record is written without an event. One exception: the outcome of an attempt at an effect is
+    /// not a decision, so a change that settles or postpones effects needs none.
     pub events: Vec<Event>,
     /// The time until which the caller waits.
     pub deadline: Option<Deadline>,
@@ -153,13 +161,15 @@ pub struct Change {
 impl Change {
     /// Returns whether the change only confirms, see [`Store::commit`].
     pub fn is_empty(&self) -> bool {
-        self.events.is_empty()
+        self.events.is_empty() && self.puts.is_empty()
     }
 }
 
 /// Names a record.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Key {
+    /// An effect.
+    Effect(EffectId),
     /// An elevation, with its approval.
     Elevation(ElevationId),
     /// The guard of a requester. A filing under a quota or with a request id of the client expects it and writes it, so that
@@ -175,6 +185,10 @@ pub enum Key {
 /// A record to write.
 #[derive(Clone, Debug)]
 pub enum Record {
+    /// An effect: a new one, or one whose next attempt is later.
+    Effect(Box<Effect>),
+    /// The end of an effect: it was carried out, or is given up.
+    EffectSettled(EffectId),
     /// An elevation, with its approval.
     Elevation(Box<Elevation>),
     /// The guard of a requester, which holds nothing but its version.
@@ -189,6 +203,8 @@ impl Record {
     /// Returns the key of the record.
     pub fn key(&self) -> Key {
         match self {
+            Self::Effect(effect) => Key::Effect(effect.id),
+            Self::EffectSettled(id) => Key::Effect(*id),
             Self::Elevation(elevation) => Key::Elevation(elevation.id),
             Self::Guard(account) => Key::Guard(*account),
             Self::Role(role) => Key::Role(role.id),

@@ -23,6 +23,8 @@ ids! {
     AccountId;
     /// The id of an approval, which the legacy action URLs carry.
     ApprovalId;
+    /// The id of an effect.
+    EffectId;
     /// The id of an elevation.
     ElevationId;
     /// The id that rights are compared by: an account's id, or the UUIDv5 of a group's normalised name. Groups have a

@@ -22,7 +22,7 @@ pub(super) struct ChangeDraft {
 impl ChangeDraft {
     /// Returns whether the change only confirms.
     pub(super) fn is_empty(&self) -> bool {
-        self.events.is_empty()
+        self.events.is_empty() && self.puts.is_empty()
     }
 }
 
@@ -30,24 +30,26 @@ impl TryFrom<Change> for ChangeDraft {
     type Error = Error;
 
     fn try_from(change: Change) -> Result<Self, Error> {
-        if change.events.is_empty() && !change.puts.is_empty() {
-            return Err(Error::internal("a change writes a record without an event"));
-        }
-        let put = |record: Record| {
+        let mut puts = Vec::with_capacity(change.puts.len());
+        for record in change.puts {
             let expected = change.expects.iter().find(|(key, _)| *key == record.key());
             let (_, version) = expected
                 .ok_or_else(|| Error::internal("a change writes what it does not expect"))?;
-            Ok((record, version.next()))
-        };
+            if change.events.is_empty() && !is_outcome(&record, *version) {
+                return Err(Error::internal("a change writes a record without an event"));
+            }
+            puts.push((record, version.next()));
+        }
         Ok(Self {
-            puts: change
-                .puts
-                .into_iter()
-                .map(put)
-                .collect::<Result<_, Error>>()?,
+            puts,
             events: change.events.into_iter().map(Draft::of).collect(),
             expects: change.expects,
             deadline: change.deadline,
         })
     }
+}
+
+/// Returns whether a record is the outcome of an attempt at an effect that exists, which is not a decision.
+fn is_outcome(record: &Record, expected: Version) -> bool {
+    matches!(record, Record::Effect(_) | Record::EffectSettled(_)) && expected != Version::ABSENT
 }

@@ -7,6 +7,7 @@ mod advice;
 mod commit;
 mod connect;
 mod connection;
+mod effects;
 mod error;
 mod list;
 mod migrate;
@@ -35,6 +36,7 @@ use super::{
     Store,
 };
 use crate::domain::census::Census;
+use crate::domain::effect::Effect;
 use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
 use crate::domain::id::{AccountId, ElevationId, PrincipalId, RoleId};
@@ -220,6 +222,11 @@ impl Store for PostgresStore {
 
     async fn census(&self, now: Moment) -> Result<Census, Error> {
         self.read_list(async |reader| list::census(&reader.connection.client, now).await)
+            .await
+    }
+
+    async fn effects_due(&self, now: Moment, limit: u32) -> Result<Vec<Versioned<Effect>>, Error> {
+        self.read_list(async |reader| effects::due(&reader.connection.client, now, limit).await)
             .await
     }
 

@@ -8,6 +8,7 @@ mod check;
 mod checkpoint;
 mod commit;
 mod connect;
+mod effects;
 mod error;
 mod integrity;
 mod list;
@@ -36,6 +37,7 @@ use super::{
     Store,
 };
 use crate::domain::census::Census;
+use crate::domain::effect::Effect;
 use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
 use crate::domain::id::{AccountId, ElevationId, PrincipalId, RoleId};
@@ -209,6 +211,12 @@ impl Store for SqliteStore {
     async fn census(&self, now: Moment) -> Result<Census, Error> {
         self.pool
             .read(move |connection| list::census(connection, now))
+            .await
+    }
+
+    async fn effects_due(&self, now: Moment, limit: u32) -> Result<Vec<Versioned<Effect>>, Error> {
+        self.pool
+            .read(move |connection| effects::due(connection, now, limit))
             .await
     }
 

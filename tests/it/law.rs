@@ -4,6 +4,7 @@
 //! module at the end of this file.
 
 mod commits;
+mod effects;
 mod expiry;
 mod files;
 mod filings;
@@ -49,6 +50,16 @@ macro_rules! law {
             a_change_without_records_confirms_what_it_expects
             a_refused_change_does_not_keep_an_idle_store_from_being_ready
             the_last_commit_says_whether_the_store_is_ready
+        }
+        sentences! { $backend, $absent, effects:
+            an_effect_appears_with_its_commit_or_not_at_all
+            an_effect_is_not_written_without_an_event
+            the_effects_of_one_subject_come_one_after_the_other
+            effects_are_read_the_earliest_first_up_to_a_limit
+            of_two_that_settle_an_effect_one_is_refused
+            a_postponed_effect_is_due_later_and_keeps_its_place
+            an_effect_is_there_after_reopening_until_it_is_settled
+            a_commit_of_effects_alone_leaves_the_record_as_it_is
         }
         sentences! { $backend, $absent, expiry:
             pending_in_a_list_is_pending_by_the_rule

@@ -115,12 +115,16 @@ impl Writer {
         &mut self,
         commit: PossibleCommit,
     ) -> Result<Option<Vec<Outcome>>, CommitFailure> {
+        let Some(head) = commit.head else {
+            self.connection = None;
+            return Err(CommitFailure::Unknown(commit));
+        };
         tracing::warn!(hosts = %self.connector, "the outcome of a commit is not known; looking it up");
         let patience = Deadline::after(PATIENCE);
         loop {
             self.connection = None;
             if let Ok(connection) = self.connection().await
-                && let Ok(found) = connection.holds(commit.head).await
+                && let Ok(found) = connection.holds(head).await
             {
                 return Ok(found.then_some(commit.outcomes));
             }

@@ -90,6 +90,11 @@ impl<'a> Plan<'a> {
         plan
     }
 
+    /// Returns whether the group writes rows.
+    pub(super) fn writes(&self) -> bool {
+        !self.events.is_empty() || !self.puts.is_empty()
+    }
+
     /// Returns whether any change is to be acknowledged, so that the transaction must be durable.
     pub(super) fn commits(&self) -> bool {
         self.outcomes.iter().any(|outcome| outcome.is_committed())

@@ -4,6 +4,7 @@ use tokio::{join, try_join};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Statement};
 
+use super::effects::EffectStatements;
 use super::plan::{Plan, Put};
 use super::row::Json;
 use crate::domain::id::RoleId;
@@ -17,6 +18,7 @@ use crate::store::tables::{
 
 /// The statements that write.
 pub(super) struct WriteStatements {
+    effects: EffectStatements,
     events: Statement,
     new_elevations: Statement,
     changed_elevations: Statement,
@@ -48,6 +50,7 @@ impl WriteStatements {
             client.prepare(PRINCIPALS),
         )?;
         Ok(Self {
+            effects: EffectStatements::prepare(client).await?,
             events,
             new_elevations,
             changed_elevations,
@@ -62,21 +65,26 @@ impl WriteStatements {
     /// Writes everything of the plan except the head. All statements are sent together. The first that fails ends the
     /// transaction, and the statements after it fail too.
     pub(super) async fn write(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
-        let (events, elevations, guards, roles) = join!(
+        let (events, elevations, guards, effects, roles) = join!(
             biased;
             self.put_events(client, plan),
             self.put_elevations(client, plan),
             self.put_guards(client, plan),
+            self.effects.write(client, plan),
             self.put_roles(client, plan),
         );
         // In this order: the first error is the cause of the others.
         events?;
         elevations?;
         guards?;
+        effects?;
         roles
     }
 
     async fn put_events(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
+        if plan.events.is_empty() {
+            return Ok(());
+        }
         let sequences = column(&plan.events, |(header, _)| header.sequence.cast_signed());
         let subjects = column(&plan.events, |(_, draft)| draft.event().subject.id());
         let headers = column(&plan.events, |(header, _)| &header.bytes[..]);
@@ -127,6 +135,7 @@ impl WriteStatements {
     async fn put_roles(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
         for put in &plan.puts {
             match put.record {
+                Record::Effect(_) | Record::EffectSettled(_) => {}
                 Record::Elevation(_) | Record::Guard(_) => {}
                 Record::Role(role) => self.put_role(client, role, put).await?,
                 Record::RoleDeleted(id) => self.delete_role(client, *id, put).await?,

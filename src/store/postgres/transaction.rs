@@ -67,10 +67,21 @@ struct Basis {
 /// A commit whose outcome is unknown.
 #[derive(Debug)]
 pub(super) struct PossibleCommit {
-    /// The end of the record if it went through. Its hash covers every event of the group.
-    pub(super) head: Head,
+    /// The end of the record if it went through. Its hash covers every event of the group. `None` if the group wrote
+    /// rows without an event: the record does not show whether it went through.
+    pub(super) head: Option<Head>,
     /// The outcomes of its changes if it went through.
     pub(super) outcomes: Vec<Outcome>,
+}
+
+impl From<Plan<'_>> for PossibleCommit {
+    fn from(plan: Plan<'_>) -> Self {
+        let is_in_record = !plan.events.is_empty() || !plan.writes();
+        Self {
+            head: is_in_record.then_some(plan.head),
+            outcomes: plan.outcomes,
+        }
+    }
 }
 
 /// The connection, with its prepared statements.
@@ -165,17 +176,16 @@ impl CommitConnection {
             self.roll_back().await?;
             return Ok(plan.outcomes);
         }
-        // Without events the lock on the head is the write: it is in the log, so the commit waits for the standby.
-        if plan.head != head
+        // Without rows the lock on the head is the write: it is in the log, so the commit waits for the standby.
+        if plan.writes()
             && let Err(error) = self.in_time(self.write(&plan)).await?
         {
             return Err(self.rolled_back(error).await);
         }
-        let Plan { head, outcomes, .. } = plan;
         if self.end().await {
-            Ok(outcomes)
+            Ok(plan.outcomes)
         } else {
-            Err(CommitFailure::Unknown(PossibleCommit { head, outcomes }))
+            Err(CommitFailure::Unknown(PossibleCommit::from(plan)))
         }
     }
 
@@ -323,3 +333,41 @@ const MOVE_HEAD: &str = "UPDATE head SET sequence = $1, hash = $2";
 const CHECK_TIME: Duration = Duration::from_secs(2);
 /// Longer than the server waits for a lock.
 const MOST_TIME: Duration = Duration::from_secs(15);
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::id::EffectId;
+    use crate::domain::version::Version;
+    use crate::store::{Change, Key, Record};
+
+    #[test]
+    fn a_commit_of_effects_alone_is_not_looked_up_in_the_record() {
+        let id = EffectId(Uuid::from_u128(1));
+        let head = Head {
+            sequence: 7,
+            hash: Hash([7; 32]),
+        };
+        for (puts, expected) in [
+            (vec![], Some(head)),
+            (vec![Record::EffectSettled(id)], None),
+        ] {
+            let change = Change {
+                expects: vec![(Key::Effect(id), Version(1))],
+                puts,
+                events: vec![],
+                deadline: None,
+            };
+            let group = [ChangeDraft::try_from(change).unwrap()];
+            let known = RecordVersions {
+                versions: [(Key::Effect(id), Version(1))].into(),
+                ..RecordVersions::default()
+            };
+            let commit = PossibleCommit::from(Plan::of(&group, head, known));
+            assert_eq!(commit.head, expected);
+            assert!(commit.outcomes.iter().all(|outcome| outcome.is_committed()));
+        }
+    }
+}

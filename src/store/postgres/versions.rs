@@ -7,7 +7,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Row, Statement};
 use uuid::Uuid;
 
-use crate::domain::id::{AccountId, ElevationId, RoleId};
+use crate::domain::id::{AccountId, EffectId, ElevationId, RoleId};
 use crate::domain::version::Version;
 use crate::store::Key;
 
@@ -30,6 +30,7 @@ impl RecordVersions {
 /// Keys by their kind, in the form that the statements take.
 #[derive(Debug, Default)]
 struct KeyArrays {
+    effects: Vec<Uuid>,
     elevations: Vec<Uuid>,
     guards: Vec<Uuid>,
     /// The roles and the requesters of one kind of key, in the same order.
@@ -43,6 +44,7 @@ impl KeyArrays {
         let mut arrays = Self::default();
         for key in keys {
             match key {
+                Key::Effect(id) => arrays.effects.push(id.0),
                 Key::Elevation(id) => arrays.elevations.push(id.0),
                 Key::Guard(account) => arrays.guards.push(account.0),
                 Key::Live(role, None) => arrays.live_of_roles.push(role.0),
@@ -59,6 +61,7 @@ impl KeyArrays {
 
 /// The statements that read versions, one for each kind of key.
 pub(super) struct VersionStatements {
+    effects: Statement,
     elevations: Statement,
     guards: Statement,
     live_of_requesters: Statement,
@@ -69,7 +72,8 @@ pub(super) struct VersionStatements {
 impl VersionStatements {
     /// Prepares the statements.
     pub(super) async fn prepare(client: &Client) -> Result<Self, Error> {
-        let (elevations, guards, live_of_requesters, live_of_roles, roles) = try_join!(
+        let (effects, elevations, guards, live_of_requesters, live_of_roles, roles) = try_join!(
+            client.prepare(EFFECTS),
             client.prepare(ELEVATIONS),
             client.prepare(GUARDS),
             client.prepare(LIVE_OF_REQUESTERS),
@@ -77,6 +81,7 @@ impl VersionStatements {
             client.prepare(ROLES),
         )?;
         Ok(Self {
+            effects,
             elevations,
             guards,
             live_of_requesters,
@@ -97,14 +102,19 @@ impl VersionStatements {
         }
         let keys = KeyArrays::of(read.versions.keys());
         let (live_roles, live_requesters) = &keys.live_of_requesters;
-        let (elevations, guards, roles, live_of_roles, live_of_requesters) = join!(
+        let (effects, elevations, guards, roles, live_of_roles, live_of_requesters) = join!(
             biased;
+            rows(client, &self.effects, [&keys.effects]),
             rows(client, &self.elevations, [&keys.elevations]),
             rows(client, &self.guards, [&keys.guards]),
             rows(client, &self.roles, [&keys.roles]),
             rows(client, &self.live_of_roles, [&keys.live_of_roles]),
             rows(client, &self.live_of_requesters, [live_roles, live_requesters]),
         );
+        for row in effects? {
+            let key = Key::Effect(EffectId(row.try_get(0)?));
+            read.versions.insert(key, version(&row, 1)?);
+        }
         for row in elevations? {
             let id = ElevationId(row.try_get(0)?);
             read.versions.insert(Key::Elevation(id), version(&row, 1)?);
@@ -153,6 +163,7 @@ fn version(row: &Row, column: usize) -> Result<Version, Error> {
     ))
 }
 
+const EFFECTS: &str = "SELECT id, version FROM effect WHERE id = ANY ($1::uuid[])";
 const ELEVATIONS: &str = "SELECT id, version, since FROM elevation WHERE id = ANY ($1::uuid[])";
 const GUARDS: &str = "SELECT account, version FROM guard WHERE account = ANY ($1::uuid[])";
 const LIVE_OF_REQUESTERS: &str = "SELECT key.role, key.requester, (SELECT since FROM elevation \

@@ -67,7 +67,11 @@ impl Writer {
         for change in group {
             outcomes.push(write(&transaction, &mut head, change)?);
         }
-        if head != self.head {
+        let has_written = group
+            .iter()
+            .zip(&outcomes)
+            .any(|(change, outcome)| outcome.is_committed() && !change.is_empty());
+        if has_written {
             transaction
                 .prepare_cached("UPDATE head SET sequence = ?1, hash = ?2")?
                 .execute(params![head.sequence, head.hash.0])?;
@@ -180,8 +184,8 @@ fn write(
         let header = draft.seal(head);
         statements::put_event(connection, &header, draft)?;
     }
-    for (record, version) in &change.puts {
-        statements::put(connection, record, *version, head.sequence)?;
+    for (number, (record, version)) in change.puts.iter().enumerate() {
+        statements::put(connection, record, *version, head.sequence, number)?;
     }
     Ok(Outcome::Commit(Commit::Committed {
         sequence: head.sequence,

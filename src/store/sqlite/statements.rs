@@ -7,6 +7,7 @@ use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Params, params, params_from_iter};
 use uuid::Uuid;
 
+use super::effects;
 use crate::domain::elevation::Elevation;
 use crate::domain::id::{AccountId, RoleId};
 use crate::domain::role::Role;
@@ -34,14 +35,18 @@ pub(super) fn put_event(
     Ok(())
 }
 
-/// Writes a record in place of its earlier version. `since` is the sequence of the last event of its change.
+/// Writes a record in place of its earlier version. `since` is the sequence of the last event of its change, and `number`
+/// its place in the change.
 pub(super) fn put(
     connection: &Connection,
     record: &Record,
     version: Version,
     since: u64,
+    number: usize,
 ) -> rusqlite::Result<()> {
     match record {
+        Record::Effect(effect) => effects::put(connection, effect, version, since, number),
+        Record::EffectSettled(id) => effects::settle(connection, *id),
         Record::Elevation(elevation) => put_elevation(
             connection,
             &NewRow {

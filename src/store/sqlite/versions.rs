@@ -14,6 +14,10 @@ pub(super) fn version(connection: &Connection, key: Key) -> rusqlite::Result<Ver
             .optional()
     };
     let version = match key {
+        Key::Effect(id) => query(
+            "SELECT version FROM effect WHERE id = ?1",
+            &[id.0.as_bytes()],
+        )?,
         Key::Elevation(id) => query(
             "SELECT version FROM elevation WHERE id = ?1",
             &[id.0.as_bytes()],

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use countersign::domain::census::Census;
+use countersign::domain::effect::Effect;
 use countersign::domain::elevation::Elevation;
 use countersign::domain::error::Error;
 use countersign::domain::id::{AccountId, ElevationId, PrincipalId, RoleId};
@@ -232,6 +233,10 @@ impl Store for Instead {
 
     async fn due(&self, now: Moment, limit: u32) -> Result<DueRead, Error> {
         self.store.due(now, limit).await
+    }
+
+    async fn effects_due(&self, now: Moment, limit: u32) -> Result<Vec<Versioned<Effect>>, Error> {
+        self.store.effects_due(now, limit).await
     }
 
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<Envelope>, Error> {

@@ -101,3 +101,19 @@ CREATE TABLE guard (
     account uuid   PRIMARY KEY,
     version bigint NOT NULL
 );
+
+-- The effects of decisions that were not carried out. A row is written in the commit that causes it, and deleted in the
+-- commit that settles it.
+CREATE TABLE effect (
+    id       uuid   PRIMARY KEY,
+    version  bigint NOT NULL,
+    subject  uuid   NOT NULL, -- effects of one subject are carried out in order
+    sequence bigint NOT NULL, -- that of the last event of its commit
+    number   bigint NOT NULL, -- its place in the commit
+    due      bigint NOT NULL,
+    attempts bigint NOT NULL,
+    payload  bytea  NOT NULL CHECK (length(payload) <= 65536)
+);
+
+CREATE INDEX effect_subject ON effect (subject, sequence, number);
+CREATE INDEX effect_due ON effect (due);

@@ -101,3 +101,19 @@ CREATE TABLE guard (
     account BLOB    NOT NULL PRIMARY KEY CHECK (length(account) = 16),
     version INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- The effects of decisions that were not carried out. A row is written in the commit that causes it, and deleted in the
+-- commit that settles it.
+CREATE TABLE effect (
+    id       BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    version  INTEGER NOT NULL,
+    subject  BLOB    NOT NULL CHECK (length(subject) = 16), -- effects of one subject are carried out in order
+    sequence INTEGER NOT NULL, -- that of the last event of its commit
+    number   INTEGER NOT NULL, -- its place in the commit
+    due      INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    payload  BLOB    NOT NULL CHECK (length(payload) <= 65536)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX effect_subject ON effect (subject, sequence, number);
+CREATE INDEX effect_due ON effect (due);
