@@ -8,6 +8,7 @@ mod effects;
 mod expiry;
 mod files;
 mod filings;
+mod flights;
 pub mod history;
 mod lifecycle;
 mod lists;

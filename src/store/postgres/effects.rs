@@ -1,6 +1,6 @@
 //! The outbox: the effects that were not carried out.
 
-use tokio::{join, try_join};
+use tokio::try_join;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error, Row, Statement};
 use uuid::Uuid;
@@ -51,15 +51,13 @@ impl EffectStatements {
                 _ => {}
             }
         }
-        let (new, postponed, settled) = join!(
+        try_join!(
             biased;
             self.insert(client, &new),
             self.postpone(client, &postponed),
             self.settle(client, &settled),
-        );
-        new?;
-        postponed?;
-        settled
+        )?;
+        Ok(())
     }
 
     async fn insert(&self, client: &Client, rows: &Rows<'_>) -> Result<(), Error> {

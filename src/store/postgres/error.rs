@@ -21,10 +21,16 @@ pub(super) fn is_refusal(error: &tokio_postgres::Error) -> bool {
         SqlState::READ_ONLY_SQL_TRANSACTION,
         SqlState::FEATURE_NOT_SUPPORTED,
     ];
-    let refused = |error: &DbError| {
-        error.parsed_severity() == Some(Severity::Error) && !on_a_standby.contains(error.code())
-    };
-    error.as_db_error().is_some_and(refused)
+    aborts(error)
+        && error
+            .code()
+            .is_some_and(|code| !on_a_standby.contains(code))
+}
+
+/// Returns whether the server said that a statement failed, and so aborted the transaction.
+pub(super) fn aborts(error: &tokio_postgres::Error) -> bool {
+    let severity = error.as_db_error().and_then(DbError::parsed_severity);
+    severity == Some(Severity::Error)
 }
 
 /// Returns whether the same statement can succeed the next time.

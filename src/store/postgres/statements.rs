@@ -1,6 +1,6 @@
 //! Writes the rows of a group, each kind by one statement.
 
-use tokio::{join, try_join};
+use tokio::try_join;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Statement};
 
@@ -10,6 +10,7 @@ use super::row::Json;
 use crate::domain::id::RoleId;
 use crate::domain::role::Role;
 use crate::domain::version::Version;
+use crate::record::Head;
 use crate::store::Record;
 use crate::store::columns::{RolePrincipal, named};
 use crate::store::tables::{
@@ -20,6 +21,7 @@ use crate::store::tables::{
 pub(super) struct WriteStatements {
     effects: EffectStatements,
     events: Statement,
+    head: Statement,
     new_elevations: Statement,
     changed_elevations: Statement,
     guards: Statement,
@@ -37,8 +39,9 @@ impl WriteStatements {
             elevation_change(),
             role_row(),
         );
-        let (events, new_elevations, changed_elevations, guards) = try_join!(
+        let (events, head, new_elevations, changed_elevations, guards) = try_join!(
             client.prepare(EVENTS),
+            client.prepare(HEAD),
             client.prepare(&new_elevations),
             client.prepare(&elevation_change),
             client.prepare(GUARDS),
@@ -52,6 +55,7 @@ impl WriteStatements {
         Ok(Self {
             effects: EffectStatements::prepare(client).await?,
             events,
+            head,
             new_elevations,
             changed_elevations,
             guards,
@@ -62,23 +66,26 @@ impl WriteStatements {
         })
     }
 
-    /// Writes everything of the plan except the head. All statements are sent together. The first that fails ends the
-    /// transaction, and the statements after it fail too.
+    /// Writes everything of the plan except roles. Sends all statements when it is first polled. A statement that cannot
+    /// be sent fails then, and no later one is sent. The first statement that fails aborts the transaction, and causes
+    /// the failures of the later ones.
     pub(super) async fn write(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
-        let (events, elevations, guards, effects, roles) = join!(
+        try_join!(
             biased;
             self.put_events(client, plan),
             self.put_elevations(client, plan),
             self.put_guards(client, plan),
             self.effects.write(client, plan),
-            self.put_roles(client, plan),
-        );
-        // In this order: the first error is the cause of the others.
-        events?;
-        elevations?;
-        guards?;
-        effects?;
-        roles
+            self.move_head(client, plan.head),
+        )?;
+        Ok(())
+    }
+
+    /// Writes the end of the record.
+    async fn move_head(&self, client: &Client, head: Head) -> Result<(), Error> {
+        let (sequence, hash) = (head.sequence.cast_signed(), &head.hash.0[..]);
+        client.execute(&self.head, &[&sequence, &hash]).await?;
+        Ok(())
     }
 
     async fn put_events(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
@@ -108,13 +115,12 @@ impl WriteStatements {
                 }
             }
         }
-        let (inserted, updated) = join!(
+        try_join!(
             biased;
             put_rows(client, &self.new_elevations, ELEVATION, &new),
             put_rows(client, &self.changed_elevations, of_update(ELEVATION), &changed),
-        );
-        inserted?;
-        updated
+        )?;
+        Ok(())
     }
 
     async fn put_guards(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
@@ -131,8 +137,8 @@ impl WriteStatements {
         Ok(())
     }
 
-    /// Writes roles one after the other, since they change seldom.
-    async fn put_roles(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
+    /// Writes the roles of the plan. Waits for each statement, since roles change seldom.
+    pub(super) async fn write_roles(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
         for put in &plan.puts {
             match put.record {
                 Record::Effect(_) | Record::EffectSettled(_) => {}
@@ -254,6 +260,7 @@ fn column<'a, R, T>(rows: &'a [R], of: impl Fn(&'a R) -> T) -> Vec<T> {
 
 const EVENTS: &str = "INSERT INTO event (sequence, subject, header, payload) \
      SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bytea[], $4::bytea[])";
+const HEAD: &str = "UPDATE head SET sequence = $1, hash = $2";
 const GUARDS: &str = "INSERT INTO guard (account, version) SELECT * FROM unnest($1::uuid[], $2::bigint[]) \
      ON CONFLICT (account) DO UPDATE SET version = excluded.version";
 const ROLE_DELETION: &str =

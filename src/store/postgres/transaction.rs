@@ -6,6 +6,7 @@
 //! last writer left, and they do not change. A transaction of a higher level would see the moment before it waited for
 //! the lock.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use tokio::join;
@@ -16,7 +17,7 @@ use tracing::debug;
 use super::advice;
 use super::connect::Connector;
 use super::connection::Connection;
-use super::error::{failed, is_passing, is_refusal};
+use super::error::{aborts, failed, is_passing, is_refusal};
 use super::plan::Plan;
 use super::skew::Skew;
 use super::statements::WriteStatements;
@@ -90,7 +91,6 @@ pub(super) struct CommitConnection {
     connection: Connection,
     lock: Statement,
     header: Statement,
-    move_head: Statement,
     time: Statement,
     versions: VersionStatements,
     puts: WriteStatements,
@@ -111,7 +111,6 @@ impl CommitConnection {
         Ok(Self {
             lock: client.prepare(LOCK).await.map_err(failed)?,
             header: client.prepare(HEADER).await.map_err(failed)?,
-            move_head: client.prepare(MOVE_HEAD).await.map_err(failed)?,
             time: client.prepare(TIME).await.map_err(failed)?,
             versions: VersionStatements::prepare(client).await.map_err(failed)?,
             puts: WriteStatements::prepare(client).await.map_err(failed)?,
@@ -176,16 +175,61 @@ impl CommitConnection {
             self.roll_back().await?;
             return Ok(plan.outcomes);
         }
-        // Without rows the lock on the head is the write: it is in the log, so the commit waits for the standby.
-        if plan.writes()
-            && let Err(error) = self.in_time(self.write(&plan)).await?
-        {
+        let roles = self.puts.write_roles(&self.connection.client, &plan);
+        if let Err(error) = self.in_time(roles).await? {
             return Err(self.rolled_back(error).await);
         }
-        if self.end().await {
+        // Without rows the lock on the head is the write: it is in the log, so the commit waits for the standby.
+        let is_committed = if plan.writes() {
+            self.write_and_end(&plan).await?
+        } else {
+            self.end().await
+        };
+        if is_committed {
             Ok(plan.outcomes)
         } else {
             Err(CommitFailure::Unknown(PossibleCommit::from(plan)))
+        }
+    }
+
+    /// Writes the rows and commits, all in one flight. Returns whether the commit is known to have succeeded.
+    ///
+    /// A statement that fails aborts the transaction. Then the server rolls back at the COMMIT, and reports a success
+    /// nevertheless. So the response to COMMIT counts only after a success of every statement before it. If one of them
+    /// could not be sent, COMMIT is not sent either.
+    async fn write_and_end(&self, plan: &Plan<'_>) -> Result<bool, CommitFailure> {
+        let client = &self.connection.client;
+        // Earlier warnings are not about this commit.
+        self.connection.warned();
+        let failed = Cell::new(false);
+        let write = async {
+            let written = self.puts.write(client, plan).await;
+            failed.set(written.is_err());
+            written
+        };
+        let end = async {
+            // `join` polls this for the first time after it has polled `write`.
+            if failed.get() {
+                return None;
+            }
+            Some(client.batch_execute("COMMIT").await)
+        };
+        let flight = self.in_time(async { join!(biased; write, end) });
+        let Ok((written, ended)) = flight.await else {
+            return Ok(false);
+        };
+        match (written, ended) {
+            (Ok(()), Some(Ok(()))) => Ok(!self.connection.warned()),
+            (Err(error), ended) if aborts(&error) || ended.is_none() => {
+                debug!(%error, "a group is rolled back");
+                // After a response to COMMIT there is no transaction, so the connection can be used again.
+                if is_refusal(&error) && matches!(ended, Some(Ok(()))) {
+                    Err(CommitFailure::Refused(error))
+                } else {
+                    Err(lost(error))
+                }
+            }
+            _ => Ok(false),
         }
     }
 
@@ -231,14 +275,6 @@ impl CommitConnection {
             known: known?,
             time: read_time(&time?)?,
         })
-    }
-
-    async fn write(&self, plan: &Plan<'_>) -> Result<(), Error> {
-        let client = &self.connection.client;
-        self.puts.write(client, plan).await?;
-        let (sequence, hash) = (plan.head.sequence.cast_signed(), &plan.head.hash.0[..]);
-        client.execute(&self.move_head, &[&sequence, &hash]).await?;
-        Ok(())
     }
 
     async fn look_up(&self, head: Head) -> Result<bool, Error> {
@@ -328,7 +364,6 @@ const LOCK: &str = "SELECT sequence, hash FROM head FOR UPDATE";
 // Not the time of the transaction's begin, because it may have waited for the lock.
 const TIME: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 10000000)::bigint";
 const HEADER: &str = "SELECT header FROM event WHERE sequence = $1";
-const MOVE_HEAD: &str = "UPDATE head SET sequence = $1, hash = $2";
 /// The time limit for a statement that a working server executes at once.
 const CHECK_TIME: Duration = Duration::from_secs(2);
 /// Longer than the server waits for a lock.
