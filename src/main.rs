@@ -5,6 +5,10 @@ use std::process::ExitCode;
 
 use countersign::telemetry::logs;
 use countersign::{cli, config};
+use mimalloc::MiMalloc;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
