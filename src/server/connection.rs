@@ -6,6 +6,7 @@ pub(crate) mod malformed;
 pub(crate) mod peer;
 mod protocol;
 mod requests;
+mod single_write;
 
 use std::net::IpAddr;
 use std::sync::Arc;

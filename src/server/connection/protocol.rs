@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::response::Response;
 use http::Request;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -13,6 +14,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +23,7 @@ use super::header_timeout::HeaderTimeout;
 use super::malformed;
 use super::peer::Peer;
 use super::requests::Requests;
+use super::single_write::SingleWrite;
 use crate::server::limits::Limits;
 
 /// Serves one connection until the client or `stop` ends it.
@@ -110,7 +113,6 @@ async fn http2(
     peer: Peer,
     stop: CancellationToken,
 ) -> hyper::Result<()> {
-    // A connection without requests is idle. The pings of a client would keep it alive forever.
     let requests = Arc::new(Requests::default());
     let (router, counted) = (TowerToHyperService::new(router), requests.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
@@ -121,20 +123,37 @@ async fn http2(
             answer.await
         }
     });
+    streams(stream, service, &requests, limits.idle, stop).await
+}
+
+/// Serves requests over HTTP/2 until the client or `stop` ends the connection, or until it was `idle` for that long.
+async fn streams<S, H>(
+    stream: S,
+    service: H,
+    requests: &Requests,
+    idle: Duration,
+    stop: CancellationToken,
+) -> hyper::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Service<Request<Incoming>, Response = Response, Error = Infallible>,
+    H::Future: Send + 'static,
+{
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE)
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEADER_LIST)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(SingleWrite(stream)), service);
     tokio::pin!(connection);
     loop {
         let before = requests.begun();
+        // A connection without requests is idle. The pings of a client would keep it alive forever.
         tokio::select! {
             ended = &mut connection => return ended,
             () = stop.cancelled() => break,
-            () = sleep(limits.idle) => if requests.begun() == before && requests.all_ended() { break },
+            () = sleep(idle) => if requests.begun() == before && requests.all_ended() { break },
         }
     }
     // Open streams may continue; without one the connection ends.
@@ -174,3 +193,113 @@ const MAX_HEADERS: usize = 100;
 const MAX_STREAMS: u32 = 256;
 /// RFC 9113, section 3.4.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Poll};
+
+    use axum::body::Body;
+    use http::HeaderMap;
+    use http_body_util::Full;
+    use tokio::io::{DuplexStream, ReadBuf, duplex};
+
+    use super::*;
+
+    /// A stream that counts its writes.
+    struct Counted {
+        stream: DuplexStream,
+        writes: Arc<AtomicUsize>,
+    }
+
+    impl AsyncRead for Counted {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.stream).poll_read(context, buffer)
+        }
+    }
+
+    impl AsyncWrite for Counted {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.writes.fetch_add(1, Ordering::Relaxed);
+            Pin::new(&mut self.stream).poll_write(context, bytes)
+        }
+
+        fn poll_write_vectored(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            slices: &[io::IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            self.writes.fetch_add(1, Ordering::Relaxed);
+            Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        }
+
+        fn is_write_vectored(&self) -> bool {
+            true
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.stream).poll_flush(context)
+        }
+
+        fn poll_shutdown(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.stream).poll_shutdown(context)
+        }
+    }
+
+    /// Answers with as many octets as an approval has, and with trailers.
+    async fn message(_: Request<Incoming>) -> Result<Response, Infallible> {
+        let message = Full::from(vec![0; 600])
+            .with_trailers(async { Some(Ok(HeaderMap::from_iter([GRPC_OK]))) });
+        Ok(Response::new(Body::new(message)))
+    }
+
+    const GRPC_OK: (http::HeaderName, http::HeaderValue) = (
+        http::HeaderName::from_static("grpc-status"),
+        http::HeaderValue::from_static("0"),
+    );
+
+    #[tokio::test]
+    async fn headers_message_and_trailers_leave_in_one_write() {
+        let (client, server) = duplex(64 * 1024);
+        let writes = Arc::new(AtomicUsize::new(0));
+        let counted = Counted {
+            stream: server,
+            writes: writes.clone(),
+        };
+        let requests = Requests::default();
+        tokio::spawn(async move {
+            let (service, idle) = (service_fn(message), Duration::from_secs(75));
+            streams(counted, service, &requests, idle, CancellationToken::new()).await
+        });
+        let (mut client, connection) = h2::client::handshake(client).await.unwrap();
+        tokio::spawn(connection);
+        let mut octets = 0;
+        for counts in [false, true] {
+            // The first answer may leave together with the frames that open the connection.
+            let before = writes.load(Ordering::Relaxed);
+            let (answer, _) = client.send_request(Request::new(()), true).unwrap();
+            let mut body = answer.await.unwrap().into_body();
+            while let Some(data) = body.data().await {
+                octets += data.unwrap().len();
+            }
+            let trailers = body.trailers().await.unwrap().unwrap();
+            assert_eq!(trailers.get(&GRPC_OK.0), Some(&GRPC_OK.1));
+            if counts {
+                assert_eq!(writes.load(Ordering::Relaxed) - before, 1);
+            }
+        }
+        assert_eq!(octets, 1_200);
+    }
+}
