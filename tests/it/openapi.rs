@@ -1,5 +1,5 @@
-//! `/openapi.json` describes exactly the served API. `.ci/openapi` holds the running server to it
-//! with requests made up from it; here are what that cannot see, and what must not wait for it.
+//! `/openapi.json` describes exactly the served API. `tests/program/described.rs` checks the
+//! running server with requests made up from it. Here is what that cannot see, and what must not wait for it.
 
 use std::collections::BTreeSet;
 
