@@ -94,14 +94,14 @@ pub struct Page<T> {
 
 /// A page that takes rows until it has its maximum number of rows, or until they take up 1 MiB. It always takes one.
 #[derive(Debug)]
-pub struct Filling<T> {
+pub struct PageBuilder<T> {
     items: Vec<T>,
     limit: usize,
     octets: usize,
     more: bool,
 }
 
-impl<T: Bulk> Filling<T> {
+impl<T: Bulk> PageBuilder<T> {
     /// Creates a page of at most `limit` rows.
     pub fn new(limit: u32) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -350,7 +350,7 @@ mod tests {
             (vec![4 * MIB, 1], 1, true),
             (vec![usize::MAX, 1], 1, true),
         ] {
-            let mut page = Filling::new(2);
+            let mut page = PageBuilder::new(2);
             let taken = rows.iter().filter(|row| page.take(**row)).count();
             let page = page.page(Some(9), now);
             assert_eq!(

@@ -11,7 +11,7 @@ use serde::ser::{SerializeMap, Serializer};
 use super::odata::atom::{self, Writer};
 use super::odata::document::{Document, answer};
 use super::odata::format::{DocumentKind, Format, Version};
-use super::odata::query::asked_format;
+use super::odata::query::format_for_errors;
 use crate::errors::{Error, Problem, RETRY_AFTER_SECONDS, row};
 
 /// The form in which a client expects errors.
@@ -22,7 +22,7 @@ impl Form {
     /// Returns the form that a request asks for, by its query or its headers.
     pub fn of(uri: &Uri, headers: &HeaderMap) -> Self {
         Self(
-            match Format::of(asked_format(uri.query()).as_deref(), headers) {
+            match Format::of(format_for_errors(uri.query()).as_deref(), headers) {
                 // Before version 3, there was no other form of JSON. Since then, every client reads light errors.
                 Format::Verbose(Version::Three) | Format::NoMetadata => Format::Light,
                 format => format,
@@ -70,10 +70,12 @@ fn message(error: &Error) -> Cow<'_, str> {
         return Cow::from(&*error.message);
     };
     let outer = field.split(['.', '[']).next().unwrap_or(field);
-    let known = FIELDS
-        .iter()
-        .find(|(grpc, rest)| [*grpc, *rest].contains(&outer));
-    known.map_or(Cow::from(&*error.message), |(_, rest)| error.about(rest))
+    for (grpc, rest) in FIELDS {
+        if [grpc, rest].contains(&outer) {
+            return error.about(rest);
+        }
+    }
+    Cow::from(&*error.message)
 }
 
 struct Body<'a> {

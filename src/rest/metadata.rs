@@ -96,8 +96,7 @@ mod tests {
     use xml::reader::XmlEvent;
 
     use super::*;
-    use crate::rest::odata::entity::{IDENTIFIER, NAMESPACE};
-    use crate::rest::odata::model::{Column, Edm};
+    use crate::rest::odata::model::Column;
     use crate::rest::resources::tables;
 
     /// Returns the elements of the document with their attributes, without prefixes and white space, each on a line.
@@ -119,10 +118,7 @@ mod tests {
     }
 
     fn property(column: &Column) -> String {
-        let kind = match column.edm {
-            Edm::Identifier => format!("{NAMESPACE}.{IDENTIFIER}"),
-            edm => edm.name().to_owned(),
-        };
+        let kind = column.edm.name();
         let nullable = if column.nullable {
             ""
         } else {
@@ -149,7 +145,7 @@ mod tests {
             );
             expected.extend(table.columns.iter().map(property));
         }
-        expected.push(format!("ComplexType Name={IDENTIFIER}"));
+        expected.push("ComplexType Name=UniqueIdentifier".to_owned());
         expected.push("Property Name=Value Type=Edm.Guid Nullable=false".to_owned());
         expected.push("Schema Namespace=Default".to_owned());
         expected.push("EntityContainer Name=Container IsDefaultEntityContainer=true".to_owned());
@@ -180,4 +176,7 @@ mod tests {
         functions.sort();
         assert_eq!(actual, functions);
     }
+
+    /// The namespace of the types.
+    const NAMESPACE: &str = "PAM";
 }

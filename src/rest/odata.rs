@@ -15,6 +15,8 @@ pub mod list;
 pub mod literal;
 pub mod model;
 pub mod moment;
+pub mod pages;
 pub mod query;
+pub mod set;
 pub mod single;
 pub mod token;

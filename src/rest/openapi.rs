@@ -14,8 +14,7 @@ mod tests {
 
     use super::*;
     use crate::errors::{Kind, RETRY_AFTER_SECONDS, row};
-    use crate::rest::odata::entity::IDENTIFIER;
-    use crate::rest::odata::model::{Column, Edm, Source};
+    use crate::rest::odata::model::{Column, Edm, Source, short_name};
     use crate::rest::odata::moment::MIN_VALUE;
     use crate::rest::resources::{ROOT, names, tables};
 
@@ -64,8 +63,9 @@ mod tests {
             Edm::Boolean => json!({ "type": "boolean" }),
             Edm::DateTime => moment(format),
             Edm::Guid => json!({ "type": "string", "format": "uuid" }),
-            Edm::Identifier => {
-                json!({ "$ref": format!("#/components/schemas/{IDENTIFIER}{format}") })
+            Edm::Complex(name) => {
+                let name = short_name(name);
+                json!({ "$ref": format!("#/components/schemas/{name}{format}") })
             }
             Edm::Int64 => json!({ "type": "string", "pattern": "^[0-9]+$" }),
             Edm::String => json!({ "type": "string" }),
@@ -127,7 +127,7 @@ mod tests {
     /// Returns the path by which filters and orders name a property.
     fn path(column: &Column) -> String {
         match column.edm {
-            Edm::Identifier => format!("{}/Value", column.name),
+            Edm::Complex(_) => format!("{}/Value", column.name),
             _ => column.name.to_owned(),
         }
     }

@@ -10,6 +10,7 @@ use http::Method;
 use percent_encoding::percent_decode_str;
 use uuid::Uuid;
 
+use super::odata::literal::guid as odata_guid;
 use crate::errors::{Error, Kind};
 
 /// The target of a path.
@@ -174,13 +175,13 @@ fn unqualified(action: &str) -> &str {
 
 /// Reads an OData v3 literal of a GUID: `guid'..'`, prefix and digits in any case.
 fn guid(literal: &str) -> Result<Uuid, Error> {
-    let text = literal
-        .split_at_checked(5)
-        .filter(|(prefix, _)| prefix.eq_ignore_ascii_case("guid'"))
-        .and_then(|(_, rest)| rest.strip_suffix('\''))
-        .filter(|text| text.len() == 36);
-    text.and_then(|text| Uuid::try_parse(text).ok())
-        .ok_or_else(malformed_key)
+    match literal.split_at_checked(5) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case("guid'") => {
+            let digits = rest.strip_suffix('\'').ok_or_else(malformed_key)?;
+            odata_guid(digits).ok_or_else(malformed_key)
+        }
+        _ => Err(malformed_key()),
+    }
 }
 
 fn approval_action(action: &str) -> Result<Action, Error> {

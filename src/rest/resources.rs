@@ -8,9 +8,9 @@ pub mod requests;
 pub mod roles;
 pub mod session;
 
-use super::odata::list::Set;
 #[cfg(test)]
-use super::odata::model::Column;
+use super::odata::model::{Column, short_name};
+use super::odata::set::Set;
 use approvals::PendingApprovals;
 pub use call::ROOT;
 use requests::Requests;
@@ -32,7 +32,7 @@ pub fn names() -> [&'static str; 4] {
 pub struct Table {
     /// The name in the path.
     pub name: &'static str,
-    /// The type of the rows.
+    /// The type of the rows, without its namespace.
     pub kind: &'static str,
     /// The properties of the key.
     pub key: &'static [&'static str],
@@ -47,7 +47,7 @@ impl Table {
     fn of<S: Set>() -> Self {
         Self {
             name: S::NAME,
-            kind: S::TYPE,
+            kind: short_name(S::TYPE),
             key: S::KEY,
             columns: S::PROPERTIES
                 .iter()

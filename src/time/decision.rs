@@ -22,12 +22,12 @@ pub struct Time {
     clock: Arc<dyn Clock>,
     bound: Seconds,
     /// Held for a few comparisons.
-    seen: Mutex<Seen>,
+    seen: Mutex<Observations>,
     right: watch::Sender<bool>,
 }
 
 /// The observations of both clocks.
-struct Seen {
+struct Observations {
     /// The latest moment that was returned.
     latest: Moment,
     /// The distance from the monotonic clock to the clock while the clock is correct, in ticks.
@@ -36,7 +36,7 @@ struct Seen {
     other: Option<(i64, Duration)>,
 }
 
-impl Seen {
+impl Observations {
     /// Takes a reading of both clocks, and returns the time.
     fn time(&mut self, said: Moment, monotonic: Duration) -> Moment {
         self.latest = self.latest.max(said).max(self.by_monotonic(monotonic));
@@ -82,7 +82,7 @@ impl Time {
     pub fn from(latest: Option<Moment>, clock: Arc<dyn Clock>, bound: Seconds) -> Self {
         let now = clock.now();
         let trusted = distance(now, clock.monotonic());
-        let seen = Mutex::new(Seen {
+        let seen = Mutex::new(Observations {
             latest: latest.unwrap_or(now),
             trusted,
             other: None,
@@ -165,16 +165,16 @@ mod tests {
     use super::*;
 
     /// What two clocks say, and which moment was waited for last.
-    struct Said(Mutex<(i64, u64)>, Mutex<Option<Moment>>);
+    struct Clocks(Mutex<(i64, u64)>, Mutex<Option<Moment>>);
 
-    impl Said {
+    impl Clocks {
         fn new(said: i64) -> Arc<Self> {
             Arc::new(Self(Mutex::new((said, 0)), Mutex::default()))
         }
     }
 
     #[async_trait]
-    impl Clock for Said {
+    impl Clock for Clocks {
         fn now(&self) -> Moment {
             at(self.0.lock().unwrap().0)
         }
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn time_never_goes_back_and_recovers_from_every_jump() {
-        let clock = Said::new(100);
+        let clock = Clocks::new(100);
         let time = Time::from(Some(at(90)), clock.clone(), Seconds::new(5).unwrap());
         // What the clock says, what the steady clock says, what counts, and whether it is decided by.
         let table = [
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn a_start_with_a_wrong_clock_is_recovered_from() {
         for (record, said_first) in [(100, 130), (130, 100)] {
-            let clock = Said::new(said_first);
+            let clock = Clocks::new(said_first);
             let time = Time::from(Some(at(record)), clock.clone(), Seconds::new(5).unwrap());
             assert_eq!(time.now(), at(130));
             let mut latest = time.now();
@@ -257,7 +257,7 @@ mod tests {
     /// Time is ahead of the clock, so it comes to a moment before the clock does.
     #[tokio::test]
     async fn a_moment_is_reached_when_time_comes_to_it() {
-        let clock = Said::new(100);
+        let clock = Clocks::new(100);
         let time = Time::from(Some(at(100)), clock.clone(), Seconds::new(5).unwrap());
         // What the clock says, what the steady clock says, the moment, and the moment to wait for by the clock.
         for (said, steady, moment, by_the_clock) in [

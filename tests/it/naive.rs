@@ -16,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use chance::{Chance, Step};
 use real::Real;
-use world::{Ask, World};
+use world::{Command, World};
 
 #[test]
 fn the_domain_and_the_naive_rules_never_differ() {
@@ -87,7 +87,7 @@ impl Case {
         }
     }
 
-    fn ask(&mut self, who: world::Name, ask: &Ask) {
+    fn ask(&mut self, who: world::Name, ask: &Command) {
         let naive = rules::answer(&self.world, who, ask);
         let real = self.real.answer(&self.world, who, ask);
         properties::less_authority(self, who, ask, &real);
@@ -105,14 +105,14 @@ impl Case {
         &mut self,
         naive: Vec<world::Event>,
         real: Vec<countersign::domain::event::Event>,
-        ask: Option<&Ask>,
+        ask: Option<&Command>,
     ) {
         let plain = real
             .iter()
             .map(|event| self.real.plain_event(&self.world, event, ask));
         assert_eq!(naive, plain.collect::<Vec<_>>());
         let filing = match ask {
-            Some(Ask::File { filing, .. }) => Some(filing),
+            Some(Command::File { filing, .. }) => Some(filing),
             _ => None,
         };
         let before = self.real.elevations.clone();

@@ -56,6 +56,15 @@ const ROOMS: &[&str] = &["rest::odata", "rest::resources"];
 
 /// The messages of the contract that `rest::odata` may use: those of every list, none of privileged access.
 const LIST_MESSAGES: &[&str] = &["Comparison", "Operator", "OrderBy", "Value", "value"];
+/// Parts of words that OData does not use: `rest::odata` is a dialect, not privileged access.
+const SPECIAL_WORDS: &[&str] = &[
+    "approv",
+    "candidate",
+    "elevation",
+    "pam",
+    "requestor",
+    "role",
+];
 
 /// Modules that may be named in the table without the module around them.
 const PARTS: &[&str] = &["domain::moment"];
@@ -111,6 +120,11 @@ fn imports_point_down() {
 #[test]
 fn odata_knows_no_message_of_privileged_access() {
     hold(list_messages, &["src/rest"]);
+}
+
+#[test]
+fn odata_has_no_word_of_privileged_access() {
+    hold(general_words, &["src/rest/odata"]);
 }
 
 #[test]
@@ -247,6 +261,22 @@ fn list_messages(path: &str, text: &str) -> Vec<String> {
             )
         })
         .collect()
+}
+
+/// See [`SPECIAL_WORDS`]. The path of an import is no word.
+fn general_words(path: &str, text: &str) -> Vec<String> {
+    let tokens = lex(text);
+    let tests = test_modules(&tokens);
+    let mut faults = Vec::new();
+    for (at, token) in tokens.iter().enumerate() {
+        let is_path = tokens.get(at + 1).is_some_and(|next| next.text == "::");
+        let word = token.text.to_lowercase();
+        let is_special = SPECIAL_WORDS.iter().any(|special| word.contains(special));
+        if is_special && !is_path && !tests.iter().any(|lines| lines.contains(&token.line)) {
+            faults.push(format!("{path}:{}: {}", token.line, token.text));
+        }
+    }
+    faults
 }
 
 /// See [`ONLY_CRATES`] and [`NEVER_CRATES`].
@@ -511,6 +541,12 @@ fn every_rule_can_fail() {
             "#[cfg(test)] mod tests { use crate::time::Clock; }",
         ),
         (imports, "src/newcomer.rs", ""),
+        (
+            general_words,
+            "src/rest/odata/model.rs",
+            "const A: &str = \"PAM.Id\";",
+        ),
+        (general_words, "src/rest/odata/model.rs", "fn approve() {}"),
         (crates, "src/domain/role.rs", "use tokio::sync::Mutex;"),
         (
             crates,

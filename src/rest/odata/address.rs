@@ -23,9 +23,13 @@ pub struct Address {
 /// If the request does not name its host, or names it in an unusual form.
 pub fn base_url(request: &Parts, root: &str) -> Result<String, Error> {
     let forwarded = request.extensions.get::<Address>();
-    let scheme = forwarded
-        .and_then(|address| address.scheme)
-        .unwrap_or("http");
+    let scheme = match forwarded {
+        Some(Address {
+            scheme: Some(scheme),
+            ..
+        }) => scheme,
+        _ => "http",
+    };
     match called(&request.uri, &request.headers, forwarded) {
         Some(authority) => Ok(format!("{scheme}://{authority}{root}")),
         None => Err(Error::invalid("The Host header is missing or malformed.")),
@@ -35,16 +39,22 @@ pub fn base_url(request: &Parts, root: &str) -> Result<String, Error> {
 /// Returns the host that the client called: from a trusted proxy, or else from the request. `None` if neither names
 /// one.
 pub fn called(uri: &Uri, headers: &HeaderMap, forwarded: Option<&Address>) -> Option<Authority> {
-    let mut hosts = headers.get_all(http::header::HOST).iter();
-    let host = hosts
-        .next()
-        .filter(|_| hosts.next().is_none())
-        .and_then(|host| host.to_str().ok());
-    let authority = forwarded
-        .and_then(|address| address.authority.clone())
-        .or_else(|| uri.authority().cloned());
-    let authority = authority.or_else(|| host.and_then(|host| host.parse().ok()));
-    authority.filter(|authority| !authority.as_str().contains('@'))
+    let from_proxy = forwarded.and_then(|address| address.authority.clone());
+    let authority = match from_proxy.or_else(|| uri.authority().cloned()) {
+        Some(authority) => authority,
+        None => {
+            let mut hosts = headers.get_all(http::header::HOST).iter();
+            let (Some(host), None) = (hosts.next(), hosts.next()) else {
+                return None;
+            };
+            host.to_str().ok()?.parse().ok()?
+        }
+    };
+    if authority.as_str().contains('@') {
+        None
+    } else {
+        Some(authority)
+    }
 }
 
 #[cfg(test)]

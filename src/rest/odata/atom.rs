@@ -8,9 +8,9 @@ use prost_types::Timestamp;
 use xml::writer::XmlEvent;
 use xml::writer::events::StartElementBuilder;
 
-use super::entity::{Entity, NAMESPACE};
+use super::entity::Entity;
 use super::format::{Format, Version};
-use super::model::{Cell, Column, Edm};
+use super::model::{Cell, Column, Edm, short_name};
 use super::moment::{MIN_VALUE, printed_time_of_day, utc};
 use namespaces::{ATOM, DATA, METADATA, PUBLISHING, SCHEME};
 pub use reader::{Value, properties};
@@ -120,22 +120,20 @@ fn root<'a>(name: &'a str, base: &'a str) -> StartElementBuilder<'a> {
 /// Prints the inside of an entry, in the order of the original.
 fn inside(entity: &Entity<'_>, base: &str, atom: &mut Writer) {
     atom.leaf("id", &entity.id);
-    let kind = format!("{NAMESPACE}.{}", entity.kind);
     atom.empty(
         XmlEvent::start_element("category")
-            .attr("term", &kind)
+            .attr("term", entity.kind)
             .attr("scheme", SCHEME),
     );
     if let Some(address) = &entity.address {
         let edit = XmlEvent::start_element("link")
             .attr("rel", "edit")
-            .attr("title", entity.kind);
+            .attr("title", short_name(entity.kind));
         atom.empty(edit.attr("href", address));
         if entity.format == Format::Atom(Version::Three) {
-            entity
-                .actions
-                .iter()
-                .for_each(|name| action(name, base, address, atom));
+            for name in entity.actions {
+                action(name, base, address, atom);
+            }
         }
     }
     atom.empty(XmlEvent::start_element("title"));
@@ -143,10 +141,9 @@ fn inside(entity: &Entity<'_>, base: &str, atom: &mut Writer) {
     author(atom);
     atom.open(XmlEvent::start_element("content").attr("type", "application/xml"));
     atom.open(XmlEvent::start_element("m:properties"));
-    entity
-        .cells
-        .iter()
-        .for_each(|(column, cell)| property(*column, cell, atom));
+    for (column, cell) in &entity.cells {
+        property(*column, cell, atom);
+    }
     atom.close();
     atom.close();
 }
@@ -160,8 +157,11 @@ fn action(name: &str, base: &str, address: &str, atom: &mut Writer) {
 }
 
 fn updated(time: Option<Timestamp>, atom: &mut Writer) {
-    let never = || format!("{MIN_VALUE}Z");
-    atom.leaf("updated", &time.map_or_else(never, |time| utc(Some(time))));
+    let printed = match time {
+        Some(time) => utc(Some(time)),
+        None => format!("{MIN_VALUE}Z"),
+    };
+    atom.leaf("updated", &printed);
 }
 
 /// Prints the author that Atom requires. OData leaves the name empty.
@@ -179,7 +179,7 @@ fn property(column: Column, cell: &Cell<'_>, atom: &mut Writer) {
     };
     match cell {
         Cell::Boolean(value) => atom.leaf(property, if *value { "true" } else { "false" }),
-        Cell::Identifier(id) => {
+        Cell::Complex(id) => {
             atom.open(property);
             atom.leaf(
                 XmlEvent::start_element("d:Value").attr("m:type", Edm::Guid.name()),

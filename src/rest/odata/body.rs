@@ -11,7 +11,7 @@ use crate::errors::{Error, Kind};
 
 /// The format of a body.
 #[derive(Clone, Copy, Debug)]
-pub struct Written {
+pub struct BodyFormat {
     /// The media type.
     pub media: Media,
     charset: Option<Charset>,
@@ -28,22 +28,20 @@ pub enum Media {
     Json,
 }
 
-impl Written {
+impl BodyFormat {
     /// Reads the format of the body from the headers of its request.
     ///
     /// # Errors
     ///
     /// If the body is compressed, or in a media type or charset that is not read. The message names what is allowed.
     pub fn of(headers: &HeaderMap) -> Result<Self, Error> {
-        let is_plain = |coding: &str| {
-            coding.trim().is_empty() || coding.trim().eq_ignore_ascii_case("identity")
-        };
-        if !only(headers, &CONTENT_ENCODING)?
+        for coding in only(headers, &CONTENT_ENCODING)?
             .unwrap_or_default()
             .split(',')
-            .all(is_plain)
         {
-            return Err(Error::invalid(COMPRESSED));
+            if !["", "identity"].contains(&&*coding.trim().to_ascii_lowercase()) {
+                return Err(Error::invalid(COMPRESSED));
+            }
         }
         let content_type = only(headers, &CONTENT_TYPE)?.unwrap_or(FORM);
         let mut parts = content_type.split(';').map(str::trim);
@@ -131,21 +129,23 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>
 
 /// Returns the charset among the parameters of a media type.
 fn charset<'a>(parameters: impl Iterator<Item = &'a str>) -> Result<Option<Charset>, Error> {
-    let pairs = parameters.filter_map(|parameter| parameter.split_once('='));
-    let mut labels = pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
-    match (
-        labels
-            .next()
-            .map(|(_, label)| label.trim().trim_matches('"')),
-        labels.next(),
-    ) {
-        (None, _) => Ok(None),
-        (Some(label), None) => match Charset::of(label) {
-            Some(charset) => Ok(Some(charset)),
-            None => Err(Error::invalid(OTHER_CHARSET)),
-        },
-        (Some(_), Some(_)) => Err(Error::invalid("The Content-Type must declare one charset.")),
+    let mut charset = None;
+    for parameter in parameters {
+        let Some((name, label)) = parameter.split_once('=') else {
+            continue;
+        };
+        if !name.trim().eq_ignore_ascii_case("charset") {
+            continue;
+        }
+        if charset.is_some() {
+            return Err(Error::invalid("The Content-Type must declare one charset."));
+        }
+        match Charset::of(label.trim().trim_matches('"')) {
+            Some(found) => charset = Some(found),
+            None => return Err(Error::invalid(OTHER_CHARSET)),
+        }
     }
+    Ok(charset)
 }
 
 const LONGEST_BODY: usize = 64 * 1024;
@@ -163,8 +163,8 @@ const OTHER_CHARSET: &str = "The charset of the Content-Type must be utf-8, or a
 mod tests {
     use super::*;
 
-    fn written(lines: &[(HeaderName, &str)]) -> Result<Written, Error> {
-        Written::of(
+    fn format_of(lines: &[(HeaderName, &str)]) -> Result<BodyFormat, Error> {
+        BodyFormat::of(
             &lines
                 .iter()
                 .map(|(name, value)| (name.clone(), value.parse().unwrap()))
@@ -190,14 +190,14 @@ mod tests {
             ("APPLICATION/JSON ; Charset = Windows-1252;", Media::Json),
         ] {
             assert_eq!(
-                written(&[(CONTENT_TYPE, content_type)]).unwrap().media,
+                format_of(&[(CONTENT_TYPE, content_type)]).unwrap().media,
                 media,
                 "{content_type}"
             );
         }
-        assert_eq!(written(&[]).unwrap().media, Media::Form);
+        assert_eq!(format_of(&[]).unwrap().media, Media::Form);
         let identity = [(CONTENT_TYPE, JSON), (CONTENT_ENCODING, "Identity")];
-        assert_eq!(written(&identity).unwrap().media, Media::Json);
+        assert_eq!(format_of(&identity).unwrap().media, Media::Json);
     }
 
     #[test]
@@ -234,7 +234,7 @@ mod tests {
             (&[(CONTENT_TYPE, JSON), (CONTENT_TYPE, FORM)], "once"),
             (&[(CONTENT_TYPE, "application/json; charset=é")], "ASCII"),
         ] {
-            let error = written(lines).unwrap_err();
+            let error = format_of(lines).unwrap_err();
             assert!(
                 error.message.contains(words),
                 "{lines:?}: {}",

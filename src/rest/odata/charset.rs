@@ -38,8 +38,11 @@ impl Charset {
             Some(number) if !label.contains(number) => Range::Iso,
             _ => Range::All,
         };
-        (encoding.is_ascii_compatible() && encoding != X_USER_DEFINED)
-            .then_some(Self { encoding, range })
+        if encoding.is_ascii_compatible() && encoding != X_USER_DEFINED {
+            Some(Self { encoding, range })
+        } else {
+            None
+        }
     }
 
     /// Decodes bytes without a byte order mark; `None` if they are malformed in this charset.
@@ -49,17 +52,19 @@ impl Charset {
             Range::Ascii => bytes.is_ascii(),
             Range::Iso => !bytes.iter().any(|byte| (0x80..=0x9f).contains(byte)),
         };
+        if !fits {
+            return None;
+        }
         self.encoding
             .decode_without_bom_handling_and_without_replacement(bytes)
-            .filter(|_| fits)
     }
 
     /// Returns the bytes after a byte order mark of UTF-8, if this is UTF-8.
     pub fn without_mark(self, bytes: &[u8]) -> &[u8] {
-        bytes
-            .strip_prefix(b"\xef\xbb\xbf")
-            .filter(|_| self.encoding == UTF_8)
-            .unwrap_or(bytes)
+        match bytes.strip_prefix(b"\xef\xbb\xbf") {
+            Some(rest) if self.encoding == UTF_8 => rest,
+            _ => bytes,
+        }
     }
 }
 

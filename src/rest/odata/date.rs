@@ -61,8 +61,10 @@ fn counted(text: &str) -> Option<Timestamp> {
     let milliseconds: i64 = reader.digits(1..=15)?.parse().ok()?;
     if !reader.0.is_empty() {
         let sign = reader.sign()?;
-        offset(sign, reader.digits(4..=4)?, "")
-            .filter(|offset| offset.seconds().abs() <= 14 * 3_600)?;
+        let offset = offset(sign, reader.digits(4..=4)?, "")?;
+        if offset.seconds().abs() > 14 * 3_600 {
+            return None;
+        }
     }
     reader.end()?;
     Timestamp::from_millisecond(sign * milliseconds).ok()
@@ -246,7 +248,11 @@ impl<'a> Reader<'a> {
             .unwrap_or(self.0.len());
         let (digits, rest) = self.0.split_at(end);
         self.0 = rest;
-        Some(digits).filter(|digits| length.contains(&digits.len()))
+        if length.contains(&digits.len()) {
+            Some(digits)
+        } else {
+            None
+        }
     }
 
     /// Reads a whole word, or its first three letters, in any case; returns its place among the words, from 1.
@@ -278,16 +284,17 @@ impl<'a> Reader<'a> {
     }
 
     fn sign(&mut self) -> Option<i32> {
-        self.one_of(['+', '-'])
-            .map(|sign| if sign == '-' { -1 } else { 1 })
+        match self.one_of(['+', '-'])? {
+            '-' => Some(-1),
+            _ => Some(1),
+        }
     }
 
     fn one_of<const N: usize>(&mut self, characters: [char; N]) -> Option<char> {
-        let first = self
-            .0
-            .chars()
-            .next()
-            .filter(|first| characters.contains(first))?;
+        let first = self.0.chars().next()?;
+        if !characters.contains(&first) {
+            return None;
+        }
         self.0 = &self.0[first.len_utf8()..];
         Some(first)
     }
@@ -316,7 +323,7 @@ impl<'a> Reader<'a> {
     }
 
     fn end(&self) -> Option<()> {
-        self.0.is_empty().then_some(())
+        if self.0.is_empty() { Some(()) } else { None }
     }
 }
 

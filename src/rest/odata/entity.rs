@@ -10,7 +10,7 @@ use super::moment::{milliseconds, printed_milliseconds, printed_time_of_day, tim
 
 /// A row, or its selected properties, as printed.
 pub struct Entity<'a> {
-    /// The name of its type in `$metadata`.
+    /// The full name of its type in `$metadata`.
     pub kind: &'static str,
     /// The address of the row, if it has one.
     pub address: Option<String>,
@@ -36,14 +36,16 @@ impl Entity<'_> {
                 &Metadata {
                     id: address,
                     uri: address,
-                    kind: Kind(self.kind),
+                    kind: self.kind,
                 },
             )?;
         }
-        let cells = self.cells.iter();
-        cells.into_iter().try_for_each(|(column, cell)| {
-            object.serialize_entry(column.name, &Value(cell, self.format))
-        })
+        for (column, cell) in &self.cells {
+            let kind = column.edm.name();
+            let format = self.format;
+            object.serialize_entry(column.name, &Value { kind, cell, format })?;
+        }
+        Ok(())
     }
 }
 
@@ -63,30 +65,25 @@ struct Metadata<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     uri: Option<&'a str>,
     #[serde(rename = "type")]
-    kind: Kind,
-}
-
-/// The name of a type in the namespace of `$metadata`.
-struct Kind(&'static str);
-
-impl Serialize for Kind {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{NAMESPACE}.{}", self.0))
-    }
+    kind: &'static str,
 }
 
 /// A value in a form of JSON.
-struct Value<'a>(&'a Cell<'a>, Format);
+struct Value<'a> {
+    /// The full name of its type.
+    kind: &'static str,
+    cell: &'a Cell<'a>,
+    format: Format,
+}
 
 impl Serialize for Value<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(cell, format) = self;
+        let Self { kind, cell, format } = *self;
         match cell {
             Cell::Boolean(value) => value.serialize(serializer),
-            Cell::Identifier(id) => {
+            Cell::Complex(id) => {
                 let mut object = serializer.serialize_map(None)?;
                 if format.is_verbose() {
-                    let kind = Kind(IDENTIFIER);
                     object.serialize_entry(
                         "__metadata",
                         &Metadata {
@@ -113,8 +110,3 @@ impl Serialize for Value<'_> {
         }
     }
 }
-
-/// The namespace of the types in `$metadata`.
-pub const NAMESPACE: &str = "PAM";
-/// The original's complex type around a GUID.
-pub const IDENTIFIER: &str = "UniqueIdentifier";

@@ -25,7 +25,7 @@ pub fn comparisons(
             Operator::Equal,
             Kind::NullValue(NullValue::NullValue.into()),
         )]),
-        Truth::Asked => Ok(compared),
+        Truth::ByRow => Ok(compared),
     }
 }
 
@@ -37,14 +37,14 @@ struct Filter<'a> {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Truth {
     /// It is true where all its comparisons are; without comparisons, everywhere.
-    Asked,
+    ByRow,
     /// It is never true.
     Never,
 }
 
 impl Truth {
     fn of(holds: bool) -> Self {
-        if holds { Self::Asked } else { Self::Never }
+        if holds { Self::ByRow } else { Self::Never }
     }
 }
 
@@ -57,7 +57,7 @@ impl Filter<'_> {
     ) -> Result<Truth, Error> {
         match expression {
             Expression::And(all) => {
-                let mut truth = Truth::Asked;
+                let mut truth = Truth::ByRow;
                 for expression in all {
                     if self.holds(expression, compared)? == Truth::Never {
                         truth = Truth::Never;
@@ -162,7 +162,7 @@ fn translate(
                 operator,
                 Kind::StringValue(String::new()),
             ));
-            return Truth::Asked;
+            return Truth::ByRow;
         }
         (Source::TimeOfDay(field), Literal::DateTime(moment)) => {
             return time_of_day(field, operator, *moment, compared);
@@ -194,7 +194,7 @@ fn translate(
         _ => return Truth::Never,
     };
     compared.push(comparison(field, operator, kind));
-    Truth::Asked
+    Truth::ByRow
 }
 
 /// Compares with the moment that means "none". Only missing moments are that early.
@@ -202,7 +202,7 @@ fn first_moment(field: &str, operator: Operator, compared: &mut Vec<Comparison>)
     let operator = match operator {
         Operator::Equal | Operator::LessThanOrEqual => Operator::Equal,
         Operator::GreaterThan | Operator::NotEqual => Operator::NotEqual,
-        Operator::GreaterThanOrEqual => return Truth::Asked,
+        Operator::GreaterThanOrEqual => return Truth::ByRow,
         Operator::LessThan => return Truth::Never,
     };
     compared.push(comparison(
@@ -210,7 +210,7 @@ fn first_moment(field: &str, operator: Operator, compared: &mut Vec<Comparison>)
         operator,
         Kind::NullValue(NullValue::NullValue.into()),
     ));
-    Truth::Asked
+    Truth::ByRow
 }
 
 /// Compares times of day, which clients know as moments of the first day there is. A missing time reads as midnight.
@@ -227,7 +227,7 @@ fn time_of_day(
         _ if !since.is_zero() => operator,
         Operator::Equal | Operator::LessThanOrEqual => Operator::LessThanOrEqual,
         Operator::GreaterThan | Operator::NotEqual => Operator::GreaterThan,
-        Operator::GreaterThanOrEqual => return Truth::Asked,
+        Operator::GreaterThanOrEqual => return Truth::ByRow,
         Operator::LessThan => return Truth::Never,
     };
     let mut text = format!("{:02}:{:02}", minutes / 60, minutes % 60);
@@ -236,7 +236,7 @@ fn time_of_day(
         text += &format!(":{seconds:02}.{:09}", since.subsec_nanos());
     }
     compared.push(comparison(field, operator, Kind::StringValue(text)));
-    Truth::Asked
+    Truth::ByRow
 }
 
 /// Compares with one of a few values by the text that clients know it by. The values that do not match are excluded.
@@ -250,17 +250,20 @@ fn named(
     let (holds, fails): (Vec<_>, Vec<_>) = names
         .iter()
         .partition(|(name, _)| operator.holds((*name).cmp(text)));
-    let value = |(_, value): &(&str, &str)| Kind::StringValue((*value).to_owned());
     match &*holds {
         [] => return Truth::Never,
-        [one] => compared.push(comparison(field, Operator::Equal, value(one))),
-        _ => compared.extend(
-            fails
-                .iter()
-                .map(|name| comparison(field, Operator::NotEqual, value(name))),
-        ),
+        [(_, value)] => {
+            let value = Kind::StringValue((*value).to_owned());
+            compared.push(comparison(field, Operator::Equal, value));
+        }
+        _ => {
+            for (_, value) in fails {
+                let value = Kind::StringValue((*value).to_owned());
+                compared.push(comparison(field, Operator::NotEqual, value));
+            }
+        }
     }
-    Truth::Asked
+    Truth::ByRow
 }
 
 /// Compares with whole seconds. The number may lie outside the range of durations.
@@ -273,7 +276,7 @@ fn seconds(field: &str, operator: Operator, number: i64, compared: &mut Vec<Comp
                 nanos: 0,
             });
             compared.push(comparison(field, operator, duration));
-            Truth::Asked
+            Truth::ByRow
         }
         _ => Truth::of(operator.holds(Ordering::Less)),
     }
@@ -289,7 +292,7 @@ fn fraction(field: &str, operator: Operator, number: f64, compared: &mut Vec<Com
     let operator = match operator {
         _ if number.fract() == 0.0 => operator,
         Operator::Equal => return Truth::Never,
-        Operator::NotEqual => return Truth::Asked,
+        Operator::NotEqual => return Truth::ByRow,
         Operator::GreaterThan | Operator::GreaterThanOrEqual => Operator::GreaterThan,
         Operator::LessThan | Operator::LessThanOrEqual => Operator::LessThanOrEqual,
     };
@@ -346,7 +349,7 @@ mod tests {
             ),
         ),
     ];
-    const NESTED: Column = column("Key", Edm::Identifier, Source::Field("key"));
+    const NESTED: Column = column("Key", Edm::Complex("Test.Id"), Source::Field("key"));
 
     const fn column(name: &'static str, edm: Edm, source: Source) -> Column {
         Column {
@@ -493,7 +496,7 @@ mod tests {
             ("Id eq '5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143'", incompatible("Edm.Guid", "Edm.String", "Equal")),
             ("'x' gt Id", incompatible("Edm.String", "Edm.Guid", "GreaterThan")),
             ("Id gt guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143'", incompatible("Edm.Guid", "Edm.Guid", "GreaterThan")),
-            ("Key eq guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143'", incompatible("PAM.UniqueIdentifier", "Edm.Guid", "Equal")),
+            ("Key eq guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143'", incompatible("Test.Id", "Edm.Guid", "Equal")),
             ("TTL eq '3600'", incompatible("Edm.Int64", "Edm.String", "Equal")),
             ("End gt '2015-01-09'", incompatible("Edm.DateTime", "Edm.String", "GreaterThan")),
             ("End gt datetimeoffset'2015-01-09T00:00:00Z'", incompatible("Edm.DateTime", "Edm.DateTimeOffset", "GreaterThan")),

@@ -58,19 +58,18 @@ impl Format {
 
     /// Returns the form that a request asks for, if these media types ask for Atom.
     fn among(atom: &[&str], option: Option<&str>, headers: &HeaderMap) -> Self {
-        let accepted = headers
-            .get_all(ACCEPT)
-            .iter()
-            .filter_map(|value| value.to_str().ok());
-        let parse = |text: &str| Range::parse(text, atom);
-        let ranges = match option {
-            None => accepted
-                .flat_map(|value| value.split(','))
-                .filter_map(parse)
-                .collect(),
-            Some("json") => Vec::new(),
-            Some(option) => Vec::from_iter(parse(option)),
-        };
+        let mut ranges = Vec::new();
+        match option {
+            None => {
+                for value in headers.get_all(ACCEPT) {
+                    for text in value.to_str().unwrap_or_default().split(',') {
+                        ranges.extend(Range::parse(text, atom));
+                    }
+                }
+            }
+            Some("json") => {}
+            Some(option) => ranges.extend(Range::parse(option, atom)),
+        }
         match (Range::best(&ranges), Version::most(headers)) {
             (Flavour::Atom, most) => Self::Atom(most),
             (Flavour::Verbose, most) | (_, most @ (Version::One | Version::Two)) => {
@@ -123,15 +122,12 @@ impl Version {
     /// Returns the newest existing version that the client reads. Text after a `;` names the client. A version older
     /// than the first counts as the first. A malformed header counts as a missing one.
     pub fn most(headers: &HeaderMap) -> Self {
-        let most = headers
-            .get(MAX_DATA_SERVICE_VERSION)
-            .and_then(|version| version.to_str().ok());
-        let most = most
-            .and_then(|version| version.split(';').next())
-            .map(str::trim);
-        let is_number =
-            |digits: &str| !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
-        match most.and_then(|version| version.split_once('.')) {
+        let header = match headers.get(MAX_DATA_SERVICE_VERSION) {
+            Some(header) => header.to_str().unwrap_or_default(),
+            None => return Self::Three,
+        };
+        let (version, _) = header.split_once(';').unwrap_or((header, ""));
+        match version.trim().split_once('.') {
             Some(("0" | "1", minor)) if is_number(minor) => Self::One,
             Some(("2", minor)) if is_number(minor) => Self::Two,
             _ => Self::Three,
@@ -146,6 +142,10 @@ impl Version {
             Self::Three => "3.0",
         })
     }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// One of the ranges of an `Accept` header, if it is a known form.
@@ -181,36 +181,38 @@ impl Range {
         }
         let is_json = range.flavour != Flavour::Atom;
         for part in parts {
-            match part
-                .split_once('=')
-                .map(|(name, value)| (name.trim(), value.trim()))
-            {
-                Some(("odata", "verbose")) if is_json => range.flavour = Flavour::Verbose,
-                Some(("odata", "nometadata")) if is_json => range.flavour = Flavour::NoMetadata,
-                Some(("q", quality)) => range.quality = quality.parse().ok()?,
+            let Some((name, value)) = part.split_once('=') else {
+                continue;
+            };
+            match (name.trim(), value.trim()) {
+                ("odata", "verbose") if is_json => range.flavour = Flavour::Verbose,
+                ("odata", "nometadata") if is_json => range.flavour = Flavour::NoMetadata,
+                ("q", quality) => range.quality = quality.parse().ok()?,
                 _ => {}
             }
         }
-        (range.quality > 0.0).then_some(range)
+        if range.quality > 0.0 {
+            Some(range)
+        } else {
+            None
+        }
     }
 
     /// Returns the first of the most preferred forms. At equal preference, plain JSON goes before Atom and the older
     /// form.
     fn best(ranges: &[Self]) -> Flavour {
         let most = ranges.iter().map(|range| range.quality).fold(0.0, f32::max);
-        let wanted = || {
-            ranges
-                .iter()
-                .filter(|range| range.quality >= most)
-                .map(|range| range.flavour)
-        };
-        match wanted().next() {
-            Some(Flavour::Atom | Flavour::Verbose)
-                if wanted().any(|flavour| flavour == Flavour::Light) =>
-            {
+        let preferred: Vec<Flavour> = ranges
+            .iter()
+            .filter(|range| range.quality >= most)
+            .map(|range| range.flavour)
+            .collect();
+        match preferred.first() {
+            None => Flavour::Any,
+            Some(Flavour::Atom | Flavour::Verbose) if preferred.contains(&Flavour::Light) => {
                 Flavour::Light
             }
-            flavour => flavour.unwrap_or(Flavour::Any),
+            Some(first) => *first,
         }
     }
 }

@@ -1,11 +1,9 @@
 //! Lists: all pages in one response, since legacy clients follow no next link. If a list exceeds the limit, it has a
 //! link to the remaining rows.
 
-use async_trait::async_trait;
 use axum::response::Response;
 use http::StatusCode;
 use http::request::Parts;
-use prost_types::Timestamp;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use tonic::Status;
 
@@ -13,65 +11,12 @@ use super::address::base_url;
 use super::atom::{self, Feed, Writer};
 use super::document::{Document, answer};
 use super::entity::Entity;
-use super::filter::comparisons;
 use super::format::{DocumentKind, Format, Version};
-use super::model::{self, Column, Edm, Property, Source};
+use super::model::Property;
+use super::pages::rows;
 use super::query::{ListOptions, next_query};
+use super::set::{Page, Set};
 use crate::errors::Error;
-use crate::proto::pam::v1::{Comparison, OrderBy};
-
-/// A set of rows that can be listed.
-#[async_trait]
-pub trait Set: Send + Sync {
-    /// The path of the API that the set belongs to, with a slash at each end.
-    const ROOT: &'static str;
-    /// The name in the path and in the metadata.
-    const NAME: &'static str;
-    /// The type of the rows in `$metadata`.
-    const TYPE: &'static str;
-    /// The properties that identify a row in `$metadata`.
-    const KEY: &'static [&'static str];
-    /// The properties in the documented order.
-    const PROPERTIES: &'static [Property<Self::Row>];
-    /// The actions on a row.
-    const ACTIONS: &'static [&'static str] = &[];
-    /// The message that is listed.
-    type Row: Send + Sync + 'static;
-
-    /// Returns the GUID in the address of a row, if rows have an address.
-    fn address(_: &Self::Row) -> Option<&str> {
-        None
-    }
-
-    /// Returns the key of a row in the form used by addresses.
-    fn key(row: &Self::Row) -> String;
-
-    /// Returns the moment of the last known change of a row.
-    fn updated(_: &Self::Row) -> Option<Timestamp> {
-        None
-    }
-
-    /// Reads a page.
-    async fn page(&self, request: &Parts, asked: Asked) -> Result<Page<Self::Row>, Status>;
-}
-
-/// The request for one page. Another page differs only in its size and token.
-#[derive(Clone)]
-pub struct Asked {
-    pub filter: Vec<Comparison>,
-    pub order_by: Vec<OrderBy>,
-    pub page_size: i32,
-    pub page_token: String,
-    pub skip: i32,
-    pub include_total_size: bool,
-}
-
-/// A page that a service returned.
-pub struct Page<T> {
-    pub rows: Vec<T>,
-    pub next_page_token: String,
-    pub total_size: Option<i64>,
-}
 
 /// Returns the list of a set, with at most `longest` rows.
 pub async fn list<S: Set>(set: &S, request: &Parts, longest: usize) -> Result<Response, Status> {
@@ -82,36 +27,24 @@ pub async fn list<S: Set>(set: &S, request: &Parts, longest: usize) -> Result<Re
         return Err(Error::invalid(NO_COUNT).into());
     }
     let selected = selected::<S>(options.select.as_deref(), format)?;
-    let most = options.top.unwrap_or(usize::MAX).min(longest);
-    let mut rows: Vec<S::Row> = Vec::new();
-    let mut total = None;
-    let mut asked = asked::<S>(&options)?;
-    let mut largest = LARGEST_PAGE;
-    loop {
-        asked.page_size = page_size((most - rows.len()).min(largest));
-        let page = set.page(request, asked.clone()).await?;
-        // Long rows fill a page early, so the store need not search for many more than fit.
-        largest = LARGEST_PAGE.min(2 * page.rows.len().max(1));
-        rows.extend(page.rows);
-        (asked.page_token, total) = (page.next_page_token, total.or(page.total_size));
-        if asked.page_token.is_empty() || rows.len() >= most {
-            break;
-        }
-    }
-    let token = asked.page_token;
-    rows.truncate(most);
+    let most = match options.top {
+        Some(top) => top.min(longest),
+        None => longest,
+    };
+    let Page {
+        rows,
+        next_page_token,
+        total_size,
+    } = rows(set, request, &options, most).await?;
     let top = options.top.map(|top| top - rows.len());
-    let goes_on = !token.is_empty() && top != Some(0);
-    if goes_on && format.version() == Version::One {
-        return Err(Error::invalid(NO_NEXT_LINK).into());
+    let mut next = None;
+    if !next_page_token.is_empty() && top != Some(0) {
+        if format.version() == Version::One {
+            return Err(Error::invalid(NO_NEXT_LINK).into());
+        }
+        let query = next_query(request.uri.query(), top, &next_page_token);
+        next = Some(format!("{base}{}?{query}", S::NAME));
     }
-    let next = goes_on.then(|| {
-        format!(
-            "{base}{}?{}",
-            S::NAME,
-            next_query(request.uri.query(), top, &token)
-        )
-    });
     let entities = rows
         .iter()
         .map(|row| entity::<S>(row, &base, &selected, format))
@@ -121,7 +54,7 @@ pub async fn list<S: Set>(set: &S, request: &Parts, longest: usize) -> Result<Re
         base,
         set: S::NAME,
         metadata,
-        count: total,
+        count: total_size,
         entities,
         next,
         format,
@@ -264,9 +197,10 @@ impl List<'_> {
             object.serialize_entry(count, &total.to_string())?;
         }
         object.serialize_entry(rows, &self.entities)?;
-        self.next
-            .iter()
-            .try_for_each(|link| object.serialize_entry(next, link))
+        if let Some(link) = &self.next {
+            object.serialize_entry(next, link)?;
+        }
+        Ok(())
     }
 }
 
@@ -283,76 +217,11 @@ impl Serialize for Results<'_> {
 }
 
 fn metadata<S: Set>(base: &str, options: &ListOptions) -> String {
-    let select = options
-        .select
-        .as_ref()
-        .map(|names| format!("&$select={}", names.join(",")));
-    format!(
-        "{base}%24metadata#{}{}",
-        S::NAME,
-        select.unwrap_or_default()
-    )
-}
-
-/// Returns the request for the first page.
-fn asked<S: Set>(options: &ListOptions) -> Result<Asked, Error> {
-    let column =
-        |path: &str| model::column(S::PROPERTIES.iter().map(|property| property.column), path);
-    let filter = options
-        .filter
-        .as_deref()
-        .map(|filter| comparisons(filter, &column))
-        .transpose()?;
-    let order_by = options
-        .order
-        .iter()
-        .map(|(path, descending)| order_by(column(path), *descending));
-    let order_by = order_by
-        .filter_map(Result::transpose)
-        .collect::<Result<_, _>>()?;
-    Ok(Asked {
-        filter: filter.unwrap_or_default(),
-        order_by,
-        page_size: 0,
-        page_token: options.skip_token.to_string(),
-        skip: options.skip,
-        include_total_size: options.count,
-    })
-}
-
-/// Returns the key of a row with a GUID in the form used by addresses.
-pub fn guid_key(id: &str) -> String {
-    format!("guid'{id}'")
-}
-
-/// Returns the number of rows to request at once if that number is missing.
-fn page_size(missing: usize) -> i32 {
-    i32::try_from(missing.clamp(1, LARGEST_PAGE)).unwrap_or(i32::MAX)
-}
-
-/// Returns the key of an order; `None` if the values are the same in every row.
-fn order_by(column: Option<Column>, descending: bool) -> Result<Option<OrderBy>, Error> {
-    let column = column.filter(|column| column.edm != Edm::Identifier);
-    let column =
-        column.ok_or_else(|| Error::invalid("$orderby names no property of a simple type."))?;
-    Ok(match column.source {
-        Source::EmptyIsNull(field)
-        | Source::Field(field)
-        | Source::IsSet(field)
-        | Source::TimeOfDay(field) => Some(OrderBy {
-            field: field.to_owned(),
-            descending,
-        }),
-        // The listed message orders by its own names, whose order may be the reverse.
-        Source::Named(field, names) => {
-            let runs_back = !names.is_sorted_by_key(|(_, value)| *value);
-            Some(OrderBy {
-                field: field.to_owned(),
-                descending: descending != runs_back,
-            })
-        }
-        Source::False => None,
-    })
+    let set = format!("{base}%24metadata#{}", S::NAME);
+    match &options.select {
+        Some(names) => format!("{set}&$select={}", names.join(",")),
+        None => set,
+    }
 }
 
 /// Returns the selected properties, in the documented order. Without a selection, JSON light prints only the documented
@@ -368,19 +237,21 @@ pub fn selected<S: Set>(
             .filter(|property| !is_light || !property.column.unlisted)
             .collect());
     };
-    let named =
-        |property: &&Property<S::Row>| names.iter().any(|name| name == property.column.name);
-    let selected: Vec<_> = S::PROPERTIES.iter().filter(named).collect();
-    let known = |name: &String| selected.iter().any(|property| property.column.name == name);
-    if names.iter().all(known) {
-        Ok(selected)
-    } else {
-        Err(Error::invalid(
-            "$select names a property that the set does not have.",
-        ))
+    for name in names {
+        if !S::PROPERTIES
+            .iter()
+            .any(|property| property.column.name == name)
+        {
+            return Err(Error::invalid(
+                "$select names a property that the set does not have.",
+            ));
+        }
     }
+    Ok(S::PROPERTIES
+        .iter()
+        .filter(|property| names.iter().any(|name| name == property.column.name))
+        .collect())
 }
 
-const LARGEST_PAGE: usize = 1_000;
 const NO_COUNT: &str = "$inlinecount needs a MaxDataServiceVersion of 2.0 or later.";
 const NO_NEXT_LINK: &str = "The list is longer than one answer. Use $top or $filter, or a MaxDataServiceVersion of 2.0 or later.";

@@ -78,10 +78,13 @@ impl Literal {
             Some('d' | 'f' | 'm') => finite(digits),
             Some(_) => None,
             None => {
-                let whole = digits.parse().ok().map(Self::Int32);
-                whole
-                    .or_else(|| digits.parse().ok().map(Self::Int64))
-                    .or_else(|| finite(digits))
+                if let Ok(number) = digits.parse() {
+                    Some(Self::Int32(number))
+                } else if let Ok(number) = digits.parse() {
+                    Some(Self::Int64(number))
+                } else {
+                    finite(digits)
+                }
             }
         }
     }
@@ -89,17 +92,18 @@ impl Literal {
 
 /// Reads a GUID with its hyphens, in any case.
 pub fn guid(text: &str) -> Option<Uuid> {
-    Some(text)
-        .filter(|text| text.len() == 36)
-        .and_then(|text| Uuid::try_parse(text).ok())
+    if text.len() == 36 {
+        Uuid::try_parse(text).ok()
+    } else {
+        None
+    }
 }
 
 fn finite(digits: &str) -> Option<Literal> {
-    digits
-        .parse()
-        .ok()
-        .filter(|value: &f64| value.is_finite())
-        .map(Literal::Double)
+    match digits.parse::<f64>() {
+        Ok(value) if value.is_finite() => Some(Literal::Double(value)),
+        _ => None,
+    }
 }
 
 /// Reads a date, or a date and a time, with `Z`, an offset or neither. Seconds, and up to seven digits after them, are
@@ -110,9 +114,10 @@ fn datetime(text: &str) -> Option<Moment> {
         None => (&*text, None),
         Some((date, time)) => (date, Some(time)),
     };
-    let date: Date = Some(date)
-        .filter(|date| date.len() == 10)
-        .and_then(|date| date.parse().ok())?;
+    if date.len() != 10 {
+        return None;
+    }
+    let date: Date = date.parse().ok()?;
     let (time, offset) = match time {
         None => ("00:00", Offset::UTC),
         Some(time) => split_offset(time)?,
@@ -121,9 +126,10 @@ fn datetime(text: &str) -> Option<Moment> {
         .bytes()
         .all(|byte| byte.is_ascii_digit() || b":.".contains(&byte));
     let fits = (5..="00:00:00.1234567".len()).contains(&time.len()) && time.as_bytes()[2] == b':';
-    let time: DateTime = Some(())
-        .filter(|()| plain && fits)
-        .and_then(|()| format!("{date}T{time}").parse().ok())?;
+    if !plain || !fits {
+        return None;
+    }
+    let time: DateTime = format!("{date}T{time}").parse().ok()?;
     Moment::with_offset(time, offset).ok()
 }
 
@@ -136,21 +142,25 @@ fn split_offset(time: &str) -> Option<(&str, Offset)> {
     };
     let (time, offset) = time.split_at(at);
     let (hours, minutes) = offset[1..].split_once(':')?;
-    let number = |digits: &str| {
-        Some(digits)
-            .filter(|digits| digits.len() == 2)?
-            .parse::<u8>()
-            .ok()
-    };
-    let (hours, minutes) = (number(hours)?, number(minutes)?);
+    let (hours, minutes) = (two_digits(hours)?, two_digits(minutes)?);
+    if minutes >= 60 {
+        return None;
+    }
     let seconds = i32::from(hours) * 3_600 + i32::from(minutes) * 60;
     let seconds = if offset.starts_with('-') {
         -seconds
     } else {
         seconds
     };
-    let offset = (minutes < 60).then(|| Offset::from_seconds(seconds).ok())??;
-    Some((time, offset))
+    Some((time, Offset::from_seconds(seconds).ok()?))
+}
+
+fn two_digits(text: &str) -> Option<u8> {
+    if text.len() == 2 {
+        text.parse().ok()
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]

@@ -96,8 +96,8 @@ pub enum Edm {
     DateTime,
     /// A GUID.
     Guid,
-    /// The original's complex type around a GUID.
-    Identifier,
+    /// A complex type with one property, `Value`, which is a GUID; with its full name.
+    Complex(&'static str),
     /// A whole number, printed in quotes.
     Int64,
     /// A text.
@@ -110,13 +110,18 @@ impl Edm {
         matches!(self, Self::DateTime | Self::Int64 | Self::String)
     }
 
+    /// Returns whether its values consist of properties.
+    pub fn is_complex(self) -> bool {
+        matches!(self, Self::Complex(_))
+    }
+
     /// Returns the name of the type in `$metadata` and in messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Boolean => "Edm.Boolean",
             Self::DateTime => "Edm.DateTime",
             Self::Guid => "Edm.Guid",
-            Self::Identifier => "PAM.UniqueIdentifier",
+            Self::Complex(name) => name,
             Self::Int64 => "Edm.Int64",
             Self::String => "Edm.String",
         }
@@ -145,8 +150,8 @@ pub enum Source {
 pub enum Cell<'a> {
     /// `true` or `false`.
     Boolean(bool),
-    /// The GUID inside the original's complex type.
-    Identifier(Cow<'a, str>),
+    /// The GUID inside a complex type.
+    Complex(Cow<'a, str>),
     /// A whole number.
     Number(i64),
     /// A moment, or none.
@@ -163,9 +168,9 @@ impl<'a> Cell<'a> {
         Self::Number(duration.map_or(0, |duration| duration.seconds))
     }
 
-    /// Returns the GUID inside the original's complex type.
-    pub fn identifier(id: &'a str) -> Self {
-        Self::Identifier(Cow::Borrowed(id))
+    /// Returns the GUID inside a complex type.
+    pub fn complex(id: &'a str) -> Self {
+        Self::Complex(Cow::Borrowed(id))
     }
 
     /// Returns a text that is present.
@@ -179,15 +184,24 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// Finds the column of a path, also of one inside the original's complex type.
+/// Returns the name of a type without its namespace.
+pub fn short_name(name: &'static str) -> &'static str {
+    match name.rsplit_once('.') {
+        Some((_, short)) => short,
+        None => name,
+    }
+}
+
+/// Finds the column of a path, also of one inside a complex type.
 pub fn column(columns: impl Iterator<Item = Column>, path: &str) -> Option<Column> {
-    let (name, inner) = path
-        .split_once('/')
-        .map_or((path, None), |(name, inner)| (name, Some(inner)));
+    let (name, inner) = match path.split_once('/') {
+        Some((name, inner)) => (name, Some(inner)),
+        None => (path, None),
+    };
     let found = columns.into_iter().find(|column| column.name == name)?;
     match (found.edm, inner) {
         (_, None) => Some(found),
-        (Edm::Identifier, Some("Value")) => Some(Column {
+        (Edm::Complex(_), Some("Value")) => Some(Column {
             edm: Edm::Guid,
             ..found
         }),
@@ -198,7 +212,7 @@ pub fn column(columns: impl Iterator<Item = Column>, path: &str) -> Option<Colum
 /// Returns whether a literal can be compared with a property of that type.
 pub fn compares(edm: Edm, literal: &Literal) -> bool {
     match literal {
-        Literal::Null => edm != Edm::Identifier,
+        Literal::Null => !edm.is_complex(),
         Literal::Boolean(_) => edm == Edm::Boolean,
         Literal::DateTime(_) => edm == Edm::DateTime,
         Literal::Double(_) | Literal::Int32(_) | Literal::Int64(_) => edm == Edm::Int64,

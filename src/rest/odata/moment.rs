@@ -46,7 +46,8 @@ pub fn local_time(time: Option<Timestamp>, zone: &TimeZone) -> String {
 }
 
 fn readable(time: Option<Timestamp>) -> Option<jiff::Timestamp> {
-    time.and_then(|time| jiff::Timestamp::new(time.seconds, time.nanos).ok())
+    let time = time?;
+    jiff::Timestamp::new(time.seconds, time.nanos).ok()
 }
 
 /// Returns the nanoseconds since the last whole second; before 1970 the library counts them to the next one.
@@ -69,11 +70,13 @@ pub fn milliseconds(moment: Option<Timestamp>) -> Box<RawValue> {
 
 /// Returns a time of day such as `08:00` on the first day there is; midnight if it is empty (`docs/rest-api.md` B19).
 pub fn time_of_day(text: &str) -> jiff::Timestamp {
-    let minutes = text.split_once(':').and_then(|(hours, minutes)| {
-        Some(hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?)
-    });
-    let minutes = jiff::SignedDuration::from_mins(minutes.unwrap_or_default());
+    let minutes = jiff::SignedDuration::from_mins(minutes_of(text).unwrap_or_default());
     FIRST_MOMENT.checked_add(minutes).unwrap_or(FIRST_MOMENT)
+}
+
+fn minutes_of(text: &str) -> Option<i64> {
+    let (hours, minutes) = text.split_once(':')?;
+    Some(hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?)
 }
 
 /// Prints a time of day such as `08:00` as every form except version 2 does, without a zone.

@@ -85,40 +85,41 @@ pub fn check_action(query: Option<&str>) -> Result<(), Error> {
 
 /// Returns the `$format` of an action whose response has a body.
 pub fn action_format(query: Option<&str>) -> Result<Option<String>, Error> {
-    let mut asked = None;
+    let mut found = None;
     for (name, value) in options_of(query)? {
         match &*name {
-            "$format" => asked = Some(format(value)?),
+            "$format" => found = Some(format(value)?),
             "v" => version(&value)?,
             name => check_unknown(name)?,
         }
     }
-    Ok(asked)
+    Ok(found)
 }
 
 /// Returns the `$format` in which errors are printed: none if it is invalid, or given twice.
-pub fn asked_format(query: Option<&str>) -> Option<String> {
-    let given = form::query(query).ok()?;
-    let mut asked = given
-        .into_iter()
-        .filter_map(|(name, value)| (name == "$format").then_some(value));
-    match (asked.next(), asked.next()) {
-        (Some(value), None) => format(value).ok(),
-        _ => None,
+pub fn format_for_errors(query: Option<&str>) -> Option<String> {
+    let mut found = None;
+    for (name, value) in form::query(query).ok()? {
+        if name == "$format" {
+            if found.is_some() {
+                return None;
+            }
+            found = Some(value);
+        }
     }
+    format(found?).ok()
 }
 
 /// Reads the parameters of a query. A known parameter that is given twice is refused, since it is not clear which one
 /// counts.
 fn options_of(query: Option<&str>) -> Result<Vec<(String, String)>, Error> {
     let given = form::query(query)?;
-    match KNOWN
-        .into_iter()
-        .find(|known| given.iter().filter(|(name, _)| name == known).count() > 1)
-    {
-        Some(name) => Err(given_twice(name)),
-        None => Ok(given),
+    for known in KNOWN {
+        if given.iter().filter(|(name, _)| name == known).count() > 1 {
+            return Err(given_twice(known));
+        }
     }
+    Ok(given)
 }
 
 /// Returns the error for a parameter that is given more than once.
@@ -160,9 +161,11 @@ fn format(value: String) -> Result<String, Error> {
             .trim_start()
             .to_ascii_lowercase()
             .starts_with("application/json");
-    is_json
-        .then_some(value)
-        .ok_or_else(|| Error::invalid("The only format is json."))
+    if is_json {
+        Ok(value)
+    } else {
+        Err(Error::invalid("The only format is json."))
+    }
 }
 
 fn inline_count(value: &str) -> Result<bool, Error> {
@@ -174,22 +177,27 @@ fn inline_count(value: &str) -> Result<bool, Error> {
 }
 
 fn number(value: &str) -> Result<i32, Error> {
-    let number = value.parse().ok().filter(|number| *number >= 0);
-    number.ok_or_else(|| Error::invalid("$top and $skip are whole numbers, and not negative."))
+    match value.parse() {
+        Ok(number) if number >= 0 => Ok(number),
+        _ => Err(Error::invalid(
+            "$top and $skip are whole numbers, and not negative.",
+        )),
+    }
 }
 
 fn order(value: &str) -> Result<Vec<(String, bool)>, Error> {
-    let key = |key: &str| {
-        let mut words = key.split_whitespace();
-        match (words.next(), words.next(), words.next()) {
-            (Some(path), None | Some("asc"), None) => Ok((path.to_owned(), false)),
-            (Some(path), Some("desc"), None) => Ok((path.to_owned(), true)),
-            _ => Err(Error::invalid(
-                "$orderby is a list of properties, each with asc, desc or neither.",
-            )),
-        }
-    };
-    value.split(',').map(key).collect()
+    value.split(',').map(order_key).collect()
+}
+
+fn order_key(key: &str) -> Result<(String, bool), Error> {
+    let words: Vec<&str> = key.split_whitespace().collect();
+    match words[..] {
+        [path] | [path, "asc"] => Ok((path.to_owned(), false)),
+        [path, "desc"] => Ok((path.to_owned(), true)),
+        _ => Err(Error::invalid(
+            "$orderby is a list of properties, each with asc, desc or neither.",
+        )),
+    }
 }
 
 /// Reads `$select`; `None` for all properties.
@@ -198,7 +206,11 @@ fn select(value: &str) -> Option<Vec<String>> {
         .split(',')
         .map(|name| name.trim().to_owned())
         .collect();
-    (!names.iter().any(|name| name == "*")).then_some(names)
+    if names.iter().any(|name| name == "*") {
+        None
+    } else {
+        Some(names)
+    }
 }
 
 /// The parameters that lists, rows or actions know.

@@ -10,9 +10,9 @@ use super::address::base_url;
 use super::document::answer;
 use super::filter::comparisons;
 use super::format::Format;
-use super::list::{Asked, Set, Single, entity, selected};
-use super::model;
+use super::list::{Single, entity, selected};
 use super::query::ListOptions;
+use super::set::{PageRequest, Set, column};
 use crate::errors::{Error, Kind, RefusalKind};
 
 /// Returns the row of a set whose key is a GUID. If the caller's list does not contain the row, the response is the one
@@ -22,7 +22,7 @@ pub async fn single<S: Set>(set: &S, id: Uuid, request: &Parts) -> Result<Respon
     let base = base_url(request, S::ROOT)?;
     let format = Format::of(options.format.as_deref(), &request.headers);
     let selected = selected::<S>(options.select.as_deref(), format)?;
-    let page = set.page(request, asked::<S>(id)?).await?;
+    let page = set.page(request, the_row::<S>(id)?).await?;
     let Some(row) = page.rows.first() else {
         return Err(Error::new(Kind::Refused(RefusalKind::AccessDenied), NO_SUCH_ROW).into());
     };
@@ -31,11 +31,9 @@ pub async fn single<S: Set>(set: &S, id: Uuid, request: &Parts) -> Result<Respon
 }
 
 /// Returns the request to the service: the row with that key.
-fn asked<S: Set>(id: Uuid) -> Result<Asked, Error> {
-    let column =
-        |path: &str| model::column(S::PROPERTIES.iter().map(|property| property.column), path);
-    let filter = comparisons(&format!("{} eq guid'{id}'", S::KEY[0]), &column)?;
-    Ok(Asked {
+fn the_row<S: Set>(id: Uuid) -> Result<PageRequest, Error> {
+    let filter = comparisons(&format!("{} eq guid'{id}'", S::KEY[0]), &column::<S>)?;
+    Ok(PageRequest {
         filter,
         order_by: Vec::new(),
         page_size: 1,

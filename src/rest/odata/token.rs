@@ -81,12 +81,17 @@ impl<'a> Tokens<'a> {
 
     fn number(&self, start: usize) -> Result<(usize, Token<'a>), Error> {
         let rest = &self.text[start..];
-        let belongs = |(at, byte): &(usize, u8)| {
-            let sign =
-                b"+-".contains(byte) && (*at == 0 || b"eE".contains(&rest.as_bytes()[at - 1]));
-            sign || byte.is_ascii_alphanumeric() || *byte == b'.'
-        };
-        let length = rest.bytes().enumerate().take_while(belongs).count();
+        let mut length = 0;
+        let mut before = b'e';
+        for byte in rest.bytes() {
+            // A sign belongs to a number at its start and after the letter of an exponent.
+            let is_sign = b"+-".contains(&byte) && b"eE".contains(&before);
+            if !is_sign && !byte.is_ascii_alphanumeric() && byte != b'.' {
+                break;
+            }
+            before = byte;
+            length += 1;
+        }
         let literal =
             Literal::number(&rest[..length]).ok_or_else(|| self.unrecognized("number", start))?;
         Ok((length, Token::Literal(literal)))

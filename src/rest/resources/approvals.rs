@@ -10,12 +10,12 @@ use prost_types::Timestamp;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::call::{ROOT, message_of};
+use super::call::{IDENTIFIER, ROOT, message_of};
 use crate::proto::pam::v1::approval_service_server::ApprovalService;
 use crate::proto::pam::v1::{Approval, ApproveRequest, ListApprovalsRequest, RejectRequest};
-use crate::rest::odata::list::{Asked, Page, Set, guid_key};
 use crate::rest::odata::model::{Cell, Edm, Property, Source};
 use crate::rest::odata::query::check_action;
+use crate::rest::odata::set::{Page, PageRequest, Set, guid_key};
 
 impl PendingApprovals {
     /// Handles `POST pamrequeststoapprove(guid'..')/Approve`. Returns 200 without a body, and so without a content
@@ -49,7 +49,7 @@ pub struct PendingApprovals(pub Arc<dyn ApprovalService>);
 impl Set for PendingApprovals {
     const ROOT: &'static str = ROOT;
     const NAME: &'static str = "pamrequeststoapprove";
-    const TYPE: &'static str = "PendingPamRequest";
+    const TYPE: &'static str = "PAM.PendingPamRequest";
     // The documented ids are of a complex type, which OData v3 does not allow in a key (`docs/rest-api.md` A24).
     const KEY: &'static [&'static str] = &["ApprovalId"];
     const PROPERTIES: &'static [Property<Approval>] = &[
@@ -99,16 +99,16 @@ impl Set for PendingApprovals {
         ),
         Property::new(
             "FIMRequestID",
-            Edm::Identifier,
+            IDENTIFIER,
             Source::Field("fim_request_id"),
-            |approval| Cell::identifier(&approval.fim_request_id),
+            |approval| Cell::complex(&approval.fim_request_id),
         ),
         Property::new(
             "RequestorID",
-            Edm::Identifier,
+            IDENTIFIER,
             Source::Field("requester.id"),
             |approval| {
-                Cell::identifier(
+                Cell::complex(
                     approval
                         .requester
                         .as_ref()
@@ -118,9 +118,9 @@ impl Set for PendingApprovals {
         ),
         Property::new(
             "ApprovalObjectID",
-            Edm::Identifier,
+            IDENTIFIER,
             Source::Field("id"),
-            |approval| Cell::identifier(&approval.id),
+            |approval| Cell::complex(&approval.id),
         ),
         Property::key("ApprovalId", Source::Field("id"), |approval| {
             Cell::text(&approval.id)
@@ -141,14 +141,14 @@ impl Set for PendingApprovals {
         approval.create_time
     }
 
-    async fn page(&self, request: &Parts, asked: Asked) -> Result<Page<Approval>, Status> {
+    async fn page(&self, request: &Parts, page: PageRequest) -> Result<Page<Approval>, Status> {
         let message = ListApprovalsRequest {
-            page_size: asked.page_size,
-            page_token: asked.page_token,
-            filter: asked.filter,
-            order_by: asked.order_by,
-            skip: asked.skip,
-            include_total_size: asked.include_total_size,
+            page_size: page.page_size,
+            page_token: page.page_token,
+            filter: page.filter,
+            order_by: page.order_by,
+            skip: page.skip,
+            include_total_size: page.include_total_size,
         };
         let page = self
             .0

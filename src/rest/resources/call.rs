@@ -3,6 +3,8 @@
 use http::request::Parts;
 use tonic::metadata::MetadataMap;
 
+use crate::rest::odata::model::Edm;
+
 /// Returns the message with everything that the earlier layers have found out about the caller.
 pub fn message_of<M>(request: &Parts, message: M) -> tonic::Request<M> {
     tonic::Request::from_parts(MetadataMap::new(), request.extensions.clone(), message)
@@ -10,3 +12,5 @@ pub fn message_of<M>(request: &Parts, message: M) -> tonic::Request<M> {
 
 /// The path of the API.
 pub const ROOT: &str = "/api/pamresources/";
+/// The complex type of the original around a GUID.
+pub const IDENTIFIER: Edm = Edm::Complex("PAM.UniqueIdentifier");

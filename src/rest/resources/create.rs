@@ -20,11 +20,12 @@ use crate::rest::odata::date::parse_moment;
 use crate::rest::odata::document::answer;
 use crate::rest::odata::entity::Entity;
 use crate::rest::odata::format::Format;
-use crate::rest::odata::list::{Set, Single, entity};
+use crate::rest::odata::list::{Single, entity};
 use crate::rest::odata::literal::guid;
 use crate::rest::odata::model::Cell;
 use crate::rest::odata::moment::{local_time, precise_utc};
 use crate::rest::odata::query::action_format;
+use crate::rest::odata::set::Set;
 
 impl Requests {
     /// Files a request, or gives a role up if the TTL is 0. Returns 201 with the request and its address.
@@ -34,7 +35,7 @@ impl Requests {
         body: Body,
         zone: &TimeZone,
     ) -> Result<Response, Status> {
-        let asked = action_format(request.uri.query())?;
+        let format = action_format(request.uri.query())?;
         let base = base_url(request, ROOT)?;
         let body = collected(body).await?;
         let message = message(Fields::read(request, &body)?, zone)?;
@@ -45,7 +46,7 @@ impl Requests {
         let elevation = elevation.into_inner().elevation.unwrap_or_default();
         let location = format!("{base}pamrequests(guid'{}')", elevation.id);
         let location = HeaderValue::try_from(location).map_err(Error::internal)?;
-        let format = Format::of(asked.as_deref(), &request.headers);
+        let format = Format::of(format.as_deref(), &request.headers);
         let mut response = if wants_no_content(request) {
             no_content()
         } else {

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::errors::Error;
 use crate::rest::odata::atom;
-use crate::rest::odata::body::{Media, Written};
+use crate::rest::odata::body::{BodyFormat, Media};
 use crate::rest::odata::form;
 use crate::rest::odata::moment::MIN_VALUE;
 
@@ -31,21 +31,23 @@ impl Fields {
         if body.is_empty() {
             return Ok(fields);
         }
-        let written = Written::of(&request.headers)?;
-        match written.media {
-            Media::Atom => fields.set_entry(&written.text(body)?)?,
-            Media::Form => fields.set_form(written.pairs(body)?)?,
-            Media::Json => fields.set_json(&written.text(body)?)?,
+        let format = BodyFormat::of(&request.headers)?;
+        match format.media {
+            Media::Atom => fields.set_entry(&format.text(body)?)?,
+            Media::Form => fields.set_form(format.pairs(body)?)?,
+            Media::Json => fields.set_json(&format.text(body)?)?,
         }
         Ok(fields)
     }
 
     /// Removes the value of a field; `None` if it is missing or null.
     pub fn take(&mut self, name: &'static str) -> Option<String> {
-        self.0
-            .iter_mut()
-            .find(|(given, _)| *given == name)
-            .and_then(|(_, value)| value.take())
+        for (given, value) in &mut self.0 {
+            if *given == name {
+                return value.take();
+            }
+        }
+        None
     }
 
     /// Returns whether a field is given, even as null.
@@ -54,12 +56,12 @@ impl Fields {
     }
 
     fn set_all(&mut self, pairs: Vec<(String, String)>) -> Result<(), Error> {
-        pairs
-            .into_iter()
-            .try_for_each(|(name, value)| match known(&name) {
-                Some(name) => self.set(name, Some(value)),
-                None => Ok(()),
-            })
+        for (name, value) in pairs {
+            if let Some(name) = known(&name) {
+                self.set(name, Some(value))?;
+            }
+        }
+        Ok(())
     }
 
     fn set_form(&mut self, pairs: Vec<(String, String)>) -> Result<(), Error> {

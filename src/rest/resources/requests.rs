@@ -19,9 +19,10 @@ use crate::proto::pam::v1::{
 use crate::rest::odata::address::base_url;
 use crate::rest::odata::document::answer;
 use crate::rest::odata::format::Format;
-use crate::rest::odata::list::{Asked, Page, Set, Single, entity, guid_key, selected};
+use crate::rest::odata::list::{Single, entity, selected};
 use crate::rest::odata::model::{Cell, Edm, Property, Source};
 use crate::rest::odata::query::{ListOptions, check_action};
+use crate::rest::odata::set::{Page, PageRequest, Set, guid_key};
 
 impl Requests {
     /// Handles `GET pamrequests(guid'..')`, the `Location` of a new request.
@@ -61,7 +62,7 @@ pub struct Requests(pub Arc<dyn ElevationService>);
 impl Set for Requests {
     const ROOT: &'static str = ROOT;
     const NAME: &'static str = "pamrequests";
-    const TYPE: &'static str = "PamRequest";
+    const TYPE: &'static str = "PAM.PamRequest";
     const KEY: &'static [&'static str] = &["RequestId"];
     const PROPERTIES: &'static [Property<Elevation>] = &[
         Property::new("RequestId", Edm::Guid, Source::Field("id"), |elevation| {
@@ -155,14 +156,14 @@ impl Set for Requests {
         elevation.activate_time.or(elevation.create_time)
     }
 
-    async fn page(&self, request: &Parts, asked: Asked) -> Result<Page<Elevation>, Status> {
+    async fn page(&self, request: &Parts, page: PageRequest) -> Result<Page<Elevation>, Status> {
         let message = ListElevationsRequest {
-            page_size: asked.page_size,
-            page_token: asked.page_token,
-            filter: asked.filter,
-            order_by: asked.order_by,
-            skip: asked.skip,
-            include_total_size: asked.include_total_size,
+            page_size: page.page_size,
+            page_token: page.page_token,
+            filter: page.filter,
+            order_by: page.order_by,
+            skip: page.skip,
+            include_total_size: page.include_total_size,
         };
         let page = self
             .0
@@ -179,10 +180,12 @@ impl Set for Requests {
 
 /// Returns the text that clients know a value of the contract by.
 fn named(names: &[(&'static str, &str)], value: &str, otherwise: &'static str) -> &'static str {
-    names
-        .iter()
-        .find(|(_, known)| *known == value)
-        .map_or(otherwise, |(name, _)| name)
+    for (name, known) in names {
+        if *known == value {
+            return name;
+        }
+    }
+    otherwise
 }
 
 /// The response to a creation prints this one in local time.

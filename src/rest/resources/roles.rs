@@ -9,8 +9,8 @@ use tonic::Status;
 use super::call::{ROOT, message_of};
 use crate::proto::pam::v1::role_service_server::RoleService;
 use crate::proto::pam::v1::{ListRolesRequest, Role};
-use crate::rest::odata::list::{Asked, Page, Set, guid_key};
 use crate::rest::odata::model::{Cell, Edm, Property, Source};
+use crate::rest::odata::set::{Page, PageRequest, Set, guid_key};
 
 /// `GET pamroles`: the roles that the caller may request, by display name (`docs/rest-api.md` 20). An availability
 /// window is two times of day without a zone (`docs/rest-api.md` B17 and B19); no role asks for a second factor.
@@ -20,7 +20,7 @@ pub struct Roles(pub Arc<dyn RoleService>);
 impl Set for Roles {
     const ROOT: &'static str = ROOT;
     const NAME: &'static str = "pamroles";
-    const TYPE: &'static str = "PamRole";
+    const TYPE: &'static str = "PAM.PamRole";
     const KEY: &'static [&'static str] = &["RoleId"];
     const PROPERTIES: &'static [Property<Role>] = &[
         Property::new("RoleId", Edm::Guid, Source::Field("id"), |role| {
@@ -36,10 +36,9 @@ impl Set for Roles {
             "Description",
             Edm::String,
             Source::EmptyIsNull("description"),
-            |role| {
-                Cell::optional(
-                    Some(&*role.description).filter(|description| !description.is_empty()),
-                )
+            |role| match &*role.description {
+                "" => Cell::optional(None),
+                description => Cell::text(description),
             },
         ),
         Property::new("TTL", Edm::Int64, Source::Field("max_duration"), |role| {
@@ -83,14 +82,14 @@ impl Set for Roles {
         guid_key(&role.id)
     }
 
-    async fn page(&self, request: &Parts, asked: Asked) -> Result<Page<Role>, Status> {
+    async fn page(&self, request: &Parts, page: PageRequest) -> Result<Page<Role>, Status> {
         let message = ListRolesRequest {
-            page_size: asked.page_size,
-            page_token: asked.page_token,
-            filter: asked.filter,
-            order_by: asked.order_by,
-            skip: asked.skip,
-            include_total_size: asked.include_total_size,
+            page_size: page.page_size,
+            page_token: page.page_token,
+            filter: page.filter,
+            order_by: page.order_by,
+            skip: page.skip,
+            include_total_size: page.include_total_size,
         };
         let page = self
             .0
@@ -98,12 +97,11 @@ impl Set for Roles {
             .await?
             .into_inner();
         // The names are not printed and may be long, so they are not kept until the last page is read.
-        let bare = |role| Role {
-            candidates: Vec::new(),
-            stages: Vec::new(),
-            ..role
-        };
-        let rows = page.roles.into_iter().map(bare).collect();
+        let mut rows = page.roles;
+        for role in &mut rows {
+            role.candidates = Vec::new();
+            role.stages = Vec::new();
+        }
         Ok(Page {
             rows,
             next_page_token: page.next_page_token,

@@ -11,8 +11,8 @@ use super::call::{ROOT, message_of};
 use crate::errors::Error;
 use crate::proto::pam::v1::session_service_server::SessionService;
 use crate::proto::pam::v1::{Account, GetSessionRequest};
-use crate::rest::odata::list::{Asked, Page, Set};
 use crate::rest::odata::model::{Cell, Edm, Property, Source};
+use crate::rest::odata::set::{Page, PageRequest, Set};
 
 /// `GET sessioninfo`: the caller, as a collection of one.
 pub struct Session(pub Arc<dyn SessionService>);
@@ -21,7 +21,7 @@ pub struct Session(pub Arc<dyn SessionService>);
 impl Set for Session {
     const ROOT: &'static str = ROOT;
     const NAME: &'static str = "sessioninfo";
-    const TYPE: &'static str = "SessionInfo";
+    const TYPE: &'static str = "PAM.SessionInfo";
     const KEY: &'static [&'static str] = &["Username"];
     // See `docs/rest-api.md` B34.
     const PROPERTIES: &'static [Property<Account>] = &[Property::new(
@@ -37,8 +37,8 @@ impl Set for Session {
         format!("'{}'", utf8_percent_encode(&name, NON_ALPHANUMERIC))
     }
 
-    async fn page(&self, request: &Parts, asked: Asked) -> Result<Page<Account>, Status> {
-        let one_row = asked.filter.is_empty() && asked.skip == 0 && asked.page_token.is_empty();
+    async fn page(&self, request: &Parts, page: PageRequest) -> Result<Page<Account>, Status> {
+        let one_row = page.filter.is_empty() && page.skip == 0 && page.page_token.is_empty();
         if !one_row {
             return Err(Error::invalid(
                 "sessioninfo is one row, which cannot be filtered or skipped.",
@@ -58,7 +58,7 @@ impl Set for Session {
         Ok(Page {
             rows: vec![account],
             next_page_token: String::new(),
-            total_size: asked.include_total_size.then_some(1),
+            total_size: page.include_total_size.then_some(1),
         })
     }
 }

@@ -167,7 +167,9 @@ const POSTPONEMENT: &str = "UPDATE effect SET version = put.version, due = put.d
      FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[]) AS put (id, version, due, attempts) \
      WHERE effect.id = put.id";
 const SETTLEMENT: &str = "DELETE FROM effect WHERE id = ANY ($1::uuid[])";
+// A `NOT EXISTS` of an earlier effect means the same, but the planner may make a join of it, whose cost is the square of the
+// number of effects that wait for one subject.
 const DUE: &str = "SELECT id, version, subject, due, attempts, payload FROM effect WHERE due <= $1 \
-     AND NOT EXISTS (SELECT 1 FROM effect AS earlier WHERE earlier.subject = effect.subject \
-     AND (earlier.sequence, earlier.number) < (effect.sequence, effect.number)) \
+     AND id = (SELECT first.id FROM effect AS first WHERE first.subject = effect.subject \
+     ORDER BY first.sequence, first.number LIMIT 1) \
      ORDER BY due, sequence, number LIMIT $2";

@@ -15,7 +15,7 @@ use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
 use crate::domain::id::{AccountId, PrincipalId, RoleId};
 use crate::domain::moment::Moment;
-use crate::domain::query::{ElevationField, Filling, Page, Query, RoleField};
+use crate::domain::query::{ElevationField, Page, PageBuilder, Query, RoleField};
 use crate::domain::quota::Load;
 use crate::domain::role::Role;
 use crate::domain::version::Versioned;
@@ -189,7 +189,7 @@ async fn read<F: Column, T: Bulk>(
     let (total, rows) = try_join!(total, rows).map_err(failed)?;
     let total = total.map(|row| count(&row, 0)).transpose()?;
     let mut rows = pin!(rows);
-    let mut page = Filling::new(query.limit);
+    let mut page = PageBuilder::new(query.limit);
     while let Some(row) = rows.try_next().await.map_err(failed)? {
         if !page.take(read(&row)?) {
             break;

@@ -83,6 +83,6 @@ const NEW: &str = "INSERT INTO effect (id, version, subject, sequence, number, d
 const POSTPONEMENT: &str = "UPDATE effect SET version = ?1, due = ?2, attempts = ?3 WHERE id = ?4";
 const SETTLEMENT: &str = "DELETE FROM effect WHERE id = ?1";
 const DUE: &str = "SELECT id, version, subject, due, attempts, payload FROM effect WHERE due <= ?1 \
-     AND NOT EXISTS (SELECT 1 FROM effect AS earlier WHERE earlier.subject = effect.subject \
-     AND (earlier.sequence, earlier.number) < (effect.sequence, effect.number)) \
+     AND id = (SELECT first.id FROM effect AS first WHERE first.subject = effect.subject \
+     ORDER BY first.sequence, first.number LIMIT 1) \
      ORDER BY due, sequence, number LIMIT ?2";

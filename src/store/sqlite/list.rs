@@ -11,7 +11,7 @@ use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
 use crate::domain::id::{AccountId, PrincipalId, RoleId};
 use crate::domain::moment::Moment;
-use crate::domain::query::{ElevationField, Filling, Page, Query, RoleField};
+use crate::domain::query::{ElevationField, Page, PageBuilder, Query, RoleField};
 use crate::domain::quota::Load;
 use crate::domain::role::Role;
 use crate::domain::version::Versioned;
@@ -170,7 +170,7 @@ fn read<F: Column, T: Bulk>(
     let mut statement = connection
         .prepare_cached(&statements.page)
         .map_err(failed)?;
-    let mut page = Filling::new(query.limit);
+    let mut page = PageBuilder::new(query.limit);
     for row in statement
         .query_map(values(&statements.parameters), read)
         .map_err(failed)?

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::rules::due;
 use super::world::{
-    Ask, DAY, Elevation, Filing, GROUPS, HOUR, LONGEST, Name, PATTERNS, PEOPLE, Role, Rule, SECOND,
-    Stage, World,
+    Command, DAY, Elevation, Filing, GROUPS, HOUR, LONGEST, Name, PATTERNS, PEOPLE, Role, Rule,
+    SECOND, Stage, World,
 };
 
 /// SplitMix64.
@@ -17,7 +17,7 @@ pub enum Step {
     /// An account becomes an administrator, or stops being one.
     Administrator(Name),
     /// A call.
-    Asks(Name, Ask),
+    Asks(Name, Command),
     /// An account joins a group, or leaves it.
     Member(Name, Name),
     /// Time passes until a moment.
@@ -181,18 +181,18 @@ impl Chance {
     }
 
     /// A caller who is allowed to make the call, more often than not.
-    fn who(&mut self, world: &World, ask: &Ask) -> Name {
+    fn who(&mut self, world: &World, ask: &Command) -> Name {
         let may = |who: &Name| match (ask, &world.role) {
-            (Ask::Close { elevation }, _) => world.elevations[*elevation].requester == *who,
-            (Ask::CreateRole(_) | Ask::DeleteRole | Ask::UpdateRole { .. }, _) => {
+            (Command::Close { elevation }, _) => world.elevations[*elevation].requester == *who,
+            (Command::CreateRole(_) | Command::DeleteRole | Command::UpdateRole { .. }, _) => {
                 world.administrators.contains(who)
             }
-            (Ask::Decide { elevation, .. }, Some(role)) => {
+            (Command::Decide { elevation, .. }, Some(role)) => {
                 let is_named = |stage: &Stage| world.as_whom(who, &stage.named).is_some();
                 world.elevations[*elevation].requester != *who && role.stages.iter().any(is_named)
             }
             (
-                Ask::File {
+                Command::File {
                     request: Some(id), ..
                 },
                 _,
@@ -208,7 +208,7 @@ impl Chance {
                     .iter()
                     .any(|elevation| elevation.requester == *who && named(elevation))
             }
-            (Ask::File { .. }, Some(role)) => world.as_whom(who, &role.candidates).is_some(),
+            (Command::File { .. }, Some(role)) => world.as_whom(who, &role.candidates).is_some(),
             (_, None) => true,
         };
         let able: Vec<Name> = world.people.iter().copied().filter(may).collect();
@@ -265,18 +265,18 @@ impl Chance {
         }
     }
 
-    fn ask(&mut self, world: &World) -> Ask {
+    fn ask(&mut self, world: &World) -> Command {
         match self.below(32) {
-            0 => Ask::CreateRole(self.role(world)),
-            1..=4 => Ask::UpdateRole {
+            0 => Command::CreateRole(self.role(world)),
+            1..=4 => Command::UpdateRole {
                 role: self.changed(world),
                 revision: self.revision(world),
             },
-            5 => Ask::DeleteRole,
-            6 | 7 if !world.elevations.is_empty() => Ask::Close {
+            5 => Command::DeleteRole,
+            6 | 7 if !world.elevations.is_empty() => Command::Close {
                 elevation: self.elevation(world),
             },
-            8..=22 if !world.elevations.is_empty() => Ask::Decide {
+            8..=22 if !world.elevations.is_empty() => Command::Decide {
                 elevation: self.elevation(world),
                 approve: !self.one_in(8),
                 reason: self.reason(),
@@ -312,7 +312,7 @@ impl Chance {
         role
     }
 
-    fn file(&mut self, world: &World) -> Ask {
+    fn file(&mut self, world: &World) -> Command {
         let named = world
             .elevations
             .iter()
@@ -326,12 +326,12 @@ impl Chance {
             } else {
                 filing
             };
-            return Ask::File {
+            return Command::File {
                 filing,
                 request: Some(id),
             };
         }
-        Ask::File {
+        Command::File {
             filing: self.filing(world),
             request: self.some(3, &[1, 2]),
         }

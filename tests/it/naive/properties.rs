@@ -11,7 +11,7 @@ use countersign::domain::version::{Version, Versioned};
 
 use super::chance::{Chance, REASONS};
 use super::real::{Real, person, plain_refusal, role_of};
-use super::world::{Ask, Name, Role, World};
+use super::world::{Command, Name, Role, World};
 use super::{Case, rules};
 
 /// The explanation agrees with the naive rules and with the response to a decision. Exactly the
@@ -35,7 +35,7 @@ pub fn explained(case: &mut Case) {
         let real = case.real.explain(world, who, number, reason);
         if let Ok(explained) = &real {
             for (approve, would) in [(true, &explained.approve), (false, &explained.reject)] {
-                let ask = Ask::Decide {
+                let ask = Command::Decide {
                     elevation: number,
                     approve,
                     reason,
@@ -92,7 +92,7 @@ fn named_can_decide(world: &World, real: &Real, number: usize) {
         let in_group = !barred.contains(who) && named.iter().any(|named| world.is(who, named));
         let could = named.contains(who) || in_group;
         for approve in [true, false] {
-            let ask = Ask::Decide {
+            let ask = Command::Decide {
                 elevation: number,
                 approve,
                 reason,
@@ -111,7 +111,12 @@ fn named_can_decide(world: &World, real: &Real, number: usize) {
 
 /// With fewer rights of the caller or the requester, a refusal stays a refusal. With fewer rights
 /// or approvers, an elevation that could not start still cannot.
-pub fn less_authority(case: &mut Case, who: Name, ask: &Ask, answer: &Result<Vec<Event>, Refusal>) {
+pub fn less_authority(
+    case: &mut Case,
+    who: Name,
+    ask: &Command,
+    answer: &Result<Vec<Event>, Refusal>,
+) {
     let Case {
         chance,
         world,
@@ -119,7 +124,7 @@ pub fn less_authority(case: &mut Case, who: Name, ask: &Ask, answer: &Result<Vec
         ..
     } = case;
     let requester = match ask {
-        Ask::Decide { elevation, .. } => world.elevations[*elevation].requester,
+        Command::Decide { elevation, .. } => world.elevations[*elevation].requester,
         _ => who,
     };
     let approver = chance.pick(&world.people);
@@ -141,7 +146,7 @@ pub fn less_authority(case: &mut Case, who: Name, ask: &Ask, answer: &Result<Vec
         );
     }
     if let (
-        Ask::Decide {
+        Command::Decide {
             approve: true,
             elevation,
             ..

@@ -31,7 +31,8 @@ use jiff::tz::TimeZone;
 use uuid::Uuid;
 
 use super::world::{
-    self, Ask, By, Explained, ExplainedStage, Filing, GROUPS, Name, PEOPLE, What, World,
+    self, Command, EventKind, Filing, GROUPS, Name, PEOPLE, PlainActor, PlainExplanation,
+    PlainStage, World,
 };
 
 /// The state of the domain in addition to the world.
@@ -69,7 +70,7 @@ impl Real {
         }
     }
 
-    pub fn answer(&self, world: &World, who: Name, ask: &Ask) -> Result<Vec<Event>, Refusal> {
+    pub fn answer(&self, world: &World, who: Name, ask: &Command) -> Result<Vec<Event>, Refusal> {
         self.answer_by(self.role.as_ref(), world, who, ask)
     }
 
@@ -79,7 +80,7 @@ impl Real {
         role: Option<&Versioned<Role>>,
         world: &World,
         who: Name,
-        ask: &Ask,
+        ask: &Command,
     ) -> Result<Vec<Event>, Refusal> {
         let (caller, now) = (caller(world, who), moment(world, world.now));
         let call = Call {
@@ -87,33 +88,33 @@ impl Real {
             origin: &ORIGIN,
         };
         match ask {
-            Ask::Close { elevation } => {
+            Command::Close { elevation } => {
                 let elevation = self.elevations.get(*elevation);
                 let elevation = elevation.ok_or(Refusal::AccessDenied)?;
                 decide::closing(&ClosingFacts { call, elevation }, now).map(events)
             }
-            Ask::Decide {
+            Command::Decide {
                 elevation,
                 approve,
                 reason,
             } => self.about(world, call, role, *elevation, |facts| {
                 decide::approval(facts, verdict(*approve), *reason, now).map(events)
             }),
-            Ask::File { filing, request } => {
+            Command::File { filing, request } => {
                 self.file(world, call, role, filing, *request).map(events)
             }
-            Ask::CreateRole(new) => {
+            Command::CreateRole(new) => {
                 let id_taken = self.revision > 0;
                 let facts = CreateRoleFacts { call, id_taken };
                 decide::create_role(&facts, &role_of(new), now).map(|event| vec![event])
             }
-            Ask::DeleteRole => {
+            Command::DeleteRole => {
                 let mut elevations = self.elevations.iter();
                 let in_use = elevations.any(|elevation| is_live(elevation, now));
                 let facts = DeleteRoleFacts { call, role, in_use };
                 decide::delete_role(&facts, now).map(|event| vec![event])
             }
-            Ask::UpdateRole {
+            Command::UpdateRole {
                 role: new,
                 revision,
             } => {
@@ -130,7 +131,7 @@ impl Real {
         who: Name,
         number: usize,
         reason: Option<&str>,
-    ) -> Result<Explained, Refusal> {
+    ) -> Result<PlainExplanation, Refusal> {
         let stages = self.role.iter().flat_map(|role| &role.value.stages);
         let people = stages
             .map(|stage| people(world, &stage.approvers))
@@ -283,7 +284,7 @@ impl Real {
         })
     }
 
-    pub fn plain_event(&self, world: &World, event: &Event, ask: Option<&Ask>) -> world::Event {
+    pub fn plain_event(&self, world: &World, event: &Event, ask: Option<&Command>) -> world::Event {
         let elevation = match event.subject {
             Subject::Elevation(id) => Some(number(id)),
             Subject::Role(id) => {
@@ -300,40 +301,40 @@ impl Real {
         }
     }
 
-    fn plain_fact(&self, world: &World, event: &Event, ask: Option<&Ask>) -> What {
+    fn plain_fact(&self, world: &World, event: &Event, ask: Option<&Command>) -> EventKind {
         match &event.fact {
             Fact::Activated(event::Activated {
                 expire_time,
                 role_revision,
                 requester_via,
-            }) => What::Activated {
+            }) => EventKind::Activated {
                 until: ticks(world, *expire_time),
                 revision: *role_revision,
                 candidate: requester_via.as_ref().map(plain_principal),
             },
-            Fact::Approved(decided) => What::Approved(plain_decided(decided)),
-            Fact::Closed => What::Closed,
-            Fact::Expired => What::Expired,
+            Fact::Approved(decided) => EventKind::Approved(plain_decided(decided)),
+            Fact::Closed => EventKind::Closed,
+            Fact::Expired => EventKind::Expired,
             Fact::Filed(filed) => {
-                let Some(Ask::File { filing, .. }) = ask else {
+                let Some(Command::File { filing, .. }) = ask else {
                     panic!("filed without an ask")
                 };
                 let elevation = Elevation::apply(None, event).unwrap();
                 assert_eq!(filed.role, ROLE);
-                What::Filed {
+                EventKind::Filed {
                     elevation: plain_elevation(world, &elevation, filing),
                     revision: filed.role_revision,
                     approved_as: filed.approved_as.as_ref().map(plain_principal),
                 }
             }
-            Fact::Lapsed(Lapse::Approvals) => What::Lapsed("Approvals"),
-            Fact::Lapsed(Lapse::Candidacy) => What::Lapsed("Candidacy"),
-            Fact::Lapsed(Lapse::Role) => What::Lapsed("Role"),
-            Fact::Rejected(decided) => What::Rejected(plain_decided(decided)),
-            Fact::RoleCreated(_) => What::RoleCreated,
-            Fact::RoleDeleted => What::RoleDeleted,
-            Fact::RoleUpdated(_) => What::RoleUpdated,
-            Fact::Scheduled => What::Scheduled,
+            Fact::Lapsed(Lapse::Approvals) => EventKind::Lapsed("Approvals"),
+            Fact::Lapsed(Lapse::Candidacy) => EventKind::Lapsed("Candidacy"),
+            Fact::Lapsed(Lapse::Role) => EventKind::Lapsed("Role"),
+            Fact::Rejected(decided) => EventKind::Rejected(plain_decided(decided)),
+            Fact::RoleCreated(_) => EventKind::RoleCreated,
+            Fact::RoleDeleted => EventKind::RoleDeleted,
+            Fact::RoleUpdated(_) => EventKind::RoleUpdated,
+            Fact::Scheduled => EventKind::Scheduled,
         }
     }
 
@@ -402,9 +403,9 @@ fn plain_decided(decided: &event::Decided) -> world::Decided {
     }
 }
 
-fn plain_explanation(explanation: Explanation) -> Explained {
+fn plain_explanation(explanation: Explanation) -> PlainExplanation {
     let plain = |would: Result<(), Refusal>| would.err().map(plain_refusal);
-    Explained {
+    PlainExplanation {
         status: status_name(explanation.status),
         candidate: explanation.requester_is_candidate,
         undecidable: explanation.undecidable,
@@ -422,9 +423,9 @@ pub fn plain_refusal(refusal: Refusal) -> String {
     }
 }
 
-fn plain_stage(stage: &StageExplanation) -> ExplainedStage {
+fn plain_stage(stage: &StageExplanation) -> PlainStage {
     let decisions = stage.decisions.iter();
-    ExplainedStage {
+    PlainStage {
         open: stage.open,
         required_approvals: stage.required_approvals.try_into().unwrap(),
         missing: stage.missing.try_into().unwrap(),
@@ -451,12 +452,12 @@ fn status_name(status: ApprovalStatus) -> &'static str {
     }
 }
 
-fn plain_actor(actor: &Actor) -> By {
+fn plain_actor(actor: &Actor) -> PlainActor {
     assert_eq!(
         (actor.credential.as_str(), &actor.origin),
         ("bearer:1", &*ORIGIN)
     );
-    By {
+    PlainActor {
         who: name(actor.account.id.into()),
         via: actor.via.as_ref().map(plain_principal),
     }

@@ -4,27 +4,27 @@
 use std::collections::BTreeSet;
 
 use super::world::{
-    Approval, Ask, By, DAY, Decided, Decision, Elevation, Event, Explained, ExplainedStage, Filing,
-    HOUR, LONGEST, Name, PATTERNS, Role, Rule, SECOND, What, World,
+    Approval, Command, DAY, Decided, Decision, Elevation, Event, EventKind, Filing, HOUR, LONGEST,
+    Name, PATTERNS, PlainActor, PlainExplanation, PlainStage, Role, Rule, SECOND, World,
 };
 
 /// Returns the events of a call, or the reason of its refusal.
-pub fn answer(world: &World, who: Name, ask: &Ask) -> Result<Vec<Event>, String> {
+pub fn answer(world: &World, who: Name, ask: &Command) -> Result<Vec<Event>, String> {
     match ask {
-        Ask::Close { elevation } => close(world, who, *elevation),
-        Ask::CreateRole(_) => {
+        Command::Close { elevation } => close(world, who, *elevation),
+        Command::CreateRole(_) => {
             unless(&[
                 (!is_administrator(world, who), "AccessDenied"),
                 (world.revision > 0, "RoleExists"),
             ])?;
-            Ok(vec![of_role(world, who, What::RoleCreated)])
+            Ok(vec![of_role(world, who, EventKind::RoleCreated)])
         }
-        Ask::Decide {
+        Command::Decide {
             elevation,
             approve,
             reason,
         } => decide(world, who, *elevation, *approve, *reason),
-        Ask::DeleteRole => {
+        Command::DeleteRole => {
             let is_in_use = world
                 .elevations
                 .iter()
@@ -36,10 +36,10 @@ pub fn answer(world: &World, who: Name, ask: &Ask) -> Result<Vec<Event>, String>
                 ),
                 (is_in_use, "RoleInUse"),
             ])?;
-            Ok(vec![of_role(world, who, What::RoleDeleted)])
+            Ok(vec![of_role(world, who, EventKind::RoleDeleted)])
         }
-        Ask::File { filing, request } => file(world, who, filing, *request),
-        Ask::UpdateRole { revision, .. } => {
+        Command::File { filing, request } => file(world, who, filing, *request),
+        Command::UpdateRole { revision, .. } => {
             unless(&[
                 (
                     !is_administrator(world, who) || world.role.is_none(),
@@ -47,7 +47,7 @@ pub fn answer(world: &World, who: Name, ask: &Ask) -> Result<Vec<Event>, String>
                 ),
                 (*revision != world.revision, "RoleChanged"),
             ])?;
-            Ok(vec![of_role(world, who, What::RoleUpdated)])
+            Ok(vec![of_role(world, who, EventKind::RoleUpdated)])
         }
     }
 }
@@ -59,8 +59,8 @@ pub fn pass(world: &World, number: usize) -> Vec<Event> {
         return Vec::new();
     }
     let what = match (elevation.state, &world.role) {
-        ("Active" | "PendingApproval", _) => What::Expired,
-        (_, None) => What::Lapsed("Role"),
+        ("Active" | "PendingApproval", _) => EventKind::Expired,
+        (_, None) => EventKind::Lapsed("Role"),
         (_, Some(role)) => start(world, elevation, role),
     };
     vec![Event {
@@ -71,9 +71,9 @@ pub fn pass(world: &World, number: usize) -> Vec<Event> {
     }]
 }
 
-fn start(world: &World, elevation: &Elevation, role: &Role) -> What {
+fn start(world: &World, elevation: &Elevation, role: &Role) -> EventKind {
     let Some(candidate) = world.as_whom(elevation.requester, &role.candidates) else {
-        return What::Lapsed("Candidacy");
+        return EventKind::Lapsed("Candidacy");
     };
     let stages = 0..role.stages.len();
     let is_approved = match &elevation.approval {
@@ -85,46 +85,51 @@ fn start(world: &World, elevation: &Elevation, role: &Role) -> What {
     if is_approved {
         begin(world, role, elevation, candidate)
     } else {
-        What::Lapsed("Approvals")
+        EventKind::Lapsed("Approvals")
     }
 }
 
 /// Changes the world by an event. `ask` is the call that caused it, if any.
-pub fn happen(world: &mut World, event: &Event, ask: Option<&Ask>) {
+pub fn happen(world: &mut World, event: &Event, ask: Option<&Command>) {
     let Some(number) = event.elevation else {
         world.revision += 1;
         world.role = match ask {
-            Some(Ask::CreateRole(role) | Ask::UpdateRole { role, .. }) => Some(role.clone()),
+            Some(Command::CreateRole(role) | Command::UpdateRole { role, .. }) => {
+                Some(role.clone())
+            }
             _ => None,
         };
         return;
     };
-    if let What::Filed { elevation, .. } = &event.what {
+    if let EventKind::Filed { elevation, .. } = &event.what {
         assert_eq!(number, world.elevations.len());
         world.elevations.push(elevation.clone());
         return;
     }
     let elevation = &mut world.elevations[number];
     match &event.what {
-        What::Activated { until, .. } => {
+        EventKind::Activated { until, .. } => {
             elevation.activate_time = Some(event.at);
             elevation.ends_at = Some(*until);
             elevation.duration = (until - event.at) / SECOND;
             settle(elevation, "Active", true);
         }
-        What::Approved(decided) => note(elevation, event, decided, true),
-        What::Closed => {
+        EventKind::Approved(decided) => note(elevation, event, decided, true),
+        EventKind::Closed => {
             elevation.state = "Closed";
             elevation.ends_at = elevation.ends_at.map(|end| end.min(event.at));
         }
-        What::Expired => elevation.state = "Expired",
-        What::Lapsed(_) => elevation.state = "Rejected",
-        What::Rejected(decided) => {
+        EventKind::Expired => elevation.state = "Expired",
+        EventKind::Lapsed(_) => elevation.state = "Rejected",
+        EventKind::Rejected(decided) => {
             note(elevation, event, decided, false);
             settle(elevation, "Rejected", false);
         }
-        What::Scheduled => settle(elevation, "Scheduled", true),
-        What::Filed { .. } | What::RoleCreated | What::RoleDeleted | What::RoleUpdated => {
+        EventKind::Scheduled => settle(elevation, "Scheduled", true),
+        EventKind::Filed { .. }
+        | EventKind::RoleCreated
+        | EventKind::RoleDeleted
+        | EventKind::RoleUpdated => {
             unreachable!()
         }
     }
@@ -157,7 +162,7 @@ pub fn explain(
     who: Name,
     number: usize,
     reason: Option<&'static str>,
-) -> Result<Explained, String> {
+) -> Result<PlainExplanation, String> {
     let elevation = &world.elevations[number];
     let may = who == elevation.requester
         || is_administrator(world, who)
@@ -170,7 +175,7 @@ pub fn explain(
             .unwrap_or_default()
     };
     let candidates = world.role.as_ref().map_or(&[][..], |role| &role.candidates);
-    Ok(Explained {
+    Ok(PlainExplanation {
         status,
         candidate: world.as_whom(elevation.requester, candidates).is_some(),
         undecidable: status == "Pending" && is_undecidable(world, elevation),
@@ -183,7 +188,7 @@ pub fn explain(
     })
 }
 
-fn stages(world: &World, who: Name, role: &Role, elevation: &Elevation) -> Vec<ExplainedStage> {
+fn stages(world: &World, who: Name, role: &Role, elevation: &Elevation) -> Vec<PlainStage> {
     let is_pending = approval_status(elevation, world.now) == Some("Pending");
     let may_read = world.as_whom(who, &role.candidates).is_some()
         || is_approver(world, who, role)
@@ -205,7 +210,7 @@ fn stages(world: &World, who: Name, role: &Role, elevation: &Elevation) -> Vec<E
             .iter()
             .filter(|decision| decision.stage == index);
         let counted = counted(world, role, elevation, index);
-        explained.push(ExplainedStage {
+        explained.push(PlainStage {
             open,
             required_approvals: stage.required_approvals,
             missing: lacks(world, role, elevation, index),
@@ -383,12 +388,12 @@ fn close(world: &World, who: Name, number: usize) -> Result<Vec<Event>, String> 
         (status == "Rejected", "ElevationEnded(Rejected)"),
         (status == "Expired", "ElevationEnded(Expired)"),
     ])?;
-    let by = Some(By { who, via: None });
+    let by = Some(PlainActor { who, via: None });
     let closed = Event {
         at: world.now,
         by,
         elevation: Some(number),
-        what: What::Closed,
+        what: EventKind::Closed,
     };
     Ok(if status == "Closed" {
         Vec::new()
@@ -459,24 +464,24 @@ fn give_up(
         ])?;
     }
     let number = world.elevations.len();
-    let what = What::Filed {
+    let what = EventKind::Filed {
         elevation,
         revision: world.revision,
         approved_as: None,
     };
     let mut events = vec![Event {
         at: world.now,
-        by: Some(By { who, via }),
+        by: Some(PlainActor { who, via }),
         elevation: Some(number),
         what,
     }];
     for closed in [number].into_iter().chain(held) {
-        let by = Some(By { who, via: None });
+        let by = Some(PlainActor { who, via: None });
         events.push(Event {
             at: world.now,
             by,
             elevation: Some(closed),
-            what: What::Closed,
+            what: EventKind::Closed,
         });
     }
     Ok(events)
@@ -511,7 +516,7 @@ fn ask(
             &format!("TooManyPending({most})"),
         ),
     ])?;
-    let (by, number) = (Some(By { who, via }), Some(world.elevations.len()));
+    let (by, number) = (Some(PlainActor { who, via }), Some(world.elevations.len()));
     let mut begun = None;
     if needs_approval {
         let until = world.now + role.timeout.unwrap_or(world.timeout) * SECOND;
@@ -528,7 +533,7 @@ fn ask(
     let approves_itself = !role.stages.is_empty() && !needs_approval;
     let approved_as = role.stages.first().filter(|_| approves_itself);
     let approved_as = approved_as.and_then(|stage| world.as_whom(who, &stage.named));
-    let filed = What::Filed {
+    let filed = EventKind::Filed {
         elevation,
         revision: world.revision,
         approved_as,
@@ -595,7 +600,7 @@ fn decide(
     let via = world.as_whom(who, &role.stages[stage].named);
     let event = |what| Event {
         at: world.now,
-        by: Some(By { who, via }),
+        by: Some(PlainActor { who, via }),
         elevation: Some(number),
         what,
     };
@@ -607,10 +612,10 @@ fn decide(
         open: approval.reached,
     };
     if !approve {
-        return Ok(vec![event(What::Rejected(decided))]);
+        return Ok(vec![event(EventKind::Rejected(decided))]);
     }
     let (_, open) = approved_by(world, role, elevation, who, stage);
-    let approved = What::Approved(Decided {
+    let approved = EventKind::Approved(Decided {
         candidate,
         open: open.unwrap_or(stage),
         ..decided
@@ -647,13 +652,13 @@ fn approved_by(
     (after, open)
 }
 
-fn begin(world: &World, role: &Role, elevation: &Elevation, candidate: Name) -> What {
+fn begin(world: &World, role: &Role, elevation: &Elevation, candidate: Name) -> EventKind {
     if elevation.start > world.now {
-        return What::Scheduled;
+        return EventKind::Scheduled;
     }
     let duration = elevation.asked.min(elevation.duration).min(role.longest);
     let until = world.now + duration * SECOND;
-    What::Activated {
+    EventKind::Activated {
         until,
         revision: world.revision,
         candidate: Some(candidate),
@@ -841,10 +846,10 @@ fn berlin(seconds: i64) -> i64 {
     }
 }
 
-fn of_role(world: &World, who: Name, what: What) -> Event {
+fn of_role(world: &World, who: Name, what: EventKind) -> Event {
     Event {
         at: world.now,
-        by: Some(By { who, via: None }),
+        by: Some(PlainActor { who, via: None }),
         elevation: None,
         what,
     }

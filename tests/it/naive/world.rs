@@ -107,7 +107,7 @@ pub struct Decision {
 
 /// A call.
 #[derive(Clone, Debug)]
-pub enum Ask {
+pub enum Command {
     Close {
         elevation: usize,
     },
@@ -138,21 +138,21 @@ pub struct Filing {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     pub at: i64,
-    pub by: Option<By>,
+    pub by: Option<PlainActor>,
     /// The elevation that it is about; else it is about the role.
     pub elevation: Option<usize>,
-    pub what: What,
+    pub what: EventKind,
 }
 
 /// An account, and the principal of the role that it is or belongs to.
 #[derive(Clone, Debug, PartialEq)]
-pub struct By {
+pub struct PlainActor {
     pub who: Name,
     pub via: Option<Name>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum What {
+pub enum EventKind {
     Activated {
         until: i64,
         revision: u64,
@@ -185,17 +185,17 @@ pub struct Decided {
 
 /// Where an approval stands for one caller. An answer is empty when it is yes.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Explained {
+pub struct PlainExplanation {
     pub status: &'static str,
     pub candidate: bool,
     pub undecidable: bool,
-    pub stages: Vec<ExplainedStage>,
+    pub stages: Vec<PlainStage>,
     pub approve: String,
     pub reject: String,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct ExplainedStage {
+pub struct PlainStage {
     pub open: bool,
     pub required_approvals: usize,
     pub missing: usize,

@@ -89,7 +89,7 @@ impl Story {
             &approve(second),
             &[],
         );
-        assert_eq!(self.approvals(), [third.clone()]);
+        assert_eq!(self.approvals(), std::slice::from_ref(third));
         assert_eq!(self.statuses(), ["Active", "Rejected", "PendingApproval"]);
         let ends = column(&self.list(jen, "pamrequests"), "/ExpirationTime");
         let are_open: Vec<bool> = ends.iter().map(|end| end == NEVER).collect();
