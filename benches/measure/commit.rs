@@ -1,4 +1,4 @@
-//! The store alone: how fast it commits approvals that are already decided, to callers who each wait for their own.
+//! The store alone: commits approvals that are already decided. Each caller waits for its commit before the next one.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,25 +13,25 @@ use super::load::Started;
 use super::seed::Seed;
 use super::server::open;
 
-/// What to commit.
+/// The commits to make.
 #[derive(Args)]
 pub struct Commits {
-    /// Where the store is made.
+    /// The path or URL of a new store.
     #[arg(long)]
     pub store: String,
     #[arg(long)]
     pub callers: usize,
     #[arg(long)]
     pub count: usize,
-    /// Where to write the times.
+    /// File to write the times to.
     #[arg(long)]
     pub log: PathBuf,
 }
 
-/// Commits it all.
+/// Makes all commits.
 pub async fn run(commits: Commits) {
     let seed = Arc::new(Seed::new(open(&commits.store).await).await);
-    let pending = seed.file(commits.count).await;
+    let pending = seed.file_pending(commits.count).await;
     let changes: Vec<Change> = pending
         .into_iter()
         .map(|elevation| seed.approval(elevation))
@@ -48,7 +48,7 @@ pub async fn run(commits: Commits) {
         running.spawn(caller(seed.clone(), share, started.watch));
     }
     let times = running.join_all().await.concat();
-    started.tell(&times, &commits.log);
+    started.write(&times, &commits.log);
 }
 
 async fn caller(seed: Arc<Seed>, changes: Vec<Change>, watch: Stopwatch) -> Vec<Times> {

@@ -1,6 +1,6 @@
-//! The clients: one process, one connection each, every request after the answer to the one before.
+//! The clients: one process and one thread, one connection each, every request after the answer to the one before.
 //!
-//! The requests are made before the clock starts, and the times are written down after it has stopped, in the form of
+//! The requests are made before the clock starts, and the times are written after it has stopped, in the form of
 //! h2load's log: start, status and length in microseconds.
 
 use std::fs;
@@ -8,9 +8,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process;
 
-use bytes::{BufMut, Bytes, BytesMut};
-use clap::{Args, ValueEnum};
-use countersign::proto::pam::v1::ApproveRequest;
+use bytes::{Bytes, BytesMut};
+use clap::Args;
+use countersign::proto::pam::v1::CreateElevationResponse;
 use countersign::time::Stopwatch;
 use h2::client::SendRequest;
 use prost::Message;
@@ -18,71 +18,86 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+use super::calls::Call;
 use super::figures::Times;
 use super::machine;
 
-/// What to send.
+/// The requests to send.
 #[derive(Args)]
 pub struct Load {
     #[arg(long)]
-    pub dialect: Dialect,
-    #[arg(long)]
-    pub address: SocketAddr,
-    #[arg(long)]
-    pub token: String,
+    pub call: Call,
+    /// The servers. The clients take them in turns.
+    #[arg(long, value_delimiter = ',')]
+    pub address: Vec<SocketAddr>,
+    /// Bearer tokens. The clients take them in turns.
+    #[arg(long, value_delimiter = ',')]
+    pub token: Vec<String>,
     #[arg(long)]
     pub connections: usize,
-    /// How often every approval is approved.
+    /// Number of times that the ids are sent.
     #[arg(long, default_value_t = 1)]
     pub repeat: usize,
-    /// The ids of the approvals, one a line.
+    /// File with an id for each request, one a line.
     #[arg(long)]
-    pub approvals: PathBuf,
-    /// Where to write the times.
+    pub ids: PathBuf,
+    /// File to write the times to.
     #[arg(long)]
     pub log: PathBuf,
+    /// File to write the ids of the approvals to, if the requests file elevations.
+    #[arg(long)]
+    pub filed: Option<PathBuf>,
 }
 
-/// How to say it.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum Dialect {
-    Grpc,
-    Rest,
-}
-
-/// Sends it all.
+/// Sends all requests.
 pub async fn run(load: Load) {
-    let approvals = fs::read_to_string(&load.approvals).unwrap();
-    let approvals: Vec<&str> = approvals.lines().collect();
-    let approvals = approvals.repeat(load.repeat);
+    let ids = fs::read_to_string(&load.ids).unwrap();
+    let ids: Vec<&str> = ids.lines().collect();
+    let ids = ids.repeat(load.repeat);
     let mut clients = Vec::new();
     for number in 0..load.connections {
         // Taken in turns, so that all together keep to the order.
-        let share: Vec<&str> = approvals
+        let share: Vec<&str> = ids
             .iter()
             .skip(number)
             .step_by(load.connections)
             .copied()
             .collect();
-        clients.push(Client::connect(&load, &share).await);
+        clients.push(Client::connect(&load, number, &share).await);
     }
     let started = Started::now();
     let mut running = JoinSet::new();
+    let keep = load.filed.is_some();
     for client in clients {
-        running.spawn_local(client.run(started.watch));
+        running.spawn_local(client.run(started.watch, keep));
     }
-    let times = running.join_all().await.concat();
-    started.tell(&times, &load.log);
+    let (times, answers): (Vec<_>, Vec<_>) = running.join_all().await.into_iter().unzip();
+    started.write(&times.concat(), &load.log);
+    if let Some(path) = &load.filed {
+        fs::write(path, approval_ids(&answers.concat())).unwrap();
+    }
 }
 
-/// When a part began in earnest.
+/// Returns the approval ids of filed elevations, one a line.
+fn approval_ids(answers: &[Bytes]) -> String {
+    let mut ids = String::new();
+    for answer in answers {
+        // A message follows one byte of flags and four of its length.
+        let answer = CreateElevationResponse::decode(&answer[5..]).unwrap();
+        ids += &answer.elevation.unwrap().approval_id;
+        ids.push('\n');
+    }
+    ids
+}
+
+/// The moment when the requests begin.
 pub struct Started {
     pub watch: Stopwatch,
     run_time: f64,
 }
 
 impl Started {
-    /// Now.
+    /// Returns the present moment.
     pub fn now() -> Self {
         Self {
             run_time: machine::run_time(process::id()),
@@ -90,8 +105,8 @@ impl Started {
         }
     }
 
-    /// Writes the log, and prints how long this process has run since.
-    pub fn tell(&self, times: &[Times], log: &Path) {
+    /// Writes the log, and prints the CPU time of this process since the start.
+    pub fn write(&self, times: &[Times], log: &Path) {
         println!("{}", machine::run_time(process::id()) - self.run_time);
         let line = |times: &Times| {
             format!(
@@ -103,126 +118,129 @@ impl Started {
         fs::write(log, times.iter().map(line).collect::<String>()).unwrap();
     }
 }
+
 enum Client {
-    Grpc(SendRequest<Bytes>, Vec<(http::Request<()>, Bytes)>),
-    Rest(TcpStream, Vec<String>),
+    Http1(TcpStream, Vec<String>),
+    Http2(SendRequest<Bytes>, Vec<(http::Request<()>, Bytes)>),
 }
 
 impl Client {
-    async fn connect(load: &Load, approvals: &[&str]) -> Self {
-        let stream = TcpStream::connect(load.address).await.unwrap();
+    async fn connect(load: &Load, number: usize, ids: &[&str]) -> Self {
+        let address = load.address[number % load.address.len()];
+        let token = &load.token[number % load.token.len()];
+        let stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        match load.dialect {
-            Dialect::Grpc => {
-                let (sender, connection) = h2::client::handshake(stream).await.unwrap();
-                tokio::task::spawn_local(async { connection.await.unwrap() });
-                Self::Grpc(sender, approvals.iter().map(|id| call(load, id)).collect())
-            }
-            Dialect::Rest => {
-                Self::Rest(stream, approvals.iter().map(|id| post(load, id)).collect())
-            }
+        if load.call.is_grpc() {
+            let (sender, connection) = h2::client::Builder::new()
+                .initial_window_size(1 << 20)
+                .initial_connection_window_size(1 << 20)
+                .handshake(stream)
+                .await
+                .unwrap();
+            tokio::task::spawn_local(async { connection.await.unwrap() });
+            let calls = ids.iter().map(|id| load.call.grpc(address, token, id));
+            Self::Http2(sender, calls.collect())
+        } else {
+            let posts = ids.iter().map(|id| load.call.post(address, token, id));
+            Self::Http1(stream, posts.collect())
         }
     }
 
-    async fn run(self, watch: Stopwatch) -> Vec<Times> {
+    /// Sends the requests of this client. Returns their times and, if `keep` is set, the answers.
+    async fn run(self, watch: Stopwatch, keep: bool) -> (Vec<Times>, Vec<Bytes>) {
         let now = || watch.elapsed().as_secs_f64() * 1e6;
-        let mut times = Vec::new();
+        let (mut times, mut answers) = (Vec::new(), Vec::new());
+        let mut answer = BytesMut::with_capacity(BUFFER);
         match self {
-            Self::Grpc(mut sender, calls) => {
-                for (request, message) in calls {
-                    let began = now();
-                    sender = answered_call(sender, request, message).await;
-                    times.push(Times {
-                        began,
-                        ended: now(),
-                    });
-                }
-            }
-            Self::Rest(mut stream, posts) => {
+            Self::Http1(mut stream, posts) => {
                 for request in posts {
                     let began = now();
-                    answered_post(&mut stream, &request).await;
-                    times.push(Times {
-                        began,
-                        ended: now(),
-                    });
+                    answered_post(&mut stream, &request, &mut answer).await;
+                    let ended = now();
+                    times.push(Times { began, ended });
+                }
+            }
+            Self::Http2(mut sender, calls) => {
+                for (request, message) in calls {
+                    let began = now();
+                    sender = answered_call(sender, request, message, &mut answer).await;
+                    let ended = now();
+                    times.push(Times { began, ended });
+                    if keep {
+                        answers.push(answer.split().freeze());
+                    }
                 }
             }
         }
-        times
+        (times, answers)
     }
 }
 
-fn post(load: &Load, approval: &str) -> String {
-    let (address, token) = (load.address, &load.token);
-    format!(
-        "POST /api/pamresources/pamrequeststoapprove(guid'{approval}')/Approve HTTP/1.1\r\nHost: {address}\r\n\
-         Authorization: Bearer {token}\r\nContent-Length: 0\r\n\r\n"
-    )
-}
-
-async fn answered_post(stream: &mut TcpStream, request: &str) {
+/// Sends a request over HTTP/1.1 and reads its answer.
+async fn answered_post(stream: &mut TcpStream, request: &str, answer: &mut BytesMut) {
     stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = [0; 1_024];
-    let mut read = 0;
-    while !answer[..read].ends_with(b"\r\n\r\n") {
-        let more = stream.read(&mut answer[read..]).await.unwrap();
-        assert!(more > 0, "{}", String::from_utf8_lossy(&answer));
-        read += more;
+    answer.clear();
+    loop {
+        let more = stream.read_buf(answer).await.unwrap();
+        assert!(more > 0, "{}", String::from_utf8_lossy(answer));
+        if is_complete(answer) {
+            break;
+        }
     }
     assert!(
         answer.starts_with(b"HTTP/1.1 200 "),
         "{}",
-        String::from_utf8_lossy(&answer)
+        String::from_utf8_lossy(answer)
     );
 }
 
-fn call(load: &Load, approval: &str) -> (http::Request<()>, Bytes) {
-    let request = http::Request::post(format!(
-        "http://{}/pam.v1.ApprovalService/Approve",
-        load.address
-    ))
-    .version(http::Version::HTTP_2)
-    .header("content-type", "application/grpc")
-    .header("te", "trailers")
-    .header("authorization", format!("Bearer {}", load.token));
-    let message = ApproveRequest {
-        approval_id: approval.to_owned(),
-        reason: None,
+/// Returns whether the whole answer has arrived.
+fn is_complete(answer: &[u8]) -> bool {
+    // Most answers have no body and end here.
+    if answer.ends_with(b"\r\n\r\n") {
+        return true;
+    }
+    let Some(end) = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
+        return false;
     };
-    let mut framed = BytesMut::new();
-    framed.put_u8(0);
-    framed.put_u32(u32::try_from(message.encoded_len()).unwrap());
-    message.encode(&mut framed).unwrap();
-    (request.body(()).unwrap(), framed.freeze())
+    let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length:"))
+        .expect("an answer with a body has a length");
+    answer.len() >= end + 4 + length.trim().parse::<usize>().unwrap()
 }
 
+/// Calls a method and reads its answer.
 async fn answered_call(
     sender: SendRequest<Bytes>,
     request: http::Request<()>,
     message: Bytes,
+    answer: &mut BytesMut,
 ) -> SendRequest<Bytes> {
     let mut sender = sender.ready().await.unwrap();
-    let (answer, mut body) = sender.send_request(request, false).unwrap();
+    let (response, mut body) = sender.send_request(request, false).unwrap();
     body.send_data(message, true).unwrap();
-    let mut answer = answer.await.unwrap();
-    let mut length = 0;
-    while let Some(part) = answer.body_mut().data().await {
+    let mut response = response.await.unwrap();
+    answer.clear();
+    while let Some(part) = response.body_mut().data().await {
         let part = part.unwrap();
-        length += part.len();
-        answer
+        answer.extend_from_slice(&part);
+        response
             .body_mut()
             .flow_control()
             .release_capacity(part.len())
             .unwrap();
     }
-    let trailers = answer.body_mut().trailers().await.unwrap();
+    let trailers = response.body_mut().trailers().await.unwrap();
     let status = trailers
         .as_ref()
         .and_then(|trailers| trailers.get("grpc-status"));
     assert!(
-        status.is_some_and(|status| status == "0") && length > 5,
-        "{answer:?} {trailers:?}"
+        status.is_some_and(|status| status == "0") && answer.len() >= 5,
+        "{response:?} {trailers:?}"
     );
     sender
 }
+
+const BUFFER: usize = 64 * 1_024;

@@ -1,9 +1,10 @@
-//! What the kernel knows of the machine and of our processes, in seconds of one processor.
+//! The kernel's figures of the machine and of processes. CPU times are in seconds of one processor.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
+use std::path::Path;
 
-/// How long the processors have been busy since the machine started, all of them together.
+/// Returns the CPU time of all processors together since the machine started.
 pub fn busy() -> f64 {
     let stat = fs::read_to_string("/proc/stat").unwrap();
     let ticks: Vec<f64> = stat
@@ -40,6 +41,49 @@ pub fn run_time(process: u32) -> f64 {
         .sum()
 }
 
+/// The CPU times of the threads of a process.
+#[derive(Default)]
+pub struct Threads(HashMap<String, (String, f64)>);
+
+impl Threads {
+    /// Adds the threads of a process, to the nanosecond. Threads that have ended are not counted.
+    pub fn add(&mut self, process: u32) {
+        let folder = format!("/proc/{process}/task");
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if let Some(thread) = thread(&entry.path()) {
+                let id = entry.file_name().to_string_lossy().into_owned();
+                self.0.insert(id, thread);
+            }
+        }
+    }
+
+    /// Returns the seconds since `before`, by the name of the thread.
+    pub fn since(&self, before: &Self) -> BTreeMap<String, f64> {
+        let mut by_name = BTreeMap::new();
+        for (id, (name, seconds)) in &self.0 {
+            let before = before.0.get(id).map_or(0.0, |(_, seconds)| *seconds);
+            *by_name.entry(name.clone()).or_default() += seconds - before;
+        }
+        by_name
+    }
+}
+
+/// Returns the name of a thread and its CPU time, or `None` if it has ended.
+fn thread(folder: &Path) -> Option<(String, f64)> {
+    let name = fs::read_to_string(folder.join("comm")).ok()?;
+    let stat = fs::read_to_string(folder.join("schedstat")).ok()?;
+    let nanoseconds: f64 = stat.split_whitespace().next()?.parse().ok()?;
+    Some((name.trim().to_owned(), nanoseconds / 1e9))
+}
+
+/// Returns the resident memory of a process in MiB.
+pub fn resident(process: u32) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kibibytes = line.unwrap().trim().trim_end_matches(" kB");
+    kibibytes.parse::<f64>().unwrap() / 1_024.0
+}
+
 struct Stat {
     parent: u32,
     seconds: f64,
@@ -48,7 +92,7 @@ struct Stat {
 fn processes() -> HashMap<u32, Stat> {
     let ids = fs::read_dir("/proc").unwrap().filter_map(|entry| {
         let id: u32 = entry.unwrap().file_name().to_str()?.parse().ok()?;
-        // Processes end while they are looked at.
+        // A process may end meanwhile.
         Some((
             id,
             stat(&fs::read_to_string(format!("/proc/{id}/stat")).ok()?),
@@ -71,5 +115,5 @@ fn stat(text: &str) -> Stat {
     }
 }
 
-/// What Linux shows to programs, whatever it counts in.
+/// The unit of `/proc`, whatever the kernel counts in.
 const TICKS_PER_SECOND: f64 = 100.0;

@@ -5,232 +5,299 @@ use std::cell::{Cell, RefCell};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
+use std::sync::Arc;
 
 use clap::ValueEnum;
 use countersign::time::Stopwatch;
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use super::calls::Call;
 use super::figures::{Run, Spent, Times};
-use super::load::Dialect;
-use super::measure::Point;
-use super::postgres::Database;
-use super::seed::Seed;
-use super::server::{Server, open};
-use super::{machine, pgbench};
+use super::machine::{self, Threads};
+use super::pgbench;
+use super::postgres::{self, Database};
+use super::rounds::Point;
+use super::server::{Server, Tokens, countersign};
+use super::stores::{Filled, Volume};
+use super::target::Target;
 
-/// Where everything is while it is measured.
+/// The folder of a measurement, and its PostgreSQL.
 pub struct Bench {
     folder: TempDir,
-    /// Where PostgreSQL is.
-    pub database: Database,
+    /// `None` if no row needs PostgreSQL.
+    pub postgres: Option<Arc<postgres::Server>>,
+    /// The first processes of all servers of PostgreSQL.
+    postmasters: RefCell<Vec<u32>>,
     paths: Cell<usize>,
 }
 
-/// Which store.
-#[derive(Clone, Copy)]
+/// A database system.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Backend {
     Postgres,
     Sqlite,
 }
 
-/// A server of ours over a store.
-pub struct Approvals {
-    pub server: Server,
-    token: String,
-    /// Those that are still pending.
-    pending: RefCell<Vec<String>>,
+impl Backend {
+    /// Returns the name, for a row.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "PostgreSQL",
+            Self::Sqlite => "SQLite",
+        }
+    }
+}
+
+/// The processes whose CPU time a run reads.
+struct Watched {
+    processes: Vec<u32>,
+    /// The first process of PostgreSQL, or the service to which a proxy forwards.
+    backend: Option<u32>,
 }
 
 impl Bench {
-    pub async fn new() -> Self {
-        let database = Database::new().await;
-        pgbench::prepare(&database.server);
-        Self {
+    /// Makes the folder, and starts PostgreSQL if `with_postgres` is set.
+    pub async fn new(with_postgres: bool) -> Self {
+        let bench = Self {
             folder: tempfile::tempdir().unwrap(),
-            database,
+            postgres: None,
+            postmasters: RefCell::default(),
             paths: Cell::new(0),
+        };
+        if !with_postgres {
+            return bench;
+        }
+        let server = Database::new().await.server;
+        pgbench::prepare(&server);
+        bench.add_postgres(&server);
+        Self {
+            postgres: Some(server),
+            ..bench
         }
     }
 
-    pub async fn reference(&self, part: &str) -> Server {
-        let folder = self.path();
-        fs::create_dir(&folder).unwrap();
-        Server::reference(part, &folder).await
+    /// Counts the CPU time of a server of PostgreSQL as that of the measurement.
+    pub fn add_postgres(&self, server: &postgres::Server) {
+        self.postmasters.borrow_mut().push(first_process(server));
     }
 
-    /// Starts a server over a new store with `stored` elevations, and approves `count` of them.
-    pub async fn approvals(&self, backend: Backend, stored: usize, count: usize) -> Approvals {
-        let (folder, store) = (self.path(), self.store(backend).await);
-        fs::create_dir(&folder).unwrap();
-        let filed = Seed::new(open(&store).await).await.file(stored).await;
-        let (server, token) = Server::countersign(&folder, &store).await;
-        // Spread evenly over all that is stored, and in the order of their filing, as lists show them.
-        let ids = (0..count).map(|number| &filed[number * stored / count]);
-        let pending = ids
-            .map(|elevation| elevation.approval.as_ref().unwrap().id.to_string())
-            .collect();
-        Approvals {
-            server,
-            token,
-            pending: RefCell::new(pending),
-        }
+    /// Starts one of the references. The first word is its name.
+    pub async fn reference(&self, words: &[&str]) -> Server {
+        Server::reference(words, &self.new_folder()).await
     }
 
-    /// Where a new store can be.
-    async fn store(&self, backend: Backend) -> String {
+    /// Starts a server of a program over a new store, with some pending approvals.
+    pub async fn target(&self, program: &Path, backend: Backend, pending: usize) -> Target {
+        let store = self.new_store(backend).await;
+        let target = Target::start(program, &self.new_folder(), &store, 1).await;
+        self.file(&target, pending);
+        target
+    }
+
+    /// Starts a server over a store that was filled.
+    pub async fn filled(&self, store: &Filled) -> Target {
+        let folder = self.new_folder();
+        let mut target = Target::start(&countersign(), &folder, &store.place, 1).await;
+        target.is_prepared = matches!(store.volume, Volume::Spread(_));
+        target
+            .pending
+            .borrow_mut()
+            .extend(store.ids.iter().cloned());
+        target
+    }
+
+    /// Returns the path or URL of a store that does not exist.
+    pub async fn new_store(&self, backend: Backend) -> String {
         match backend {
             Backend::Postgres => Database::new().await.url(),
             Backend::Sqlite => self.path().display().to_string(),
         }
     }
 
-    pub fn bare(&self, server: &Server, (connections, requests): Point) -> Run {
-        let ids: Vec<String> = (0..requests).map(|_| Uuid::nil().to_string()).collect();
-        let mut load = self.part("load", &ids);
-        load.args(["--dialect", "rest", "--token", "none", "--repeat", "4"]);
-        self.load(load, server, connections)
+    /// Sends requests to a reference that answers everything. They are repeated, because it is fast.
+    pub fn bare(&self, server: &Server, call: Call, (connections, requests): Point) -> Run {
+        let ids = vec![Uuid::nil().to_string(); requests];
+        let mut load = self.load(call, &[server], &["none".to_owned()], connections, &ids);
+        load.args(["--repeat", "8"]);
+        self.run(load, &[server], None)
     }
 
-    pub fn approve(
+    /// Files approvals until there are enough, and approves the oldest ones.
+    pub fn approve(&self, target: &Target, call: Call, (connections, requests): Point) -> Run {
+        if !target.is_prepared {
+            self.file(target, requests);
+        }
+        let ids = target.take(requests);
+        let servers: Vec<&Server> = target.servers.iter().collect();
+        let tokens = [target.tokens.approver.clone()];
+        let load = self.load(call, &servers, &tokens, connections, &ids);
+        self.run(load, &servers, self.main_postmaster())
+    }
+
+    /// Sends requests that change nothing.
+    pub fn read(&self, target: &Target, call: Call, (connections, requests): Point) -> Run {
+        let pending = target.pending.borrow();
+        let ids: Vec<String> = pending.iter().cycle().take(requests).cloned().collect();
+        let servers: Vec<&Server> = target.servers.iter().collect();
+        let tokens = match call {
+            Call::ListElevations => target.tokens.requesters.clone(),
+            _ => vec![target.tokens.approver.clone()],
+        };
+        let load = self.load(call, &servers, &tokens, connections, &ids);
+        self.run(load, &servers, self.main_postmaster())
+    }
+
+    /// Files elevations over gRPC, without measuring it.
+    pub fn file(&self, target: &Target, count: usize) {
+        let ids = vec![target.role.clone(); count];
+        let servers: Vec<&Server> = target.servers.iter().collect();
+        let Tokens { requesters, .. } = &target.tokens;
+        let mut load = self.load(Call::File, &servers, requesters, MAX_CONNECTIONS, &ids);
+        let filed = self.path();
+        load.arg("--filed")
+            .arg(&filed)
+            .arg("--log")
+            .arg(self.path());
+        succeed(&mut load);
+        let filed = fs::read_to_string(filed).unwrap();
+        let mut pending = target.pending.borrow_mut();
+        pending.extend(filed.lines().map(str::to_owned));
+    }
+
+    /// Returns the command of the clients, without its log.
+    fn load(
         &self,
-        approvals: &Approvals,
-        dialect: Dialect,
-        (connections, requests): Point,
-    ) -> Run {
-        let mut load = self.part("load", &approvals.take(requests));
-        load.arg("--dialect")
-            .arg(dialect.to_possible_value().unwrap().get_name());
-        load.args(["--token", &approvals.token]);
-        self.load(load, &approvals.server, connections)
+        call: Call,
+        servers: &[&Server],
+        tokens: &[String],
+        connections: usize,
+        ids: &[String],
+    ) -> Command {
+        let path = self.path();
+        fs::write(&path, ids.join("\n")).unwrap();
+        let addresses: Vec<String> = servers
+            .iter()
+            .map(|server| server.address.to_string())
+            .collect();
+        let mut load = Command::new(std::env::current_exe().unwrap());
+        load.arg("load").arg("--ids").arg(path);
+        load.arg("--call")
+            .arg(call.to_possible_value().unwrap().get_name());
+        load.args(["--address", &addresses.join(",")]);
+        load.args(["--token", &tokens.join(",")]);
+        load.args(["--connections", &connections.min(ids.len()).to_string()]);
+        load
     }
 
-    fn load(&self, mut load: Command, server: &Server, connections: usize) -> Run {
+    /// Runs the clients. Reads the CPU time of the servers, and of the backend.
+    fn run(&self, mut load: Command, servers: &[&Server], backend: Option<u32>) -> Run {
         let log = self.path();
-        load.args([
-            "--connections",
-            &connections.to_string(),
-            "--address",
-            &server.address.to_string(),
-        ]);
         load.arg("--log").arg(&log);
-        self.watched(Some(server.id()), || {
+        let processes = servers.iter().map(|server| server.id()).collect();
+        self.watched(&Watched { processes, backend }, || {
             succeed(&mut load);
             times(&[log], Times::of_h2load)
         })
     }
 
+    /// Sends requests to the bare handler by h2load, to check our own clients.
     pub fn bare_by_h2load(&self, server: &Server, (connections, requests): Point) -> Run {
-        let ids = vec![Uuid::nil().to_string(); requests];
-        self.h2load(server, "none", &ids, (connections, 4 * requests))
-    }
-
-    pub fn approve_by_h2load(&self, approvals: &Approvals, (connections, requests): Point) -> Run {
-        self.h2load(
-            &approvals.server,
-            &approvals.token,
-            &approvals.take(requests),
-            (connections, requests),
-        )
-    }
-
-    fn h2load(
-        &self,
-        server: &Server,
-        token: &str,
-        ids: &[String],
-        (connections, requests): Point,
-    ) -> Run {
         let (addresses, log) = (self.path(), self.path());
-        let address = |id: &String| {
-            let resources = format!("http://{}/api/pamresources", server.address);
-            format!("{resources}/pamrequeststoapprove(guid'{id}')/Approve\n")
-        };
-        fs::write(&addresses, ids.iter().map(address).collect::<String>()).unwrap();
+        let id = Uuid::nil();
+        let resources = format!("http://{}/api/pamresources", server.address);
+        let address = format!("{resources}/pamrequeststoapprove(guid'{id}')/Approve\n");
+        fs::write(&addresses, address).unwrap();
         let mut h2load = Command::new("h2load");
-        h2load.args([
-            "--h1",
-            "--clients",
-            &connections.to_string(),
-            "--requests",
-            &requests.to_string(),
-        ]);
-        h2load.args([
-            "--header",
-            ":method: POST",
-            "--header",
-            &format!("authorization: Bearer {token}"),
-        ]);
         h2load
+            .args(["--h1", "--clients", &connections.to_string()])
+            .args(["--requests", &(8 * requests).to_string()])
+            .args(["--header", ":method: POST"])
+            .args(["--header", "authorization: Bearer none"])
             .arg("--input-file")
             .arg(addresses)
             .arg("--log-file")
             .arg(&log);
-        self.watched(Some(server.id()), || {
+        let processes = vec![server.id()];
+        let watched = Watched {
+            processes,
+            backend: None,
+        };
+        self.watched(&watched, || {
             succeed(&mut h2load);
-            assert!(
-                fs::read_to_string(&log)
-                    .unwrap()
-                    .lines()
-                    .all(|line| line.contains("\t200\t"))
-            );
+            let text = fs::read_to_string(&log).unwrap();
+            assert!(text.lines().all(|line| line.contains("\t200\t")));
             times(&[log], Times::of_h2load)
         })
     }
 
-    /// Commits that are decided already, in a store of their own.
+    /// Commits decided approvals in a store of their own.
     pub async fn commit(&self, backend: Backend, (callers, requests): Point) -> Run {
-        let (log, store) = (self.path(), self.store(backend).await);
+        let (log, store) = (self.path(), self.new_store(backend).await);
         let mut commit = Command::new(std::env::current_exe().unwrap());
-        commit.args([
-            "commit",
-            "--callers",
-            &callers.to_string(),
-            "--count",
-            &requests.to_string(),
-        ]);
-        commit.arg("--store").arg(&store).arg("--log").arg(&log);
+        commit
+            .args(["commit", "--callers", &callers.to_string()])
+            .args(["--count", &requests.to_string(), "--store", &store])
+            .arg("--log")
+            .arg(&log);
+        let watched = Watched {
+            processes: Vec::new(),
+            backend: self.main_postmaster(),
+        };
         let mut run_time = 0.0;
-        let run = self.watched(None, || {
+        let run = self.watched(&watched, || {
             run_time = succeed(&mut commit).trim().parse().unwrap();
             times(&[log], Times::of_h2load)
         });
         run.with_own(run_time)
     }
 
-    pub fn pgbench(&self, (clients, requests): Point) -> Run {
-        self.watched(None, || {
+    /// Updates one row in each transaction, by pgbench.
+    pub fn pgbench(&self, server: &postgres::Server, (clients, requests): Point) -> Run {
+        let watched = Watched {
+            processes: Vec::new(),
+            backend: Some(first_process(server)),
+        };
+        self.watched(&watched, || {
             times(
-                &pgbench::update(&self.database.server, clients, requests),
+                &pgbench::update(server, clients, requests),
                 Times::of_pgbench,
             )
         })
     }
 
-    /// Runs a part, and reads how long a process and PostgreSQL ran meanwhile and how busy others kept the machine.
-    fn watched(&self, process: Option<u32>, part: impl FnOnce() -> Vec<Times>) -> Run {
-        let database = first_process(&self.database);
-        let spent = || Spent {
-            own: process.map_or(0.0, machine::run_time),
-            database: machine::run_time(database),
-            others: machine::busy()
-                - machine::run_time(process::id())
-                - machine::run_time(database),
+    /// Runs a part. Reads the CPU time of the watched processes and of all others meanwhile.
+    fn watched(&self, watched: &Watched, part: impl FnOnce() -> Vec<Times>) -> Run {
+        let threads = || {
+            let mut threads = Threads::default();
+            for process in &watched.processes {
+                threads.add(*process);
+            }
+            threads
         };
-        let before = spent();
+        let backend = || watched.backend.map_or(0.0, machine::run_time);
+        let others = || {
+            let postmasters = self.postmasters.borrow();
+            let postgres: f64 = postmasters
+                .iter()
+                .map(|process| machine::run_time(*process))
+                .sum();
+            machine::busy() - machine::run_time(process::id()) - postgres
+        };
+        let before = (threads(), backend(), others());
         let watch = Stopwatch::start();
         let times = part();
         let seconds = watch.elapsed().as_secs_f64();
-        Run::new(&times, &(spent() - before), seconds)
+        let spent = Spent {
+            threads: threads().since(&before.0),
+            backend: backend() - before.1,
+            others: others() - before.2,
+        };
+        Run::new(&times, &spent, seconds)
     }
 
-    /// One of the parts of this bench that approve.
-    fn part(&self, name: &str, approvals: &[String]) -> Command {
-        let path = self.path();
-        fs::write(&path, approvals.join("\n")).unwrap();
-        let mut part = Command::new(std::env::current_exe().unwrap());
-        part.arg(name).arg("--approvals").arg(path);
-        part
+    fn main_postmaster(&self) -> Option<u32> {
+        self.postmasters.borrow().first().copied()
     }
 
     /// Returns a path that does not exist.
@@ -238,23 +305,23 @@ impl Bench {
         self.paths.set(self.paths.get() + 1);
         self.folder.path().join(self.paths.get().to_string())
     }
-}
 
-impl Approvals {
-    fn take(&self, count: usize) -> Vec<String> {
-        let mut pending = self.pending.borrow_mut();
-        pending.drain(..count).collect()
+    /// Returns a new folder.
+    pub fn new_folder(&self) -> PathBuf {
+        let folder = self.path();
+        fs::create_dir(&folder).unwrap();
+        folder
     }
 }
 
-/// The id of PostgreSQL's first process.
-fn first_process(database: &Database) -> u32 {
-    let told = fs::read_to_string(Path::new(&database.server.folder()).join("data/postmaster.pid"))
-        .unwrap();
-    told.lines().next().unwrap().parse().unwrap()
+/// Returns the id of PostgreSQL's first process.
+fn first_process(server: &postgres::Server) -> u32 {
+    let path = Path::new(&server.folder()).join("data/postmaster.pid");
+    let text = fs::read_to_string(path).unwrap();
+    text.lines().next().unwrap().parse().unwrap()
 }
 
-/// Runs a command to its end; answers what it printed.
+/// Runs a command to its end. Returns its output.
 pub fn succeed(command: &mut Command) -> String {
     let output = command.stderr(Stdio::inherit()).output().unwrap();
     assert!(
@@ -275,3 +342,6 @@ fn times(logs: &[PathBuf], read: fn(&str) -> Times) -> Vec<Times> {
         .flat_map(|text| text.lines().map(read))
         .collect()
 }
+
+/// The largest number of connections of any row.
+const MAX_CONNECTIONS: usize = 64;

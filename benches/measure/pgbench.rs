@@ -1,11 +1,11 @@
-//! PostgreSQL without us: single updates of one row, each in a transaction of its own, by pgbench.
+//! PostgreSQL alone: pgbench updates one row in each transaction.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::postgres::Server;
 
-/// Makes the table.
+/// Creates the table.
 pub fn prepare(server: &Server) {
     run(server, &["--initialize", "--quiet", "--scale=10"]);
 }

@@ -1,7 +1,8 @@
-//! The references: the smallest axum response, and the REST dialect over a service that does
-//! nothing. Both use `axum::serve`, without our edge, limits and authentication.
+//! The references: the smallest axum response, the smallest tonic response, and the REST dialect over a service that
+//! does nothing. They use `axum::serve` and tonic's own server, without our pipeline, limits and authentication.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Router;
@@ -12,11 +13,18 @@ use countersign::domain::policy::Policy;
 use countersign::domain::quota::Quota;
 use countersign::grpc::Grpc;
 use countersign::ids::SystemIds;
-use countersign::proto::pam::v1::approval_service_server::ApprovalService;
+use countersign::proto::pam::v1::approval_service_server::{
+    ApprovalService, ApprovalServiceServer,
+};
+use countersign::proto::pam::v1::elevation_service_server::{
+    ElevationService, ElevationServiceServer,
+};
 use countersign::proto::pam::v1::{
-    ApproveRequest, ApproveResponse, ExplainApprovalRequest, ExplainApprovalResponse,
-    GetApprovalRequest, GetApprovalResponse, ListApprovalsRequest, ListApprovalsResponse,
-    RejectRequest, RejectResponse,
+    ApproveRequest, ApproveResponse, CloseElevationRequest, CloseElevationResponse,
+    CreateElevationRequest, CreateElevationResponse, ExplainApprovalRequest,
+    ExplainApprovalResponse, GetApprovalRequest, GetApprovalResponse, GetElevationRequest,
+    GetElevationResponse, ListApprovalsRequest, ListApprovalsResponse, ListElevationsRequest,
+    ListElevationsResponse, RejectRequest, RejectResponse,
 };
 use countersign::rest::Rest;
 use countersign::service::Service;
@@ -26,7 +34,9 @@ use countersign::telemetry::metrics::StoreMetrics;
 use countersign::time::{Clock, SystemClock, Time};
 use countersign::tokens_file::TokensFile;
 use jiff::tz::TimeZone;
+use prost::Message;
 use tokio::net::TcpListener;
+use tonic::transport::server::TcpIncoming;
 use tonic::{Response, Status, async_trait};
 
 /// Answers everything with an empty 200.
@@ -38,7 +48,7 @@ pub async fn bare() {
 pub async fn adapter() {
     let others = Arc::new(others().await);
     let rest = Rest {
-        approvals: Arc::new(Nothing),
+        approvals: Arc::new(Answers::default()),
         elevations: others.clone(),
         roles: others.clone(),
         sessions: others,
@@ -58,7 +68,7 @@ async fn serve(router: Router) {
     axum::serve(listener, router).await.unwrap();
 }
 
-/// The services that this benchmark does not call.
+/// Returns the services that this bench does not call.
 async fn others() -> Grpc {
     let store = SqliteStore::open(Path::new("unused.db"), StoreMetrics::default()).unwrap();
     let tokens = TokensFile::open(Path::new("unused.toml"), SystemClock.now()).unwrap();
@@ -79,11 +89,40 @@ async fn others() -> Grpc {
     Grpc::new(Arc::new(service))
 }
 
-/// Approves without doing anything.
-struct Nothing;
+/// Answers calls with the messages of a folder, or with empty ones.
+pub async fn tonic(folder: Option<PathBuf>) {
+    let answers = folder.map_or_else(Answers::default, |folder| Answers::read(&folder));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    println!("address={}", listener.local_addr().unwrap());
+    tonic::transport::Server::builder()
+        .add_service(ApprovalServiceServer::new(answers.clone()))
+        .add_service(ElevationServiceServer::new(answers))
+        .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)))
+        .await
+        .unwrap();
+}
+
+/// A service that does nothing but return the same messages.
+#[derive(Clone, Default)]
+struct Answers {
+    approval: GetApprovalResponse,
+    approvals: ListApprovalsResponse,
+    elevations: ListElevationsResponse,
+}
+
+impl Answers {
+    fn read(folder: &Path) -> Self {
+        let bytes = |name| fs::read(folder.join(name)).unwrap();
+        Self {
+            approval: Message::decode(&bytes("approval")[..]).unwrap(),
+            approvals: Message::decode(&bytes("approvals")[..]).unwrap(),
+            elevations: Message::decode(&bytes("elevations")[..]).unwrap(),
+        }
+    }
+}
 
 #[async_trait]
-impl ApprovalService for Nothing {
+impl ApprovalService for Answers {
     async fn approve(
         &self,
         _: tonic::Request<ApproveRequest>,
@@ -109,13 +148,44 @@ impl ApprovalService for Nothing {
         &self,
         _: tonic::Request<GetApprovalRequest>,
     ) -> Result<Response<GetApprovalResponse>, Status> {
-        Ok(Response::new(Default::default()))
+        Ok(Response::new(self.approval.clone()))
     }
 
     async fn list_approvals(
         &self,
         _: tonic::Request<ListApprovalsRequest>,
     ) -> Result<Response<ListApprovalsResponse>, Status> {
+        Ok(Response::new(self.approvals.clone()))
+    }
+}
+
+#[async_trait]
+impl ElevationService for Answers {
+    async fn create_elevation(
+        &self,
+        _: tonic::Request<CreateElevationRequest>,
+    ) -> Result<Response<CreateElevationResponse>, Status> {
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn get_elevation(
+        &self,
+        _: tonic::Request<GetElevationRequest>,
+    ) -> Result<Response<GetElevationResponse>, Status> {
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn list_elevations(
+        &self,
+        _: tonic::Request<ListElevationsRequest>,
+    ) -> Result<Response<ListElevationsResponse>, Status> {
+        Ok(Response::new(self.elevations.clone()))
+    }
+
+    async fn close_elevation(
+        &self,
+        _: tonic::Request<CloseElevationRequest>,
+    ) -> Result<Response<CloseElevationResponse>, Status> {
         Ok(Response::new(Default::default()))
     }
 }

@@ -1,4 +1,5 @@
-//! Elevations by the thousand, past the network but not past the rules: every change is what `decide` returned.
+//! Elevations by the million, without the network but with the rules: every change is the result of `decide`, and is
+//! committed by the project's own store.
 
 use std::sync::Arc;
 
@@ -20,10 +21,16 @@ use countersign::domain::version::{Version, Versioned};
 use countersign::ids::{Ids, SystemIds};
 use countersign::store::{Change, Commit, Key, Record, Store};
 use countersign::time::{Clock, SystemClock};
+use futures_util::stream::{self, StreamExt};
 use jiff::tz::TimeZone;
 
 /// The approver.
 pub const APPROVER: &str = "PRIV\\sam";
+
+/// Returns the name of a requester, by a number from 1 to `REQUESTERS`.
+pub fn requester(number: usize) -> String {
+    format!("PRIV\\user{number}")
+}
 
 /// A role in a store, and its requester.
 pub struct Seed {
@@ -42,7 +49,7 @@ impl Seed {
         let caller = |name: &str, administrator| {
             Caller::new(account(name), Vec::new(), administrator, "seed".to_owned())
         };
-        let names = (1..=REQUESTERS).map(|number| format!("PRIV\\user{number}"));
+        let names = (1..=REQUESTERS).map(requester);
         let requesters: Vec<_> = names.map(|name| caller(&name, false)).collect();
         let of = |caller: &Caller| Principal::Account(caller.account.clone());
         let value = Role {
@@ -101,32 +108,83 @@ impl Seed {
         .await;
     }
 
-    /// Files `count` elevations; returns them in the order of filing, all pending.
-    pub async fn file(&self, count: usize) -> Vec<Elevation> {
+    /// Files `count` elevations. Returns them in the order of filing, all pending.
+    pub async fn file_pending(&self, count: usize) -> Vec<Elevation> {
         let mut filed = Vec::with_capacity(count);
-        while filed.len() < count {
-            let group: Vec<_> = (filed.len()..count.min(filed.len() + GROUP))
-                .map(|number| self.filing(number))
-                .collect();
-            let (elevations, events): (Vec<_>, Vec<_>) = group.into_iter().unzip();
-            let key = |elevation: &Elevation| (Key::Elevation(elevation.id), Version::ABSENT);
-            let record = |elevation: &Elevation| Record::Elevation(Box::new(elevation.clone()));
-            let expects = elevations
-                .iter()
-                .map(key)
-                .chain([self.role_key()])
-                .collect();
-            let puts = elevations.iter().map(record).collect();
-            self.commit(Change {
-                expects,
-                puts,
-                events,
-                deadline: None,
+        let mut commits = stream::iter(0..count)
+            .map(|number| {
+                let (elevation, event) = self.filing(number);
+                let change = self.creation(elevation.clone(), vec![event]);
+                async move {
+                    self.commit(change).await;
+                    elevation
+                }
             })
-            .await;
-            filed.extend(elevations);
+            .buffered(MAX_WAITING);
+        while let Some(elevation) = commits.next().await {
+            filed.push(elevation);
         }
         filed
+    }
+
+    /// Files `count` elevations, and returns the ids of `sample` approvals that are spread evenly over them.
+    pub async fn file(&self, count: usize, sample: usize) -> Vec<String> {
+        let mut ids = Vec::with_capacity(sample);
+        let mut commits = stream::iter(0..count)
+            .map(|number| {
+                let (elevation, event) = self.filing(number);
+                let id = elevation.approval.as_ref().unwrap().id;
+                let change = self.creation(elevation, vec![event]);
+                async move {
+                    self.commit(change).await;
+                    (number, id)
+                }
+            })
+            .buffered(MAX_WAITING);
+        while let Some((number, id)) = commits.next().await {
+            if number * sample / count == ids.len() {
+                ids.push(id.to_string());
+            }
+        }
+        ids.truncate(sample);
+        ids
+    }
+
+    /// Files `count` elevations and rejects each of them in the same commit.
+    pub async fn end(&self, count: usize) {
+        let mut commits = stream::iter(0..count)
+            .map(|number| {
+                let (elevation, filed) = self.filing(number);
+                let rejected = self.verdict(&elevation, Verdict::Reject);
+                let after = rejected.iter().fold(elevation, |before, event| {
+                    Elevation::apply(Some(before), event).unwrap()
+                });
+                let events = [filed].into_iter().chain(rejected).collect();
+                self.commit(self.creation(after, events))
+            })
+            .buffered(MAX_WAITING);
+        while commits.next().await.is_some() {}
+    }
+
+    /// Approves pending elevations, each in a commit of its own.
+    pub async fn approve(&self, elevations: &[Elevation]) {
+        let mut commits = stream::iter(elevations)
+            .map(|elevation| self.commit(self.approval(elevation.clone())))
+            .buffered(MAX_WAITING);
+        while commits.next().await.is_some() {}
+    }
+
+    /// Returns the change that writes a new elevation.
+    fn creation(&self, elevation: Elevation, events: Vec<Event>) -> Change {
+        Change {
+            expects: vec![
+                (Key::Elevation(elevation.id), Version::ABSENT),
+                self.role_key(),
+            ],
+            puts: vec![Record::Elevation(Box::new(elevation))],
+            events,
+            deadline: None,
+        }
     }
 
     fn filing(&self, number: usize) -> (Elevation, Event) {
@@ -156,17 +214,9 @@ impl Seed {
         (Elevation::apply(None, &event).unwrap(), event)
     }
 
-    /// The change that approves a pending elevation.
+    /// Returns the change that approves a pending elevation.
     pub fn approval(&self, elevation: Elevation) -> Change {
-        let facts = ApprovalFacts {
-            call: self.call(&self.approver),
-            elevation: &elevation,
-            role: Some(&self.role),
-            requester: &Principals::new(&elevation.requester, &[]),
-            deciders: &[],
-        };
-        let approved = decide::approval(&facts, Verdict::Approve, None, SystemClock.now());
-        let events = happened(approved.unwrap());
+        let events = self.verdict(&elevation, Verdict::Approve);
         let before = (Key::Elevation(elevation.id), Version::ABSENT.next());
         let after = events.iter().fold(elevation, |before, event| {
             Elevation::apply(Some(before), event).unwrap()
@@ -180,7 +230,19 @@ impl Seed {
         }
     }
 
-    /// Commits a change that nothing is in the way of.
+    /// Returns the events of the approver's decision.
+    fn verdict(&self, elevation: &Elevation, verdict: Verdict) -> Vec<Event> {
+        let facts = ApprovalFacts {
+            call: self.call(&self.approver),
+            elevation,
+            role: Some(&self.role),
+            requester: &Principals::new(&elevation.requester, &[]),
+            deciders: &[],
+        };
+        happened(decide::approval(&facts, verdict, None, SystemClock.now()).unwrap())
+    }
+
+    /// Commits a change without conflicts.
     pub async fn commit(&self, change: Change) {
         let commit = self.store.commit(change).await.unwrap();
         assert!(matches!(commit, Commit::Committed { .. }));
@@ -205,5 +267,7 @@ fn happened(ruling: Ruling) -> Vec<Event> {
     }
 }
 
-const GROUP: usize = 500;
-const REQUESTERS: usize = 8;
+/// Number of commits in flight. Enough for full groups in the store's queue.
+const MAX_WAITING: usize = 1_024;
+/// Number of requesters.
+pub const REQUESTERS: usize = 8;
