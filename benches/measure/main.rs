@@ -46,6 +46,7 @@ mod load;
 mod machine;
 mod measure;
 mod parts;
+mod peers;
 mod pgbench;
 #[allow(dead_code, reason = "shared with the tests, which do more with it")]
 #[path = "../../tests/it/postgres.rs"]
@@ -93,6 +94,8 @@ enum Part {
     Commit(commit::Commits),
     /// The clients.
     Load(load::Load),
+    /// Proxies that only translate, two nodes, and a synchronous standby.
+    Peers(peers::Peers),
     /// The profile of the server under REST approvals, by perf; for a build with symbols.
     Profile,
     /// The smallest tonic service.
@@ -120,6 +123,7 @@ fn main() {
         Some(Part::Bare) => in_many_threads(reference::bare()),
         Some(Part::Commit(commits)) => in_many_threads(commit::run(commits)),
         Some(Part::Load(load)) => in_one_thread(load::run(load)),
+        Some(Part::Peers(peers)) => in_many_threads(peers::run(peers, extent)),
         Some(Part::Profile) => in_many_threads(measure::profile()),
         Some(Part::Tonic { answers }) => in_many_threads(reference::tonic(answers)),
     }

@@ -70,16 +70,16 @@ impl Bench {
         }
         let server = Database::new().await.server;
         pgbench::prepare(&server);
-        bench.add_postgres(&server);
+        bench.count_postgres(first_process(&server.folder(), "data"));
         Self {
             postgres: Some(server),
             ..bench
         }
     }
 
-    /// Counts the CPU time of a server of PostgreSQL as that of the measurement.
-    pub fn add_postgres(&self, server: &postgres::Server) {
-        self.postmasters.borrow_mut().push(first_process(server));
+    /// Counts the CPU time of a server of PostgreSQL as that of the measurement. `process` is its first process.
+    pub fn count_postgres(&self, process: u32) {
+        self.postmasters.borrow_mut().push(process);
     }
 
     /// Starts one of the references. The first word is its name.
@@ -90,7 +90,10 @@ impl Bench {
     /// Starts a server of a program over a new store, with some pending approvals.
     pub async fn target(&self, program: &Path, backend: Backend, pending: usize) -> Target {
         let store = self.new_store(backend).await;
-        let target = Target::start(program, &self.new_folder(), &store, 1).await;
+        let mut target = Target::start(program, &self.new_folder(), &store, 1).await;
+        if backend == Backend::Postgres {
+            target.backend = self.main_postmaster();
+        }
         self.file(&target, pending);
         target
     }
@@ -132,7 +135,7 @@ impl Bench {
         let servers: Vec<&Server> = target.servers.iter().collect();
         let tokens = [target.tokens.approver.clone()];
         let load = self.load(call, &servers, &tokens, connections, &ids);
-        self.run(load, &servers, self.main_postmaster())
+        self.run(load, &servers, target.backend)
     }
 
     /// Sends requests that change nothing.
@@ -145,7 +148,7 @@ impl Bench {
             _ => vec![target.tokens.approver.clone()],
         };
         let load = self.load(call, &servers, &tokens, connections, &ids);
-        self.run(load, &servers, self.main_postmaster())
+        self.run(load, &servers, target.backend)
     }
 
     /// Files elevations over gRPC, without measuring it.
@@ -199,6 +202,14 @@ impl Bench {
             succeed(&mut load);
             times(&[log], Times::of_h2load)
         })
+    }
+
+    /// Sends requests to a proxy, which forwards them to a service.
+    pub fn proxied(&self, proxy: &Server, service: &Server, (connections, requests): Point) -> Run {
+        let ids = vec![Uuid::nil().to_string(); requests];
+        let tokens = ["none".to_owned()];
+        let load = self.load(Call::Transcode, &[proxy], &tokens, connections, &ids);
+        self.run(load, &[proxy], Some(service.id()))
     }
 
     /// Sends requests to the bare handler by h2load, to check our own clients.
@@ -256,7 +267,7 @@ impl Bench {
     pub fn pgbench(&self, server: &postgres::Server, (clients, requests): Point) -> Run {
         let watched = Watched {
             processes: Vec::new(),
-            backend: Some(first_process(server)),
+            backend: Some(first_process(&server.folder(), "data")),
         };
         self.watched(&watched, || {
             times(
@@ -314,9 +325,9 @@ impl Bench {
     }
 }
 
-/// Returns the id of PostgreSQL's first process.
-fn first_process(server: &postgres::Server) -> u32 {
-    let path = Path::new(&server.folder()).join("data/postmaster.pid");
+/// Returns the id of the first process of a PostgreSQL, from its own folder and that of its data.
+pub fn first_process(folder: &str, data: &str) -> u32 {
+    let path = Path::new(folder).join(data).join("postmaster.pid");
     let text = fs::read_to_string(path).unwrap();
     text.lines().next().unwrap().parse().unwrap()
 }

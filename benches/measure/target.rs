@@ -27,6 +27,8 @@ pub struct Target {
     pub role: String,
     /// Approvals in the order of their filing.
     pub pending: RefCell<VecDeque<String>>,
+    /// The first process of its PostgreSQL.
+    pub backend: Option<u32>,
     /// Whether `pending` has been prepared in full, so that nothing is filed before a run.
     pub is_prepared: bool,
 }
@@ -44,6 +46,7 @@ impl Target {
             tokens,
             role: String::new(),
             pending: RefCell::default(),
+            backend: None,
             is_prepared: false,
         };
         target.role = target.create_role().await;
@@ -67,14 +70,10 @@ impl Target {
             stages: vec![Stage {
                 approvers: vec![account(APPROVER)],
                 required_approvals: 1,
-                ..Default::default()
             }],
             ..Default::default()
         };
-        let request = CreateRoleRequest {
-            role: Some(role),
-            ..Default::default()
-        };
+        let request = CreateRoleRequest { role: Some(role) };
         let request = with_token(request, &self.tokens.administrator);
         let created = RoleServiceClient::new(self.channel().await)
             .create_role(request)
