@@ -4,6 +4,7 @@
 //! head of the record is one row, locked first and until the end, so that the nodes take turns, group by group.
 
 mod advice;
+mod batch;
 mod commit;
 mod connect;
 mod connection;
@@ -47,6 +48,7 @@ use crate::domain::version::Versioned;
 use crate::record::Envelope;
 use crate::telemetry::metrics::{GaugeGuard, StoreMetrics};
 use crate::telemetry::traces::Part;
+use batch::BatchReader;
 use commit::Writer;
 use connect::{Connector, verify};
 use error::failed;
@@ -58,6 +60,7 @@ pub use skew::Skew;
 #[derive(Debug)]
 pub struct PostgresStore {
     queue: CommitQueue,
+    batches: BatchReader,
     reads: Arc<ReadPool>,
     ready: Ready,
     metrics: StoreMetrics,
@@ -91,10 +94,11 @@ impl PostgresStore {
             ready.clone(),
             metrics.clone(),
         )?;
-        metrics.readers.set(read::MOST_READERS.into());
+        metrics.readers.set(pool::MOST_LISTS.into());
         Ok(Self {
             queue,
-            reads: ReadPool::start(connector, ready.clone()),
+            batches: BatchReader::start(ReadPool::of_batches(connector.clone(), ready.clone())),
+            reads: ReadPool::of_lists(connector, ready.clone()),
             ready,
             metrics,
         })
@@ -153,11 +157,11 @@ impl Store for PostgresStore {
     }
 
     async fn elevation(&self, key: ElevationKey) -> Result<Option<ElevationRead>, Error> {
-        self.read(async |reader| reader.elevation(key).await).await
+        self.batches.elevation(key).await
     }
 
     async fn role(&self, id: RoleId) -> Result<Option<Versioned<Role>>, Error> {
-        self.read(async |reader| reader.role(id).await).await
+        self.batches.role(id).await
     }
 
     async fn filing(&self, key: FilingKey) -> Result<FilingRead, Error> {

@@ -3,6 +3,7 @@
 //! A test is a function of a [`Backend`]. `law!` names them all, once; a new backend implements the trait and gets a
 //! module at the end of this file.
 
+mod batches;
 mod commits;
 mod effects;
 mod expiry;
@@ -105,6 +106,7 @@ macro_rules! law {
             what_was_acknowledged_is_read_and_versions_count_up
             what_is_not_there_reads_as_nothing
             an_elevation_and_its_role_are_read_as_of_one_moment
+            of_many_reads_at_once_each_sees_what_was_acknowledged_before_it
             a_list_never_shows_half_a_change
         }
         sentences! { $backend, $absent, record:

@@ -193,6 +193,21 @@ impl Database {
         client
     }
 
+    /// Waits until a connection of the store waits for a lock.
+    pub async fn waits_for_lock(&self) {
+        let sql =
+            "SELECT FROM pg_stat_activity WHERE application_name = $1 AND wait_event_type = 'Lock'";
+        let observer = self.connect().await;
+        while observer
+            .query(sql, &[&self.schema])
+            .await
+            .unwrap()
+            .is_empty()
+        {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// The process ids of the store's own connections.
     pub async fn backends(&self) -> Vec<i32> {
         let sql = "SELECT pid FROM pg_stat_activity WHERE application_name = $1";

@@ -8,13 +8,14 @@ use countersign::store::postgres::PostgresStore;
 use countersign::store::{ElevationKey, Store};
 use countersign::telemetry::metrics::StoreMetrics;
 use countersign::time::Stopwatch;
+use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::kit::{Kit, SAM};
-use crate::law::history::{History, approval_id, committed, record};
+use crate::law::history::{History, approval_id, committed, elevation_id, record};
 use crate::postgres::Database;
 
 /// The path to a server, which can fall silent. Data that is sent meanwhile arrives afterwards.
@@ -72,18 +73,21 @@ async fn open(database: &Database, ways: [&Way; 2]) -> Arc<dyn Store> {
     )
 }
 
-/// Reads so much at once that the store uses several connections.
+/// Reads so much at once that the store uses several connections, for single records and for others.
 async fn read_at_once(store: &Arc<dyn Store>) {
     let read = |_| {
         let store = store.clone();
         tokio::spawn(async move {
-            store
-                .elevation(ElevationKey::Approval(approval_id(1)))
-                .await
+            tokio::join!(
+                store.elevation(ElevationKey::Approval(approval_id(1))),
+                store.events_of(elevation_id(1)),
+            )
         })
     };
     for reading in (0..64).map(read).collect::<Vec<_>>() {
-        assert!(reading.await.unwrap().unwrap().is_some());
+        let (elevation, events) = reading.await.unwrap();
+        assert!(elevation.unwrap().is_some());
+        assert!(!events.unwrap().is_empty());
     }
 }
 
@@ -213,8 +217,13 @@ async fn one_reader_that_hangs_takes_all_of_its_age_with_it() {
 }
 
 async fn record_of(store: &Arc<dyn Store>) -> Result<(), Kind> {
-    let changes = (0..4).map(|_| store.elevation(ElevationKey::Approval(approval_id(1))));
-    for read in futures_util::future::join_all(changes).await {
+    let elevations = (0..4).map(|_| store.elevation(ElevationKey::Approval(approval_id(1))));
+    let events = (0..4).map(|_| store.events_of(elevation_id(1)));
+    let (elevations, events) = tokio::join!(join_all(elevations), join_all(events));
+    for read in elevations {
+        read.map_err(|error| error.kind)?;
+    }
+    for read in events {
         read.map_err(|error| error.kind)?;
     }
     Ok(())

@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout};
 
 use super::connect::Connector;
 use super::error::failed;
-use super::read::{ReadConnection, ReadConnector};
+use super::read::{LIST_SESSION, RECORD_SESSION, ReadConnection, ReadConnector};
 use crate::domain::error::Error;
 use crate::store::ready::Ready;
 
@@ -21,15 +21,24 @@ pub(super) struct ReadPool {
 }
 
 impl ReadPool {
-    /// Starts without connections. While the pool exists, a task checks that the server serves reads.
-    pub(super) fn start(connector: Connector, ready: Ready) -> Arc<Self> {
+    /// Returns a pool for lists. While it exists, a task checks that the server serves reads.
+    pub(super) fn of_lists(connector: Connector, ready: Ready) -> Arc<Self> {
         let reads = Arc::new(Self {
-            pool: ReadConnector::pool(connector.clone()),
+            pool: ReadConnector::pool(connector.clone(), LIST_SESSION, MOST_LISTS),
             connector,
             ready,
         });
         tokio::spawn(keep_checking(Arc::downgrade(&reads)));
         reads
+    }
+
+    /// Returns a pool for batches of single records. A second connection serves while the first is slow.
+    pub(super) fn of_batches(connector: Connector, ready: Ready) -> Arc<Self> {
+        Arc::new(Self {
+            pool: ReadConnector::pool(connector.clone(), RECORD_SESSION, MOST_BATCHES),
+            connector,
+            ready,
+        })
     }
 
     /// Reads for at most `most`. If the server is silent, or a short read takes too long, all connections of the same
@@ -95,6 +104,9 @@ async fn keep_checking(reads: Weak<ReadPool>) {
     }
 }
 
+/// The maximum of lists at a time.
+pub(super) const MOST_LISTS: u32 = 8;
+const MOST_BATCHES: u32 = 2;
 /// The time limit for a few rows that are found by their keys.
 pub(super) const SHORT_TIME: Duration = Duration::from_secs(3);
 /// The time limit for lists, longer than the server's own limit for a statement.

@@ -2,17 +2,20 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::slice;
 use std::time::Duration;
 
 use bb8::{ManageConnection, Pool};
-use tokio_postgres::{Client, IsolationLevel, Statement, Transaction};
+use futures_util::future::join_all;
+use tokio::try_join;
+use tokio_postgres::{Client, IsolationLevel, Row, Statement, Transaction};
 use uuid::Uuid;
 
 use super::connect::{Connector, opened};
 use super::connection::Connection;
-use super::error::failed;
+use super::error::{failed, is_refusal};
 use super::list;
-use super::row::{get, read_elevation, read_event, read_role};
+use super::row::{get, read_event, read_role};
 use super::versions::VersionStatements;
 use crate::domain::error::Error;
 use crate::domain::id::{ElevationId, RoleId};
@@ -21,12 +24,15 @@ use crate::domain::quota::Load;
 use crate::domain::role::Role;
 use crate::domain::version::Versioned;
 use crate::record::Envelope;
-use crate::store::tables::{ELEVATION, ELEVATION_COLUMNS, ROLE_COLUMNS};
-use crate::store::{DueRead, ElevationKey, ElevationRead, FilingKey, FilingRead, Key, RoleUse};
+use crate::store::tables::{ELEVATION_COLUMNS, ROLE_COLUMNS};
+use crate::store::{DueRead, ElevationRead, FilingKey, FilingRead, Key, RoleUse};
 
 /// Makes readers for a pool that keeps them.
 #[derive(Debug)]
-pub(super) struct ReadConnector(pub(super) Connector);
+pub(super) struct ReadConnector {
+    connector: Connector,
+    session: &'static str,
+}
 
 /// A connection, with its prepared statements.
 pub(super) struct ReadConnection {
@@ -37,18 +43,51 @@ pub(super) struct ReadConnection {
     events: Statement,
     events_of: Statement,
     role: Statement,
+    roles: Statement,
     /// Whether it did not respond in time, so that it is not used again.
     pub(super) hung: bool,
 }
 
+/// The ids of single records, by the statement that finds them.
+#[derive(Debug)]
+pub(super) struct RecordIds {
+    /// Approvals, for their elevations.
+    pub(super) by_approval: Vec<Uuid>,
+    /// Elevations.
+    pub(super) by_id: Vec<Uuid>,
+    /// Roles.
+    pub(super) roles: Vec<Uuid>,
+}
+
+impl RecordIds {
+    /// Returns whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_approval.is_empty() && self.by_id.is_empty() && self.roles.is_empty()
+    }
+}
+
+/// The rows of single records, by the statement that found them.
+pub(super) struct RecordRows {
+    /// Elevations by approval, with their roles.
+    pub(super) by_approval: Rows,
+    /// Elevations by id, with their roles.
+    pub(super) by_id: Rows,
+    /// Roles.
+    pub(super) roles: Rows,
+}
+
+/// Rows by the id that was requested. An id without a row is absent, one whose row cannot be read has an error.
+pub(super) type Rows = HashMap<Uuid, Result<Row, Error>>;
+
 impl ReadConnector {
-    /// Returns a pool of them, which is empty at first. While the store cannot be reached, it retries until the
-    /// caller's time is up, so that reads survive a short pause.
-    pub(super) fn pool(connector: Connector) -> Pool<Self> {
+    /// Returns a pool of at most `size` connections, which is empty at first. Each connection begins with `session`.
+    /// While the store cannot be reached, the pool retries until the caller's time is up, so that reads survive a short
+    /// pause.
+    pub(super) fn pool(connector: Connector, session: &'static str, size: u32) -> Pool<Self> {
         Pool::builder()
-            .max_size(MOST_READERS)
+            .max_size(size)
             .connection_timeout(MOST_WAIT)
-            .build_unchecked(Self(connector))
+            .build_unchecked(Self { connector, session })
     }
 }
 
@@ -57,7 +96,7 @@ impl ManageConnection for ReadConnector {
     type Error = Error;
 
     async fn connect(&self) -> Result<ReadConnection, Error> {
-        opened(ReadConnection::open(&self.0)).await
+        opened(ReadConnection::open(&self.connector, self.session)).await
     }
 
     async fn is_valid(&self, reader: &mut ReadConnection) -> Result<(), Error> {
@@ -69,22 +108,26 @@ impl ManageConnection for ReadConnector {
     }
 
     fn has_broken(&self, reader: &mut ReadConnection) -> bool {
-        reader.hung || self.0.gave_up(reader.connection.age) || reader.connection.client.is_closed()
+        reader.hung
+            || self.connector.gave_up(reader.connection.age)
+            || reader.connection.client.is_closed()
     }
 }
 
 impl ReadConnection {
-    async fn open(connector: &Connector) -> Result<Self, Error> {
-        let connection = connector.connect(SESSION).await?;
+    async fn open(connector: &Connector, session: &'static str) -> Result<Self, Error> {
+        let connection = connector.connect(session).await?;
         let client = &connection.client;
         let elevation = |column| {
             format!(
-                "SELECT elevation.*, role.* FROM (SELECT {ELEVATION_COLUMNS} FROM elevation WHERE {column} = $1) \
-                 AS elevation LEFT JOIN (SELECT {ROLE_COLUMNS} FROM role WHERE NOT deleted) AS role \
+                "SELECT elevation.*, role.*, elevation.{column} FROM (SELECT {ELEVATION_COLUMNS} FROM elevation \
+                 WHERE {column} = ANY ($1)) AS elevation LEFT JOIN (SELECT {ROLE_COLUMNS} FROM role WHERE NOT deleted) AS role \
                  ON role.id = elevation.role"
             )
         };
         let role = format!("SELECT {ROLE_COLUMNS} FROM role WHERE id = $1 AND NOT deleted");
+        let roles =
+            format!("SELECT {ROLE_COLUMNS}, id FROM role WHERE id = ANY ($1) AND NOT deleted");
         Ok(Self {
             versions: VersionStatements::prepare(client).await.map_err(failed)?,
             by_approval: client
@@ -95,6 +138,7 @@ impl ReadConnection {
             events: client.prepare(EVENTS).await.map_err(failed)?,
             events_of: client.prepare(EVENTS_OF).await.map_err(failed)?,
             role: client.prepare(&role).await.map_err(failed)?,
+            roles: client.prepare(&roles).await.map_err(failed)?,
             hung: false,
             connection,
         })
@@ -105,35 +149,20 @@ impl ReadConnection {
         self.connection.client.batch_execute("SELECT").await
     }
 
-    /// Reads one elevation with its role.
-    pub(super) async fn elevation(
-        &self,
-        key: ElevationKey,
-    ) -> Result<Option<ElevationRead>, Error> {
-        let (statement, id) = match key {
-            ElevationKey::Approval(id) => (&self.by_approval, id.0),
-            ElevationKey::Elevation(id) => (&self.by_id, id.0),
-        };
-        let row = self
-            .connection
-            .client
-            .query_opt(statement, &[&id])
-            .await
-            .map_err(failed)?;
-        let Some(row) = row else { return Ok(None) };
-        let has_role = get::<Option<Uuid>>(&row, ELEVATION.len())?.is_some();
-        let role = has_role
-            .then(|| read_role(&row, ELEVATION.len()))
-            .transpose()?;
-        Ok(Some(ElevationRead {
-            elevation: read_elevation(&row)?,
-            role,
-        }))
-    }
-
-    /// Reads one role.
-    pub(super) async fn role(&self, id: RoleId) -> Result<Option<Versioned<Role>>, Error> {
-        read_one_role(&self.connection.client, &self.role, id).await
+    /// Reads single records, by one statement of each kind. All statements are sent together.
+    pub(super) async fn records(&self, ids: &RecordIds) -> Result<RecordRows, Error> {
+        let client = &self.connection.client;
+        let (by_approval, by_id, roles) = try_join!(
+            biased;
+            rows(client, &self.by_approval, &ids.by_approval),
+            rows(client, &self.by_id, &ids.by_id),
+            rows(client, &self.roles, &ids.roles),
+        )?;
+        Ok(RecordRows {
+            by_approval,
+            by_id,
+            roles,
+        })
     }
 
     /// Reads everything that a filing depends on.
@@ -251,6 +280,32 @@ pub(super) async fn moment(client: &mut Client) -> Result<Transaction<'_>, Error
     transaction.read_only(true).start().await.map_err(failed)
 }
 
+/// Reads the rows of some ids. The last column of the statement is the id.
+async fn rows(client: &Client, statement: &Statement, ids: &[Uuid]) -> Result<Rows, Error> {
+    if ids.is_empty() {
+        return Ok(Rows::new());
+    }
+    let rows = match client.query(statement, &[&ids]).await {
+        Ok(rows) => rows,
+        Err(error) if is_refusal(&error) && ids.len() > 1 => {
+            return Ok(one_by_one(client, statement, ids).await);
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    let with_id = |row: Row| Ok((get(&row, row.len() - 1)?, Ok(row)));
+    rows.into_iter().map(with_id).collect()
+}
+
+/// Reads each row by itself, after the server has refused to read them together: one of them may be damaged.
+async fn one_by_one(client: &Client, statement: &Statement, ids: &[Uuid]) -> Rows {
+    let reads = ids.iter().map(async |id| {
+        let row = client.query_opt(statement, &[&slice::from_ref(id)]).await;
+        (*id, row.map_err(failed).transpose())
+    });
+    let rows = join_all(reads).await.into_iter();
+    rows.filter_map(|(id, row)| Some((id, row?))).collect()
+}
+
 async fn read_one_role(
     client: &Client,
     statement: &Statement,
@@ -270,7 +325,10 @@ const EVENTS_OF: &str =
 const LAST_EVENT: &str =
     "SELECT sequence, header, payload FROM event ORDER BY sequence DESC LIMIT 1";
 /// Reads have a time limit, at which they are cancelled; that loses nothing.
-const SESSION: &str = "SET default_transaction_read_only = on; SET statement_timeout = '10s'; \
+pub(super) const LIST_SESSION: &str = "SET default_transaction_read_only = on; SET statement_timeout = '10s'; \
      SET idle_in_transaction_session_timeout = '10s'";
-pub(super) const MOST_READERS: u32 = 8;
+/// The same, for statements that find rows by their keys. One plan with the indexes is right for any number of keys, and
+/// for tables that grow. Without these settings the server makes a plan for each number of keys, or reads whole tables.
+pub(super) const RECORD_SESSION: &str = "SET default_transaction_read_only = on; SET statement_timeout = '10s'; \
+     SET idle_in_transaction_session_timeout = '10s'; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off";
 const MOST_WAIT: Duration = Duration::from_secs(3);

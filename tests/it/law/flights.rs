@@ -19,7 +19,6 @@ use super::history::{
     History, account, at, both, committed, read, record, rejected_by, role, role_change,
     was_committed, was_conflict,
 };
-use super::postgres::waits_for_lock;
 use crate::kit::{KIM, SAM, START};
 use crate::postgres::Database;
 
@@ -67,7 +66,7 @@ async fn a_statement_that_fails_in_a_flight_takes_only_its_own_change_back() {
         for change in changes {
             waiting.push(handed_over(&store, change).await);
             if waiting.len() == 1 {
-                waits_for_lock(&operator, "transactionid", 1).await;
+                database.waits_for_lock().await;
             }
         }
         operator.batch_execute("ROLLBACK").await.unwrap();

@@ -553,7 +553,7 @@ pub async fn waits_for_standby(operator: &Client, except: i32) -> i32 {
 }
 
 /// Waits until `count` sessions wait for a kind of lock; returns one of them.
-pub async fn waits_for_lock(operator: &Client, kind: &str, count: usize) -> i32 {
+async fn waits_for_lock(operator: &Client, kind: &str, count: usize) -> i32 {
     let sql = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event = $1";
     loop {
         let rows = operator.query(sql, &[&kind]).await.unwrap();

@@ -91,6 +91,36 @@ pub async fn an_elevation_and_its_role_are_read_as_of_one_moment(backend: impl B
     writing.await.unwrap();
 }
 
+/// Each of many writers reads what it has written a moment ago, while the others read too.
+pub async fn of_many_reads_at_once_each_sees_what_was_acknowledged_before_it(
+    backend: impl Backend,
+) {
+    let store = backend.open().await;
+    committed(&store, role_change(&sams_role(), Version::ABSENT)).await;
+    let write_and_read = |number| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let mut history = History::filed(number);
+            for version in 1..=30 {
+                committed(&store, history.change()).await;
+                let key = if version % 2 == 0 {
+                    ElevationKey::Elevation(elevation_id(number))
+                } else {
+                    ElevationKey::Approval(approval_id(number))
+                };
+                let found = store.elevation(key).await.unwrap().unwrap();
+                assert_eq!(found.elevation.version, Version(version));
+                assert_eq!(found.elevation.value, history.elevation);
+                assert_eq!(found.role.unwrap().value, sams_role());
+                history = history.then(START, [approved_by(SAM)]);
+            }
+        })
+    };
+    for writer in (1..=32).map(write_and_read).collect::<Vec<_>>() {
+        writer.await.unwrap();
+    }
+}
+
 /// Every change files two, so that there is never an odd one.
 pub async fn a_list_never_shows_half_a_change(backend: impl Backend) {
     let store = backend.open().await;
