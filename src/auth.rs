@@ -25,7 +25,6 @@ use crate::domain::caller::Caller;
 use crate::domain::error::{Error, Kind};
 use crate::domain::id::AccountId;
 use crate::domain::moment::{Moment, Seconds};
-use crate::domain::rights;
 use crate::errors::refuse;
 use crate::time::Clock;
 use scheme::{Answer, Connection, Identity, Parts, Scheme};
@@ -178,18 +177,6 @@ pub async fn require_caller(
             response
         }
         Err(Stop::Refuse(error)) => authenticator.refuse(error),
-    }
-}
-
-/// Lets a request of an administrator pass, before its message is read. It needs the caller from [`require_caller`].
-pub async fn require_administrator(request: Request, next: Next) -> Response {
-    let allowed = match request.extensions().get::<Arc<Caller>>() {
-        Some(caller) => rights::administers(caller).map_err(Error::from),
-        None => Err(Error::internal("a request came past the authentication")),
-    };
-    match allowed {
-        Ok(()) => next.run(request).await,
-        Err(error) => refuse(error),
     }
 }
 

@@ -139,7 +139,7 @@ fn router(app: App, tasks: &Tasks, stop: &CancellationToken) -> Result<Router, E
     let observer = Arc::new(Observer::new(&app.metrics, app.traces, tasks));
     let authenticator = Arc::new(app.authenticator);
     let private = grpc::only(grpc::services(&services))
-        .merge(grpc::role_changes(&services))
+        .merge(grpc::role_changes(&services, app.service.clone()))
         .fallback(move |request| unrouted(rest.clone(), request))
         .layer(from_fn_with_state(streams.clone(), streams::admit))
         .layer(from_fn_with_state(authenticator.clone(), require_caller))

@@ -11,7 +11,7 @@ mod connection;
 mod effects;
 mod error;
 mod list;
-mod migrate;
+pub mod migrate;
 mod plan;
 mod pool;
 mod read;
@@ -81,7 +81,7 @@ impl PostgresStore {
             .connect("SET client_min_messages = warning")
             .await?;
         verify(&connection.client).await?;
-        migrate::migrate(&mut connection.client).await?;
+        migrate::migrate(&mut connection.client, migrate::MIGRATIONS).await?;
         let ready = Ready::new();
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()

@@ -13,6 +13,7 @@ mod flights;
 pub mod history;
 mod lifecycle;
 mod lists;
+mod migrations;
 mod oracle;
 mod pages;
 pub mod postgres;

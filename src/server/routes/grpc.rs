@@ -3,16 +3,20 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn;
+use axum::extract::{Extension, Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::Response;
 use tonic::service::Routes;
 
-use crate::auth::require_administrator;
+use crate::domain::caller::Caller;
+use crate::errors::refuse;
 use crate::grpc::Grpc;
 use crate::proto::pam::v1::approval_service_server::ApprovalServiceServer;
 use crate::proto::pam::v1::elevation_service_server::ElevationServiceServer;
 use crate::proto::pam::v1::role_service_server::{self, RoleServiceServer};
 use crate::proto::pam::v1::session_service_server::SessionServiceServer;
 use crate::server::pipeline::dialect;
+use crate::service::Service;
 
 /// Returns the routes of gRPC services, which only gRPC calls may reach.
 pub(crate) fn only(services: Routes) -> Router {
@@ -54,14 +58,27 @@ pub(crate) fn services(grpc: &Arc<Grpc>) -> Routes {
 }
 
 /// Returns the rpcs that take a whole role. Their messages are long, so only those of administrators are read.
-pub(crate) fn role_changes(grpc: &Arc<Grpc>) -> Router {
-    let service = bounded!(RoleServiceServer::from_arc(grpc.clone()), MAX_ROLE);
+pub(crate) fn role_changes(grpc: &Arc<Grpc>, service: Arc<Service>) -> Router {
+    let roles = bounded!(RoleServiceServer::from_arc(grpc.clone()), MAX_ROLE);
     let path = |rpc: &str| format!("/{}/{rpc}", role_service_server::SERVICE_NAME);
     Router::new()
-        .route_service(&path("CreateRole"), service.clone())
-        .route_service(&path("UpdateRole"), service)
-        .layer(from_fn(require_administrator))
+        .route_service(&path("CreateRole"), roles.clone())
+        .route_service(&path("UpdateRole"), roles)
+        .layer(from_fn_with_state(service, require_administrator))
         .layer(from_fn(dialect::only_grpc))
+}
+
+/// Lets a request of an administrator pass, before its message is read. It needs the caller in the extensions.
+async fn require_administrator(
+    State(service): State<Arc<Service>>,
+    Extension(caller): Extension<Arc<Caller>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match service.check_administrator(&caller) {
+        Ok(()) => next.run(request).await,
+        Err(error) => refuse(error),
+    }
 }
 
 /// Room for every text and comparison in a request.

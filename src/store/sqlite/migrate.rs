@@ -69,6 +69,9 @@ const MIGRATIONS: &[&str] = &[include_str!("../migrations/sqlite/0001_store.sql"
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Seek};
+    use std::sync::Mutex;
+
     use super::*;
 
     /// A later version has a second migration. It changes the rows of the first, once.
@@ -101,5 +104,29 @@ mod tests {
         assert_eq!(version(&store).unwrap(), MIGRATIONS.len());
         assert!(store.prepare("SELECT * FROM note").is_err());
         assert!(store.prepare("SELECT * FROM guard").is_ok());
+    }
+
+    /// A new store and a store that lacks nothing are not reported.
+    #[test]
+    fn only_an_upgrade_is_logged_as_one() {
+        // While there is only one subscriber, a thread without one decides for all threads which events are logged.
+        let _other = tracing::Dispatch::new(tracing_subscriber::fmt().finish());
+        let mut log = tempfile::tempfile().unwrap();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(Mutex::new(log.try_clone().unwrap()))
+            .finish();
+        let mut store = Connection::open_in_memory().unwrap();
+        let later = [MIGRATIONS, &["CREATE TABLE note (text)"]].concat();
+        tracing::subscriber::with_default(subscriber, || {
+            for migrations in [MIGRATIONS, &later, &later] {
+                apply(&mut store, migrations).unwrap();
+            }
+        });
+        let mut text = String::new();
+        log.rewind().unwrap();
+        log.read_to_string(&mut text).unwrap();
+        let line = "the store was brought up to date from=1 to=2\n";
+        assert!(text.ends_with(line) && text.lines().count() == 1, "{text}");
     }
 }
