@@ -59,7 +59,7 @@ impl Powers {
 }
 
 /// A caller, and the header by which a scheme proves the identity of the server.
-type Authenticated = (Arc<Caller>, Option<HeaderValue>);
+type Authentication = (Arc<Caller>, Option<HeaderValue>);
 
 /// The reason why a request does not go through.
 enum Stop {
@@ -83,7 +83,7 @@ impl Authenticator {
         &self,
         headers: &HeaderMap,
         connection: &Connection,
-    ) -> Result<Authenticated, Stop> {
+    ) -> Result<Authentication, Stop> {
         let now = self.clock.now();
         if headers.get_all(AUTHORIZATION).iter().count() > 1 {
             let cause = "more than one Authorization header";

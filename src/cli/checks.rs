@@ -64,7 +64,11 @@ fn open_files(settings: &Serve) -> Finding {
 }
 
 fn zone(settings: &Serve) -> Finding {
-    match settings.zone.clone().map_or_else(TimeZone::try_system, Ok) {
+    let zone = match &settings.zone {
+        Some(zone) => Ok(zone.clone()),
+        None => TimeZone::try_system(),
+    };
+    match zone {
         Ok(zone) => Finding::Ok(format!("the time zone is {}", zone_name(&zone))),
         Err(_) => Finding::Warning(
             "the time zone of the machine is not known and is taken for UTC; name one with --zone"
@@ -81,12 +85,13 @@ fn variables(names: impl Iterator<Item = String>) -> Vec<Finding> {
         .filter(|name| name.starts_with("COUNTERSIGN_") && !known.contains(name))
         .collect();
     unknown.sort();
-    let warning =
-        |name| format!("the environment variable {name} is no setting, and changes nothing");
-    unknown
-        .into_iter()
-        .map(|name| Finding::Warning(warning(name)))
-        .collect()
+    let mut findings = Vec::new();
+    for name in unknown {
+        findings.push(Finding::Warning(format!(
+            "the environment variable {name} is no setting, and changes nothing"
+        )));
+    }
+    findings
 }
 
 /// Checks whether the trusted proxies include every address, taken together.
@@ -181,47 +186,40 @@ fn tokens(settings: &Serve) -> Vec<Finding> {
             path.display()
         )),
     };
-    [file]
-        .into_iter()
-        .chain(
-            warnings(settings, &tokens)
-                .into_iter()
-                .map(Finding::Warning),
-        )
-        .collect()
+    let mut findings = vec![file];
+    for warning in warnings(settings, &tokens) {
+        findings.push(Finding::Warning(warning));
+    }
+    findings
 }
 
 /// Returns warnings about the files and the tokens, with which the server still starts.
 fn warnings(settings: &Serve, tokens: &TokensFile) -> Vec<String> {
     let (data, now) = (&settings.data, SystemClock.now());
-    let folder = open_to_others("the data folder", &data.data_dir);
-    let store = match data.store() {
-        Ok(StoreLocation::Sqlite(path)) => open_to_others("the store", &path),
-        _ => None,
-    };
-    let tokens_file = open_to_others("the tokens file", &data.tokens());
-    let password = data.store_password_file.as_deref();
-    let password =
-        password.and_then(|path| open_to_others("the file of the store's password", path));
-    let expired = tokens
-        .expired(now)
-        .into_iter()
-        .map(|id| format!("the token {id} has expired"));
-    let idle = settings
-        .administrators
-        .iter()
-        .filter(|account| !tokens.is_usable_by(account, now));
-    let idle = idle.map(|account| format!("the administrator {} has no valid token", account.name));
-    let nobody = settings
-        .administrators
-        .is_empty()
-        .then(|| "there is no administrator".to_owned());
-    [folder, store, tokens_file, password, nobody]
-        .into_iter()
-        .flatten()
-        .chain(expired)
-        .chain(idle)
-        .collect()
+    let mut warnings = Vec::new();
+    warnings.extend(open_to_others("the data folder", &data.data_dir));
+    if let Ok(StoreLocation::Sqlite(path)) = data.store() {
+        warnings.extend(open_to_others("the store", &path));
+    }
+    warnings.extend(open_to_others("the tokens file", &data.tokens()));
+    if let Some(path) = &data.store_password_file {
+        warnings.extend(open_to_others("the file of the store's password", path));
+    }
+    if settings.administrators.is_empty() {
+        warnings.push("there is no administrator".to_owned());
+    }
+    for id in tokens.expired(now) {
+        warnings.push(format!("the token {id} has expired"));
+    }
+    for account in &settings.administrators {
+        if !tokens.is_usable_by(account, now) {
+            warnings.push(format!(
+                "the administrator {} has no valid token",
+                account.name
+            ));
+        }
+    }
+    warnings
 }
 
 /// Returns a warning if users other than the owner can do anything with the file or folder.
@@ -255,9 +253,13 @@ fn space(folder: &Path) -> Option<Finding> {
 }
 
 fn scarce(folder: &Path, mebibytes: u64) -> Option<String> {
+    if mebibytes >= LEAST_SPACE {
+        return None;
+    }
     let folder = folder.display();
-    (mebibytes < LEAST_SPACE)
-        .then(|| format!("only {mebibytes} MiB are free on the disk of {folder}"))
+    Some(format!(
+        "only {mebibytes} MiB are free on the disk of {folder}"
+    ))
 }
 
 /// In MiB; the record grows by about a MiB per thousand decisions.

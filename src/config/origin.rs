@@ -30,16 +30,12 @@ pub(super) fn read(text: &str) -> Result<HeaderValue, String> {
 fn as_sent(uri: &Uri) -> Option<String> {
     let (scheme, authority) = (uri.scheme()?, uri.authority()?);
     let host = authority.host();
-    let is_name = |host: &str| {
-        host.chars()
-            .all(|letter| letter.is_ascii_alphanumeric() || "-._".contains(letter))
-    };
     let host = match host
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'))
     {
         Some(address) => format!("[{}]", address.parse::<Ipv6Addr>().ok()?),
-        None if !host.is_empty() && is_name(host) => host.to_ascii_lowercase(),
+        None if is_name(host) => host.to_ascii_lowercase(),
         None => return None,
     };
     let of_scheme = match scheme {
@@ -67,6 +63,13 @@ fn as_sent(uri: &Uri) -> Option<String> {
 
 const EXPECTED: &str =
     "must be an origin as browsers send it, such as http://pamsrv:8090; patterns are not supported";
+
+fn is_name(host: &str) -> bool {
+    !host.is_empty()
+        && host
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || "-._".contains(letter))
+}
 
 #[cfg(test)]
 mod tests {

@@ -199,10 +199,13 @@ impl Elevation {
     /// Ends an active elevation now, or at its scheduled end if that is earlier. An elevation that was never active has
     /// no end.
     fn given_up(self, time: Moment) -> Self {
-        let ends = |end: Moment| time.min(end).max(self.activate_time.unwrap_or(end));
+        let expire_time = match (self.expire_time, self.activate_time) {
+            (Some(end), Some(start)) => Some(time.min(end).max(start)),
+            (end, _) => end,
+        };
         Self {
             status: Status::Closed,
-            expire_time: self.expire_time.map(ends),
+            expire_time,
             ..self
         }
     }

@@ -208,26 +208,27 @@ impl ClientRequest {
         justification: Option<&str>,
         requested_start_time: Option<Moment>,
     ) -> Self {
-        let number = |number: Option<i64>| {
-            [
-                &[u8::from(number.is_some())],
-                &number.unwrap_or_default().to_be_bytes()[..],
-            ]
-            .concat()
-        };
-        let asked = [
+        let content = [
             role.0.as_bytes(),
-            &*number(duration.map(Seconds::seconds)),
-            &*number(requested_start_time.map(Moment::ticks)),
+            &optional_number(duration.map(Seconds::seconds))[..],
+            &optional_number(requested_start_time.map(Moment::ticks))[..],
             &[u8::from(justification.is_some())],
             justification.unwrap_or_default().as_bytes(),
         ]
         .concat();
         Self {
             id,
-            fingerprint: Uuid::new_v5(&CLIENT_REQUESTS, &asked),
+            fingerprint: Uuid::new_v5(&CLIENT_REQUESTS, &content),
         }
     }
+}
+
+/// Returns the bytes of a number. Those of zero and of no number differ.
+fn optional_number(number: Option<i64>) -> [u8; 9] {
+    let mut bytes = [0; 9];
+    bytes[0] = u8::from(number.is_some());
+    bytes[1..].copy_from_slice(&number.unwrap_or_default().to_be_bytes());
+    bytes
 }
 
 #[cfg(test)]

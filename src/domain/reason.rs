@@ -36,13 +36,18 @@ impl ReasonRule {
         let reason = reason.unwrap_or_default().trim();
         let visible = text::visible(reason);
         if visible == 0 {
-            return self.required.then_some(ReasonFault::Missing);
+            return match self.required {
+                true => Some(ReasonFault::Missing),
+                false => None,
+            };
         }
         if visible < usize::try_from(self.min_length).unwrap_or(usize::MAX) {
             return Some(ReasonFault::TooShort(self.min_length));
         }
-        let pattern = self.pattern.as_ref()?;
-        (!pattern.is_found_in(reason)).then_some(ReasonFault::Unlike)
+        match &self.pattern {
+            Some(pattern) if !pattern.is_found_in(reason) => Some(ReasonFault::Unlike),
+            _ => None,
+        }
     }
 }
 
@@ -69,15 +74,18 @@ impl Pattern {
 
     /// Returns the pattern of a text; `None` if the text is empty.
     pub fn read(text: &str) -> Result<Option<Self>, Error> {
-        Some(text)
-            .filter(|text| !text.is_empty())
-            .map(Self::new)
-            .transpose()
+        match text {
+            "" => Ok(None),
+            text => Ok(Some(Self::new(text)?)),
+        }
     }
 
     /// Returns the pattern of a stored text, which was valid when it was stored.
     pub fn stored(text: String) -> Option<Self> {
-        Some(text).filter(|text| !text.is_empty()).map(Self)
+        match text.is_empty() {
+            true => None,
+            false => Some(Self(text)),
+        }
     }
 
     /// Returns the text of the pattern.

@@ -158,11 +158,14 @@ fn check_stages(stages: &[Stage]) -> Result<(), Error> {
 
 /// Returns the people that a stage names; `None` if it names a group, which may have any number of members.
 fn people_named(stage: &Stage) -> Option<HashSet<AccountId>> {
-    let account = |principal: &Principal| match principal {
-        Principal::Account(account) => Some(account.id),
-        Principal::Group(_) => None,
-    };
-    stage.approvers.iter().map(account).collect()
+    let mut people = HashSet::new();
+    for principal in &stage.approvers {
+        match principal {
+            Principal::Account(account) => people.insert(account.id),
+            Principal::Group(_) => return None,
+        };
+    }
+    Some(people)
 }
 
 fn bounded(principals: &[Principal], field: &'static str) -> Result<(), Error> {

@@ -8,10 +8,10 @@ use super::moment::Seconds;
 /// Describes an event in one sentence. Never names a candidate or approver that the role names, since the reader may
 /// not be allowed to see the role.
 pub fn words(event: &Event) -> String {
-    let name = event
-        .by
-        .as_ref()
-        .map_or("An unknown account", |by| &by.account.name);
+    let name: &str = match &event.by {
+        Some(by) => &by.account.name,
+        None => "An unknown account",
+    };
     match &event.fact {
         Fact::Activated(activated) => format!("It became active, until {}.", activated.expire_time),
         Fact::Approved(decided) => format!("{name} approved it in stage {}.", decided.stage + 1),

@@ -234,12 +234,12 @@ fn filed(by: Option<Actor>, filed: &event::Filed) -> Filed {
 
 fn read_filed(payload: &[u8]) -> Result<(Option<Actor>, Fact), Error> {
     let filed: Filed = read(payload)?;
-    let opened = |opened: ApprovalOpened| {
-        let pending_expire_time = Moment::from_ticks(opened.pending_expire_time);
-        Ok::<_, Error>(Opened {
+    let approval = match filed.approval {
+        Some(opened) => Some(Opened {
             id: ApprovalId(uuid(&opened.id)?),
-            pending_expire_time,
-        })
+            pending_expire_time: Moment::from_ticks(opened.pending_expire_time),
+        }),
+        None => None,
     };
     let read = event::Filed {
         role: RoleId(uuid(&filed.role)?),
@@ -249,7 +249,7 @@ fn read_filed(payload: &[u8]) -> Result<(Option<Actor>, Fact), Error> {
         requested_duration: Seconds::new(filed.requested_duration)?,
         duration: Seconds::new(filed.duration)?,
         requested_start_time: Moment::from_ticks(filed.requested_start_time),
-        approval: filed.approval.map(opened).transpose()?,
+        approval,
         approved_as: filed
             .approved_as
             .map(account::Principal::try_from)

@@ -65,10 +65,10 @@ impl Service {
             deciders: &deciders,
         };
         let ruling = decide::approval(&facts, decision.verdict, decision.reason.as_deref(), now);
-        let role_version = read
-            .role
-            .as_ref()
-            .map_or(Version::ABSENT, |role| role.version);
+        let role_version = match &read.role {
+            Some(role) => role.version,
+            None => Version::ABSENT,
+        };
         let relied_on = vec![(Key::Role(elevation.role), role_version)];
         self.settle(read, relied_on, ruling, now, context.deadline)
             .await

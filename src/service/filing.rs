@@ -308,7 +308,10 @@ fn waits_for_approval(events: &[Event]) -> bool {
 
 /// Returns the change of a filing, which relies on the role, and on the live elevations if it gives them up.
 fn filing_change(key: &FilingKey, events: Vec<Event>, read: FilingRead) -> ElevationChange {
-    let role_version = read.role.map_or(Version::ABSENT, |role| role.version);
+    let role_version = match read.role {
+        Some(role) => role.version,
+        None => Version::ABSENT,
+    };
     let mut relied_on = vec![(Key::Role(key.role), role_version)];
     if key.live {
         let live = Key::Live(key.role, Some(key.requester));

@@ -21,7 +21,7 @@ use crate::proto::pam::v1::{
 };
 
 /// A role, and the stages for which there are too few people.
-pub(super) type Reported = (Role, Vec<Shortage>);
+pub(super) type RoleReport = (Role, Vec<Shortage>);
 
 /// The roles of a running server.
 pub(super) struct Client(RoleServiceClient<InterceptedService<Channel, Bearer>>);
@@ -49,7 +49,7 @@ impl Client {
     }
 
     /// Reads a role and its shortages.
-    pub(super) async fn read(&mut self, role: &Role) -> Result<Reported, Status> {
+    pub(super) async fn read(&mut self, role: &Role) -> Result<RoleReport, Status> {
         let answer = self
             .0
             .get_role(GetRoleRequest {
@@ -61,7 +61,7 @@ impl Client {
     }
 
     /// Creates a role. Returns it with its id and its shortages.
-    pub(super) async fn create(&mut self, role: Role) -> Result<Reported, Status> {
+    pub(super) async fn create(&mut self, role: Role) -> Result<RoleReport, Status> {
         let answer = self
             .0
             .create_role(CreateRoleRequest { role: Some(role) })
@@ -71,7 +71,7 @@ impl Client {
     }
 
     /// Replaces a role as a whole if its revision is still current. Returns it with its shortages.
-    pub(super) async fn update(&mut self, role: Role) -> Result<Reported, Status> {
+    pub(super) async fn update(&mut self, role: Role) -> Result<RoleReport, Status> {
         let answer = self
             .0
             .update_role(UpdateRoleRequest {

@@ -107,7 +107,8 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<FileRole>> {
 
 fn parse(text: &str) -> Result<Vec<FileRole>, Error> {
     let contents: Contents = toml::from_str(text).map_err(|error| malformed(text, &error))?;
-    let wanted = |entry: Spanned<Entry>| {
+    let mut roles = Vec::new();
+    for entry in contents.role {
         let line = line(text, entry.span());
         let entry = entry.into_inner();
         if !entry.stages.is_empty()
@@ -117,9 +118,9 @@ fn parse(text: &str) -> Result<Vec<FileRole>, Error> {
                 "The file of roles is malformed at line {line}: a role must have either stages or approvers, not both."
             )));
         }
-        Ok(FileRole { line, entry })
-    };
-    contents.role.into_iter().map(wanted).collect()
+        roles.push(FileRole { line, entry });
+    }
+    Ok(roles)
 }
 
 /// Returns an error with the line and the expected value, but without the value: it may be the wrong file, with

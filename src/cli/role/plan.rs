@@ -56,11 +56,10 @@ pub(super) fn plan(wanted: Vec<FileRole>, present: &[Role]) -> Result<Vec<Step>,
 
 /// Finds the role of an entry by its id or, without an id, by its display name.
 fn find<'a>(entry: &Entry, present: &'a [Role]) -> Result<Option<&'a Role>, &'static str> {
-    let is_meant = |role: &&Role| match entry.id {
+    let mut meant = present.iter().filter(|role| match entry.id {
         Some(id) => role.id.parse() == Ok(id),
         None => look_alike(&role.display_name, &entry.display_name),
-    };
-    let mut meant = present.iter().filter(is_meant);
+    });
     match (meant.next(), meant.next()) {
         (_, Some(_)) => Err("the server has several roles with this display name; add an id"),
         (role, None) => Ok(role),

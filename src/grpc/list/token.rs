@@ -49,9 +49,9 @@ impl<F: Field> Listing<F> {
 
     /// Returns the token of the page after `page`; empty if it is the last one.
     pub(in crate::grpc) fn next_page_token(&self, page: &Page<Versioned<F::Row>>) -> String {
-        let last = page.items.last().filter(|_| page.more);
-        let Some(row) = last else {
-            return String::new();
+        let row = match page.items.last() {
+            Some(row) if page.more => row,
+            _ => return String::new(),
         };
         let position = Position::of(&row.value, &self.order, page.now);
         let values = position.values().map(|value| v1::Value {
@@ -69,11 +69,13 @@ impl<F: Field> Listing<F> {
         if token.is_empty() {
             return Ok(None);
         }
-        let position = self.read(token);
-        let position = position.ok_or_else(|| {
-            Error::invalid("The page token is not one of this list.").in_field("page_token")
-        })?;
-        Ok(Some(position))
+        match self.read(token) {
+            Some(position) => Ok(Some(position)),
+            None => {
+                Err(Error::invalid("The page token is not one of this list.")
+                    .in_field("page_token"))
+            }
+        }
     }
 
     fn read(&self, token: &str) -> Option<Position> {
