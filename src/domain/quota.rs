@@ -22,6 +22,10 @@ impl Quota {
     }
 
     /// Returns whether a requester under that load may file one more elevation.
+    ///
+    /// # Errors
+    ///
+    /// `TooManyFilings` if not.
     pub fn allow_filing(self, load: Load) -> Result<(), Refusal> {
         match self.filings {
             Some(most) if load.filings >= u64::from(most) => Err(Refusal::TooManyFilings(most)),
@@ -30,6 +34,10 @@ impl Quota {
     }
 
     /// Returns whether one more of the requester's elevations may wait for approval.
+    ///
+    /// # Errors
+    ///
+    /// `TooManyPending` if not.
     pub fn allow_pending(self, load: Load) -> Result<(), Refusal> {
         match self.pending {
             Some(most) if load.pending >= u64::from(most) => Err(Refusal::TooManyPending(most)),

@@ -75,6 +75,10 @@ impl Service {
     }
 
     /// Explains an approval, as a decision of the caller with that `reason` would find it.
+    ///
+    /// # Errors
+    ///
+    /// `AccessDenied` if there is none or the caller may not read it.
     pub async fn explain_approval(
         &self,
         caller: &Caller,
@@ -103,6 +107,10 @@ impl Service {
     }
 
     /// Reads one approval, with its elevation.
+    ///
+    /// # Errors
+    ///
+    /// `AccessDenied` if there is none or the caller may not read it.
     pub async fn approval(&self, caller: &Caller, id: ApprovalId) -> Result<ElevationView, Error> {
         // Taken before the read. Taken afterwards, an elevation that was closed in between would look expired.
         let now = self.time.now();

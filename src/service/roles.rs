@@ -153,6 +153,10 @@ impl Service {
     }
 
     /// Reads one role.
+    ///
+    /// # Errors
+    ///
+    /// `AccessDenied` if there is none or the caller may not read it.
     pub async fn role(&self, caller: &Caller, id: RoleId) -> Result<RoleView, Error> {
         let role = self.store.role(id).await?.ok_or(Refusal::AccessDenied)?;
         rights::reads_role(caller, &role.value)?;
@@ -195,6 +199,10 @@ impl Service {
     }
 
     /// Lists all roles, for an administrator.
+    ///
+    /// # Errors
+    ///
+    /// `AccessDenied` if the caller is no administrator.
     pub async fn all_roles(
         &self,
         caller: &Caller,

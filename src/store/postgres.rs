@@ -68,8 +68,11 @@ pub struct PostgresStore {
 
 impl PostgresStore {
     /// Opens the store at a `postgres://` URL, creates it or brings it up to date. `password` is for a URL without one.
-    /// `skew` is the maximum distance of this node's clock from the database's; `None` for no limit. Fails if no host
-    /// can be reached, if a newer version wrote the store, or if the server cannot keep the law.
+    /// `skew` is the maximum distance of this node's clock from the database's; `None` for no limit.
+    ///
+    /// # Errors
+    ///
+    /// Fails if no host can be reached, if a newer version wrote the store, or if the server cannot keep the law.
     pub async fn open(
         url: &str,
         password: Option<&str>,

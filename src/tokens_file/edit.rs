@@ -60,8 +60,11 @@ pub fn list(path: &Path) -> Result<String, Error> {
     Ok(lines)
 }
 
-/// Deletes the entry with that id from the file. Fails and changes nothing if the entry is not written as `token new`
-/// writes it.
+/// Deletes the entry with that id from the file.
+///
+/// # Errors
+///
+/// Fails and changes nothing if the entry is not written as `token new` writes it.
 pub fn revoke(path: &Path, id: &str) -> Result<(), Error> {
     let _alone = lock(path)?;
     let before = content(path)?;

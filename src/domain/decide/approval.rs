@@ -31,6 +31,11 @@ pub struct ApprovalFacts<'a> {
 }
 
 /// Decides whether the caller approves or rejects at `now`.
+///
+/// # Errors
+///
+/// `AccessDenied` if the caller may not decide it. `AlreadyDecided` or `ApprovalNotPending` if it is too late.
+/// `StageNotOpen`, `ReasonNotAccepted` or `RequesterNotCandidate` by the rules of the role.
 pub fn approval(
     facts: &ApprovalFacts<'_>,
     verdict: Verdict,

@@ -19,6 +19,10 @@ pub struct ClosingFacts<'a> {
 }
 
 /// Decides whether the caller closes an elevation at `now`.
+///
+/// # Errors
+///
+/// `AccessDenied` if the caller is not the requester. `ElevationEnded` if it has expired or was rejected.
 pub fn closing(facts: &ClosingFacts<'_>, now: Moment) -> Result<Ruling, Refusal> {
     let ClosingFacts { call, elevation } = facts;
     rights::closes(call.caller, elevation)?;

@@ -63,6 +63,11 @@ pub struct ReleaseFacts<'a> {
 }
 
 /// Decides whether the caller files an elevation at `now`. The filing is not a [release](Filing::is_release).
+///
+/// # Errors
+///
+/// `AccessDenied` if there is no such role or the caller is no candidate. `RequestIdReused` if the client request was
+/// used for another filing. Other refusals by the quota and the rules of the role.
 pub fn filing(facts: &FilingFacts<'_>, filing: &Filing, now: Moment) -> Result<Ruling, Refusal> {
     if is_repeated(facts, filing, now)? {
         return Ok(Ruling::AlreadySo);
@@ -93,6 +98,12 @@ pub fn filing(facts: &FilingFacts<'_>, filing: &Filing, now: Moment) -> Result<R
 /// Decides whether the caller gives up a role at `now`. This closes the live elevations of the role, and files an
 /// elevation of zero duration for the caller's history. A caller who holds the role or waits for it may give it up. The
 /// caller need not be a candidate, and no quota applies.
+///
+/// # Errors
+///
+/// `AccessDenied` if there is no such role, or if the caller neither holds it, waits for it nor is a candidate.
+/// `RequestIdReused` if the client request was used for another filing. `TooManyFilings` if there is nothing
+/// to close and the quota is used up.
 pub fn release(facts: &ReleaseFacts<'_>, filing: &Filing, now: Moment) -> Result<Ruling, Refusal> {
     let ReleaseFacts {
         filing: common,

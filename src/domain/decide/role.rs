@@ -39,6 +39,10 @@ pub struct DeleteRoleFacts<'a> {
 }
 
 /// Decides whether the caller creates a role at `now`.
+///
+/// # Errors
+///
+/// `AccessDenied` if the caller is no administrator. `RoleExists` if the id is taken.
 pub fn create_role(
     facts: &CreateRoleFacts<'_>,
     role: &Role,
@@ -53,6 +57,10 @@ pub fn create_role(
 }
 
 /// Decides whether the caller replaces the role that is at `version`, at `now`.
+///
+/// # Errors
+///
+/// `AccessDenied` if the caller is no administrator or there is no such role. `RoleChanged` if it is at another version.
 pub fn update_role(
     facts: &UpdateRoleFacts<'_>,
     role: &Role,
@@ -69,6 +77,10 @@ pub fn update_role(
 }
 
 /// Decides whether the caller deletes a role at `now`.
+///
+/// # Errors
+///
+/// `AccessDenied` if the caller is no administrator or there is no such role. `RoleInUse` if it is in use.
 pub fn delete_role(facts: &DeleteRoleFacts<'_>, now: Moment) -> Result<Event, Refusal> {
     rights::administers(facts.call.caller)?;
     let role = facts.role.ok_or(Refusal::AccessDenied)?;

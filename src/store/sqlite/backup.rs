@@ -11,7 +11,11 @@ use super::place::Place;
 use crate::domain::error::Error;
 
 /// Copies the store in `from`, as it is at one moment, to the new file `to`. A server may be running on the store, and
-/// can be started on the copy. Fails if there is a file at `to`. A failed or interrupted copy never has that name.
+/// can be started on the copy.
+///
+/// # Errors
+///
+/// Fails if there is a file at `to`. A failed or interrupted copy never has that name.
 pub fn backup(from: &Path, to: &Path) -> Result<(), Error> {
     let (from, to) = (Place::find(from)?, Place::find(to)?);
     if !from.exists()? {
