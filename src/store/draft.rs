@@ -2,6 +2,7 @@
 
 use super::{Change, Key, Record};
 use crate::domain::error::Error;
+use crate::domain::event::Subject;
 use crate::domain::version::Version;
 use crate::record::Draft;
 use crate::time::Deadline;
@@ -40,12 +41,58 @@ impl TryFrom<Change> for ChangeDraft {
             }
             puts.push((record, version.next()));
         }
+        for event in &change.events {
+            let key = Key::from(event.subject);
+            if !puts.iter().any(|(record, _)| record.key() == key) {
+                return Err(Error::internal(
+                    "a change has an event of a record that it does not write",
+                ));
+            }
+        }
         Ok(Self {
             puts,
             events: change.events.into_iter().map(Draft::of).collect(),
             expects: change.expects,
             deadline: change.deadline,
         })
+    }
+}
+
+impl From<Subject> for Key {
+    fn from(subject: Subject) -> Self {
+        match subject {
+            Subject::Elevation(id) => Self::Elevation(id),
+            Subject::Role(id) => Self::Role(id),
+        }
+    }
+}
+
+/// The last event of each subject of a change, while the change is written.
+#[derive(Debug, Default)]
+pub(super) struct LastEvents(Vec<(Key, u64)>);
+
+impl LastEvents {
+    /// Takes in a subject whose row was read. `since` is the sequence of its last event.
+    pub(super) fn found(&mut self, key: Key, since: u64) {
+        self.0.push((key, since));
+    }
+
+    /// Takes in the next event of a subject. Returns the sequence of its event before, or 0 if it is the first.
+    pub(super) fn append(&mut self, subject: Subject, sequence: u64) -> u64 {
+        let key = Key::from(subject);
+        match self.0.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, last)) => std::mem::replace(last, sequence),
+            None => {
+                self.0.push((key, sequence));
+                0
+            }
+        }
+    }
+
+    /// Returns the sequence of the last event of a record. `None` if it is not the subject of events.
+    pub(super) fn of(&self, key: Key) -> Option<u64> {
+        let (_, last) = self.0.iter().find(|(known, _)| *known == key)?;
+        Some(*last)
     }
 }
 

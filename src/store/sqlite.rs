@@ -11,6 +11,7 @@ mod connect;
 mod effects;
 mod error;
 mod integrity;
+mod links;
 mod list;
 mod migrate;
 mod place;

@@ -40,7 +40,7 @@ pub(super) struct NewRow<'a, T> {
     pub(super) record: &'a T,
     /// The version that it gets.
     pub(super) version: Version,
-    /// The sequence of the last event of its change.
+    /// The sequence of its last event.
     pub(super) since: u64,
 }
 

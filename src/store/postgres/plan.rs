@@ -9,10 +9,10 @@ use std::collections::{HashMap, HashSet};
 
 use super::versions::RecordVersions;
 use crate::domain::elevation::Elevation;
-use crate::domain::id::{AccountId, ElevationId};
+use crate::domain::id::AccountId;
 use crate::domain::version::Version;
 use crate::record::{Draft, Head, Header};
-use crate::store::draft::ChangeDraft;
+use crate::store::draft::{ChangeDraft, LastEvents};
 use crate::store::queue::Outcome;
 use crate::store::tables::NewRow;
 use crate::store::{Commit, Key, Record};
@@ -27,11 +27,22 @@ pub(super) struct Plan<'a> {
     /// The end of the record afterwards.
     pub(super) head: Head,
     /// The events, sealed.
-    pub(super) events: Vec<(Header, &'a Draft)>,
+    pub(super) events: Vec<NewEvent<'a>>,
     /// The records, no two of one key.
     pub(super) puts: Vec<Put<'a>>,
     /// The position of each guard among the puts.
     guards: HashMap<AccountId, usize>,
+}
+
+/// An event to write.
+#[derive(Debug)]
+pub(super) struct NewEvent<'a> {
+    /// The sealed header.
+    pub(super) header: Header,
+    /// The sequence of the event before of its subject, or 0.
+    pub(super) previous: u64,
+    /// The event.
+    pub(super) draft: &'a Draft,
 }
 
 /// A record to write.
@@ -41,7 +52,7 @@ pub(super) struct Put<'a> {
     pub(super) record: &'a Record,
     /// The version that it gets.
     pub(super) version: Version,
-    /// The sequence of the last event of its change.
+    /// The sequence of its last event, for an effect that of its change.
     pub(super) since: u64,
 }
 
@@ -78,8 +89,8 @@ impl<'a> Plan<'a> {
                 Assessment::Unmet => Outcome::Commit(Commit::Conflict),
                 Assessment::DependsOnThisGroup => break,
                 Assessment::Met => {
-                    plan.take(change);
-                    projection.take(change, plan.head.sequence);
+                    let last = plan.take(change, &projection.since);
+                    projection.take(change, &last);
                     Outcome::Commit(Commit::Committed {
                         sequence: plan.head.sequence,
                     })
@@ -100,18 +111,32 @@ impl<'a> Plan<'a> {
         self.outcomes.iter().any(|outcome| outcome.is_committed())
     }
 
-    fn take(&mut self, change: &'a ChangeDraft) {
-        for draft in &change.events {
-            self.events.push((draft.seal(&mut self.head), draft));
+    /// Takes in a change. `since` has the last events of its records before it. Returns those after it.
+    fn take(&mut self, change: &'a ChangeDraft, since: &HashMap<Key, u64>) -> LastEvents {
+        let mut last = LastEvents::default();
+        for (record, _) in &change.puts {
+            let key = record.key();
+            if let Some(since) = since.get(&key) {
+                last.found(key, *since);
+            }
         }
-        let since = self.head.sequence;
+        for draft in &change.events {
+            let header = draft.seal(&mut self.head);
+            let previous = last.append(draft.event().subject, header.sequence);
+            self.events.push(NewEvent {
+                header,
+                previous,
+                draft,
+            });
+        }
         for (record, version) in &change.puts {
             self.put(Put {
                 record,
                 version: *version,
-                since,
+                since: last.of(record.key()).unwrap_or(self.head.sequence),
             });
         }
+        last
     }
 
     /// Adds a record. A guard consists only of its version, so only its last one is written.
@@ -143,7 +168,7 @@ enum Assessment {
 struct Projection {
     /// `None` is a version that only the database knows, after the group was written.
     versions: HashMap<Key, Option<Version>>,
-    since: HashMap<ElevationId, u64>,
+    since: HashMap<Key, u64>,
     written: HashSet<Key>,
 }
 
@@ -188,22 +213,26 @@ impl Projection {
         }
     }
 
-    fn take(&mut self, change: &ChangeDraft, sequence: u64) {
+    fn take(&mut self, change: &ChangeDraft, last: &LastEvents) {
         for (record, version) in &change.puts {
-            self.versions.insert(record.key(), Some(*version));
+            let key = record.key();
+            self.versions.insert(key, Some(*version));
             if !matches!(record, Record::Guard(_)) {
-                self.written.insert(record.key());
+                self.written.insert(key);
             }
+            let Some(since) = last.of(key) else {
+                continue;
+            };
+            let before = self.since.insert(key, since).map(Version);
             if let Record::Elevation(elevation) = record {
-                self.move_live(elevation, sequence);
+                self.move_live(elevation, before, Version(since));
             }
         }
     }
 
     /// Moves the version of the live elevations, which is the largest `since` among them. The new one is larger than
     /// any. After it has gone, only the database knows the largest one.
-    fn move_live(&mut self, elevation: &Elevation, sequence: u64) {
-        let before = self.since.insert(elevation.id, sequence).map(Version);
+    fn move_live(&mut self, elevation: &Elevation, before: Option<Version>, since: Version) {
         let requester = elevation.requester.id;
         for key in [
             Key::Live(elevation.role, None),
@@ -213,7 +242,9 @@ impl Projection {
                 continue;
             };
             if elevation.due().is_some() {
-                *version = Some(Version(sequence));
+                // A change may write several of them in any order.
+                let larger = version.filter(|version| version.0 > since.0);
+                *version = Some(larger.unwrap_or(since));
             } else if *version == before {
                 *version = None;
             }

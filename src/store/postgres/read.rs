@@ -249,7 +249,7 @@ impl ReadConnection {
         rows.iter().map(read_event).collect()
     }
 
-    /// Reads the events of one elevation.
+    /// Reads the events of one elevation, from the last one backwards.
     pub(super) async fn events_of(&self, id: ElevationId) -> Result<Vec<Envelope>, Error> {
         let rows = self
             .connection
@@ -320,8 +320,9 @@ async fn read_one_role(
 
 const EVENTS: &str =
     "SELECT sequence, header, payload FROM event WHERE sequence > $1 ORDER BY sequence LIMIT $2";
-const EVENTS_OF: &str =
-    "SELECT sequence, header, payload FROM event WHERE subject = $1 ORDER BY sequence";
+const EVENTS_OF: &str = "WITH RECURSIVE chain (number) AS (SELECT since FROM elevation WHERE id = $1 \
+     UNION ALL SELECT previous FROM event JOIN chain ON sequence = number WHERE previous > 0) \
+     SELECT sequence, header, payload FROM event JOIN chain ON sequence = number ORDER BY sequence";
 const LAST_EVENT: &str =
     "SELECT sequence, header, payload FROM event ORDER BY sequence DESC LIMIT 1";
 /// Reads have a time limit, at which they are cancelled; that loses nothing.

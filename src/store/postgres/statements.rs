@@ -92,12 +92,12 @@ impl WriteStatements {
         if plan.events.is_empty() {
             return Ok(());
         }
-        let sequences = column(&plan.events, |(header, _)| header.sequence.cast_signed());
-        let subjects = column(&plan.events, |(_, draft)| draft.event().subject.id());
-        let headers = column(&plan.events, |(header, _)| &header.bytes[..]);
-        let payloads = column(&plan.events, |(_, draft)| draft.payload());
+        let sequences = column(&plan.events, |event| event.header.sequence.cast_signed());
+        let previous = column(&plan.events, |event| event.previous.cast_signed());
+        let headers = column(&plan.events, |event| &event.header.bytes[..]);
+        let payloads = column(&plan.events, |event| event.draft.payload());
         client
-            .execute(&self.events, &[&sequences, &subjects, &headers, &payloads])
+            .execute(&self.events, &[&sequences, &previous, &headers, &payloads])
             .await?;
         Ok(())
     }
@@ -258,8 +258,8 @@ fn column<'a, R, T>(rows: &'a [R], of: impl Fn(&'a R) -> T) -> Vec<T> {
     rows.iter().map(of).collect()
 }
 
-const EVENTS: &str = "INSERT INTO event (sequence, subject, header, payload) \
-     SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bytea[], $4::bytea[])";
+const EVENTS: &str = "INSERT INTO event (sequence, previous, header, payload) \
+     SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[])";
 const HEAD: &str = "UPDATE head SET sequence = $1, hash = $2";
 const GUARDS: &str = "INSERT INTO guard (account, version) SELECT * FROM unnest($1::uuid[], $2::bigint[]) \
      ON CONFLICT (account) DO UPDATE SET version = excluded.version";

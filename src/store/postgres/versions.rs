@@ -16,8 +16,8 @@ use crate::store::Key;
 pub(super) struct RecordVersions {
     /// The version of each requested key; [`Version::ABSENT`] if there is no record.
     pub(super) versions: HashMap<Key, Version>,
-    /// The sequence of the last event of each elevation among them.
-    pub(super) since: HashMap<ElevationId, u64>,
+    /// The sequence of the last event of each elevation and role among them.
+    pub(super) since: HashMap<Key, u64>,
 }
 
 impl RecordVersions {
@@ -116,9 +116,9 @@ impl VersionStatements {
             read.versions.insert(key, version(&row, 1)?);
         }
         for row in elevations? {
-            let id = ElevationId(row.try_get(0)?);
-            read.versions.insert(Key::Elevation(id), version(&row, 1)?);
-            read.since.insert(id, version(&row, 2)?.0);
+            let key = Key::Elevation(ElevationId(row.try_get(0)?));
+            read.versions.insert(key, version(&row, 1)?);
+            read.since.insert(key, version(&row, 2)?.0);
         }
         for row in guards? {
             let key = Key::Guard(AccountId(row.try_get(0)?));
@@ -127,6 +127,7 @@ impl VersionStatements {
         for row in roles? {
             let key = Key::Role(RoleId(row.try_get(0)?));
             read.versions.insert(key, version(&row, 1)?);
+            read.since.insert(key, version(&row, 2)?.0);
         }
         for row in live_of_roles? {
             let key = Key::Live(RoleId(row.try_get(0)?), None);
@@ -172,4 +173,4 @@ const LIVE_OF_REQUESTERS: &str = "SELECT key.role, key.requester, (SELECT since 
      FROM unnest($1::uuid[], $2::uuid[]) AS key (role, requester)";
 const LIVE_OF_ROLES: &str = "SELECT key.role, (SELECT max(since) FROM elevation WHERE elevation.role = key.role \
      AND due IS NOT NULL) FROM unnest($1::uuid[]) AS key (role)";
-const ROLES: &str = "SELECT id, version FROM role WHERE id = ANY ($1::uuid[])";
+const ROLES: &str = "SELECT id, version, since FROM role WHERE id = ANY ($1::uuid[])";

@@ -13,11 +13,11 @@ use super::checkpoint::Checkpointer;
 use super::error::{failed, is_fatal};
 use super::place::Files;
 use super::statements;
-use super::versions::version;
+use super::versions::state;
 use crate::domain::error::Error;
 use crate::record::{Hash, Head};
 use crate::store::Commit;
-use crate::store::draft::ChangeDraft;
+use crate::store::draft::{ChangeDraft, LastEvents};
 use crate::store::queue::{CommitGroup, Failure, Outcome};
 use crate::time::Deadline;
 
@@ -175,17 +175,24 @@ fn write(
     if change.deadline.is_some_and(Deadline::passed) {
         return Ok(Outcome::TooLate);
     }
+    let mut last = LastEvents::default();
     for (key, expected) in &change.expects {
-        if version(connection, *key)? != *expected {
+        let found = state(connection, *key)?;
+        if found.version != *expected {
             return Ok(Outcome::Commit(Commit::Conflict));
+        }
+        if let Some(since) = found.since {
+            last.found(*key, since);
         }
     }
     for draft in &change.events {
         let header = draft.seal(head);
-        statements::put_event(connection, &header, draft)?;
+        let previous = last.append(draft.event().subject, header.sequence);
+        statements::put_event(connection, &header, previous, draft)?;
     }
     for (number, (record, version)) in change.puts.iter().enumerate() {
-        statements::put(connection, record, *version, head.sequence, number)?;
+        let since = last.of(record.key()).unwrap_or(head.sequence);
+        statements::put(connection, record, *version, since, number)?;
     }
     Ok(Outcome::Commit(Commit::Committed {
         sequence: head.sequence,

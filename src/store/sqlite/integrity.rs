@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::connect::reading_connection;
 use super::error::{damaged, failed};
+use super::links;
 use super::migrate::missing;
 use super::place::{Mark, Place};
 use super::read;
@@ -40,6 +41,8 @@ pub(super) fn verify(place: &Place) -> Result<bool, Error> {
         (Err(error), None) => return Err(damaged(place, error)),
     };
     tail(&reading, found.head).map_err(|error| damaged(place, cause(&error)))?;
+    links::verify(&reading, found.head.sequence.saturating_sub(TAIL))
+        .map_err(|error| damaged(place, cause(&error)))?;
     let large = size(&reading).map_err(failed)? > LARGE;
     if !large {
         quick_check(&reading).map_err(|found| match found {

@@ -113,7 +113,7 @@ pub(super) fn events(
     read_events(connection, EVENTS, [after, limit])
 }
 
-/// Reads the events of one elevation.
+/// Reads the events of one elevation, from the last one backwards.
 pub(super) fn events_of(connection: &Connection, id: ElevationId) -> Result<Vec<Envelope>, Error> {
     read_events(connection, EVENTS_OF, [id.0.as_bytes()])
 }
@@ -137,7 +137,8 @@ fn read_events(
 
 const EVENTS: &str =
     "SELECT sequence, header, payload FROM event WHERE sequence > ?1 ORDER BY sequence LIMIT ?2";
-const EVENTS_OF: &str =
-    "SELECT sequence, header, payload FROM event WHERE subject = ?1 ORDER BY sequence";
+const EVENTS_OF: &str = "WITH RECURSIVE chain (number) AS (SELECT since FROM elevation WHERE id = ?1 \
+     UNION ALL SELECT previous FROM event JOIN chain ON sequence = number WHERE previous > 0) \
+     SELECT sequence, header, payload FROM event JOIN chain ON sequence = number ORDER BY sequence";
 const LAST_EVENT: &str =
     "SELECT sequence, header, payload FROM event ORDER BY sequence DESC LIMIT 1";

@@ -19,24 +19,24 @@ use crate::store::tables::{
     Column, ColumnValue, ELEVATION, NewRow, ROLE, joined, of_change, of_update,
 };
 
-/// Writes an event.
+/// Writes an event. `previous` is the sequence of the event before of its subject, or 0.
 pub(super) fn put_event(
     connection: &Connection,
     header: &Header,
+    previous: u64,
     draft: &Draft,
 ) -> rusqlite::Result<()> {
-    let subject = draft.event().subject.id();
     connection.prepare_cached(EVENT)?.execute(params![
         header.sequence,
-        subject.as_bytes(),
+        previous,
         header.bytes,
         draft.payload()
     ])?;
     Ok(())
 }
 
-/// Writes a record in place of its earlier version. `since` is the sequence of the last event of its change, and `number`
-/// its place in the change.
+/// Writes a record in place of its earlier version. `since` is the sequence of its last event, for an effect that of its
+/// change. `number` is its place in the change.
 pub(super) fn put(
     connection: &Connection,
     record: &Record,
@@ -175,7 +175,7 @@ fn insert<T>(table: &str, columns: &'static [Column<T>]) -> String {
 }
 
 const EVENT: &str =
-    "INSERT INTO event (sequence, subject, header, payload) VALUES (?1, ?2, ?3, ?4)";
+    "INSERT INTO event (sequence, previous, header, payload) VALUES (?1, ?2, ?3, ?4)";
 static NEW_ELEVATION: LazyLock<String> = LazyLock::new(|| insert("elevation", ELEVATION));
 static ELEVATION_CHANGE: LazyLock<String> = LazyLock::new(|| {
     // The parameters are numbered in the order of `of_update`, the key first.

@@ -370,6 +370,8 @@ async fn a_damaged_store_is_refused() {
         "DELETE FROM event",
         "UPDATE event SET payload = (SELECT payload FROM event WHERE sequence = 1) WHERE sequence = 4",
         "UPDATE event SET header = (SELECT header FROM event WHERE sequence = 3) WHERE sequence = 4",
+        "UPDATE event SET previous = 1 WHERE sequence = 4",
+        "UPDATE elevation SET since = since - 1",
         "UPDATE head SET sequence = 4",
         "UPDATE head SET hash = randomblob(32)",
     ];

@@ -16,13 +16,10 @@ INSERT INTO head (one, sequence, hash)
 -- The record. Rows are written once and never changed.
 CREATE TABLE event (
     sequence bigint PRIMARY KEY,
-    subject  uuid   NOT NULL,
+    previous bigint NOT NULL CHECK (0 <= previous AND previous < sequence), -- that of the event before of its subject, or 0
     header   bytea  NOT NULL,
     payload  bytea  NOT NULL
 );
-
--- The events of one subject, in order.
-CREATE INDEX event_subject ON event (subject, sequence);
 
 -- Roles. The row of a deleted role stays, so that its id is never used again.
 CREATE TABLE role (

@@ -16,13 +16,10 @@ INSERT INTO head (one, sequence, hash, file) VALUES (1, 0, randomblob(32), rando
 -- The record. Rows are written once and never changed.
 CREATE TABLE event (
     sequence INTEGER PRIMARY KEY,
-    subject  BLOB    NOT NULL CHECK (length(subject) = 16),
+    previous INTEGER NOT NULL CHECK (0 <= previous AND previous < sequence), -- that of the event before of its subject, or 0
     header   BLOB    NOT NULL,
     payload  BLOB    NOT NULL
 ) STRICT;
-
--- The events of one subject, in order: every index ends with the key of the row.
-CREATE INDEX event_subject ON event (subject);
 
 -- Roles. The row of a deleted role stays, so that its id is never used again.
 CREATE TABLE role (
