@@ -92,7 +92,8 @@ impl Run {
             rate: count / (ended - began) * 1e6,
             p50: percentile(50),
             p99: percentile(99),
-            cost: spent.threads.values().map(per_request).sum(),
+            // The sum of nothing is minus zero.
+            cost: spent.threads.values().map(per_request).sum::<f64>() + 0.0,
             threads: spent
                 .threads
                 .iter()

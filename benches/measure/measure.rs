@@ -136,12 +136,6 @@ async fn start(bench: &Bench, extent: Extent, filled: &[Filled], bars: &mut Bars
         median(times),
     );
     bars.add("idle memory, MiB", "10 to 16", AtMost(20.0), idle);
-    if matches!(extent.ended[1], count if count <= MAX_CHECKED) {
-        drop(empty);
-        let folder = bench.new_folder();
-        Tokens::write(&folder);
-        stores::check(&folder, &store.place);
-    }
 }
 
 /// Measures approvals and their references.
@@ -408,7 +402,5 @@ const PGBENCH: &str = "pgbench, one row";
 
 /// Bytes in the file per decided elevation, in the same measurement with the tables and indexes before.
 const BYTES_BEFORE: f64 = 1_527.0;
-/// Largest store that the checks of the server read in full.
-const MAX_CHECKED: usize = 1_000_000;
 /// Time after which a server is idle.
 const IDLE: Duration = Duration::from_secs(2);

@@ -5,14 +5,17 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
+use countersign::domain::elevation::Elevation;
+use countersign::domain::event::Subject;
+use countersign::domain::id::ElevationId;
 use countersign::record::Head;
-use countersign::store::Store;
+use countersign::store::{ElevationKey, Store};
 use countersign::time::Stopwatch;
 
 use super::parts::{Backend, Bench, succeed};
 use super::rounds::Extent;
 use super::seed::Seed;
-use super::server::{countersign, open};
+use super::server::{Tokens, countersign, open};
 
 /// The contents of a store besides the elevations that a run files.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -54,7 +57,9 @@ pub async fn fill(bench: &Bench, extent: Extent, volumes: &[Volume]) -> Vec<Fill
     }
     let mut filled = Vec::new();
     for task in filling {
-        filled.push(task.await.unwrap());
+        let store = task.await.unwrap();
+        check(&bench.new_folder(), &store.place);
+        filled.push(store);
     }
     filled
 }
@@ -85,7 +90,8 @@ async fn fill_one(extent: Extent, volume: Volume, place: &str) -> Vec<String> {
     ids
 }
 
-/// Follows the chain of hashes over the whole record. Returns the number of events.
+/// Follows the chain of hashes over the whole record, and compares the last elevation of each page with its events.
+/// Returns the number of events.
 async fn verify(store: &dyn Store) -> u64 {
     let first = store.events(0, 1).await.unwrap().remove(0);
     let mut head = Head {
@@ -100,7 +106,21 @@ async fn verify(store: &dyn Store) -> u64 {
         for envelope in &events {
             head.follow(envelope).unwrap();
         }
+        if let Subject::Elevation(id) = events[events.len() - 1].event().unwrap().subject {
+            compare(store, id).await;
+        }
     }
+}
+
+/// Fails unless an elevation is the result of its events.
+async fn compare(store: &dyn Store, id: ElevationId) {
+    let mut replayed = None;
+    for envelope in store.events_of(id).await.unwrap() {
+        let event = envelope.event().unwrap();
+        replayed = Some(Elevation::apply(replayed, &event).unwrap());
+    }
+    let read = store.elevation(ElevationKey::Elevation(id)).await.unwrap();
+    assert_eq!(replayed, read.map(|read| read.elevation.value));
 }
 
 /// Waits until a store is closed, so that its log is in its file.
@@ -109,8 +129,10 @@ fn close(store: Arc<dyn Store>) {
     drop(store);
 }
 
-/// Has the server's own checks accept a store.
-pub fn check(folder: &Path, store: &str) {
+/// Has the server's own checks accept a store. They read the end of its record, and a
+/// small store in full.
+fn check(folder: &Path, store: &str) {
+    Tokens::write(folder);
     let mut command = Command::new(countersign());
     command
         .args(["check-config", "--listen", "127.0.0.1:0", "--store", store])
