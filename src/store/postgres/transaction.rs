@@ -354,8 +354,13 @@ fn read_head(row: &Row) -> Result<Head, Error> {
 /// Overrides the defaults of the server and the role. A statement has no time limit, because a limit cancels, and that
 /// can hit a commit. If a node stops in the middle of a transaction, the server rolls it back after a while. That
 /// releases the head, so other nodes can continue. Warnings report a commit that stopped waiting for its standby.
+///
+/// Every statement finds its rows by their keys, so one plan with the indexes is right for any number of keys, and for
+/// tables that grow. Otherwise the server plans most statements of each group, which takes longer than their execution.
+/// The costs of the table of one row would look high enough for `jit`.
 const SESSION: &str = "SET statement_timeout = 0; SET lock_timeout = '10s'; \
-     SET idle_in_transaction_session_timeout = '5s'; SET client_min_messages = warning";
+     SET idle_in_transaction_session_timeout = '5s'; SET client_min_messages = warning; \
+     SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off";
 const DURABLE: &str = "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') \
      WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)";
 const DURABLE_VALUES: [&str; 2] = ["on", "remote_apply"];

@@ -16,7 +16,10 @@ use tokio::time::timeout;
 use tokio_postgres::Client;
 
 use super::Backend;
-use super::history::{History, committed, elevation_id, record, role_change, sams_role, together};
+use super::history::{
+    History, ROLE, committed, elevation_id, read, record, rejected_by, role_change, sams_role,
+    together,
+};
 use super::lists::{caller, everything, list};
 use crate::kit::{SAM, START};
 use crate::postgres::{Database, Server};
@@ -261,6 +264,36 @@ async fn a_read_that_is_given_up_leaves_no_moment_open_for_the_next() {
         let page = list(&store, &sam, everything(), START).await;
         assert_eq!(page.total, u64::try_from(number).ok());
     }
+}
+
+/// A plan that was made while the tables were empty is kept while they grow.
+#[cfg_attr(no_postgres, ignore = "no PostgreSQL is installed")]
+#[tokio::test]
+async fn commits_and_reads_of_single_records_read_no_whole_table() {
+    let database = Database::new().await;
+    let operator = database.connect().await;
+    let scans = async || {
+        while !database.backends().await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let sql = "SELECT sum(seq_scan)::bigint FROM pg_stat_user_tables WHERE schemaname = current_schema() \
+                   AND relname IN ('effect', 'elevation', 'event', 'guard', 'role', 'role_principal')";
+        operator.query_one(sql, &[]).await.unwrap().get::<_, i64>(0)
+    };
+    drop(database.open().await);
+    let before = scans().await;
+    let store = database.open().await;
+    committed(&store, role_change(&sams_role(), Version::ABSENT)).await;
+    for number in 1..=20 {
+        let filed = History::filed(number);
+        committed(&store, filed.change()).await;
+        let rejected = filed.then(START, [rejected_by(SAM)]);
+        committed(&store, rejected.change()).await;
+        assert!(read(&store, &filed).await.unwrap().role.is_some());
+        assert!(store.role(ROLE).await.unwrap().is_some());
+    }
+    drop(store);
+    assert_eq!(scans().await, before);
 }
 
 /// The server has a certificate for the first of its two addresses.
