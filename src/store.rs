@@ -106,8 +106,13 @@ pub trait Store: Send + Sync {
     ) -> Result<Page<Versioned<Role>>, Error>;
 
     /// Reads at most `limit` elevations whose deadline or start is not after `now`, the earliest first. Also reads the next
-    /// deadline or start after `now`.
+    /// alarm after `now`. Checks a bounded number of alarms, so [spent](DueRead::spent) ones can hide later ones until they
+    /// are [swept](Self::sweep).
     async fn due(&self, now: Moment, limit: u32) -> Result<DueRead, Error>;
+
+    /// Deletes those of the alarms that are spent in the transaction that deletes. An alarm whose elevation is due at its
+    /// moment stays, so a repeated or late sweep loses nothing. See [`commit`](Store::commit) for errors.
+    async fn sweep(&self, alarms: Vec<Alarm>) -> Result<(), Error>;
 
     /// Counts the pending and the active elevations at `now`, and finds the earliest start or end that is due and not
     /// recorded. Its cost grows with the number of elevations that have not ended.
@@ -176,7 +181,8 @@ pub enum Key {
     /// the second of two concurrent filings sees the first.
     Guard(AccountId),
     /// The set of elevations of a role that no event has ended, of one requester or of all. It has no row: its version is
-    /// the sequence of the last event of any of them.
+    /// the sequence of the last event of any of them. While the version stays the same, no elevation was added to the set
+    /// and none in it has changed. Some may have ended and left it; a decision that relies on those expects each of them.
     Live(RoleId, Option<AccountId>),
     /// A role, deleted or not.
     Role(RoleId),
@@ -282,8 +288,20 @@ pub struct FilingRead {
 pub struct DueRead {
     /// The elevations that are due, the earliest first.
     pub elevations: Vec<ElevationRead>,
-    /// The next moment at which an elevation is due; `None` if there is none.
+    /// A moment that is not after the next one at which an elevation is due; `None` if there is none. It is earlier if
+    /// only spent alarms come before, or if more spent alarms are due than one read checks.
     pub next: Option<Moment>,
+    /// The due alarms that mean nothing any longer: their elevations have ended, or are due at another moment.
+    pub spent: Vec<Alarm>,
+}
+
+/// A moment at which the scheduler looks at an elevation. Each commit that gives an elevation a moment writes one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Alarm {
+    /// The moment.
+    pub due: Moment,
+    /// The elevation.
+    pub id: ElevationId,
 }
 
 /// Everything that a change of a role depends on.

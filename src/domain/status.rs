@@ -53,6 +53,11 @@ impl Status {
         self.into()
     }
 
+    /// Returns whether the status never changes.
+    pub const fn is_end(self) -> bool {
+        matches!(self, Self::Closed | Self::Expired | Self::Rejected)
+    }
+
     /// Returns the time at which the status after the last event turns into `Expired`; `None` if it never does.
     ///
     /// This is the one rule of expiry. [`Elevation::status_at`](super::elevation::Elevation::status_at) follows it for

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::join;
 use tokio::time::sleep;
 
 use super::attempt::{ElevationChange, until_settled};
@@ -15,7 +16,7 @@ use crate::domain::decide::{self, DueFacts};
 use crate::domain::error::{Error, Kind};
 use crate::domain::moment::Moment;
 use crate::domain::status::Status;
-use crate::store::{ElevationRead, Key};
+use crate::store::{Alarm, ElevationRead, Key};
 use crate::time::{Clock, Deadline};
 
 impl Service {
@@ -65,13 +66,14 @@ impl Service {
         Ok(Some(()))
     }
 
-    /// Records the earliest due changes, and returns whether any was recorded. A failed change does not block the
-    /// others.
+    /// Records the earliest due changes and deletes the spent alarms between them. Returns whether it did anything. A
+    /// failed change does not block the others.
     async fn advance_some(&self) -> Result<bool, Error> {
         let now = self.time.deciding()?;
         let mut changes = Vec::new();
         let mut failed = None;
-        for read in self.store.due(now, LARGEST_ROUND).await?.elevations {
+        let due = self.store.due(now, LARGEST_ROUND).await?;
+        for read in due.elevations {
             match self.advance(read, now).await {
                 Ok(change) => changes.extend(change),
                 Err(error) => failed = Some(error),
@@ -80,8 +82,15 @@ impl Service {
         // `join_all` starts the commits in order, and nothing waits before the queue. So they are queued in order, and
         // written in groups.
         let commits = changes.into_iter().map(|change| self.commit(change, None));
-        let mut written = false;
-        for committed in join_all(commits).await {
+        let (committed, swept) = join!(join_all(commits), self.sweep(due.spent));
+        let mut written = match swept {
+            Ok(swept) => swept,
+            Err(error) => {
+                failed = Some(error);
+                false
+            }
+        };
+        for committed in committed {
             match committed {
                 Ok(committed) => written |= committed.is_some(),
                 Err(error) => failed = Some(error),
@@ -91,6 +100,15 @@ impl Service {
             Some(error) if !written => Err(error),
             _ => Ok(written),
         }
+    }
+
+    /// Deletes spent alarms, and returns whether there were any.
+    async fn sweep(&self, spent: Vec<Alarm>) -> Result<bool, Error> {
+        if spent.is_empty() {
+            return Ok(false);
+        }
+        self.store.sweep(spent).await?;
+        Ok(true)
     }
 
     /// Records the due change of one elevation, unless the elevation has changed since it was read.

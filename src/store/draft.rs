@@ -1,6 +1,6 @@
 //! A change in the form that the writers of the backends need.
 
-use super::{Change, Key, Record};
+use super::{Alarm, Change, Key, Record};
 use crate::domain::error::Error;
 use crate::domain::event::Subject;
 use crate::domain::version::Version;
@@ -16,6 +16,8 @@ pub(super) struct ChangeDraft {
     pub(super) puts: Vec<(Record, Version)>,
     /// The events.
     pub(super) events: Vec<Draft>,
+    /// The alarms to delete, if they are spent.
+    pub(super) spent: Vec<Alarm>,
     /// The time until which the caller waits for it.
     pub(super) deadline: Option<Deadline>,
 }
@@ -23,7 +25,19 @@ pub(super) struct ChangeDraft {
 impl ChangeDraft {
     /// Returns whether the change only confirms.
     pub(super) fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.puts.is_empty()
+        self.events.is_empty() && self.puts.is_empty() && self.spent.is_empty()
+    }
+}
+
+impl From<Vec<Alarm>> for ChangeDraft {
+    fn from(spent: Vec<Alarm>) -> Self {
+        Self {
+            expects: Vec::new(),
+            puts: Vec::new(),
+            events: Vec::new(),
+            spent,
+            deadline: None,
+        }
     }
 }
 
@@ -53,6 +67,7 @@ impl TryFrom<Change> for ChangeDraft {
             puts,
             events: change.events.into_iter().map(Draft::of).collect(),
             expects: change.expects,
+            spent: Vec::new(),
             deadline: change.deadline,
         })
     }

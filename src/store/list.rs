@@ -25,6 +25,10 @@ pub(super) struct Dialect {
     pub(super) decided_by: &'static str,
     /// Whether `principal` is in the parameter `{}`, which [`Parameter::Ids`] is.
     pub(super) is_among: &'static str,
+    /// The elevations of one requester that have not ended, read by the index that has only those.
+    pub(super) live_of_requester: &'static str,
+    /// The pending elevations of some roles, read by their index if there is one.
+    pub(super) pending: &'static str,
     /// The part of `requester_name` after the backslash.
     pub(super) requester_user: &'static str,
 }
@@ -66,6 +70,12 @@ pub(super) struct List {
     dialect: &'static Dialect,
     table: &'static Table,
     condition: String,
+    /// Whether the condition names one requester.
+    is_of_requester: bool,
+    /// Whether the condition leaves out all elevations that have ended.
+    is_live: bool,
+    /// Whether the condition names roles, and leaves out all elevations that are not pending.
+    is_pending: bool,
     parameters: Vec<Parameter>,
 }
 
@@ -87,6 +97,7 @@ impl List {
         let mut list = Self::new(dialect, &ELEVATIONS);
         list.and_any_status(&[Status::PendingApproval], now);
         list.and_decidable_by(approver);
+        list.is_pending = true;
         list
     }
 
@@ -112,6 +123,9 @@ impl List {
             dialect,
             table,
             condition: String::from("TRUE"),
+            is_of_requester: false,
+            is_live: false,
+            is_pending: false,
             parameters: Vec::new(),
         }
     }
@@ -119,8 +133,7 @@ impl List {
     /// Limits the list to elevations of `role` that have not ended at `now`.
     fn and_live(&mut self, role: RoleId, now: Moment) {
         let role = self.parameter(Parameter::Id(role.0));
-        // The condition of the index is repeated; otherwise the planner does not use it.
-        self.condition += &format!(" AND role = {role} AND due IS NOT NULL");
+        self.condition += &format!(" AND role = {role}");
         self.and_any_status(
             &[Status::Active, Status::PendingApproval, Status::Scheduled],
             now,
@@ -144,12 +157,29 @@ impl List {
         if alternatives.contains(&placeholder) {
             self.parameter(Parameter::Integer(now.ticks()));
         }
+        // The condition of the indexes is repeated; otherwise the planner does not use them.
+        if statuses.iter().all(|status| !status.is_end()) {
+            self.condition += " AND ended = 0";
+            self.is_live = true;
+        }
         self.condition += &format!(" AND ({alternatives})");
     }
 
     fn and_requester(&mut self, requester: AccountId) {
         let requester = self.parameter(Parameter::Id(requester.0));
         self.condition += &format!(" AND requester_id = {requester}");
+        self.is_of_requester = true;
+    }
+
+    /// Returns the table to read from.
+    fn source(&self) -> &'static str {
+        if self.is_of_requester && self.is_live {
+            self.dialect.live_of_requester
+        } else if self.is_pending {
+            self.dialect.pending
+        } else {
+            self.table.name
+        }
     }
 
     /// Limits the list to elevations that `approver` may decide and has not decided.

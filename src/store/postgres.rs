@@ -33,8 +33,8 @@ use tokio::sync::watch;
 use super::queue::CommitQueue;
 use super::ready::Ready;
 use super::{
-    Approver, Change, Commit, DueRead, ElevationKey, ElevationRead, FilingKey, FilingRead, RoleUse,
-    Store,
+    Alarm, Approver, Change, Commit, DueRead, ElevationKey, ElevationRead, FilingKey, FilingRead,
+    RoleUse, Store,
 };
 use crate::domain::census::Census;
 use crate::domain::effect::Effect;
@@ -225,6 +225,10 @@ impl Store for PostgresStore {
     async fn due(&self, now: Moment, limit: u32) -> Result<DueRead, Error> {
         self.read_list(async |reader| reader.due(now, limit).await)
             .await
+    }
+
+    async fn sweep(&self, alarms: Vec<Alarm>) -> Result<(), Error> {
+        self.queue.sweep(alarms).await
     }
 
     async fn census(&self, now: Moment) -> Result<Census, Error> {

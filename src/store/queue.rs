@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::draft::ChangeDraft;
 use super::ready::Ready;
 use super::thread::StoreThread;
-use super::{Change, Commit};
+use super::{Alarm, Change, Commit};
 use crate::domain::error::{Error, Kind};
 use crate::telemetry::metrics::{GaugeGuard, StoreMetrics, Timer};
 use crate::time::Stopwatch;
@@ -113,10 +113,19 @@ impl CommitQueue {
     /// Queues the change and waits until it is durable or refused. See [`Store::commit`](super::Store::commit) for
     /// errors.
     pub(super) async fn commit(&self, change: Change) -> Result<Commit, Error> {
+        let _measured = (!change.is_empty()).then(|| Timer::start(&self.metrics.commit_duration));
+        self.put(ChangeDraft::try_from(change)?).await
+    }
+
+    /// Queues the deletion of spent alarms and waits until it is durable. See [`Store::sweep`](super::Store::sweep).
+    pub(super) async fn sweep(&self, alarms: Vec<Alarm>) -> Result<(), Error> {
+        self.put(alarms.into()).await?;
+        Ok(())
+    }
+
+    async fn put(&self, change: ChangeDraft) -> Result<Commit, Error> {
         let (answer, answered) = oneshot::channel();
         let waiting = GaugeGuard::new(&self.metrics.queue);
-        let _measured = (!change.is_empty()).then(|| Timer::start(&self.metrics.commit_duration));
-        let change = ChangeDraft::try_from(change)?;
         let entry = Entry {
             change,
             answer,

@@ -34,8 +34,8 @@ use tokio::sync::watch;
 use super::queue::CommitQueue;
 use super::ready::Ready;
 use super::{
-    Approver, Change, Commit, DueRead, ElevationKey, ElevationRead, FilingKey, FilingRead, RoleUse,
-    Store,
+    Alarm, Approver, Change, Commit, DueRead, ElevationKey, ElevationRead, FilingKey, FilingRead,
+    RoleUse, Store,
 };
 use crate::domain::census::Census;
 use crate::domain::effect::Effect;
@@ -207,6 +207,10 @@ impl Store for SqliteStore {
         self.pool
             .read(move |connection| read::due(connection, now, limit))
             .await
+    }
+
+    async fn sweep(&self, alarms: Vec<Alarm>) -> Result<(), Error> {
+        self.queue.sweep(alarms).await
     }
 
     async fn census(&self, now: Moment) -> Result<Census, Error> {

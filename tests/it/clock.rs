@@ -7,7 +7,9 @@ use countersign::domain::event::{Event, Fact};
 use countersign::domain::moment::{Moment, Seconds};
 use countersign::domain::status::Status;
 use countersign::domain::version::Version;
-use countersign::proto::pam::v1::{CreateElevationRequest, Elevation, ElevationStatus, Role};
+use countersign::proto::pam::v1::{
+    CloseElevationRequest, CreateElevationRequest, Elevation, ElevationStatus, Role,
+};
 use countersign::record::Envelope;
 use countersign::store::postgres::{PostgresStore, Skew};
 use countersign::store::{Change, Commit, ElevationKey, Record, Store};
@@ -365,6 +367,26 @@ async fn the_role_of_what_is_due_may_be_gone() {
         .unwrap()
         .unwrap();
     assert_eq!(read.elevation.value.status, Status::Expired);
+}
+
+/// Jen's request is approved and closed. Its deadline and its end pass later, and leave nothing for the scheduler.
+#[tokio::test]
+async fn moments_that_mean_nothing_any_longer_are_forgotten() {
+    let kit = Kit::start().await;
+    let filed = kit.pending().await;
+    kit.as_(SAM).approve(&filed.approval_id).await.unwrap();
+    let close = CloseElevationRequest {
+        elevation_id: filed.id,
+    };
+    let jen = kit.as_(JEN);
+    jen.elevations().close_elevation(close).await.unwrap();
+    let later = Moment::from_ticks(kit.clock.now().ticks() + 8 * 86_400 * Moment::TICKS_PER_SECOND);
+    let spent = kit.store.due(later, 10).await.unwrap().spent;
+    assert_eq!(spent.len(), 2);
+    kit.clock.advance(8 * 86_400);
+    kit.catch_up().await;
+    let due = kit.store.due(later, 10).await.unwrap();
+    assert!(due.spent.is_empty() && due.next.is_none());
 }
 
 /// An elevation that is filed while the scheduler waits wakes it.

@@ -3,6 +3,7 @@
 //! A test is a function of a [`Backend`]. `law!` names them all, once; a new backend implements the trait and gets a
 //! module at the end of this file.
 
+mod alarms;
 mod batches;
 mod commits;
 mod effects;
@@ -80,6 +81,12 @@ macro_rules! law {
             what_a_role_asks_for_is_kept
             an_approval_is_listed_for_the_approvers_of_the_stage_that_is_open
             what_is_written_to_have_ended_is_not_live
+        }
+        sentences! { $backend, $absent, alarms:
+            a_spent_alarm_is_harmless_until_it_is_swept
+            an_alarm_that_counts_again_is_not_swept
+            many_spent_alarms_hide_no_elevation_for_good
+            the_version_of_what_is_live_moves_with_all_that_a_filing_has_to_notice
         }
         sentences! { $backend, $absent, lists:
             null_is_less_than_every_value

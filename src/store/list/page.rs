@@ -1,6 +1,6 @@
 //! Pages of lists: their order and their first rows.
 
-use super::{Column, List, Parameter, Source, Table, parameter};
+use super::{Column, List, Parameter, Source, parameter};
 use crate::domain::moment::Moment;
 use crate::domain::query::{Order, Position, Query, Value};
 
@@ -33,7 +33,7 @@ impl List {
         for comparison in &query.filter {
             self.and(comparison, now);
         }
-        let Table { name, columns } = self.table;
+        let (name, columns) = (self.source(), self.table.columns);
         let count = query
             .count
             .then(|| format!("SELECT count(*) FROM {name} WHERE {}", self.condition));

@@ -13,14 +13,14 @@ use crate::domain::bulk::Bulk;
 use crate::domain::census::Census;
 use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
-use crate::domain::id::{AccountId, PrincipalId, RoleId};
+use crate::domain::id::{AccountId, ElevationId, PrincipalId, RoleId};
 use crate::domain::moment::Moment;
 use crate::domain::query::{ElevationField, Page, PageBuilder, Query, RoleField};
 use crate::domain::quota::Load;
 use crate::domain::role::Role;
 use crate::domain::version::Versioned;
 use crate::store::list::{Column, Dialect, List, Parameter};
-use crate::store::{Approver, FilingKey};
+use crate::store::{Alarm, Approver, FilingKey};
 
 /// See [`Store::pending_approvals`](crate::store::Store::pending_approvals).
 pub(super) async fn pending_approvals(
@@ -123,6 +123,23 @@ pub(super) async fn due(
     rows.iter().map(read_elevation).collect()
 }
 
+/// Reads the due alarms at `now` that are spent.
+pub(super) async fn spent(client: &Client, now: Moment) -> Result<Vec<Alarm>, Error> {
+    let spent = List::spent(&POSTGRES, now);
+    let rows = client
+        .query_typed(&spent.sql, &typed(&spent.parameters))
+        .await
+        .map_err(failed)?;
+    rows.iter().map(read_alarm).collect()
+}
+
+fn read_alarm(row: &Row) -> Result<Alarm, Error> {
+    Ok(Alarm {
+        due: Moment::from_ticks(get(row, 0)?),
+        id: ElevationId(get(row, 1)?),
+    })
+}
+
 /// Reads the next due time after `now`.
 pub(super) async fn next_due(client: &Client, now: Moment) -> Result<Option<Moment>, Error> {
     let next = List::next_due(&POSTGRES, now);
@@ -218,5 +235,7 @@ const POSTGRES: Dialect = Dialect {
     placeholder: '$',
     decided_by: "decisions @> jsonb_build_array(jsonb_build_object('approver', {}))",
     is_among: "principal = ANY ({})",
+    live_of_requester: "elevation",
+    pending: "elevation",
     requester_user: "substr(requester_name, strpos(requester_name, '\\') + 1)",
 };

@@ -15,7 +15,7 @@ use crate::record::{Draft, Head, Header};
 use crate::store::draft::{ChangeDraft, LastEvents};
 use crate::store::queue::Outcome;
 use crate::store::tables::NewRow;
-use crate::store::{Commit, Key, Record};
+use crate::store::{Alarm, Commit, Key, Record};
 use crate::time::Deadline;
 
 /// The part of a group that goes into one transaction, and its writes.
@@ -30,6 +30,8 @@ pub(super) struct Plan<'a> {
     pub(super) events: Vec<NewEvent<'a>>,
     /// The records, no two of one key.
     pub(super) puts: Vec<Put<'a>>,
+    /// The alarms to delete, if they are spent.
+    pub(super) spent: Vec<Alarm>,
     /// The position of each guard among the puts.
     guards: HashMap<AccountId, usize>,
 }
@@ -81,6 +83,7 @@ impl<'a> Plan<'a> {
             head,
             events: Vec::new(),
             puts: Vec::new(),
+            spent: Vec::new(),
             guards: HashMap::new(),
         };
         for change in changes {
@@ -103,7 +106,7 @@ impl<'a> Plan<'a> {
 
     /// Returns whether the group writes rows.
     pub(super) fn writes(&self) -> bool {
-        !self.events.is_empty() || !self.puts.is_empty()
+        !self.events.is_empty() || !self.puts.is_empty() || !self.spent.is_empty()
     }
 
     /// Returns whether any change is to be acknowledged, so that the transaction must be durable.
@@ -136,6 +139,7 @@ impl<'a> Plan<'a> {
                 since: last.of(record.key()).unwrap_or(self.head.sequence),
             });
         }
+        self.spent.extend(&change.spent);
         last
     }
 

@@ -232,9 +232,10 @@ impl ReadConnection {
                 role: roles.get(&id).cloned().flatten(),
             });
         }
+        let spent = list::spent(client, now).await?;
         let next = list::next_due(client, now).await?;
         moment.commit().await.map_err(failed)?;
-        Ok(DueRead { elevations, next })
+        Ok(DueRead::new(now, elevations, spent, next))
     }
 
     /// Reads events of the record.

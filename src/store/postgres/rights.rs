@@ -63,11 +63,12 @@ async fn may_write(client: &Client) -> Result<(), Error> {
 const MAY_CREATE: &str = "SELECT current_user::text, current_schema()::text, \
      coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)";
 const FOREIGN: &str = "SELECT current_user::text, relname::text FROM pg_class \
-     WHERE oid IN (to_regclass('effect'), to_regclass('elevation'), to_regclass('event'), to_regclass('guard'), \
+     WHERE oid IN (to_regclass('alarm'), to_regclass('effect'), to_regclass('elevation'), to_regclass('event'), to_regclass('guard'), \
      to_regclass('head'), to_regclass('migration'), to_regclass('role'), \
      to_regclass('role_principal')) AND NOT pg_has_role(relowner, 'USAGE') ORDER BY relname LIMIT 1";
 /// Exactly the rights that the statements of the store need. A user that may not change the record is worth having.
 const LACKING: &str = "SELECT current_user::text, needed.name, needed.right FROM (VALUES \
+     ('alarm', 'SELECT'), ('alarm', 'INSERT'), ('alarm', 'DELETE'), \
      ('effect', 'SELECT'), ('effect', 'INSERT'), ('effect', 'UPDATE'), ('effect', 'DELETE'), \
      ('elevation', 'SELECT'), ('elevation', 'INSERT'), ('elevation', 'UPDATE'), \
      ('event', 'SELECT'), ('event', 'INSERT'), \

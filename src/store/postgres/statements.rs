@@ -24,6 +24,8 @@ pub(super) struct WriteStatements {
     head: Statement,
     new_elevations: Statement,
     changed_elevations: Statement,
+    alarms: Statement,
+    sweep: Statement,
     guards: Statement,
     role: Statement,
     role_deletion: Statement,
@@ -39,6 +41,7 @@ impl WriteStatements {
             elevation_change(),
             role_row(),
         );
+        let (alarms, sweep) = try_join!(client.prepare(ALARMS), client.prepare(SWEEP))?;
         let (events, head, new_elevations, changed_elevations, guards) = try_join!(
             client.prepare(EVENTS),
             client.prepare(HEAD),
@@ -58,6 +61,8 @@ impl WriteStatements {
             head,
             new_elevations,
             changed_elevations,
+            alarms,
+            sweep,
             guards,
             role,
             role_deletion,
@@ -74,7 +79,9 @@ impl WriteStatements {
             biased;
             self.put_events(client, plan),
             self.put_elevations(client, plan),
+            self.put_alarms(client, plan),
             self.put_guards(client, plan),
+            self.sweep(client, plan),
             self.effects.write(client, plan),
             self.move_head(client, plan.head),
         )?;
@@ -120,6 +127,30 @@ impl WriteStatements {
             put_rows(client, &self.new_elevations, ELEVATION, &new),
             put_rows(client, &self.changed_elevations, of_update(ELEVATION), &changed),
         )?;
+        Ok(())
+    }
+
+    /// Writes an alarm for each elevation of the plan that is due at some time.
+    async fn put_alarms(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
+        let alarms = plan.puts.iter().filter_map(|put| match put.record {
+            Record::Elevation(elevation) => Some((elevation.due()?.ticks(), elevation.id.0)),
+            _ => None,
+        });
+        let (dues, ids): (Vec<_>, Vec<_>) = alarms.unzip();
+        if !ids.is_empty() {
+            client.execute(&self.alarms, &[&dues, &ids]).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes alarms, except those whose elevation is due at their moment after the writes of the plan.
+    async fn sweep(&self, client: &Client, plan: &Plan<'_>) -> Result<(), Error> {
+        if plan.spent.is_empty() {
+            return Ok(());
+        }
+        let dues = column(&plan.spent, |alarm| alarm.due.ticks());
+        let ids = column(&plan.spent, |alarm| alarm.id.0);
+        client.execute(&self.sweep, &[&dues, &ids]).await?;
         Ok(())
     }
 
@@ -238,6 +269,7 @@ fn elevation_change() -> String {
     let changes = joined(of_change(ELEVATION), |column| {
         format!("{0} = put.{0}", column.name)
     });
+    let changes = format!("{changes}, ended = CASE WHEN put.due IS NULL THEN 1 ELSE 0 END");
     let names = joined(of_update(ELEVATION), |column| column.name.to_owned());
     let rows = unnest(of_update(ELEVATION));
     format!(
@@ -261,6 +293,10 @@ fn column<'a, R, T>(rows: &'a [R], of: impl Fn(&'a R) -> T) -> Vec<T> {
 const EVENTS: &str = "INSERT INTO event (sequence, previous, header, payload) \
      SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[])";
 const HEAD: &str = "UPDATE head SET sequence = $1, hash = $2";
+const ALARMS: &str = "INSERT INTO alarm (due, id) SELECT * FROM unnest($1::bigint[], $2::uuid[]) ON CONFLICT DO NOTHING";
+const SWEEP: &str = "DELETE FROM alarm USING unnest($1::bigint[], $2::uuid[]) AS spent (due, id) \
+     WHERE alarm.due = spent.due AND alarm.id = spent.id \
+     AND NOT EXISTS (SELECT 1 FROM elevation WHERE elevation.id = alarm.id AND elevation.due = alarm.due)";
 const GUARDS: &str = "INSERT INTO guard (account, version) SELECT * FROM unnest($1::uuid[], $2::bigint[]) \
      ON CONFLICT (account) DO UPDATE SET version = excluded.version";
 const ROLE_DELETION: &str =

@@ -167,10 +167,9 @@ fn version(row: &Row, column: usize) -> Result<Version, Error> {
 const EFFECTS: &str = "SELECT id, version FROM effect WHERE id = ANY ($1::uuid[])";
 const ELEVATIONS: &str = "SELECT id, version, since FROM elevation WHERE id = ANY ($1::uuid[])";
 const GUARDS: &str = "SELECT account, version FROM guard WHERE account = ANY ($1::uuid[])";
-const LIVE_OF_REQUESTERS: &str = "SELECT key.role, key.requester, (SELECT since FROM elevation \
-     WHERE elevation.role = key.role AND requester_id = key.requester \
-     AND due IS NOT NULL ORDER BY since DESC LIMIT 1) \
+const LIVE_OF_REQUESTERS: &str = "SELECT key.role, key.requester, (SELECT max(since) FROM elevation \
+     WHERE elevation.role = key.role AND requester_id = key.requester AND ended = 0) \
      FROM unnest($1::uuid[], $2::uuid[]) AS key (role, requester)";
 const LIVE_OF_ROLES: &str = "SELECT key.role, (SELECT max(since) FROM elevation WHERE elevation.role = key.role \
-     AND due IS NOT NULL) FROM unnest($1::uuid[]) AS key (role)";
+     AND ended = 0) FROM unnest($1::uuid[]) AS key (role)";
 const ROLES: &str = "SELECT id, version, since FROM role WHERE id = ANY ($1::uuid[])";

@@ -194,6 +194,9 @@ fn write(
         let since = last.of(record.key()).unwrap_or(head.sequence);
         statements::put(connection, record, *version, since, number)?;
     }
+    for alarm in &change.spent {
+        statements::sweep(connection, *alarm)?;
+    }
     Ok(Outcome::Commit(Commit::Committed {
         sequence: head.sequence,
     }))

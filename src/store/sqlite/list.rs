@@ -2,6 +2,7 @@
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, Statement, params_from_iter};
+use uuid::Uuid;
 
 use super::error::failed;
 use super::row::{read_elevation, read_role};
@@ -9,14 +10,14 @@ use crate::domain::bulk::Bulk;
 use crate::domain::census::Census;
 use crate::domain::elevation::Elevation;
 use crate::domain::error::Error;
-use crate::domain::id::{AccountId, PrincipalId, RoleId};
+use crate::domain::id::{AccountId, ElevationId, PrincipalId, RoleId};
 use crate::domain::moment::Moment;
 use crate::domain::query::{ElevationField, Page, PageBuilder, Query, RoleField};
 use crate::domain::quota::Load;
 use crate::domain::role::Role;
 use crate::domain::version::Versioned;
 use crate::store::list::{Column, Dialect, List, Parameter};
-use crate::store::{Approver, FilingKey};
+use crate::store::{Alarm, Approver, FilingKey};
 
 /// See [`Store::pending_approvals`](crate::store::Store::pending_approvals).
 pub(super) fn pending_approvals(
@@ -108,6 +109,18 @@ pub(super) fn due(
     let due = List::due(&SQLITE, now, limit);
     let mut statement = connection.prepare_cached(&due.sql).map_err(failed)?;
     rows(&mut statement, &due.parameters, read_elevation)
+}
+
+/// Reads the due alarms at `now` that are spent.
+pub(super) fn spent(connection: &Connection, now: Moment) -> Result<Vec<Alarm>, Error> {
+    let spent = List::spent(&SQLITE, now);
+    let mut statement = connection.prepare_cached(&spent.sql).map_err(failed)?;
+    rows(&mut statement, &spent.parameters, |row| {
+        Ok(Alarm {
+            due: Moment::from_ticks(row.get(0)?),
+            id: ElevationId(Uuid::from_bytes(row.get(1)?)),
+        })
+    })
 }
 
 /// Reads the next due time after `now`.
@@ -217,5 +230,102 @@ const SQLITE: Dialect = Dialect {
     placeholder: '?',
     decided_by: "EXISTS (SELECT 1 FROM json_each(decisions) WHERE value ->> 'approver' = {})",
     is_among: "principal IN (SELECT unhex(value) FROM json_each({}))",
+    // Without statistics the planner takes the index of all elevations of the requester.
+    live_of_requester: "elevation INDEXED BY elevation_live_requester",
+    // Nor does it tell this index from that of all elevations that have not ended.
+    pending: "elevation INDEXED BY elevation_pending",
     requester_user: "substr(requester_name, instr(requester_name, '\\') + 1)",
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::query::{self, Comparison, Operator};
+    use crate::domain::status::Status;
+    use crate::store::list::Statement as ListStatement;
+
+    const NOW: Moment = Moment::from_ticks(7);
+    const ACCOUNT: AccountId = AccountId(Uuid::nil());
+    const ROLE: RoleId = RoleId(Uuid::nil());
+    const FILING: FilingKey = FilingKey {
+        requester: ACCOUNT,
+        role: ROLE,
+        now: NOW,
+        live: true,
+        load: true,
+        client_request: None,
+    };
+
+    fn page(list: List, filter: &[Comparison<ElevationField>]) -> ListStatement {
+        let query = Query {
+            filter: filter.to_vec(),
+            order: vec![],
+            after: None,
+            offset: 0,
+            limit: 10,
+            count: false,
+        };
+        let page = list.page_statements(&query, NOW);
+        ListStatement {
+            sql: page.page,
+            parameters: page.parameters,
+        }
+    }
+
+    /// The reads of elevations, each with a step that its plan must have.
+    fn reads() -> [(ListStatement, &'static str); 11] {
+        let approver = Approver {
+            account: ACCOUNT,
+            principals: vec![PrincipalId(Uuid::nil())],
+        };
+        let pending = List::pending_approvals(&SQLITE, &approver, NOW);
+        let own = List::elevations(&SQLITE, ACCOUNT);
+        let own_active = List::elevations(&SQLITE, ACCOUNT);
+        let status = query::Value::Status(Status::Active);
+        let active = Comparison::new(ElevationField::Status, Operator::Eq, status).unwrap();
+        let before = List::filed_before(&SQLITE, &FILING, Uuid::nil());
+        let live = "elevation_live_requester (requester_id=?)";
+        [
+            (page(pending, &[]), "elevation_pending (role=?)"),
+            (page(own, &[]), "elevation_requester (requester_id=?)"),
+            (page(own_active, &[active]), live),
+            (
+                List::live(&SQLITE, &FILING),
+                "_live_requester (requester_id=? AND role=?)",
+            ),
+            (List::load(&SQLITE, &FILING), live),
+            (List::in_use(&SQLITE, ROLE, NOW), "elevation_live (role=?)"),
+            (before, "(requester_id=? AND client_request=?)"),
+            (
+                List::due(&SQLITE, NOW, 10),
+                "alarm USING PRIMARY KEY (due<?)",
+            ),
+            (List::spent(&SQLITE, NOW), "alarm USING PRIMARY KEY (due<?)"),
+            (
+                List::next_due(&SQLITE, NOW),
+                "alarm USING PRIMARY KEY (due>?)",
+            ),
+            (List::census(&SQLITE, NOW), "USING INDEX elevation_live"),
+        ]
+    }
+
+    /// No list, quota or round of the scheduler reads all elevations, or all of a requester for those that have not ended.
+    #[test]
+    fn every_read_of_elevations_has_its_index() {
+        let connection = Connection::open_in_memory().unwrap();
+        let schema = include_str!("../migrations/sqlite/0001_store.sql");
+        connection.execute_batch(schema).unwrap();
+        for (statement, expected) in reads() {
+            let sql = format!("EXPLAIN QUERY PLAN {}", statement.sql);
+            let mut plan = connection.prepare(&sql).unwrap();
+            let steps = plan.query_map(values(&statement.parameters), |row| row.get(3));
+            let steps: Vec<String> = steps.unwrap().collect::<Result<_, _>>().unwrap();
+            let plan = steps.join("; ");
+            assert!(plan.contains(expected), "{expected}: {plan}");
+            for step in steps {
+                let is_scan = step.starts_with("SCAN elevation");
+                assert!(!is_scan || step.contains("elevation_live"), "{plan}");
+            }
+        }
+    }
+}

@@ -100,8 +100,9 @@ pub(super) fn due(connection: &Connection, now: Moment, limit: u32) -> Result<Du
         let role = role(connection, elevation.value.role)?;
         elevations.push(ElevationRead { elevation, role });
     }
+    let spent = list::spent(connection, now)?;
     let next = list::next_due(connection, now)?;
-    Ok(DueRead { elevations, next })
+    Ok(DueRead::new(now, elevations, spent, next))
 }
 
 /// Reads at most `limit` events of the record, starting with the one after sequence `after`.

@@ -13,11 +13,11 @@ use crate::domain::id::{AccountId, RoleId};
 use crate::domain::role::Role;
 use crate::domain::version::Version;
 use crate::record::{Draft, Header};
-use crate::store::Record;
 use crate::store::columns::named;
 use crate::store::tables::{
     Column, ColumnValue, ELEVATION, NewRow, ROLE, joined, of_change, of_update,
 };
+use crate::store::{Alarm, Record};
 
 /// Writes an event. `previous` is the sequence of the event before of its subject, or 0.
 pub(super) fn put_event(
@@ -73,11 +73,30 @@ fn put_elevation(connection: &Connection, row: &NewRow<'_, Elevation>) -> rusqli
         connection
             .prepare_cached(&NEW_ELEVATION)?
             .execute(values(ELEVATION, row))?;
-    } else {
+    } else if row.record.due().is_some() {
         connection
             .prepare_cached(&ELEVATION_CHANGE)?
             .execute(values(of_update(ELEVATION), row))?;
+    } else {
+        connection
+            .prepare_cached(&ELEVATION_END)?
+            .execute(values(of_update(ELEVATION), row))?;
     }
+    if let Some(due) = row.record.due() {
+        let (due, id) = (due.ticks(), row.record.id.0);
+        connection
+            .prepare_cached(ALARM)?
+            .execute(params![due, id.as_bytes()])?;
+    }
+    Ok(())
+}
+
+/// Deletes an alarm, unless its elevation is due at its moment.
+pub(super) fn sweep(connection: &Connection, alarm: Alarm) -> rusqlite::Result<()> {
+    let (due, id) = (alarm.due.ticks(), alarm.id.0);
+    connection
+        .prepare_cached(SWEEP)?
+        .execute(params![due, id.as_bytes()])?;
     Ok(())
 }
 
@@ -174,10 +193,8 @@ fn insert<T>(table: &str, columns: &'static [Column<T>]) -> String {
     format!("INSERT INTO {table} ({names}) VALUES ({marks})")
 }
 
-const EVENT: &str =
-    "INSERT INTO event (sequence, previous, header, payload) VALUES (?1, ?2, ?3, ?4)";
-static NEW_ELEVATION: LazyLock<String> = LazyLock::new(|| insert("elevation", ELEVATION));
-static ELEVATION_CHANGE: LazyLock<String> = LazyLock::new(|| {
+/// Returns the statement that changes an elevation, with `more` changes.
+fn elevation_change(more: &str) -> String {
     // The parameters are numbered in the order of `of_update`, the key first.
     let mut number = 1;
     let changes = of_change(ELEVATION).map(|column| {
@@ -185,8 +202,20 @@ static ELEVATION_CHANGE: LazyLock<String> = LazyLock::new(|| {
         format!("{} = ?{number}", column.name)
     });
     let changes: Vec<String> = changes.collect();
-    format!("UPDATE elevation SET {} WHERE id = ?1", changes.join(", "))
-});
+    let changes = changes.join(", ");
+    format!("UPDATE elevation SET {changes}{more} WHERE id = ?1")
+}
+
+const EVENT: &str =
+    "INSERT INTO event (sequence, previous, header, payload) VALUES (?1, ?2, ?3, ?4)";
+static NEW_ELEVATION: LazyLock<String> = LazyLock::new(|| insert("elevation", ELEVATION));
+// SQLite moves a row in an index if a statement names a column of the index or of its condition, whatever the value. So
+// only the statement for an end names `ended`.
+static ELEVATION_CHANGE: LazyLock<String> = LazyLock::new(|| elevation_change(""));
+static ELEVATION_END: LazyLock<String> = LazyLock::new(|| elevation_change(", ended = 1"));
+const ALARM: &str = "INSERT INTO alarm (due, id) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+const SWEEP: &str = "DELETE FROM alarm WHERE due = ?1 AND id = ?2 \
+     AND NOT EXISTS (SELECT 1 FROM elevation WHERE id = ?2 AND due = ?1)";
 const GUARD: &str = "INSERT INTO guard (account, version) VALUES (?1, ?2) \
      ON CONFLICT (account) DO UPDATE SET version = excluded.version";
 static ROLE_ROW: LazyLock<String> = LazyLock::new(|| {

@@ -55,8 +55,8 @@ fn query(connection: &Connection, sql: &str, ids: &[&[u8; 16]]) -> rusqlite::Res
 const EFFECT: &str = "SELECT version, NULL FROM effect WHERE id = ?1";
 const ELEVATION: &str = "SELECT version, since FROM elevation WHERE id = ?1";
 const GUARD: &str = "SELECT version, NULL FROM guard WHERE account = ?1";
-const LIVE_OF_REQUESTER: &str = "SELECT since, NULL FROM elevation WHERE role = ?1 AND requester_id = ?2 \
-     AND due IS NOT NULL ORDER BY since DESC LIMIT 1";
-const LIVE_OF_ROLE: &str = "SELECT since, NULL FROM elevation WHERE role = ?1 \
-     AND due IS NOT NULL ORDER BY since DESC LIMIT 1";
+const LIVE_OF_REQUESTER: &str = "SELECT coalesce(max(since), 0), NULL FROM elevation \
+     WHERE role = ?1 AND requester_id = ?2 AND ended = 0";
+const LIVE_OF_ROLE: &str =
+    "SELECT coalesce(max(since), 0), NULL FROM elevation WHERE role = ?1 AND ended = 0";
 const ROLE: &str = "SELECT version, since FROM role WHERE id = ?1";

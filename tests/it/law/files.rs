@@ -372,6 +372,7 @@ async fn a_damaged_store_is_refused() {
         "UPDATE event SET header = (SELECT header FROM event WHERE sequence = 3) WHERE sequence = 4",
         "UPDATE event SET previous = 1 WHERE sequence = 4",
         "UPDATE elevation SET since = since - 1",
+        "DELETE FROM alarm WHERE id = (SELECT max(id) FROM alarm)",
         "UPDATE head SET sequence = 4",
         "UPDATE head SET hash = randomblob(32)",
     ];

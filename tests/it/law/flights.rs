@@ -31,6 +31,7 @@ async fn a_statement_that_fails_in_a_flight_takes_only_its_own_change_back() {
         ("event", "INSERT", "header"),
         ("elevation", "INSERT", "id"),
         ("elevation", "UPDATE", "id"),
+        ("alarm", "INSERT", "id"),
         ("guard", "INSERT", "account"),
         ("effect", "INSERT", "id"),
         ("role", "INSERT", "id"),

@@ -364,7 +364,7 @@ async fn assert_live(store: &Arc<dyn Store>, now: i64, numbers: &[u128], version
 }
 
 /// An elevation of jen's that stays undecided until some seconds have passed.
-fn waiting(number: u128, until: i64) -> History {
+pub fn waiting(number: u128, until: i64) -> History {
     let approval = Some(Opened {
         id: approval_id(number),
         pending_expire_time: at(until),

@@ -15,8 +15,8 @@ use countersign::domain::role::Role;
 use countersign::domain::version::{Version, Versioned};
 use countersign::record::Envelope;
 use countersign::store::{
-    Approver, Change, Commit, DueRead, ElevationKey, ElevationRead, FilingKey, FilingRead, Key,
-    RoleUse, Store,
+    Alarm, Approver, Change, Commit, DueRead, ElevationKey, ElevationRead, FilingKey, FilingRead,
+    Key, RoleUse, Store,
 };
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
@@ -233,6 +233,10 @@ impl Store for Instead {
 
     async fn due(&self, now: Moment, limit: u32) -> Result<DueRead, Error> {
         self.store.due(now, limit).await
+    }
+
+    async fn sweep(&self, alarms: Vec<Alarm>) -> Result<(), Error> {
+        self.store.sweep(alarms).await
     }
 
     async fn effects_due(&self, now: Moment, limit: u32) -> Result<Vec<Versioned<Effect>>, Error> {

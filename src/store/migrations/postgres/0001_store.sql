@@ -49,7 +49,8 @@ CREATE TABLE role_principal (
 
 CREATE INDEX role_principal_role ON role_principal (role);
 
--- Elevations, each with its approval.
+-- Elevations, each with its approval. Pages keep room, so that the next version of a row is in the same page, and no index
+-- changes.
 CREATE TABLE elevation (
     id                   uuid   NOT NULL PRIMARY KEY,
     version              bigint NOT NULL,
@@ -67,6 +68,7 @@ CREATE TABLE elevation (
     expire_time          bigint, -- null until it was activated
     state                text   COLLATE "C" NOT NULL,
     due                  bigint, -- when time alone starts or ends it; null if it has ended
+    ended                bigint NOT NULL CHECK (ended IN (0, 1)), -- set by its last event only, so that no other event moves a row in an index
     fim_request_id       uuid   NOT NULL,
     approval             uuid, -- null if the role required none
     pending_expire_time  bigint,
@@ -78,20 +80,26 @@ CREATE TABLE elevation (
     fingerprint          uuid, -- the fingerprint of the request under that id
     CHECK ((activate_time IS NULL) = (expire_time IS NULL)),
     CHECK ((approval IS NULL) = (pending_expire_time IS NULL)),
-    CHECK ((due IS NULL) = (state = 'Closed' OR state = 'Expired' OR state = 'Rejected'))
-);
+    CHECK ((due IS NULL) = (state = 'Closed' OR state = 'Expired' OR state = 'Rejected')),
+    CHECK ((ended = 1) = (due IS NULL))
+) WITH (fillfactor = 60);
 
 CREATE UNIQUE INDEX elevation_approval ON elevation (approval) WHERE approval IS NOT NULL;
-CREATE INDEX elevation_pending ON elevation (role, create_time) WHERE state = 'PendingApproval';
-CREATE INDEX elevation_pending_requester ON elevation (requester_id, pending_expire_time) WHERE state = 'PendingApproval';
+-- The elevations that no event has ended, though their time may have passed.
+CREATE INDEX elevation_live ON elevation (role, create_time, id) WHERE ended = 0;
+CREATE INDEX elevation_live_requester ON elevation (requester_id, role) WHERE ended = 0;
 -- A list of elevations without order keys continues after the last row by this index.
 CREATE INDEX elevation_requester ON elevation (requester_id, create_time, id);
-CREATE INDEX elevation_requester_expiry ON elevation (requester_id, expire_time);
--- The elevations that have not ended by their last event, though their time may have passed.
-CREATE INDEX elevation_live ON elevation (role, requester_id, since) WHERE due IS NOT NULL;
-CREATE INDEX elevation_due ON elevation (due) WHERE due IS NOT NULL;
 CREATE INDEX elevation_client_request ON elevation (requester_id, client_request, create_time)
     WHERE client_request IS NOT NULL;
+
+-- The moments at which elevations become due. A row is written with every new moment of an elevation, and stays if the
+-- elevation gets another one. Then it is spent: it means nothing, and is deleted once its moment has passed.
+CREATE TABLE alarm (
+    due bigint NOT NULL,
+    id  uuid   NOT NULL,
+    PRIMARY KEY (due, id)
+);
 
 -- The guards of requesters. A filing under a quota, or with an id of the client, relies on the version and writes it.
 CREATE TABLE guard (
