@@ -128,6 +128,11 @@ fn odata_has_no_word_of_privileged_access() {
 }
 
 #[test]
+fn rights_are_checked_in_one_place() {
+    hold(rights, &["src"]);
+}
+
+#[test]
 fn crates_stay_where_they_belong() {
     hold(crates, &["src"]);
 }
@@ -277,6 +282,18 @@ fn general_words(path: &str, text: &str) -> Vec<String> {
         }
     }
     faults
+}
+
+/// Rules are in the domain, and the services ask for them. No transport does.
+fn rights(path: &str, text: &str) -> Vec<String> {
+    let is_inside = ["domain", "service"]
+        .iter()
+        .any(|room| module(path).is_some_and(|module| within(&module, room)));
+    paths(&lex(text))
+        .iter()
+        .filter(|used| !is_inside && used.segments.starts_with(&["crate", "domain", "rights"]))
+        .map(|used| format!("{path}:{}: only service and domain check rights", used.line))
+        .collect()
 }
 
 /// See [`ONLY_CRATES`] and [`NEVER_CRATES`].
@@ -547,6 +564,16 @@ fn every_rule_can_fail() {
             "const A: &str = \"PAM.Id\";",
         ),
         (general_words, "src/rest/odata/model.rs", "fn approve() {}"),
+        (
+            rights,
+            "src/auth.rs",
+            "use crate::domain::{caller::Caller, rights};",
+        ),
+        (
+            rights,
+            "src/grpc/roles.rs",
+            "fn f() { crate::domain::rights::check() }",
+        ),
         (crates, "src/domain/role.rs", "use tokio::sync::Mutex;"),
         (
             crates,
