@@ -10,6 +10,8 @@ pub mod sqlite;
 mod tables;
 mod thread;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -246,7 +248,7 @@ pub struct ElevationRead {
     /// The elevation.
     pub elevation: Versioned<Elevation>,
     /// Its role; `None` if it was deleted.
-    pub role: Option<Versioned<Role>>,
+    pub role: Option<Arc<Versioned<Role>>>,
 }
 
 /// A filing, and which parts of [`FilingRead`] to read.

@@ -60,7 +60,7 @@ impl Service {
         let facts = ApprovalFacts {
             call: context.call(caller),
             elevation,
-            role: read.role.as_ref(),
+            role: read.role.as_deref(),
             requester: &requester,
             deciders: &deciders,
         };
@@ -90,16 +90,16 @@ impl Service {
         let read = read.ok_or(Refusal::AccessDenied)?;
         let now = self.time.deciding()?;
         let elevation = &read.elevation.value;
-        rights::reads_elevation(caller, elevation, read.role.as_ref())?;
+        rights::reads_elevation(caller, elevation, read.role.as_deref())?;
         let requester = self.directory.principals(&elevation.requester, now).await?;
         let deciders = self.deciders(elevation, now).await?;
         let people = self
-            .most_people(read.role.as_ref(), usize::MAX, now)
+            .most_people(read.role.as_deref(), usize::MAX, now)
             .await?;
         let facts = ApprovalFacts {
             call: context.call(caller),
             elevation,
-            role: read.role.as_ref(),
+            role: read.role.as_deref(),
             requester: &requester,
             deciders: &deciders,
         };
@@ -116,7 +116,7 @@ impl Service {
         let now = self.time.now();
         let read = self.store.elevation(ElevationKey::Approval(id)).await?;
         let read = read.ok_or(Refusal::AccessDenied)?;
-        rights::reads_elevation(caller, &read.elevation.value, read.role.as_ref())?;
+        rights::reads_elevation(caller, &read.elevation.value, read.role.as_deref())?;
         Ok(ElevationView {
             elevation: read.elevation,
             now,

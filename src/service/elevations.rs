@@ -56,7 +56,7 @@ impl Service {
         }
         let ElevationRead { elevation, role } = read;
         let undecidable = self
-            .is_undecidable(&elevation.value, role.as_ref(), now)
+            .is_undecidable(&elevation.value, role.as_deref(), now)
             .await?;
         Ok(Some(History {
             view: ElevationView { elevation, now },
@@ -69,7 +69,7 @@ impl Service {
     async fn readable(&self, caller: &Caller, id: ElevationId) -> Result<ElevationRead, Error> {
         let read = self.store.elevation(ElevationKey::Elevation(id)).await?;
         let read = read.ok_or(Refusal::AccessDenied)?;
-        rights::reads_elevation(caller, &read.elevation.value, read.role.as_ref())?;
+        rights::reads_elevation(caller, &read.elevation.value, read.role.as_deref())?;
         Ok(read)
     }
 

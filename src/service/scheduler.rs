@@ -143,7 +143,7 @@ impl Service {
         };
         let facts = DueFacts {
             elevation: &elevation.value,
-            role: role.as_ref(),
+            role: role.as_deref(),
             requester: &requester,
             deciders: &deciders,
         };

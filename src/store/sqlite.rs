@@ -4,6 +4,7 @@
 //! and a pool of connections reads lists. In WAL mode reads and writes do not wait for each other.
 
 mod backup;
+mod cache;
 mod check;
 mod checkpoint;
 mod commit;
@@ -50,6 +51,7 @@ use crate::record::Envelope;
 use crate::telemetry::metrics::StoreMetrics;
 use crate::telemetry::traces::Part;
 pub use backup::backup;
+use cache::Cache;
 pub use check::{Availability, check};
 use commit::Writer;
 use connect::{connect, settle, verify};
@@ -66,6 +68,7 @@ pub struct SqliteStore {
     // Fields are dropped in this order. The writer's connection closes last and moves the log into the file. Then the
     // locks are released.
     pool: ReadPool,
+    cache: Arc<Cache>,
     read_thread: ReadThread,
     _inspection: Option<Inspection>,
     queue: CommitQueue,
@@ -122,13 +125,16 @@ impl SqliteStore {
             None
         };
         let (failed, ready) = (fail.subscribe(), Ready::new());
-        let writer = Writer::new(place.path(), connection, files.clone(), fail)?;
+        let cache = Arc::new(Cache::default());
+        read::fill(&connection, &cache)?;
+        let writer = Writer::new(place.path(), connection, files.clone(), fail, cache.clone())?;
         let runtime = runtime::Builder::new_current_thread()
             .enable_time()
             .build()
             .map_err(Error::internal)?;
         Ok(Self {
             pool: ReadPool::new(place.path(), &metrics),
+            cache,
             read_thread: ReadThread::start(place.path())?,
             _inspection: inspection,
             queue: CommitQueue::start("sqlite-writer", runtime, writer, ready.clone(), metrics)?,
@@ -147,6 +153,9 @@ impl Store for SqliteStore {
     }
 
     async fn elevation(&self, key: ElevationKey) -> Result<Option<ElevationRead>, Error> {
+        if let Some(read) = self.cache.elevation(key) {
+            return Ok(Some(read));
+        }
         self.read_thread
             .read(move |connection| read::elevation(connection, key))
             .await

@@ -186,7 +186,7 @@ impl<T> Callers<T> {
 /// Reads an elevation with its role. All rows of one statement show the same moment, so each role is parsed once.
 fn read_both(
     row: &Row,
-    roles: &mut HashMap<Uuid, Versioned<Role>>,
+    roles: &mut HashMap<Uuid, Arc<Versioned<Role>>>,
 ) -> Result<ElevationRead, Error> {
     let elevation = read_elevation(row)?;
     let role = match get::<Option<Uuid>>(row, ELEVATION.len())? {
@@ -194,7 +194,7 @@ fn read_both(
         Some(id) => match roles.get(&id) {
             Some(role) => Some(role.clone()),
             None => {
-                let role = read_role(row, ELEVATION.len())?;
+                let role = Arc::new(read_role(row, ELEVATION.len())?);
                 roles.insert(id, role.clone());
                 Some(role)
             }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::slice;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bb8::{ManageConnection, Pool};
@@ -224,13 +225,14 @@ impl ReadConnection {
         let mut elevations = Vec::new();
         for elevation in list::due(client, now, limit).await? {
             let id = elevation.value.role;
-            if let Entry::Vacant(vacant) = roles.entry(id) {
-                vacant.insert(read_one_role(client, &self.role, id).await?);
-            }
-            elevations.push(ElevationRead {
-                elevation,
-                role: roles.get(&id).cloned().flatten(),
-            });
+            let role = match roles.entry(id) {
+                Entry::Occupied(known) => Option::clone(known.get()),
+                Entry::Vacant(vacant) => {
+                    let role = read_one_role(client, &self.role, id).await?;
+                    vacant.insert(role.map(Arc::new)).clone()
+                }
+            };
+            elevations.push(ElevationRead { elevation, role });
         }
         let spent = list::spent(client, now).await?;
         let next = list::next_due(client, now).await?;

@@ -9,16 +9,18 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::cache::Cache;
 use super::checkpoint::Checkpointer;
 use super::error::{failed, is_fatal};
 use super::place::Files;
 use super::statements;
 use super::versions::state;
 use crate::domain::error::Error;
+use crate::domain::version::Version;
 use crate::record::{Hash, Head};
-use crate::store::Commit;
 use crate::store::draft::{ChangeDraft, LastEvents};
 use crate::store::queue::{CommitGroup, Failure, Outcome};
+use crate::store::{Commit, Record};
 use crate::time::Deadline;
 
 /// The connection that writes.
@@ -30,6 +32,7 @@ pub(super) struct Writer {
     fail: Arc<watch::Sender<bool>>,
     files: Arc<Files>,
     head: Head,
+    cache: Arc<Cache>,
 }
 
 impl Writer {
@@ -39,6 +42,7 @@ impl Writer {
         connection: Connection,
         files: Arc<Files>,
         fail: Arc<watch::Sender<bool>>,
+        cache: Arc<Cache>,
     ) -> Result<Self, Error> {
         let head = connection
             .query_row("SELECT sequence, hash FROM head", [], |row| {
@@ -54,6 +58,7 @@ impl Writer {
             fail,
             files,
             head,
+            cache,
         })
     }
 
@@ -134,6 +139,7 @@ impl CommitGroup for Writer {
         };
         if outcomes.iter().any(|outcome| outcome.is_committed()) {
             self.verify_files()?;
+            self.cache.apply(committed(group, &outcomes));
         }
         self.checkpointer.count(outcomes.len());
         Ok(outcomes)
@@ -165,6 +171,17 @@ impl CommitGroup for Writer {
                 .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
         }
     }
+}
+
+/// Returns the records of the changes that are durable.
+fn committed<'a>(
+    group: &'a [ChangeDraft],
+    outcomes: &'a [Outcome],
+) -> impl Iterator<Item = &'a (Record, Version)> {
+    let changes = group.iter().zip(outcomes);
+    changes
+        .filter(|(_, outcome)| outcome.is_committed())
+        .flat_map(|(change, _)| &change.puts)
 }
 
 fn write(

@@ -1,7 +1,10 @@
 //! Reads of single records and events. The caller has begun a transaction, so that all statements see one moment.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension, Params};
 
+use super::cache::Cache;
 use super::error::failed;
 use super::list;
 use super::row::{read_elevation, read_event, read_role};
@@ -25,7 +28,7 @@ pub(super) fn elevation(
     let Some(elevation) = elevation_alone(connection, key)? else {
         return Ok(None);
     };
-    let role = role(connection, elevation.value.role)?;
+    let role = role(connection, elevation.value.role)?.map(Arc::new);
     Ok(Some(ElevationRead { elevation, role }))
 }
 
@@ -46,6 +49,25 @@ fn elevation_alone(
         .query_row([id.as_bytes()], read_elevation)
         .optional()
         .map_err(failed)
+}
+
+/// Fills the cache with the roles and the live elevations, as far as there is room.
+pub(super) fn fill(connection: &Connection, cache: &Cache) -> Result<(), Error> {
+    let sql = format!("SELECT {ROLE_COLUMNS} FROM role WHERE NOT deleted");
+    let mut statement = connection.prepare(&sql).map_err(failed)?;
+    for role in statement.query_map([], read_role).map_err(failed)? {
+        if !cache.load_role(role.map_err(failed)?) {
+            return Ok(());
+        }
+    }
+    let sql = format!("SELECT {ELEVATION_COLUMNS} FROM elevation WHERE due IS NOT NULL");
+    let mut statement = connection.prepare(&sql).map_err(failed)?;
+    for elevation in statement.query_map([], read_elevation).map_err(failed)? {
+        if !cache.load_elevation(elevation.map_err(failed)?) {
+            return Ok(());
+        }
+    }
+    Ok(())
 }
 
 /// Reads one role.
@@ -97,7 +119,7 @@ pub(super) fn role_use(connection: &Connection, id: RoleId, now: Moment) -> Resu
 pub(super) fn due(connection: &Connection, now: Moment, limit: u32) -> Result<DueRead, Error> {
     let mut elevations = Vec::new();
     for elevation in list::due(connection, now, limit)? {
-        let role = role(connection, elevation.value.role)?;
+        let role = role(connection, elevation.value.role)?.map(Arc::new);
         elevations.push(ElevationRead { elevation, role });
     }
     let spent = list::spent(connection, now)?;

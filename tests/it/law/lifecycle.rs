@@ -78,7 +78,7 @@ pub async fn what_is_due_is_read_in_the_order_of_its_moments(backend: impl Backe
                 .unwrap();
             assert_eq!(read.elevation.value, known.elevation);
             let role = (known.elevation.role == ROLE).then(sams_role);
-            assert_eq!(read.role.map(|role| role.value), role);
+            assert_eq!(read.role.map(|role| role.value.clone()), role);
         }
     }
     committed(&store, overdue.then(at(100), [expired()]).change()).await;
