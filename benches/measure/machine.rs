@@ -50,9 +50,12 @@ impl Threads {
     pub fn add(&mut self, process: u32) {
         let folder = format!("/proc/{process}/task");
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            if let Some(thread) = thread(&entry.path()) {
+            if let Some((name, seconds)) = thread(&entry.path()) {
                 let id = entry.file_name().to_string_lossy().into_owned();
-                self.0.insert(id, thread);
+                // The first thread has the name of the program.
+                let is_first = id == process.to_string();
+                let name = if is_first { "main".to_owned() } else { name };
+                self.0.insert(id, (name, seconds));
             }
         }
     }

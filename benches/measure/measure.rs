@@ -246,7 +246,7 @@ fn approve_bars(medians: &Medians, bars: &mut Bars) {
         run(name, connections).rate / run(bare, connections).rate
     };
     for (connections, before, bar) in [(64, "0.135", 0.3), (16, "0.095", 0.2), (1, "0.07", 0.1)] {
-        let title = format!("{rest}, {connections} connections, of bare axum");
+        let title = format!("{rest}, over {connections}, of bare axum");
         bars.add(&title, before, AtLeast(bar), of(&rest, BARE, connections));
     }
     bars.add(
