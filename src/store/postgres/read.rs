@@ -290,8 +290,12 @@ async fn rows(client: &Client, statement: &Statement, ids: &[Uuid]) -> Result<Ro
     }
     let rows = match client.query(statement, &[&ids]).await {
         Ok(rows) => rows,
-        Err(error) if is_refusal(&error) && ids.len() > 1 => {
-            return Ok(one_by_one(client, statement, ids).await);
+        // The connection goes on, so the other statements of the batch are not concerned.
+        Err(error) if is_refusal(&error) => {
+            return Ok(match ids {
+                [id] => Rows::from([(*id, Err(failed(error)))]),
+                _ => one_by_one(client, statement, ids).await,
+            });
         }
         Err(error) => return Err(failed(error)),
     };
