@@ -285,12 +285,12 @@ mod tests {
     }
 
     /// A stage: its approvers, and the number of approvals that it requires.
-    type Named = (&'static [&'static str], u32);
+    type StageRow = (&'static [&'static str], u32);
 
     /// Sam has approved. Two approvals of Sam, Kim and Lee were required; then the role was changed.
     #[test]
     fn an_approval_that_lacks_nothing_is_undecidable_when_nobody_is_left_to_say_so() {
-        let table: [(&[Named], bool); 6] = [
+        let table: [(&[StageRow], bool); 6] = [
             (&[(&["sam", "kim", "lee"], 2)], false),
             (&[(&["sam"], 2)], true),
             (&[(&["sam", "kim"], 1)], false),
@@ -427,9 +427,9 @@ mod tests {
         }
     }
 
-    fn role(stages: &[Named]) -> Versioned<Role> {
+    fn role(stages: &[StageRow]) -> Versioned<Role> {
         let named = |name: &&str| Principal::Account(account(name));
-        let stage = |(names, required_approvals): &Named| Stage {
+        let stage = |(names, required_approvals): &StageRow| Stage {
             approvers: names.iter().map(named).collect(),
             required_approvals: *required_approvals,
         };

@@ -56,6 +56,34 @@ const ROOMS: &[&str] = &["rest::odata", "rest::resources"];
 
 /// The messages of the contract that `rest::odata` may use: those of every list, none of privileged access.
 const LIST_MESSAGES: &[&str] = &["Comparison", "Operator", "OrderBy", "Value", "value"];
+/// Names that say in what state a thing is, and not what it is. The events of `domain::event` are rightly past.
+const PARTICIPLES: &[&str] = &[
+    "Asked",
+    "Begun",
+    "Checked",
+    "Described",
+    "Filling",
+    "Guarded",
+    "Known",
+    "Listing",
+    "Loaded",
+    "Measured",
+    "Named",
+    "Prepared",
+    "Queued",
+    "Reading",
+    "Refused",
+    "Running",
+    "Scraped",
+    "Seen",
+    "Sending",
+    "Shown",
+    "Standing",
+    "Unserved",
+    "Waiting",
+    "Wanted",
+    "Written",
+];
 /// Parts of words that OData does not use: `rest::odata` is a dialect, not privileged access.
 const SPECIAL_WORDS: &[&str] = &[
     "approv",
@@ -155,6 +183,11 @@ fn nothing_is_left_for_later() {
 #[test]
 fn names_are_meaningful() {
     hold(names, &["src", "proto", "tests", "build.rs"]);
+}
+
+#[test]
+fn types_are_nouns() {
+    hold(participles, &["src"]);
 }
 
 #[test]
@@ -294,6 +327,19 @@ fn rights(path: &str, text: &str) -> Vec<String> {
         .filter(|used| !is_inside && used.segments.starts_with(&["crate", "domain", "rights"]))
         .map(|used| format!("{path}:{}: only service and domain check rights", used.line))
         .collect()
+}
+
+/// See [`PARTICIPLES`].
+fn participles(path: &str, text: &str) -> Vec<String> {
+    let tokens = lex(text);
+    let mut faults = Vec::new();
+    for pair in tokens.windows(2) {
+        let is_type = ["enum", "struct", "trait", "type"].contains(&pair[0].text);
+        if is_type && PARTICIPLES.contains(&pair[1].text) {
+            faults.push(format!("{path}:{}: {}", pair[1].line, pair[1].text));
+        }
+    }
+    faults
 }
 
 /// See [`ONLY_CRATES`] and [`NEVER_CRATES`].
@@ -574,6 +620,7 @@ fn every_rule_can_fail() {
             "src/grpc/roles.rs",
             "fn f() { crate::domain::rights::check() }",
         ),
+        (participles, "src/domain/role.rs", "struct Shown { a: u8 }"),
         (crates, "src/domain/role.rs", "use tokio::sync::Mutex;"),
         (
             crates,

@@ -60,7 +60,7 @@ pub(super) fn fill(connection: &Connection, cache: &Cache) -> Result<(), Error> 
             return Ok(());
         }
     }
-    let sql = format!("SELECT {ELEVATION_COLUMNS} FROM elevation WHERE due IS NOT NULL");
+    let sql = format!("SELECT {ELEVATION_COLUMNS} FROM elevation WHERE ended = 0");
     let mut statement = connection.prepare(&sql).map_err(failed)?;
     for elevation in statement.query_map([], read_elevation).map_err(failed)? {
         if !cache.load_elevation(elevation.map_err(failed)?) {
