@@ -65,7 +65,6 @@ const PARTICIPLES: &[&str] = &[
     "Filling",
     "Guarded",
     "Known",
-    "Listing",
     "Loaded",
     "Measured",
     "Named",
