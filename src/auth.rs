@@ -1,4 +1,4 @@
-//! Authentication: turns the credentials of a request into a [`Caller`] in its extensions, before both dialects.
+//! Authentication: turns the credentials of a request into a [`Caller`], before both dialects.
 //!
 //! Nothing else reads an `Authorization` header. The schemes are asked in order until one accepts or refuses.
 //!
@@ -13,8 +13,6 @@ pub mod tokens;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
 use axum::response::Response;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue};
@@ -58,12 +56,13 @@ impl Powers {
     }
 }
 
-/// A caller, and the header by which a scheme proves the identity of the server.
-type Authentication = (Arc<Caller>, Option<HeaderValue>);
+/// A caller, and the value of `WWW-Authenticate` by which a scheme proves the identity of the server.
+pub type Authentication = (Arc<Caller>, Option<HeaderValue>);
 
-/// The reason why a request does not go through.
-enum Stop {
-    /// The client has to send another leg.
+/// The reason why a request has no caller.
+#[derive(Debug)]
+pub enum Stop {
+    /// The client has to send another leg. The value of `WWW-Authenticate` asks for it.
     Continue(HeaderValue),
     /// The request is refused.
     Refuse(Error),
@@ -79,7 +78,12 @@ impl Authenticator {
             .sum()
     }
 
-    async fn authenticate(
+    /// Returns the caller, by the credentials in the headers or on the connection.
+    ///
+    /// # Errors
+    ///
+    /// The reason for the response that [`refuse`](Self::refuse) returns.
+    pub async fn identify(
         &self,
         headers: &HeaderMap,
         connection: &Connection,
@@ -123,8 +127,16 @@ impl Authenticator {
         Ok(caller)
     }
 
-    /// Refuses a request, and asks for credentials of any scheme.
-    fn refuse(&self, error: Error) -> Response {
+    /// Refuses a request. Asks for another leg, or for credentials of any scheme.
+    pub fn refuse(&self, stop: Stop) -> Response {
+        let error = match stop {
+            Stop::Continue(challenge) => {
+                let mut response: Response = refuse(unauthenticated());
+                response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+                return response;
+            }
+            Stop::Refuse(error) => error,
+        };
         let asks = error.kind == Kind::Unauthenticated;
         let mut response: Response = refuse(error);
         if asks {
@@ -144,40 +156,6 @@ fn confirmed(named: Vec<Group>, known: &[Group]) -> Vec<Group> {
         .into_iter()
         .filter(|group| known.iter().any(|known| known.id == group.id))
         .collect()
-}
-
-/// Lets a request pass with its caller, or refuses it.
-pub async fn require_caller(
-    State(authenticator): State<Arc<Authenticator>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    // A request of no known connection gets one of its own, which no other request can continue.
-    let connection = request
-        .extensions()
-        .get::<Connection>()
-        .cloned()
-        .unwrap_or_default();
-    match authenticator
-        .authenticate(request.headers(), &connection)
-        .await
-    {
-        Ok((caller, reply)) => {
-            tracing::Span::current().record("account", &caller.account.name);
-            request.extensions_mut().insert(caller);
-            let mut response = next.run(request).await;
-            if let Some(reply) = reply {
-                response.headers_mut().append(WWW_AUTHENTICATE, reply);
-            }
-            response
-        }
-        Err(Stop::Continue(challenge)) => {
-            let mut response: Response = refuse(unauthenticated());
-            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-            response
-        }
-        Err(Stop::Refuse(error)) => authenticator.refuse(error),
-    }
 }
 
 fn unauthenticated() -> Error {
@@ -274,7 +252,7 @@ mod tests {
             None => Connection::default(),
         };
         let headers = HeaderMap::new();
-        match authenticator.authenticate(&headers, &connection).await {
+        match authenticator.identify(&headers, &connection).await {
             Ok((caller, _)) => Ok(caller),
             Err(Stop::Refuse(error)) => Err(error.kind),
             Err(Stop::Continue(_)) => panic!("there is no second leg"),

@@ -14,7 +14,7 @@ use tonic::{Extensions, Response, Status};
 
 use crate::domain::caller::Caller;
 use crate::domain::error::Error;
-use crate::domain::event::Origin;
+use crate::proto::OutcomeOnly;
 use crate::service::{Context, Service};
 
 /// The services of `pam.v1`.
@@ -29,20 +29,21 @@ impl Grpc {
     }
 }
 
-/// Returns the caller, whom the authentication layer has put into the extensions.
+/// Returns the caller, whom the pipeline has put into the extensions.
 fn caller(extensions: &Extensions) -> Result<Arc<Caller>, Status> {
     let caller = extensions.get::<Arc<Caller>>().cloned();
     caller.ok_or_else(|| Error::internal("a request came past the authentication").into())
 }
 
-/// Returns the context of a request, which the outer layers have put into the extensions.
-fn context(extensions: &Extensions) -> Result<Context, Status> {
-    let origin = extensions.get::<Origin>().cloned();
-    let origin = origin.ok_or_else(|| Error::internal("a request came past the edge"))?;
-    Ok(Context {
-        origin,
-        deadline: extensions.get().copied(),
-    })
+/// Returns the context of a request, which is in the extensions as well.
+fn context(extensions: &Extensions) -> Result<Arc<Context>, Status> {
+    let context = extensions.get::<Arc<Context>>().cloned();
+    context.ok_or_else(|| Error::internal("a request came past the pipeline").into())
+}
+
+/// Returns whether the caller reads the message of the response.
+fn needs_message(extensions: &Extensions) -> bool {
+    extensions.get::<OutcomeOnly>().is_none()
 }
 
 /// Returns the response of an rpc. A short response is not compressed, since that costs more than it saves.

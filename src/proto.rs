@@ -1,4 +1,4 @@
-//! The generated code, and the descriptors that reflection serves.
+//! The generated code, the descriptors that reflection serves, and a mark for calls in this process.
 
 /// The public contract, `proto/pam`.
 pub mod pam {
@@ -33,3 +33,8 @@ pub mod record {
         tonic::include_proto!("record.v1");
     }
 }
+
+/// Marks a call in this process, in the extensions of its request, whose caller needs the outcome and no message. The
+/// response may then leave its fields empty.
+#[derive(Clone, Copy, Debug)]
+pub struct OutcomeOnly;

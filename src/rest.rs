@@ -40,24 +40,37 @@ use resources::requests::Requests;
 use resources::roles::Roles;
 use resources::session::Session;
 
-/// The services that the REST dialect speaks to.
-#[derive(Clone)]
+/// The REST API.
 pub struct Rest {
-    /// Approvals.
-    pub approvals: Arc<dyn ApprovalService>,
-    /// Elevations.
-    pub elevations: Arc<dyn ElevationService>,
-    /// Roles.
-    pub roles: Arc<dyn RoleService>,
-    /// Sessions.
-    pub sessions: Arc<dyn SessionService>,
-    /// How many rows a list has at most.
-    pub longest_list: usize,
-    /// The zone of times that come without one.
-    pub zone: TimeZone,
+    approvals: PendingApprovals,
+    requests: Requests,
+    roles: Roles,
+    session: Session,
+    longest_list: usize,
+    zone: TimeZone,
 }
 
 impl Rest {
+    /// Returns the REST API of gRPC services in this process. A list has at most `longest_list` rows. Times without a zone
+    /// are in `zone`.
+    pub fn new(
+        approvals: Arc<dyn ApprovalService>,
+        elevations: Arc<dyn ElevationService>,
+        roles: Arc<dyn RoleService>,
+        sessions: Arc<dyn SessionService>,
+        longest_list: usize,
+        zone: TimeZone,
+    ) -> Self {
+        Self {
+            approvals: PendingApprovals(approvals),
+            requests: Requests(elevations),
+            roles: Roles(roles),
+            session: Session(sessions),
+            longest_list,
+            zone,
+        }
+    }
+
     /// Answers a request of the REST API. The server prints an error as OData.
     pub async fn answer(&self, request: Request) -> Response {
         match self.route(request).await {
@@ -71,45 +84,42 @@ impl Rest {
         check_length(request.body())?;
         let (parts, body) = request.into_parts();
         let request = &parts;
-        let approvals = PendingApprovals(self.approvals.clone());
-        let requests = Requests(self.elevations.clone());
-        let roles = Roles(self.roles.clone());
-        let session = Session(self.sessions.clone());
-        let longest = self.longest_list;
+        let (approvals, requests) = (&self.approvals, &self.requests);
+        let (roles, session, longest) = (&self.roles, &self.session, self.longest_list);
         match (target, &request.method) {
             (Target::ApprovalAction(id, Action::Approve), &Method::POST) => {
-                approvals.approve(id, request).await
+                approvals.approve(id, parts).await
             }
             (Target::ApprovalAction(id, Action::Reject), &Method::POST) => {
-                approvals.reject(id, request).await
+                approvals.reject(id, parts).await
             }
             (Target::PendingApproval(id), &Method::GET | &Method::HEAD) => {
-                single(&approvals, id, request).await
+                single(approvals, id, request).await
             }
             (Target::PendingApprovals, &Method::GET | &Method::HEAD) => {
-                list(&approvals, request, longest).await
+                list(approvals, request, longest).await
             }
             (Target::Request(id), &Method::GET | &Method::HEAD) => requests.get(id, request).await,
-            (Target::RequestClose(id), &Method::POST) => requests.close(id, request).await,
+            (Target::RequestClose(id), &Method::POST) => requests.close(id, parts).await,
             (Target::Requests, &Method::GET | &Method::HEAD) => {
-                list(&requests, request, longest).await
+                list(requests, request, longest).await
             }
             (Target::Requests, &Method::POST) => requests.create(request, body, &self.zone).await,
-            (Target::Role(id), &Method::GET | &Method::HEAD) => single(&roles, id, request).await,
-            (Target::Roles, &Method::GET | &Method::HEAD) => list(&roles, request, longest).await,
+            (Target::Role(id), &Method::GET | &Method::HEAD) => single(roles, id, request).await,
+            (Target::Roles, &Method::GET | &Method::HEAD) => list(roles, request, longest).await,
             (Target::Metadata, &Method::GET | &Method::HEAD) => metadata::metadata(request),
             (Target::ServiceDocument, &Method::GET | &Method::HEAD) => {
                 metadata::service_document(request)
             }
             (Target::Session, &Method::GET | &Method::HEAD) => {
-                list(&session, request, longest).await
+                list(session, request, longest).await
             }
             (target, _) => Ok(method_not_allowed(target)),
         }
     }
 }
 
-/// What a request asks for, in one word; `None` when its path names nothing.
+/// Returns the operation of a request; `None` if there is nothing at its path.
 pub fn operation(method: &Method, path: &str) -> Option<&'static str> {
     path::parse(path)
         .ok()

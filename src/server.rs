@@ -1,7 +1,7 @@
 //! The server: a function of a listener, an application and a shutdown.
 //!
-//! One port carries REST and gRPC over HTTP/1.1 and HTTP/2. A request comes in by a `connection`, passes the layers of the
-//! `pipeline` and the authentication, and the router hands it to one of the `routes` or to the REST API.
+//! One port carries REST and gRPC over HTTP/1.1 and HTTP/2. A request comes in by a `connection`, takes the steps of the
+//! `pipeline`, and one of the `routes` answers it.
 
 mod connection;
 mod limits;
@@ -13,18 +13,13 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::Request;
-use axum::middleware::from_fn_with_state;
-use axum::response::Response;
 use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::auth::{Authenticator, require_caller};
+use crate::auth::Authenticator;
 use crate::domain::error::Error;
 use crate::grpc::Grpc;
 use crate::rest::Rest;
@@ -34,13 +29,16 @@ use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::Traces;
 pub use limits::Limits;
-use pipeline::admission::{self, Gate};
-use pipeline::content_type::is_grpc;
-use pipeline::dialect;
+use pipeline::Pipeline;
+use pipeline::admission::Gate;
 pub use pipeline::forwarded::{Forwarded, TrustedProxies};
-use pipeline::observer::{self, Observer};
-use pipeline::streams::{self, StreamGate};
-use routes::{grpc, health, metrics, openapi, reflection};
+use pipeline::observer::Observer;
+use pipeline::streams::StreamGate;
+use pipeline::web::Web;
+use routes::grpc::Services;
+use routes::health::{Health, Readiness};
+use routes::metrics::Scrape;
+use routes::{Routes, reflection};
 use tasks::Tasks;
 
 /// The parts of an application that a server serves.
@@ -81,11 +79,12 @@ pub async fn run(
     let (store, limits, metrics) = (app.store.clone(), app.limits, app.metrics.clone());
     let (service, traces) = (app.service.clone(), app.traces.clone());
     let tasks = Tasks::default();
-    let router = router(app, &tasks, &stop)?;
-    let _scheduler = AbortOnDropHandle::new(tokio::spawn(keep_time(service)));
+    let pipeline = Arc::new(pipeline(app, &tasks, &stop)?);
+    let ended = CancellationToken::new();
+    let scheduler = AbortOnDropHandle::new(tokio::spawn(keep_time(service, ended.clone())));
     let serving = connection::serve(
         listener,
-        router,
+        pipeline,
         limits,
         &metrics.connections,
         tasks,
@@ -99,6 +98,9 @@ pub async fn run(
     }
     stop.cancel();
     serving.await;
+    ended.cancel();
+    // It holds the store, which another server may open next.
+    let _ = scheduler.await;
     if let Some(traces) = traces {
         traces.flush().await;
     }
@@ -109,12 +111,20 @@ pub async fn run(
     }
 }
 
-/// Runs the scheduler, and starts it again if a defect ends it.
-async fn keep_time(service: Arc<Service>) {
+/// Runs the scheduler until `stop`, and starts it again if a defect ends it.
+async fn keep_time(service: Arc<Service>, stop: CancellationToken) {
     loop {
         let service = service.clone();
-        let ended =
-            AbortOnDropHandle::new(tokio::spawn(async move { service.keep_time().await })).await;
+        let task = tokio::spawn(async move { service.keep_time().await });
+        let mut task = AbortOnDropHandle::new(task);
+        let ended = tokio::select! {
+            ended = &mut task => ended,
+            () = stop.cancelled() => {
+                task.abort();
+                let _ = task.await;
+                return;
+            }
+        };
         tracing::error!(
             error = ended.err().map(tracing::field::display),
             "the scheduler has ended; starting it again"
@@ -123,61 +133,45 @@ async fn keep_time(service: Arc<Service>) {
     }
 }
 
-fn router(app: App, tasks: &Tasks, stop: &CancellationToken) -> Result<Router, Error> {
-    let ready = health::Readiness::of(&*app.store, &app.service);
-    let services = Arc::new(Grpc::new(app.service.clone()));
-    let rest = Rest {
-        approvals: services.clone(),
-        elevations: services.clone(),
-        roles: services.clone(),
-        sessions: services.clone(),
-        longest_list: app.limits.list,
-        zone: app.zone,
-    };
-    let gate = Arc::new(Gate::new(app.limits));
-    let streams = Arc::new(StreamGate::new(app.limits, stop));
-    let observer = Arc::new(Observer::new(&app.metrics, app.traces, tasks));
+/// Puts the parts of an application together.
+fn pipeline(app: App, tasks: &Tasks, stop: &CancellationToken) -> Result<Pipeline, Error> {
+    let ready = Readiness::of(&*app.store, &app.service);
+    let grpc = Arc::new(Grpc::new(app.service.clone()));
     let authenticator = Arc::new(app.authenticator);
-    let private = grpc::only(grpc::services(&services))
-        .merge(grpc::role_changes(&services, app.service.clone()))
-        .fallback(move |request| unrouted(rest.clone(), request))
-        .layer(from_fn_with_state(streams.clone(), streams::admit))
-        .layer(from_fn_with_state(authenticator.clone(), require_caller))
-        .layer(from_fn_with_state(gate, admission::admit));
-    // Without the gate: metrics are needed most when the server is overloaded.
-    let scrape = metrics::Scrape {
-        metrics: app.metrics,
-        ready: ready.clone(),
-        service: app.service,
-        authenticator: authenticator.clone(),
+    let routes = Routes {
+        services: Services::new(
+            &grpc,
+            Health::of(ready.clone(), stop),
+            reflection::services(app.reflection)?,
+        ),
+        has_reflection: app.reflection,
+        rest: Rest::new(
+            grpc.clone(),
+            grpc.clone(),
+            grpc.clone(),
+            grpc.clone(),
+            app.limits.list,
+            app.zone,
+        ),
+        scrape: Scrape {
+            metrics: app.metrics.clone(),
+            ready: ready.clone(),
+            service: app.service,
+            authenticator: authenticator.clone(),
+        },
+        ready,
     };
-    let scrape = metrics::route(scrape).layer(from_fn_with_state(authenticator, require_caller));
-    // Too long to be sent to everyone without a limit, and with a gate of its own, so that it cannot keep callers out.
-    let gate = Arc::new(Gate::new(app.limits));
-    let openapi = openapi::route().layer(from_fn_with_state(gate, admission::admit));
-    let public = grpc::only(health::grpc(ready.clone(), stop))
-        .merge(grpc::only(reflection::services(app.reflection)?))
-        .layer(from_fn_with_state(streams, streams::admit));
-    let router = private
-        .merge(scrape)
-        .merge(openapi)
-        .merge(health::http(ready))
-        .merge(public);
-    let web = Arc::new(dialect::Web {
-        cors: app.cors,
-        proxies: app.proxies,
-    });
-    Ok(router
-        .layer(CatchPanicLayer::custom(dialect::panicked))
-        .layer(from_fn_with_state(web, dialect::pass))
-        .layer(from_fn_with_state(observer, observer::observe)))
-}
-
-/// Serves a request that is no method of a gRPC service: the REST API's, or a gRPC call of no known method.
-async fn unrouted(rest: Rest, request: Request) -> Response {
-    if is_grpc(&request) {
-        dialect::no_such_operation()
-    } else {
-        rest.answer(request).await
-    }
+    Ok(Pipeline {
+        observer: Observer::new(&app.metrics, app.traces),
+        web: Web {
+            cors: app.cors,
+            proxies: app.proxies,
+        },
+        gate: Gate::new(app.limits),
+        openapi_gate: Gate::new(app.limits),
+        authenticator,
+        streams: StreamGate::new(app.limits, stop),
+        routes,
+        tasks: tasks.clone(),
+    })
 }

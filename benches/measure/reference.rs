@@ -47,14 +47,16 @@ pub async fn bare() {
 /// Answers approvals through the REST dialect alone. It leaves a file in the folder in which it is started.
 pub async fn adapter() {
     let others = Arc::new(others().await);
-    let rest = Rest {
-        approvals: Arc::new(Answers::default()),
-        elevations: others.clone(),
-        roles: others.clone(),
-        sessions: others,
-        longest_list: 1,
-        zone: TimeZone::UTC,
-    };
+    let approvals = Arc::new(Answers::default());
+    let rest = Rest::new(
+        approvals,
+        others.clone(),
+        others.clone(),
+        others,
+        1,
+        TimeZone::UTC,
+    );
+    let rest = Arc::new(rest);
     let answer = move |request: Request| {
         let rest = rest.clone();
         async move { rest.answer(request).await }

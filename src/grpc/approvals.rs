@@ -3,7 +3,7 @@
 use tonic::{Request, Response, Status, async_trait};
 
 use super::convert::{approval, remark, uuid};
-use super::{Grpc, caller, context, list, reply};
+use super::{Grpc, caller, context, list, needs_message, reply};
 use crate::domain::approval::Verdict;
 use crate::domain::id::ApprovalId;
 use crate::proto::pam::v1::approval_service_server::ApprovalService;
@@ -73,9 +73,7 @@ impl ApprovalService for Grpc {
     ) -> Result<Response<ApproveResponse>, Status> {
         let request = request.map(|message| (message.approval_id, message.reason));
         let approval = self.decide_approval(request, Verdict::Approve).await?;
-        Ok(reply(ApproveResponse {
-            approval: Some(approval),
-        }))
+        Ok(reply(ApproveResponse { approval }))
     }
 
     async fn reject(
@@ -84,18 +82,17 @@ impl ApprovalService for Grpc {
     ) -> Result<Response<RejectResponse>, Status> {
         let request = request.map(|message| (message.approval_id, message.reason));
         let approval = self.decide_approval(request, Verdict::Reject).await?;
-        Ok(reply(RejectResponse {
-            approval: Some(approval),
-        }))
+        Ok(reply(RejectResponse { approval }))
     }
 }
 
 impl Grpc {
+    /// Decides, and returns the approval if the caller needs it.
     async fn decide_approval(
         &self,
         request: Request<(String, Option<String>)>,
         verdict: Verdict,
-    ) -> Result<Approval, Status> {
+    ) -> Result<Option<Approval>, Status> {
         let (_, extensions, (id, reason)) = request.into_parts();
         let asked = ApprovalDecision {
             approval: approval_id(&id)?,
@@ -105,9 +102,12 @@ impl Grpc {
         let caller = caller(&extensions)?;
         let view = self
             .service
-            .decide_approval(&caller, asked, &context(&extensions)?)
+            .decide_approval(&caller, asked, &*context(&extensions)?)
             .await?;
-        Ok(approval(view.elevation.value, view.now)?)
+        if !needs_message(&extensions) {
+            return Ok(None);
+        }
+        Ok(Some(approval(view.elevation.value, view.now)?))
     }
 }
 

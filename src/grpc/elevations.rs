@@ -4,7 +4,7 @@ use tonic::{Request, Response, Status, async_trait};
 use uuid::Uuid;
 
 use super::convert::{in_field, remark, uuid};
-use super::{Grpc, caller, context, list, reply};
+use super::{Grpc, caller, context, list, needs_message, reply};
 use crate::domain::id::{ElevationId, RoleId};
 use crate::domain::moment::{Moment, Seconds};
 use crate::proto::pam::v1::elevation_service_server::ElevationService;
@@ -40,7 +40,7 @@ impl ElevationService for Grpc {
         let caller = caller(&extensions)?;
         let filed = self
             .service
-            .create_elevation(&caller, asked, &context(&extensions)?)
+            .create_elevation(&caller, asked, &*context(&extensions)?)
             .await?;
         Ok(reply(CreateElevationResponse {
             elevation: Some(filed.view.into()),
@@ -96,11 +96,14 @@ impl ElevationService for Grpc {
         let caller = caller(&extensions)?;
         let view = self
             .service
-            .close_elevation(&caller, id, &context(&extensions)?)
+            .close_elevation(&caller, id, &*context(&extensions)?)
             .await?;
-        Ok(reply(CloseElevationResponse {
-            elevation: Some(view.into()),
-        }))
+        let elevation = if needs_message(&extensions) {
+            Some(view.into())
+        } else {
+            None
+        };
+        Ok(reply(CloseElevationResponse { elevation }))
     }
 }
 

@@ -29,7 +29,7 @@ impl RoleService for Grpc {
         let role = convert::role(message.role, self.service.new_role_id())?;
         let role = self
             .service
-            .create_role(&caller, role, &context(&extensions)?)
+            .create_role(&caller, role, &*context(&extensions)?)
             .await?;
         let (role, shortages) = reported(role);
         Ok(reply(CreateRoleResponse { role, shortages }))
@@ -112,7 +112,7 @@ impl RoleService for Grpc {
         let (_, extensions, message) = request.into_parts();
         let id = RoleId(uuid(&message.role_id, "role_id")?);
         self.service
-            .delete_role(&*caller(&extensions)?, id, &context(&extensions)?)
+            .delete_role(&*caller(&extensions)?, id, &*context(&extensions)?)
             .await?;
         Ok(reply(DeleteRoleResponse {}))
     }

@@ -37,10 +37,12 @@ impl Cors {
 
     /// Returns the origin of a request, if it may call.
     pub fn allowed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
-        headers
-            .get(ORIGIN)
-            .filter(|origin| self.allowed_origins.contains(origin))
-            .cloned()
+        let origin = headers.get(ORIGIN)?;
+        if self.allowed_origins.contains(origin) {
+            Some(origin.clone())
+        } else {
+            None
+        }
     }
 
     /// Returns whether a browser sent this request to change something, on behalf of a page that may not call. Browsers
@@ -50,16 +52,15 @@ impl Cors {
         if request.method().is_safe() || self.allowed(headers).is_some() {
             return false;
         }
-        match (
-            headers.get(ORIGIN),
-            headers.get(&SEC_FETCH_SITE).map(HeaderValue::as_bytes),
-        ) {
-            (Some(origin), _) => {
-                let address = request.extensions().get();
-                !is_of(origin, called(request.uri(), headers, address).as_ref())
-            }
-            (None, site) => matches!(site, Some(b"cross-site" | b"same-site")),
+        if let Some(origin) = headers.get(ORIGIN) {
+            let address = request.extensions().get();
+            return match called(request.uri(), headers, address) {
+                Some(called) => !is_of(origin, &called),
+                None => true,
+            };
         }
+        let site = headers.get(&SEC_FETCH_SITE).map(HeaderValue::as_bytes);
+        matches!(site, Some(b"cross-site" | b"same-site"))
     }
 
     /// Marks a response for the browser. The browser hides an unmarked response from the page, errors too.
@@ -83,14 +84,14 @@ impl Cors {
 }
 
 /// Returns whether an origin is the server's own, by the host; a proxy in front may have changed the scheme.
-fn is_of(origin: &HeaderValue, called: Option<&Authority>) -> bool {
-    let host = origin
-        .to_str()
-        .ok()
-        .and_then(|origin| origin.split_once("://"))
-        .map(|(_, host)| host);
-    host.zip(called)
-        .is_some_and(|(host, called)| called.as_str().eq_ignore_ascii_case(host))
+fn is_of(origin: &HeaderValue, called: &Authority) -> bool {
+    let Ok(origin) = origin.to_str() else {
+        return false;
+    };
+    match origin.split_once("://") {
+        Some((_, host)) => called.as_str().eq_ignore_ascii_case(host),
+        None => false,
+    }
 }
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");

@@ -2,7 +2,7 @@
 
 pub(crate) mod backpressure;
 mod header_timeout;
-pub(crate) mod malformed;
+mod malformed;
 pub(crate) mod peer;
 mod protocol;
 mod requests;
@@ -12,7 +12,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -23,13 +22,14 @@ use self::peer::Peer;
 use self::protocol::connection;
 use crate::auth::scheme::Connection;
 use crate::server::limits::Limits;
+use crate::server::pipeline::Pipeline;
 use crate::server::tasks::Tasks;
 use crate::telemetry::metrics::GaugeGuard;
 
 /// Accepts and serves connections until `stop`. Then it waits for open requests, at most as long as the drain may take.
 pub(super) async fn serve(
     listener: TcpListener,
-    router: Router,
+    pipeline: Arc<Pipeline>,
     limits: Limits,
     count: &Gauge,
     tasks: Tasks,
@@ -44,7 +44,7 @@ pub(super) async fn serve(
         let cut = tasks.cut();
         let connection = connection(
             stream,
-            router.clone(),
+            pipeline.clone(),
             limits,
             Peer {
                 address,

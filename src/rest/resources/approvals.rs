@@ -10,7 +10,7 @@ use prost_types::Timestamp;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::call::{IDENTIFIER, ROOT, message_of};
+use super::call::{IDENTIFIER, ROOT, action_of, message_of};
 use crate::proto::pam::v1::approval_service_server::ApprovalService;
 use crate::proto::pam::v1::{Approval, ApproveRequest, ListApprovalsRequest, RejectRequest};
 use crate::rest::odata::model::{Cell, Edm, Property, Source};
@@ -20,24 +20,24 @@ use crate::rest::odata::set::{Page, PageRequest, Set, guid_key};
 impl PendingApprovals {
     /// Handles `POST pamrequeststoapprove(guid'..')/Approve`. Returns 200 without a body, and so without a content
     /// type, since the portal would try to parse it (`docs/rest-api.md` 1, 4).
-    pub async fn approve(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
+    pub async fn approve(&self, id: Uuid, request: Parts) -> Result<Response, Status> {
         check_action(request.uri.query())?;
         let message = ApproveRequest {
             approval_id: id.to_string(),
             reason: None,
         };
-        self.0.approve(message_of(request, message)).await?;
+        self.0.approve(action_of(request, message)).await?;
         Ok(Response::new(Body::empty()))
     }
 
     /// Handles `POST pamrequeststoapprove(guid'..')/Reject`, with the same response as Approve.
-    pub async fn reject(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
+    pub async fn reject(&self, id: Uuid, request: Parts) -> Result<Response, Status> {
         check_action(request.uri.query())?;
         let message = RejectRequest {
             approval_id: id.to_string(),
             reason: None,
         };
-        self.0.reject(message_of(request, message)).await?;
+        self.0.reject(action_of(request, message)).await?;
         Ok(Response::new(Body::empty()))
     }
 }

@@ -11,7 +11,7 @@ use prost_types::Timestamp;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::call::{ROOT, message_of};
+use super::call::{ROOT, action_of, message_of};
 use crate::proto::pam::v1::elevation_service_server::ElevationService;
 use crate::proto::pam::v1::{
     CloseElevationRequest, Elevation, GetElevationRequest, ListElevationsRequest,
@@ -44,12 +44,12 @@ impl Requests {
     }
 
     /// Handles `POST pamrequests(guid'..')/Close`, with the same response as Approve.
-    pub async fn close(&self, id: Uuid, request: &Parts) -> Result<Response, Status> {
+    pub async fn close(&self, id: Uuid, request: Parts) -> Result<Response, Status> {
         check_action(request.uri.query())?;
         let message = CloseElevationRequest {
             elevation_id: id.to_string(),
         };
-        self.0.close_elevation(message_of(request, message)).await?;
+        self.0.close_elevation(action_of(request, message)).await?;
         Ok(Response::new(Body::empty()))
     }
 }

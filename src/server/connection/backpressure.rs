@@ -19,21 +19,19 @@ use super::peer::Peer;
 pub(crate) fn hold(
     response: Response,
     place: OwnedSemaphorePermit,
-    peer: Option<Peer>,
+    peer: &Peer,
     limit: Duration,
 ) -> Response {
     if response.body().is_end_stream() {
         return response;
     }
     let sent = CancellationToken::new();
-    let watched = sent.clone();
+    let (watched, cut) = (sent.clone(), peer.cut.clone());
     // A body is not polled while the client takes nothing, so the body itself cannot notice that the time is up.
     tokio::spawn(async move {
-        if timeout(limit, watched.cancelled()).await.is_err()
-            && let Some(peer) = peer
-        {
+        if timeout(limit, watched.cancelled()).await.is_err() {
             tracing::debug!("a client did not take its answer in time");
-            peer.cut.cancel();
+            cut.cancel();
         }
     });
     response.map(|body| {

@@ -18,8 +18,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use super::malformed::MalformedHead;
 use super::requests::Requests;
+use crate::server::pipeline::head::MalformedHead;
 
 /// A stream that fails if a head takes too long, and holds back hyper's own responses.
 pub(super) struct HeaderTimeout<S> {

@@ -1,12 +1,12 @@
 //! The responses to heads that are malformed, too long or too slow. hyper itself responds to the first two without a
 //! body, so its response is held back ([`super::header_timeout`]), and this one replaces it.
 //!
-//! The router prints the response, so that it looks like every other error and is logged and counted like one. It lacks
+//! The pipeline prints the response, so that it looks like every other error and is logged and counted like one. It lacks
 //! the headers for pages of other origins, because the origin cannot be read.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use http::HeaderValue;
@@ -14,46 +14,20 @@ use http::header::{CONNECTION, CONTENT_LENGTH, DATE};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tower::ServiceExt;
 
 use crate::domain::moment::Moment;
-use crate::errors::{Error, Kind};
+use crate::server::pipeline::Pipeline;
+use crate::server::pipeline::head::MalformedHead;
 use crate::time::{Clock, SystemClock};
-
-/// The fault of a head. It is in the extensions of the empty request that goes through the router instead.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum MalformedHead {
-    /// The head is not HTTP.
-    Malformed,
-    /// The head is longer than the server reads, or has more headers.
-    TooLong,
-    /// The head did not arrive in time.
-    TooSlow,
-}
-
-impl MalformedHead {
-    /// Returns the error for the client.
-    pub(crate) fn error(self) -> Error {
-        match self {
-            Self::Malformed => Error::invalid("The request is not well-formed HTTP."),
-            Self::TooLong => Error::new(Kind::HeadTooLarge, "The head of the request is too long."),
-            Self::TooSlow => Error::new(
-                Kind::DeadlineExceeded,
-                "The head of the request took too long. Nothing happened.",
-            ),
-        }
-    }
-}
 
 /// Sends the error and ends the connection.
 pub(crate) async fn answer(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    router: Router,
+    pipeline: Arc<Pipeline>,
     malformed: MalformedHead,
 ) -> io::Result<()> {
-    let mut request = Request::new(Body::empty());
-    request.extensions_mut().insert(malformed);
-    let Ok(response) = router.oneshot(request).await;
+    let request = Request::new(Body::empty());
+    let response = pipeline.answer(request, Err(malformed)).await;
     let (mut parts, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.map_err(io::Error::other)?;
     parts

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::scheme::Connection;
 
-/// The other end of the connection by which a request came, in the extensions of the request.
+/// The other end of the connection by which a request came.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
     /// The address of the other end.
@@ -15,12 +15,4 @@ pub(crate) struct Peer {
     pub(crate) connection: Connection,
     /// Cuts the connection.
     pub(crate) cut: CancellationToken,
-}
-
-impl Peer {
-    /// Marks a request as one from this connection.
-    pub(crate) fn mark<B>(&self, request: &mut http::Request<B>) {
-        request.extensions_mut().insert(self.connection.clone());
-        request.extensions_mut().insert(self.clone());
-    }
 }

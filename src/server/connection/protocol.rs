@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::body::Body;
 use axum::response::Response;
 use http::Request;
 use http_body_util::BodyExt;
@@ -13,7 +13,6 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
@@ -25,11 +24,12 @@ use super::peer::Peer;
 use super::requests::Requests;
 use super::single_write::SingleWrite;
 use crate::server::limits::Limits;
+use crate::server::pipeline::Pipeline;
 
 /// Serves one connection until the client or `stop` ends it.
 pub(super) async fn connection(
     stream: TcpStream,
-    router: Router,
+    pipeline: Arc<Pipeline>,
     limits: Limits,
     peer: Peer,
     stop: CancellationToken,
@@ -42,8 +42,8 @@ pub(super) async fn connection(
         return;
     };
     let ended = match protocol {
-        Protocol::Http1 => http1(stream, router, limits, peer, stop).await,
-        Protocol::Http2 => http2(stream, router, limits, peer, stop).await,
+        Protocol::Http1 => http1(stream, pipeline, limits, peer, stop).await,
+        Protocol::Http2 => http2(stream, pipeline, limits, peer, stop).await,
     };
     if let Err(error) = ended {
         // The client has broken its connection. The log line of the request reports the rest.
@@ -53,16 +53,16 @@ pub(super) async fn connection(
 
 async fn http1(
     stream: TcpStream,
-    router: Router,
+    pipeline: Arc<Pipeline>,
     limits: Limits,
     peer: Peer,
     stop: CancellationToken,
 ) -> hyper::Result<()> {
     let requests = Arc::new(Requests::default());
     let mut stream = HeaderTimeout::new(stream, requests.clone(), limits.headers);
-    let ended = exchange(&mut stream, requests, router.clone(), limits, peer, stop).await;
+    let ended = exchange(&mut stream, requests, pipeline.clone(), limits, peer, stop).await;
     if let Some((reason, stream)) = stream.malformed() {
-        let _ = timeout(limits.headers, malformed::answer(stream, router, reason)).await;
+        let _ = timeout(limits.headers, malformed::answer(stream, pipeline, reason)).await;
     }
     ended
 }
@@ -71,19 +71,19 @@ async fn http1(
 async fn exchange(
     stream: &mut HeaderTimeout<TcpStream>,
     requests: Arc<Requests>,
-    router: Router,
+    pipeline: Arc<Pipeline>,
     limits: Limits,
     peer: Peer,
     stop: CancellationToken,
 ) -> hyper::Result<()> {
-    let router = TowerToHyperService::new(router);
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        peer.mark(&mut request);
-        let (open, answer) = (requests.begin(), router.call(request));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let open = requests.begin();
+        let answer = pipeline
+            .clone()
+            .answer(request.map(Body::new), Ok(peer.clone()));
         // The request is in progress until hyper has its whole response and drops the body.
         async move {
-            let answer = answer.await?;
-            Ok::<_, Infallible>(answer.map(|body| {
+            Ok::<_, Infallible>(answer.await.map(|body| {
                 body.map_err(move |error| {
                     let _open = &open;
                     error
@@ -108,19 +108,21 @@ async fn exchange(
 
 async fn http2(
     stream: TcpStream,
-    router: Router,
+    pipeline: Arc<Pipeline>,
     limits: Limits,
     peer: Peer,
     stop: CancellationToken,
 ) -> hyper::Result<()> {
     let requests = Arc::new(Requests::default());
-    let (router, counted) = (TowerToHyperService::new(router), requests.clone());
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        peer.mark(&mut request);
-        let (open, answer) = (counted.begin(), router.call(request));
+    let counted = requests.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let open = counted.begin();
+        let answer = pipeline
+            .clone()
+            .answer(request.map(Body::new), Ok(peer.clone()));
         async move {
             let _open = open;
-            answer.await
+            Ok(answer.await)
         }
     });
     streams(stream, service, &requests, limits.idle, stop).await
@@ -200,7 +202,6 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::{Context, Poll};
 
-    use axum::body::Body;
     use http::HeaderMap;
     use http_body_util::Full;
     use tokio::io::{DuplexStream, ReadBuf, duplex};

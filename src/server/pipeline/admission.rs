@@ -1,18 +1,17 @@
 //! The admission of requests: a maximum at once, a time limit for each, and the same time again to send the response.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout_at;
 
 use super::content_type::is_grpc;
-use super::operations;
-use crate::errors::{Error, Kind, refuse};
+use crate::errors::{Error, Kind};
 use crate::server::connection::backpressure;
 use crate::server::connection::peer::Peer;
 use crate::server::limits::Limits;
@@ -32,38 +31,49 @@ impl Gate {
             request_time: limits.request_time,
         }
     }
+
+    /// Gives a request its place and its deadline, or refuses it.
+    pub(super) fn admit(&self, request: &Request) -> Result<Place, Error> {
+        let Ok(permit) = self.room.clone().try_acquire_owned() else {
+            let message = "The service is busy. Repeat the request in a moment.";
+            return Err(Error::new(Kind::Overloaded, message));
+        };
+        let deadline = deadline(request, self.request_time)?;
+        // The runtime's timer can be coarser than a deadline.
+        if deadline.passed() {
+            return Err(Error::deadline_exceeded());
+        }
+        Ok(Place {
+            deadline,
+            permit,
+            sending_time: self.request_time,
+        })
+    }
 }
 
-/// Admits a request with its deadline, or refuses it. Abandons it when the deadline has passed. A stream counts as a
-/// request only until it begins.
-pub(crate) async fn admit(
-    State(gate): State<Arc<Gate>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let Ok(room) = gate.room.clone().try_acquire_owned() else {
-        let error = Error::new(
-            Kind::Overloaded,
-            "The service is busy. Repeat the request in a moment.",
-        );
-        return refuse(error);
-    };
-    let deadline = match deadline(&request, gate.request_time) {
-        Ok(deadline) => deadline,
-        Err(error) => return refuse(error),
-    };
-    // The runtime's timer can be coarser than a deadline.
-    if deadline.passed() {
-        return refuse(Error::deadline_exceeded());
+/// The place of an admitted request.
+pub(super) struct Place {
+    /// The time until which the caller waits for the response.
+    pub(super) deadline: Deadline,
+    permit: OwnedSemaphorePermit,
+    sending_time: Duration,
+}
+
+impl Place {
+    /// Returns the response of a handler, or an error if the deadline passes before that.
+    pub(super) async fn within(
+        &self,
+        response: impl Future<Output = Result<Response, Error>>,
+    ) -> Result<Response, Error> {
+        match timeout_at(self.deadline.instant().into(), response).await {
+            Ok(response) => response,
+            Err(_) => Err(Error::deadline_exceeded()),
+        }
     }
-    request.extensions_mut().insert(deadline);
-    let peer = request.extensions().get::<Peer>().cloned();
-    let is_stream = operations::is_stream(&request);
-    match timeout_at(deadline.instant().into(), next.run(request)).await {
-        // By now it has a place in the gate of streams.
-        Ok(response) if is_stream => response,
-        Ok(response) => backpressure::hold(response, room, peer, gate.request_time),
-        Err(_) => refuse(Error::deadline_exceeded()),
+
+    /// Keeps the place until the client has taken the response.
+    pub(super) fn hold(self, response: Response, peer: &Peer) -> Response {
+        backpressure::hold(response, self.permit, peer, self.sending_time)
     }
 }
 
@@ -109,16 +119,18 @@ fn parse_timeout(value: &HeaderValue) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderName;
+
     use super::*;
+
+    fn parsed(text: &str) -> Result<Option<Duration>, Error> {
+        let value = HeaderValue::from_str(text).unwrap();
+        let name = HeaderName::from_static("grpc-timeout");
+        grpc_timeout(&HeaderMap::from_iter([(name, value)]))
+    }
 
     #[test]
     fn grpc_timeouts() {
-        let parse = |text: &str| {
-            grpc_timeout(&HeaderMap::from_iter([(
-                "grpc-timeout".parse().unwrap(),
-                text.parse().unwrap(),
-            )]))
-        };
         for (text, milliseconds) in [
             ("1H", 3_600_000),
             ("2M", 120_000),
@@ -127,14 +139,14 @@ mod tests {
             ("5000u", 5),
         ] {
             assert_eq!(
-                parse(text).unwrap(),
+                parsed(text).unwrap(),
                 Some(Duration::from_millis(milliseconds)),
                 "{text}"
             );
         }
-        assert_eq!(parse("7n").unwrap(), Some(Duration::from_nanos(7)));
+        assert_eq!(parsed("7n").unwrap(), Some(Duration::from_nanos(7)));
         for bad in ["", "S", "1", "1s", "-1S", "+1S", "123456789S", "1.5S", "S1"] {
-            assert!(parse(bad).is_err(), "{bad}");
+            assert!(parsed(bad).is_err(), "{bad}");
         }
         assert_eq!(grpc_timeout(&HeaderMap::new()).unwrap(), None);
     }

@@ -1,86 +1,18 @@
 //! The two dialects, gRPC and REST.
 //!
-//! Layers and handlers refuse a request with a response that carries a [`Problem`]. Here it is printed in the caller's
+//! Steps of the pipeline and handlers refuse a request with a response that carries a [`Problem`]. Here it is printed in the caller's
 //! dialect.
 
-use std::any::Any;
-use std::sync::Arc;
-
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::Response;
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderMap, HeaderName};
 use tonic::{Code, Status};
 
 use super::content_type::is_grpc;
-use super::forwarded::TrustedProxies;
-use super::head;
-use crate::errors::{Error, Kind, Problem, refuse, with_details};
+use crate::errors::{Error, Kind, Problem, with_details};
 use crate::rest;
-use crate::rest::cors::Cors;
 use crate::rest::error::Form;
-use crate::server::connection::malformed::MalformedHead;
-use crate::server::connection::peer::Peer;
-
-/// The browsers and proxies between the clients and the server.
-pub(crate) struct Web {
-    /// The origins whose pages may call.
-    pub(crate) cors: Cors,
-    /// The proxies that may name the address that the client called.
-    pub(crate) proxies: TrustedProxies,
-}
-
-impl Web {
-    /// Puts the address that the client called, as named by a trusted proxy, into the extensions of the request.
-    fn note_address(&self, request: &mut Request) -> Result<(), Error> {
-        let peer = request.extensions().get::<Peer>().map(|peer| peer.address);
-        if let Some(address) = self.proxies.address(peer, request.headers())? {
-            request.extensions_mut().insert(address);
-        }
-        Ok(())
-    }
-
-    /// Responds to preflights, and refuses pages of other origins.
-    async fn answer(&self, request: Request, next: Next) -> Response {
-        if request.method() == Method::OPTIONS {
-            return self.cors.preflight();
-        }
-        if self.cors.refuses(&request) {
-            let message = "Pages of this origin may not call.";
-            return refuse(Error::new(Kind::CrossOrigin, message));
-        }
-        next.run(request).await
-    }
-}
-
-/// Serves a request in the caller's dialect: prints errors, responds to preflights, marks responses for pages of other
-/// origins.
-pub(crate) async fn pass(
-    State(web): State<Arc<Web>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let dialect = Dialect::of(&request);
-    let head = head::check(&request);
-    if matches!(dialect, Dialect::Grpc) {
-        return dialect.print(match head {
-            Ok(()) => next.run(request).await,
-            Err(error) => refuse(error),
-        });
-    }
-    let head = head.and_then(|()| web.note_address(&mut request));
-    let origin = web.cors.allowed(request.headers());
-    let malformed = request.extensions().get::<MalformedHead>().copied();
-    let response = match (head, malformed) {
-        (Err(error), _) => refuse(error),
-        (Ok(()), Some(malformed)) => refuse(malformed.error()),
-        (Ok(()), None) => web.answer(request, next).await,
-    };
-    let mut response = dialect.print(response);
-    web.cors.mark(origin, response.headers_mut());
-    response
-}
 
 /// The language in which a caller reads errors.
 #[derive(Clone, Copy, Debug)]
@@ -176,35 +108,6 @@ fn explained(status: Status, has_compressions: bool) -> Problem {
         Problem::Status(status) => error.because(status).into(),
         Problem::Error(_) => error.into(),
     }
-}
-
-/// Lets only gRPC calls pass.
-pub(crate) async fn only_grpc(request: Request, next: Next) -> Response {
-    if is_grpc(&request) {
-        next.run(request).await
-    } else {
-        no_such_operation()
-    }
-}
-
-/// Refuses a request that is neither for a method of a service nor for a resource of the REST API.
-pub(crate) fn no_such_operation() -> Response {
-    let error = Error::new(Kind::NoSuchOperation, "There is no such operation.");
-    refuse(error)
-}
-
-/// Refuses a method that the resource does not have.
-pub(crate) async fn method_not_allowed() -> Response {
-    let error = Error::new(
-        Kind::MethodNotAllowed,
-        "This resource does not know the method.",
-    );
-    refuse(error)
-}
-
-/// Returns the response for a handler that panicked. The hook of `telemetry::logs` has logged the panic.
-pub(crate) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
-    refuse(Error::internal("a handler panicked"))
 }
 
 /// The compressions that the server accepts; tonic sends it if it refuses the compression of a call.

@@ -34,11 +34,11 @@ impl TrustedProxies {
     /// one counts, since it comes from the nearest proxy. A malformed host is an error.
     pub(super) fn address(
         &self,
-        peer: Option<IpAddr>,
+        peer: IpAddr,
         headers: &HeaderMap,
     ) -> Result<Option<Address>, Error> {
-        let peer = peer.map(|peer| peer.to_canonical());
-        if !peer.is_some_and(|peer| self.networks.iter().any(|network| network.contains(&peer))) {
+        let peer = peer.to_canonical();
+        if !self.networks.iter().any(|network| network.contains(&peer)) {
             return Ok(None);
         }
         let (host, scheme) = match self.family {
@@ -51,43 +51,47 @@ impl TrustedProxies {
                 last(headers, &X_FORWARDED_PROTO),
             ),
         };
-        let authority = host
-            .map(|host| head::host(host, "The forwarded host"))
-            .transpose()?;
+        let authority = match host {
+            Some(host) => Some(head::host(host, "The forwarded host")?),
+            None => None,
+        };
         let scheme = match scheme {
             Some(scheme) if scheme.eq_ignore_ascii_case("https") => Some("https"),
             Some(scheme) if scheme.eq_ignore_ascii_case("http") => Some("http"),
             _ => None,
         };
-        Ok((authority.is_some() || scheme.is_some()).then_some(Address { authority, scheme }))
+        if authority.is_none() && scheme.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Address { authority, scheme }))
     }
 }
 
 /// Returns the last element of a list over all headers of the name.
 fn last<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let value = headers.get_all(name).iter().next_back()?.to_str().ok()?;
-    value
-        .rsplit(',')
-        .next()
-        .map(str::trim)
-        .filter(|element| !element.is_empty())
+    match value.rsplit(',').next()?.trim() {
+        "" => None,
+        element => Some(element),
+    }
 }
 
 /// Returns a parameter of an element, without its quotes.
 fn parameter<'a>(element: &'a str, name: &str) -> Option<&'a str> {
-    let mut parameters = element
-        .split(';')
-        .filter_map(|parameter| parameter.split_once('='));
-    let value = parameters
-        .find(|(known, _)| known.trim().eq_ignore_ascii_case(name))?
-        .1
-        .trim();
-    Some(
-        value
-            .strip_prefix('"')
-            .and_then(|value| value.strip_suffix('"'))
-            .unwrap_or(value),
-    )
+    for parameter in element.split(';') {
+        if let Some((known, value)) = parameter.split_once('=')
+            && known.trim().eq_ignore_ascii_case(name)
+        {
+            let value = value.trim();
+            let quoted = value.strip_prefix('"');
+            return Some(
+                quoted
+                    .and_then(|text| text.strip_suffix('"'))
+                    .unwrap_or(value),
+            );
+        }
+    }
+    None
 }
 
 const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
@@ -108,7 +112,7 @@ mod tests {
             "127.0.0.1/32".parse().unwrap(),
         ];
         let trusted = TrustedProxies { networks, family };
-        let Ok(found) = trusted.address(Some(peer.parse().unwrap()), &headers) else {
+        let Ok(found) = trusted.address(peer.parse().unwrap(), &headers) else {
             return Some("refused".to_owned());
         };
         let found = found?;
@@ -155,7 +159,7 @@ mod tests {
         let headers = HeaderMap::from_iter([(X_FORWARDED_HOST, "evil.example".parse().unwrap())]);
         assert!(
             nobody
-                .address(Some("127.0.0.1".parse().unwrap()), &headers)
+                .address("127.0.0.1".parse().unwrap(), &headers)
                 .unwrap()
                 .is_none()
         );

@@ -9,14 +9,39 @@ use rustls::pki_types::ServerName;
 
 use crate::domain::error::{Error, Kind};
 
+/// The fault of a head that never became a request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum MalformedHead {
+    /// The head is not HTTP.
+    Malformed,
+    /// The head is longer than the server reads, or has more headers.
+    TooLong,
+    /// The head did not arrive in time.
+    TooSlow,
+}
+
+impl MalformedHead {
+    /// Returns the error for the client.
+    pub(crate) fn error(self) -> Error {
+        match self {
+            Self::Malformed => Error::invalid("The request is not well-formed HTTP."),
+            Self::TooLong => Error::new(Kind::HeadTooLarge, "The head of the request is too long."),
+            Self::TooSlow => Error::new(
+                Kind::DeadlineExceeded,
+                "The head of the request took too long. Nothing happened.",
+            ),
+        }
+    }
+}
+
 /// Checks the length of the headers and the host. The library of HTTP/2 refuses much longer heads by itself, but
 /// without a message that a gRPC client would understand.
 pub(super) fn check(request: &Request) -> Result<(), Error> {
-    let octets = request
-        .headers()
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len() + ENTRY);
-    if octets.sum::<usize>() > MAX_HEADERS {
+    let mut octets = 0;
+    for (name, value) in request.headers() {
+        octets += name.as_str().len() + value.len() + ENTRY;
+    }
+    if octets > MAX_HEADERS {
         let message = "The headers, or the metadata of the call, are longer than 64 KiB.";
         return Err(Error::new(Kind::HeadTooLarge, message));
     }
@@ -42,32 +67,36 @@ fn check_host(request: &Request) -> Result<(), Error> {
 
 /// Reads a host: a name or an address, with or without a port. `place` names its place in the error.
 pub(super) fn host(text: &str, place: &str) -> Result<Authority, Error> {
-    let authority = Some(text)
-        .filter(|text| text.len() <= MAX_HOST)
-        .and_then(|text| text.parse().ok());
-    authority.filter(is_host).ok_or_else(|| {
-        Error::invalid(format!(
-            "{place} must be one name or address, such as pam.contoso.com:8086, of at most {MAX_HOST} octets."
-        ))
-    })
+    if text.len() <= MAX_HOST
+        && let Ok(authority) = text.parse()
+        && is_host(&authority)
+    {
+        return Ok(authority);
+    }
+    Err(Error::invalid(format!(
+        "{place} must be one name or address, such as pam.contoso.com:8086, of at most {MAX_HOST} octets."
+    )))
 }
 
 fn is_host(authority: &Authority) -> bool {
     let host = authority.host();
-    let is_named = match host
+    let address = host
         .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-    {
+        .and_then(|host| host.strip_suffix(']'));
+    let is_named = match address {
         Some(address) => address.parse::<Ipv6Addr>().is_ok(),
         None => ServerName::try_from(host).is_ok(),
     };
     // A user before the host must not become part of a link.
-    let is_port = |port: &str| {
-        port.bytes().all(|digit| digit.is_ascii_digit()) && port.parse::<u16>().is_ok()
-    };
-    let rest = authority.as_str().strip_prefix(host);
-    is_named
-        && rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
+    match authority.as_str().strip_prefix(host) {
+        Some("") => is_named,
+        Some(rest) => is_named && rest.strip_prefix(':').is_some_and(is_port),
+        None => false,
+    }
+}
+
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }
 
 /// Room for the longest name of DNS, but not for its port too.

@@ -12,23 +12,39 @@ use super::content_type::is_grpc;
 use crate::proto::pam::v1;
 use crate::rest;
 
-/// Returns the path of a gRPC method, a word for a resource of the REST API, or one of [`OTHERS`]. Never a caller's
+/// The operation of a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operation {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// Whether it is a gRPC call in which either side sends any number of messages.
+    pub(crate) is_stream: bool,
+}
+
+/// Returns the operation of a request. Its name is the path of a gRPC method, a word for a resource of the REST API, or one of [`OTHERS`]. Never a caller's
 /// text.
-pub(crate) fn of(request: &Request) -> &'static str {
+pub(crate) fn of(request: &Request) -> Operation {
     let path = request.uri().path();
     if is_grpc(request) {
         return match METHODS.get_key_value(path) {
-            Some((known, _)) => known,
-            None => UNKNOWN,
+            Some((name, &is_stream)) => Operation { name, is_stream },
+            None => Operation::unary(UNKNOWN),
         };
     }
-    match path {
+    Operation::unary(match path {
         _ if request.method() == Method::OPTIONS => PREFLIGHT,
         "/healthz" => HEALTHZ,
         "/metrics" => METRICS,
         "/openapi.json" => OPENAPI,
         "/readyz" => READYZ,
         _ => rest::operation(request.method(), path).unwrap_or(UNKNOWN),
+    })
+}
+
+impl Operation {
+    fn unary(name: &'static str) -> Self {
+        let is_stream = false;
+        Self { name, is_stream }
     }
 }
 
@@ -38,12 +54,7 @@ pub(crate) fn is_probe(operation: &str) -> bool {
         || operation.starts_with("/grpc.health.v1.Health/")
 }
 
-/// Returns whether the request opens a stream: a gRPC call in which either side sends any number of messages.
-pub(crate) fn is_stream(request: &Request) -> bool {
-    is_grpc(request) && METHODS.get(request.uri().path()) == Some(&true)
-}
-
-/// Returns all names that [`of`] can return.
+/// Returns the names of all operations.
 pub(crate) fn all() -> impl Iterator<Item = &'static str> {
     METHODS
         .keys()
@@ -147,7 +158,7 @@ mod tests {
                 .header(CONTENT_TYPE, content_type)
                 .body(Body::empty())
                 .unwrap();
-            assert_eq!(is_stream(&request), expected, "{method} {path}");
+            assert_eq!(of(&request).is_stream, expected, "{method} {path}");
         }
     }
 }

@@ -2,6 +2,7 @@
 //! limit; instead the server and each caller have a maximum of open streams. All streams end when the server stops.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,8 +10,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
-use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, Version};
 use http_body::Frame;
@@ -18,11 +17,9 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use super::operations;
 use crate::domain::caller::Caller;
 use crate::domain::error::{Error, Kind};
 use crate::domain::id::AccountId;
-use crate::errors::refuse;
 use crate::server::connection::peer::Peer;
 use crate::server::limits::Limits;
 
@@ -41,6 +38,28 @@ impl StreamGate {
             open: Arc::default(),
             stop: stop.clone(),
         }
+    }
+
+    /// Returns the response of a handler, whose body is a stream with a place. A stream must begin within the request
+    /// timeout.
+    pub(super) async fn open(
+        &self,
+        owner: Owner,
+        version: Version,
+        response: impl Future<Output = Result<Response, Error>>,
+    ) -> Result<Response, Error> {
+        let place = self.enter(owner)?;
+        let end = Box::pin(self.end(version));
+        let Ok(response) = timeout(self.limits.request_time, response).await else {
+            return Err(Error::deadline_exceeded());
+        };
+        Ok(response?.map(|body| {
+            Body::new(StreamBody {
+                body,
+                end: Some(end),
+                _place: place,
+            })
+        }))
     }
 
     /// Counts one more stream of a caller until the place is dropped.
@@ -83,18 +102,18 @@ impl StreamGate {
 
 /// The caller to whom a stream counts: the account, or the client's address if the call needs no credentials.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-enum Owner {
+pub(super) enum Owner {
     Account(AccountId),
-    Address(Option<IpAddr>),
+    Address(IpAddr),
 }
 
 impl Owner {
-    fn of(request: &Request) -> Self {
-        if let Some(caller) = request.extensions().get::<Arc<Caller>>() {
-            return Self::Account(caller.account.id);
+    /// Returns the owner of a stream, by its caller if the call needs one.
+    pub(super) fn of(caller: Option<&Caller>, peer: &Peer) -> Self {
+        match caller {
+            Some(caller) => Self::Account(caller.account.id),
+            None => Self::Address(peer.address.to_canonical()),
         }
-        let peer = request.extensions().get::<Peer>();
-        Self::Address(peer.map(|peer| peer.address.to_canonical()))
     }
 }
 
@@ -130,32 +149,6 @@ fn lock(open: &Mutex<OpenStreams>) -> MutexGuard<'_, OpenStreams> {
 
 fn overloaded(message: &'static str) -> Error {
     Error::new(Kind::Overloaded, message)
-}
-
-/// Gives a stream its place, or refuses it. Lets other requests pass. A stream must begin within the request timeout.
-pub(crate) async fn admit(
-    State(gate): State<Arc<StreamGate>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    if !operations::is_stream(&request) {
-        return next.run(request).await;
-    }
-    let place = match gate.enter(Owner::of(&request)) {
-        Ok(place) => place,
-        Err(error) => return refuse(error),
-    };
-    let end = Box::pin(gate.end(request.version()));
-    let Ok(response) = timeout(gate.limits.request_time, next.run(request)).await else {
-        return refuse(Error::deadline_exceeded());
-    };
-    response.map(|body| {
-        Body::new(StreamBody {
-            body,
-            end: Some(end),
-            _place: place,
-        })
-    })
 }
 
 /// The body of a stream, which can end early with trailers that give the reason.
@@ -215,18 +208,15 @@ mod tests {
             ..Limits::default()
         };
         let gate = StreamGate::new(limits, &CancellationToken::new());
-        let [near, far] =
-            ["127.0.0.1", "10.0.0.1"].map(|address| Owner::Address(address.parse().ok()));
+        let [near, far, other] = ["127.0.0.1", "10.0.0.1", "10.0.0.2"]
+            .map(|address| Owner::Address(address.parse().unwrap()));
         let first = gate.enter(near).unwrap_or_else(|_| panic!("a free place"));
         let second = gate.enter(near);
         assert!(second.is_ok());
         assert!(gate.enter(near).is_err(), "two of one caller");
         let third = gate.enter(far);
         assert!(third.is_ok());
-        assert!(
-            gate.enter(Owner::Address(None)).is_err(),
-            "three of the server"
-        );
+        assert!(gate.enter(other).is_err(), "three of the server");
         drop(first);
         assert!(
             gate.enter(near).is_ok(),

@@ -1,30 +1,20 @@
-//! The gRPC services of the contract, and the maximum lengths of their messages.
+//! The gRPC services, and the maximum lengths of their messages.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::{Extension, Request, State};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::body::Body;
+use axum::extract::Request;
 use axum::response::Response;
-use tonic::service::Routes;
+use tonic_health::pb::health_server::HealthServer;
+use tower::{Service, ServiceExt};
 
-use crate::domain::caller::Caller;
-use crate::errors::refuse;
+use super::health::Health;
 use crate::grpc::Grpc;
 use crate::proto::pam::v1::approval_service_server::ApprovalServiceServer;
 use crate::proto::pam::v1::elevation_service_server::ElevationServiceServer;
-use crate::proto::pam::v1::role_service_server::{self, RoleServiceServer};
+use crate::proto::pam::v1::role_service_server::RoleServiceServer;
 use crate::proto::pam::v1::session_service_server::SessionServiceServer;
-use crate::server::pipeline::dialect;
-use crate::service::Service;
-
-/// Returns the routes of gRPC services, which only gRPC calls may reach.
-pub(crate) fn only(services: Routes) -> Router {
-    services
-        .into_axum_router()
-        .reset_fallback()
-        .layer(from_fn(dialect::only_grpc))
-}
 
 /// Limits the messages that a service reads, before and after decompression, in octets.
 macro_rules! bounded {
@@ -37,48 +27,45 @@ macro_rules! bounded {
 }
 pub(super) use bounded;
 
-/// Returns the services that callers with credentials use.
-pub(crate) fn services(grpc: &Arc<Grpc>) -> Routes {
-    Routes::new(bounded!(
-        ApprovalServiceServer::from_arc(grpc.clone()),
-        MAX_MESSAGE
-    ))
-    .add_service(bounded!(
-        ElevationServiceServer::from_arc(grpc.clone()),
-        MAX_MESSAGE
-    ))
-    .add_service(bounded!(
-        RoleServiceServer::from_arc(grpc.clone()),
-        MAX_MESSAGE
-    ))
-    .add_service(bounded!(
-        SessionServiceServer::from_arc(grpc.clone()),
-        MAX_MESSAGE
-    ))
+/// The gRPC services.
+pub(crate) struct Services {
+    pub(super) approvals: ApprovalServiceServer<Grpc>,
+    pub(super) elevations: ElevationServiceServer<Grpc>,
+    pub(super) health: HealthServer<Health>,
+    pub(super) reflection: tonic::service::Routes,
+    pub(super) role_changes: RoleServiceServer<Grpc>,
+    pub(super) roles: RoleServiceServer<Grpc>,
+    pub(super) sessions: SessionServiceServer<Grpc>,
 }
 
-/// Returns the rpcs that take a whole role. Their messages are long, so only those of administrators are read.
-pub(crate) fn role_changes(grpc: &Arc<Grpc>, service: Arc<Service>) -> Router {
-    let roles = bounded!(RoleServiceServer::from_arc(grpc.clone()), MAX_ROLE);
-    let path = |rpc: &str| format!("/{}/{rpc}", role_service_server::SERVICE_NAME);
-    Router::new()
-        .route_service(&path("CreateRole"), roles.clone())
-        .route_service(&path("UpdateRole"), roles)
-        .layer(from_fn_with_state(service, require_administrator))
-        .layer(from_fn(dialect::only_grpc))
-}
-
-/// Lets a request of an administrator pass, before its message is read. It needs the caller in the extensions.
-async fn require_administrator(
-    State(service): State<Arc<Service>>,
-    Extension(caller): Extension<Arc<Caller>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    match service.check_administrator(&caller) {
-        Ok(()) => next.run(request).await,
-        Err(error) => refuse(error),
+impl Services {
+    /// Returns the services of the contract, the health service, and reflection.
+    pub(crate) fn new(
+        grpc: &Arc<Grpc>,
+        health: Health,
+        reflection: tonic::service::Routes,
+    ) -> Self {
+        let role_changes = RoleServiceServer::from_arc(grpc.clone());
+        let sessions = SessionServiceServer::from_arc(grpc.clone());
+        Self {
+            approvals: bounded!(ApprovalServiceServer::from_arc(grpc.clone()), MAX_MESSAGE),
+            elevations: bounded!(ElevationServiceServer::from_arc(grpc.clone()), MAX_MESSAGE),
+            health: bounded!(HealthServer::new(health), MAX_MESSAGE),
+            reflection,
+            role_changes: bounded!(role_changes, MAX_ROLE),
+            roles: bounded!(RoleServiceServer::from_arc(grpc.clone()), MAX_MESSAGE),
+            sessions: bounded!(sessions, MAX_MESSAGE),
+        }
     }
+}
+
+/// Returns the response of a service.
+pub(super) async fn call<S>(service: &S, request: Request) -> Response
+where
+    S: Service<Request, Response = http::Response<tonic::body::Body>, Error = Infallible> + Clone,
+{
+    let Ok(response) = service.clone().oneshot(request).await;
+    response.map(Body::new)
 }
 
 /// Room for every text and comparison in a request.

@@ -4,23 +4,17 @@ use std::future::ready;
 use std::pin::Pin;
 
 use async_trait::async_trait;
-use axum::Router;
-use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::response::Response;
 use futures_util::stream::{self, Stream, StreamExt};
-use http::StatusCode;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
-use tonic::service::Routes;
 use tonic_health::ServingStatus;
-use tonic_health::pb::health_server::{self, HealthServer};
+use tonic_health::pb::health_server;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_check_response};
 use tonic_health::server::{HealthReporter, HealthService};
 
-use super::grpc::{MAX_MESSAGE, bounded};
-use crate::errors::{Error, Kind, refuse};
-use crate::server::pipeline::dialect;
+use crate::errors::{Error, Kind};
 use crate::service::Service;
 use crate::store::Store;
 
@@ -40,6 +34,15 @@ impl Readiness {
         }
     }
 
+    /// Returns an empty response, or the error of a node that cannot decide.
+    pub(super) fn check(&self) -> Result<Response, Error> {
+        if !self.is_ready() {
+            let message = "The server cannot decide now.";
+            return Err(Error::new(Kind::Unavailable, message));
+        }
+        Ok(Response::default())
+    }
+
     /// Returns whether the node can decide.
     pub(crate) fn is_ready(&self) -> bool {
         *self.store.borrow() && *self.clock.borrow()
@@ -54,33 +57,19 @@ impl Readiness {
     }
 }
 
-/// Returns the routes `/healthz`, which reports that the process is alive, and `/readyz`, which reports that it can
-/// decide.
-pub(crate) fn http(ready: Readiness) -> Router {
-    let readyz = async move || match ready.is_ready() {
-        true => StatusCode::OK.into_response(),
-        false => refuse(Error::new(
-            Kind::Unavailable,
-            "The server cannot decide now.",
-        )),
-    };
-    let healthz = get(async || StatusCode::OK);
-    Router::new()
-        .route("/healthz", healthz.fallback(dialect::method_not_allowed))
-        .route("/readyz", get(readyz).fallback(dialect::method_not_allowed))
-}
-
-/// Returns `grpc.health.v1.Health`, for the server as a whole and for each service.
-pub(crate) fn grpc(ready: Readiness, stop: &CancellationToken) -> Routes {
-    let reporter = HealthReporter::new();
-    let health = Health(HealthService::from_health_reporter(reporter.clone()));
-    tokio::spawn(report(reporter, ready, stop.clone()));
-    Routes::new(bounded!(HealthServer::new(health), MAX_MESSAGE))
-}
-
 /// The health of the known services. For any other service the protocol requires an error for a check and
 /// SERVICE_UNKNOWN for a watch, because the service may come later.
-struct Health(HealthService);
+pub(crate) struct Health(HealthService);
+
+impl Health {
+    /// Returns the health of a node with that readiness, until `stop`.
+    pub(crate) fn of(ready: Readiness, stop: &CancellationToken) -> Self {
+        let reporter = HealthReporter::new();
+        let health = Self(HealthService::from_health_reporter(reporter.clone()));
+        tokio::spawn(report(reporter, ready, stop.clone()));
+        health
+    }
+}
 
 #[async_trait]
 impl health_server::Health for Health {

@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::{Extension, State};
 use axum::response::Response;
-use axum::routing::get;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 
@@ -15,8 +12,6 @@ use crate::auth::Authenticator;
 use crate::domain::caller::Caller;
 use crate::domain::error::Error;
 use crate::domain::moment::Seconds;
-use crate::errors::refuse;
-use crate::server::pipeline::dialect;
 use crate::service::Service;
 use crate::telemetry::metrics::{Format, Metrics, Readings};
 
@@ -32,34 +27,22 @@ pub(crate) struct Scrape {
     pub(crate) authenticator: Arc<Authenticator>,
 }
 
-/// Returns the route. It needs the caller in the extensions of the request.
-pub(crate) fn route(scraped: Scrape) -> Router {
-    let scrape = get(scrape)
-        .fallback(dialect::method_not_allowed)
-        .with_state(Arc::new(scraped));
-    Router::new().route("/metrics", scrape)
-}
-
-async fn scrape(
-    State(scraped): State<Arc<Scrape>>,
-    Extension(caller): Extension<Arc<Caller>>,
-    headers: HeaderMap,
-) -> Response {
-    let format = format(&headers);
-    match scraped.text(&caller, format).await {
-        Ok(text) => {
-            let mut response = Response::new(Body::from(text));
-            response.headers_mut().insert(
-                CONTENT_TYPE,
-                HeaderValue::from_static(format.content_type()),
-            );
-            response
-        }
-        Err(error) => refuse(error),
-    }
-}
-
 impl Scrape {
+    /// Returns the metrics, for a caller who may read them.
+    pub(super) async fn read(
+        &self,
+        caller: &Caller,
+        headers: &HeaderMap,
+    ) -> Result<Response, Error> {
+        let format = format(headers);
+        let mut response = Response::new(Body::from(self.text(caller, format).await?));
+        response.headers_mut().insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static(format.content_type()),
+        );
+        Ok(response)
+    }
+
     async fn text(&self, caller: &Caller, format: Format) -> Result<String, Error> {
         self.service.check_monitor(caller)?;
         let readings = Readings {
