@@ -1,10 +1,53 @@
 //! The REST dialect: the rows of the wire contract, with expected bytes written by hand.
 
+use std::sync::Arc;
+
+use countersign::domain::account::Account;
+use countersign::domain::caller::Caller;
+use countersign::domain::event::{Channel, Origin};
+use countersign::grpc::Grpc;
+use countersign::proto::OutcomeOnly;
+use countersign::proto::pam::v1::ApproveRequest;
+use countersign::proto::pam::v1::approval_service_server::ApprovalService;
 use countersign::server::Limits;
+use countersign::service::Context;
 
 use crate::kit::{Answer, EVE, GIL, JEN, KIM, Kit, Options, SAM, role};
 
 const NO_BODY: &str = "Content-Length: 0\r\n";
+
+/// The services in this process build no message that the adapter would only drop.
+#[tokio::test]
+async fn an_action_decides_and_gets_no_message() {
+    let kit = Kit::start().await;
+    let services = Grpc::new(kit.service.clone());
+    let sam = Account::named(SAM).unwrap();
+    let caller = Arc::new(Caller::new(sam, Vec::new(), false, "bearer:1".to_owned()));
+    let origin = Origin {
+        channel: Channel::PamWebApi,
+        request_id: "1".to_owned(),
+    };
+    let context = Arc::new(Context {
+        origin,
+        deadline: None,
+    });
+    for is_action in [false, true] {
+        let approval_id = kit.pending().await.approval_id;
+        let reason = None;
+        let mut request = tonic::Request::new(ApproveRequest {
+            approval_id,
+            reason,
+        });
+        request.extensions_mut().insert(caller.clone());
+        request.extensions_mut().insert(context.clone());
+        if is_action {
+            request.extensions_mut().insert(OutcomeOnly);
+        }
+        let response = services.approve(request).await.unwrap().into_inner();
+        assert_eq!(response.approval.is_none(), is_action);
+        assert_eq!(kit.as_(SAM).pending().await, [""; 0]);
+    }
+}
 
 /// Rows 1 to 13 and A12: every form in which clients send an approval or a rejection.
 #[tokio::test]

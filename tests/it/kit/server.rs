@@ -53,7 +53,7 @@ pub struct Kit {
     pub clock: Arc<HandClock>,
     pub ids: Arc<BrittleIds>,
     pub store: Arc<dyn Store>,
-    service: Arc<Service>,
+    pub service: Arc<Service>,
     database: Option<Database>,
     folder: Arc<TempDir>,
     tokens: HashMap<String, String>,
