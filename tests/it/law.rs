@@ -123,6 +123,7 @@ macro_rules! law {
             a_header_names_the_time_and_the_subject_of_its_event
             the_stored_elevation_is_the_fold_of_its_stored_events
             events_are_read_from_behind_a_sequence_up_to_a_limit
+            the_events_of_two_elevations_in_one_change_are_told_apart
         }
     };
 }

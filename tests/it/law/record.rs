@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::Backend;
 use super::history::{
-    History, ROLE, activated_until, approved_by, at, committed, elevation_id, filing, read, record,
-    rejected_by, role_change, sams_role,
+    History, ROLE, activated_until, approved_by, at, both, committed, elevation_id, filing, read,
+    record, rejected_by, role_change, sams_role,
 };
 use crate::kit::{KIM, SAM, START};
 
@@ -29,6 +29,23 @@ pub async fn the_chain_goes_on_after_reopening(backend: impl Backend) {
         committed(&store, History::filed(number).change()).await;
     }
     assert_chained(&record(&backend.open().await).await, 3);
+}
+
+/// As when a requester gives a role up. The second change continues what the first has begun.
+pub async fn the_events_of_two_elevations_in_one_change_are_told_apart(backend: impl Backend) {
+    let store = backend.open().await;
+    let [one, other] = [1, 2].map(History::filed);
+    let active = one.then(at(60), [approved_by(SAM), activated_until(at(3_660))]);
+    let rejected = other.then(at(60), [rejected_by(SAM)]);
+    committed(&store, both(one.change(), other.change())).await;
+    committed(&store, both(active.change(), rejected.change())).await;
+    drop(store);
+    let store = backend.open().await;
+    for (history, expected) in [(&one, &[1, 3, 4][..]), (&other, &[2, 5])] {
+        let events = store.events_of(history.elevation.id).await.unwrap();
+        let sequences: Vec<_> = events.iter().map(|event| event.sequence).collect();
+        assert_eq!(sequences, expected);
+    }
 }
 
 pub async fn a_header_names_the_time_and_the_subject_of_its_event(backend: impl Backend) {
