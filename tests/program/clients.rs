@@ -52,11 +52,11 @@ pub fn buf_curl(
     match output.status.code() {
         Some(0) => Ok(serde_json::from_slice(&output.stdout).unwrap()),
         // The exit code of buf is eight times the status.
-        Some(code) => match serde_json::from_slice(&output.stderr) {
+        Some(code) if code % 8 == 0 => match serde_json::from_slice(&output.stderr) {
             Ok(error) => Err((code / 8, error)),
             Err(_) => panic!("{output:?}"),
         },
-        None => panic!("{output:?}"),
+        _ => panic!("{output:?}"),
     }
 }
 

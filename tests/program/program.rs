@@ -1,10 +1,12 @@
 //! The program, as an operator starts it.
 
 use std::env;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -27,21 +29,24 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let lines = Lines::of(child.stderr.take().unwrap());
+        let mut server = Self {
+            child,
+            address: String::new(),
+        };
         let mut log = Vec::new();
-        let address = loop {
-            let Some(line) = lines.next() else {
-                panic!("the server has ended: {log:#?}");
+        while server.address.is_empty() {
+            let Some(line) = lines.next(START_TIME) else {
+                panic!("no server: {log:#?}");
             };
-            let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
-            if let Some(address) = line["address"].as_str() {
-                break address.to_owned();
+            if let Ok(line) = serde_json::from_str::<Value>(&line)
+                && let Some(address) = line["address"].as_str()
+            {
+                server.address = address.to_owned();
             }
             log.push(line);
-        };
-        // A full pipe would stop the server.
-        thread::spawn(move || lines.for_each(drop));
-        Self { child, address }
+        }
+        server
     }
 
     /// Ends the server by a signal that it cannot handle.
@@ -61,6 +66,31 @@ impl Drop for Server {
         self.end();
     }
 }
+
+/// The lines that a program prints. A thread reads all of them, because a full pipe would stop the program.
+pub struct Lines(Receiver<String>);
+
+impl Lines {
+    /// Starts to read.
+    pub fn of(output: impl Read + Send + 'static) -> Self {
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                // The test may have read enough.
+                let _ = sender.send(line);
+            }
+        });
+        Self(lines)
+    }
+
+    /// Waits for the next line. Returns `None` if the program prints none in that time, or has ended.
+    pub fn next(&self, time: Duration) -> Option<String> {
+        self.0.recv_timeout(time).ok()
+    }
+}
+
+/// The maximum time until a server has started.
+const START_TIME: Duration = Duration::from_secs(60);
 
 /// A command of the program, without the settings of this environment.
 pub fn program() -> Command {

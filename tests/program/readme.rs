@@ -3,17 +3,16 @@
 
 use std::env;
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::clients::run;
-use crate::program::without;
+use crate::program::{Lines, without};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const SERVE: &str = "cargo run --release -- serve --dev";
@@ -21,6 +20,8 @@ const TEST: &str = "cargo test";
 const INSTALL: &str = "cargo install --locked --path .";
 /// The address of `serve --dev`.
 const ADDRESS: &str = "127.0.0.1:8086";
+/// The maximum time between two lines of the first command, which builds the program.
+const BUILD_TIME: Duration = Duration::from_secs(900);
 
 #[test]
 #[ignore = "needs git, curl and grpcurl, and builds in a fresh clone; a step of .ci/run"]
@@ -122,6 +123,7 @@ impl User {
 /// The server of the first command, with the lines that it printed.
 struct Demo {
     child: Child,
+    lines: Lines,
     /// The printed commands.
     commands: Vec<String>,
 }
@@ -135,19 +137,34 @@ impl Demo {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut commands: Vec<String> = Vec::new();
+        let lines = Lines::of(child.stdout.take().unwrap());
+        let mut demo = Self {
+            child,
+            lines,
+            commands: Vec::new(),
+        };
         // The last printed command.
-        while !commands.iter().any(|line| line.contains("CreateElevation")) {
-            let line = lines.next().expect("the server runs").unwrap();
-            println!("{line}");
-            let command = line.strip_prefix("  ").unwrap_or_default();
-            if command.starts_with("curl ") || command.starts_with("grpcurl ") {
-                commands.push(command.to_owned());
-            }
+        while !demo
+            .commands
+            .iter()
+            .any(|line| line.contains("CreateElevation"))
+        {
+            assert!(demo.read_line(BUILD_TIME), "no welcome");
         }
-        thread::spawn(move || lines.for_each(drop));
-        Self { child, commands }
+        demo
+    }
+
+    /// Reads a line, and keeps it if it is a command. Returns false if the server prints none in that time.
+    fn read_line(&mut self, time: Duration) -> bool {
+        let Some(line) = self.lines.next(time) else {
+            return false;
+        };
+        println!("{line}");
+        let command = line.strip_prefix("  ").unwrap_or_default();
+        if command.starts_with("curl ") || command.starts_with("grpcurl ") {
+            self.commands.push(command.to_owned());
+        }
+        true
     }
 
     /// The printed command that contains a text. Exactly one does.
@@ -215,6 +232,8 @@ impl Demo {
         assert!(ended.status.success(), "the server did not end on SIGTERM");
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{status}");
+        while self.read_line(BUILD_TIME) {}
+        assert_eq!(self.commands.len(), 8, "all printed commands were tried");
         let left = fs::read_dir(user.folder.path().join("tmp")).unwrap();
         assert_eq!(left.count(), 0, "the server left files behind");
         let git = run(Command::new("git")

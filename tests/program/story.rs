@@ -47,6 +47,10 @@ struct Story {
     /// A role with an approval, and one without.
     role: Value,
     spare: Value,
+    /// An elevation that was activated over gRPC.
+    elevation: String,
+    /// The path of an approval over REST that was decided.
+    decided: String,
     /// The approval of a request that was approved, and of one that is pending.
     held: String,
     waiting: String,
@@ -68,6 +72,8 @@ impl Story {
             called: BTreeSet::new(),
             role: Value::Null,
             spare: Value::Null,
+            elevation: String::new(),
+            decided: String::new(),
             held: String::new(),
             waiting: String::new(),
         }

@@ -95,7 +95,7 @@ impl Story {
             column(&read["timeline"], "/event"),
             ["Filed", "Approved", "Activated"]
         );
-        self.held = filed["id"].as_str().unwrap().to_owned();
+        self.elevation = filed["id"].as_str().unwrap().to_owned();
     }
 
     /// An extension by itself, and then all of a role by a duration of 0.
@@ -108,7 +108,7 @@ impl Story {
         let closed = self.rpc(&jen, "ElevationService/CloseElevation", id);
         assert_eq!(closed["elevation"]["status"], "ELEVATION_STATUS_CLOSED");
         self.file("0s");
-        let id = json!({"elevation_id": self.held});
+        let id = json!({"elevation_id": self.elevation});
         let read = self.rpc(&jen, "ElevationService/GetElevation", id);
         assert_eq!(read["elevation"]["status"], "ELEVATION_STATUS_CLOSED");
     }

@@ -107,7 +107,7 @@ impl Story {
     }
 
     /// Before and after a decision. A closed request cannot be decided.
-    pub(super) fn close_over_rest(&self) {
+    pub(super) fn close_over_rest(&mut self) {
         let (jen, sam, kim) = (&self.jen, &self.sam, &self.kim);
         let form = format!(
             "Justification=Ticket+4711&RoleId={}&RequestedTTL=3600",
@@ -154,6 +154,7 @@ impl Story {
         let request = format!("pamrequests(guid'{after}')");
         let request = self.rest("200 OK", jen, "GET", &request, &[]).json();
         assert_eq!(request["RequestStatus"], "Closed");
+        self.decided = approve(1);
     }
 
     pub(super) fn refuse_over_rest(&self) {
@@ -162,6 +163,7 @@ impl Story {
         let form = format!("RoleId={role}&RequestedTTL=3600");
         let not_a_number = format!("RoleId={role}&RequestedTTL=NaN");
         let unknown = "pamrequeststoapprove(guid'5dbd9d0c-0a9d-4f75-8cbd-ff6ffdc00143')/Approve";
+        let decided = self.decided.as_str();
         let undefined = "pamrequeststoapprove(guid'undefined')/Approve";
         let (get, post) = ("GET", "POST");
         let (form, not_a_number) = (["-d", &form], ["-d", &not_a_number]);
@@ -179,7 +181,7 @@ impl Story {
                 "UNAUTHENTICATED",
                 "X-Nothing: x",
                 post,
-                unknown,
+                decided,
                 &[],
             ),
             (
@@ -220,7 +222,7 @@ impl Story {
                 "METHOD_NOT_ALLOWED",
                 sam,
                 get,
-                unknown,
+                decided,
                 &[],
             ),
         ] {
