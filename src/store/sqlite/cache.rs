@@ -13,7 +13,7 @@ use crate::domain::elevation::Elevation;
 use crate::domain::id::{ApprovalId, ElevationId, RoleId};
 use crate::domain::role::Role;
 use crate::domain::version::{Version, Versioned};
-use crate::store::{ElevationKey, ElevationRead, Record};
+use crate::store::{ElevationKey, ElevationRead, Key, Record};
 
 /// The cache. A record that it lacks may still exist.
 #[derive(Debug)]
@@ -84,6 +84,24 @@ impl Cache {
         }
     }
 
+    /// Removes a record if its version in the file is another one, so that the next decision reads the file.
+    pub(super) fn check(&self, key: Key, version: Version) {
+        let mut records = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        match key {
+            Key::Elevation(id) => {
+                if records.elevations.get(&id).is_some_and(|held| held.version != version) {
+                    records.remove_elevation(id);
+                }
+            }
+            Key::Role(id) => {
+                if records.roles.get(&id).is_some_and(|held| held.version != version) {
+                    records.remove_role(id);
+                }
+            }
+            Key::Effect(_) | Key::Guard(_) | Key::Live(..) => {}
+        }
+    }
+
     /// Takes in a role of the file at the start. Returns whether there may be room for more.
     pub(super) fn load_role(&self, role: Versioned<Role>) -> bool {
         let mut records = self.0.write().unwrap_or_else(PoisonError::into_inner);
@@ -103,12 +121,7 @@ impl Records {
     /// Replaces an elevation. Keeps it only if it has not ended and if there is room.
     fn put_elevation(&mut self, elevation: Versioned<Elevation>) {
         let id = elevation.value.id;
-        if let Some(before) = self.elevations.remove(&id) {
-            self.octets -= before.octets();
-            if let Some(approval) = &before.value.approval {
-                self.approvals.remove(&approval.id);
-            }
-        }
+        self.remove_elevation(id);
         let octets = elevation.octets();
         if elevation.value.due().is_none() || self.octets + octets > self.bound {
             return;
@@ -118,6 +131,15 @@ impl Records {
             self.approvals.insert(approval.id, id);
         }
         self.elevations.insert(id, elevation);
+    }
+
+    fn remove_elevation(&mut self, id: ElevationId) {
+        if let Some(before) = self.elevations.remove(&id) {
+            self.octets -= before.octets();
+            if let Some(approval) = &before.value.approval {
+                self.approvals.remove(&approval.id);
+            }
+        }
     }
 
     /// Replaces a role. Keeps it only if there is room.
@@ -224,6 +246,13 @@ mod tests {
         assert_eq!(versions(&cache, 1), Some((1, 2)));
         cache.apply(&[(pending.clone(), Version(2)), (pending, Version(3))]);
         assert_eq!(versions(&cache, 1), Some((3, 2)));
+        let key = Key::Elevation(ElevationId(Uuid::from_u128(1)));
+        cache.check(key, Version(3));
+        cache.check(Key::Role(ROLE), Version(2));
+        assert_eq!(versions(&cache, 1), Some((3, 2)));
+        cache.check(key, Version(4));
+        assert_eq!(versions(&cache, 1), None, "the file has another version");
+        cache.apply(&[(elevation(1, Status::PendingApproval), Version(3))]);
         cache.apply(&[(Record::RoleDeleted(ROLE), Version(3))]);
         assert_eq!(versions(&cache, 1), None);
         cache.apply(&[(role(""), Version(4))]);

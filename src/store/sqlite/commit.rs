@@ -86,6 +86,23 @@ impl Writer {
         Ok(outcomes)
     }
 
+    /// Compares the cache with the file where a change expected another version. A caller that lost a race finds the cache
+    /// up to date. If another program has written to the file, the cache is not.
+    fn check_cache(&self, group: &[ChangeDraft], outcomes: &[Outcome]) {
+        for (change, outcome) in group.iter().zip(outcomes) {
+            if *outcome == Outcome::Commit(Commit::Conflict) {
+                for (key, _) in &change.expects {
+                    // What cannot be read is not kept in memory.
+                    let version = match state(&self.connection, *key) {
+                        Ok(found) => found.version,
+                        Err(_) => Version::ABSENT,
+                    };
+                    self.cache.check(*key, version);
+                }
+            }
+        }
+    }
+
     /// Commits a transaction that writes a page and changes nothing.
     fn probe(&mut self) -> rusqlite::Result<()> {
         let transaction = self
@@ -141,6 +158,7 @@ impl CommitGroup for Writer {
             self.verify_files()?;
             self.cache.apply(committed(group, &outcomes));
         }
+        self.check_cache(group, &outcomes);
         self.checkpointer.count(outcomes.len());
         Ok(outcomes)
     }

@@ -6,14 +6,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use countersign::domain::error::Kind;
+use countersign::domain::version::Version;
 use countersign::store::sqlite::SqliteStore;
-use countersign::store::{Commit, Store};
+use countersign::store::{Change, Commit, Key, Store};
 use countersign::telemetry::metrics::StoreMetrics;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::Backend;
-use super::history::{History, at, committed, filing, read, record};
+use super::history::{
+    History, ROLE, approved_by, at, both, committed, filing, moved_by, read, record, rejected_by,
+    role_change, sams_role,
+};
+use crate::kit::SAM;
 
 /// A file in a folder of its own.
 pub struct File(TempDir);
@@ -184,4 +189,59 @@ async fn readers_and_the_writer_do_not_wait_for_each_other() {
             .0,
         1
     );
+}
+
+/// Decisions read from memory. Another program writes into the file, which it must not, and the commit finds out.
+#[tokio::test]
+async fn what_is_in_memory_never_decides_against_the_file() {
+    let file = File::empty().await;
+    let store = file.open().await;
+    committed(&store, role_change(&sams_role(), Version::ABSENT)).await;
+    let [filed, other] = [1, 2].map(History::filed);
+    committed(&store, filed.change()).await;
+    committed(&store, other.change()).await;
+    let foreign = file.connect();
+    foreign
+        .execute("UPDATE elevation SET version = 9", [])
+        .unwrap();
+    assert_eq!(version(&store, &filed).await, 1, "it is read from memory");
+    let approved = filed.then(at(60), [approved_by(SAM)]).change();
+    assert_eq!(store.commit(approved).await.unwrap(), Commit::Conflict);
+    assert_eq!(version(&store, &filed).await, 9, "it is read from the file");
+    assert_eq!(version(&store, &other).await, 1);
+
+    // The same with the role, which a decision relies on.
+    foreign.execute("UPDATE role SET version = 9", []).unwrap();
+    let rejected = other.then(at(60), [rejected_by(SAM)]).change();
+    let relying = Change {
+        expects: [rejected.expects, vec![(Key::Role(ROLE), Version(1))]].concat(),
+        ..rejected
+    };
+    assert_eq!(store.commit(relying).await.unwrap(), Commit::Conflict);
+    let found = read(&store, &other).await.unwrap();
+    assert_eq!(found.role.unwrap().version, Version(9));
+}
+
+/// The writes are rolled back after the first record. What was to be written is not in memory either, nor after a start.
+#[tokio::test]
+async fn what_was_rolled_back_is_not_in_memory() {
+    let file = File::empty().await;
+    let store = file.open().await;
+    committed(&store, role_change(&sams_role(), Version::ABSENT)).await;
+    let filed = History::filed(1);
+    let half = filed.then(at(60), [moved_by(SAM, 0, 1)]);
+    committed(&store, filed.change()).await;
+    let taken = History::of(2, at(0), filing(1));
+    let refused = store.commit(both(half.change(), taken.change())).await;
+    assert_eq!(refused.unwrap_err().kind, Kind::Unavailable);
+    assert_eq!(version(&store, &filed).await, 1);
+    assert!(read(&store, &taken).await.is_none());
+    committed(&store, half.change()).await;
+    assert_eq!(version(&store, &filed).await, 2);
+    drop(store);
+    assert_eq!(version(&file.open().await, &filed).await, 2);
+}
+
+async fn version(store: &Arc<dyn Store>, history: &History) -> u64 {
+    read(store, history).await.unwrap().elevation.version.0
 }
