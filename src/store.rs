@@ -275,7 +275,8 @@ pub struct FilingRead {
     pub role: Option<Versioned<Role>>,
     /// The elevations of the role that the requester holds or waits for; empty if they were not requested.
     pub live: Vec<Versioned<Elevation>>,
-    /// The version of `live`, see [`Key::Live`]. It is always read.
+    /// The version of `live`, see [`Key::Live`]. [`Version::ABSENT`] if they were not requested: it is read from all of
+    /// them, and only a release relies on it.
     pub live_version: Version,
     /// The requester's pending elevations and recent filings; zero if they were not requested.
     pub load: Load,

@@ -172,11 +172,11 @@ impl ReadConnection {
         let guard = Key::Guard(key.requester);
         let moment = moment(&mut self.connection.client).await?;
         let client = moment.client();
-        let known = self
-            .versions
-            .read(client, [live, guard])
-            .await
-            .map_err(failed)?;
+        let mut keys = vec![guard];
+        if key.live {
+            keys.push(live);
+        }
+        let known = self.versions.read(client, keys).await.map_err(failed)?;
         let read = FilingRead {
             role: read_one_role(client, &self.role, key.role).await?,
             live: if key.live {

@@ -89,12 +89,20 @@ impl Cache {
         let mut records = self.0.write().unwrap_or_else(PoisonError::into_inner);
         match key {
             Key::Elevation(id) => {
-                if records.elevations.get(&id).is_some_and(|held| held.version != version) {
+                if records
+                    .elevations
+                    .get(&id)
+                    .is_some_and(|held| held.version != version)
+                {
                     records.remove_elevation(id);
                 }
             }
             Key::Role(id) => {
-                if records.roles.get(&id).is_some_and(|held| held.version != version) {
+                if records
+                    .roles
+                    .get(&id)
+                    .is_some_and(|held| held.version != version)
+                {
                     records.remove_role(id);
                 }
             }

@@ -15,7 +15,7 @@ use crate::domain::id::{ElevationId, RoleId};
 use crate::domain::moment::Moment;
 use crate::domain::quota::Load;
 use crate::domain::role::Role;
-use crate::domain::version::Versioned;
+use crate::domain::version::{Version, Versioned};
 use crate::record::Envelope;
 use crate::store::tables::{ELEVATION_COLUMNS, ROLE_COLUMNS};
 use crate::store::{DueRead, ElevationKey, ElevationRead, FilingKey, FilingRead, Key, RoleUse};
@@ -94,7 +94,11 @@ pub(super) fn filing(connection: &Connection, key: &FilingKey) -> Result<FilingR
         } else {
             Vec::new()
         },
-        live_version: version(connection, live).map_err(failed)?,
+        live_version: if key.live {
+            version(connection, live).map_err(failed)?
+        } else {
+            Version::ABSENT
+        },
         load: if key.load {
             list::load(connection, key)?
         } else {
