@@ -1,4 +1,4 @@
-//! The live elevations and the roles in memory, so that a decision reads nothing from the file.
+//! The pending elevations and the roles in memory, so that a decision reads nothing from the file.
 //!
 //! Only the thread that commits writes here: at the start, and after a commit is durable but before its callers learn of
 //! it. So a read that starts after an acknowledgement sees that commit, and nothing here can be lost. No other process
@@ -12,6 +12,7 @@ use crate::domain::bulk::Bulk;
 use crate::domain::elevation::Elevation;
 use crate::domain::id::{ApprovalId, ElevationId, RoleId};
 use crate::domain::role::Role;
+use crate::domain::status::Status;
 use crate::domain::version::{Version, Versioned};
 use crate::store::{ElevationKey, ElevationRead, Key, Record};
 
@@ -117,7 +118,7 @@ impl Cache {
         records.has_room()
     }
 
-    /// Takes in a live elevation of the file at the start. Returns whether there may be room for more.
+    /// Takes in a pending elevation of the file at the start. Returns whether there may be room for more.
     pub(super) fn load_elevation(&self, elevation: Versioned<Elevation>) -> bool {
         let mut records = self.0.write().unwrap_or_else(PoisonError::into_inner);
         records.put_elevation(elevation);
@@ -126,12 +127,13 @@ impl Cache {
 }
 
 impl Records {
-    /// Replaces an elevation. Keeps it only if it has not ended and if there is room.
+    /// Replaces an elevation. Keeps it only while it is pending, which a quota bounds, and if there is room.
     fn put_elevation(&mut self, elevation: Versioned<Elevation>) {
         let id = elevation.value.id;
         self.remove_elevation(id);
         let octets = elevation.octets();
-        if elevation.value.due().is_none() || self.octets + octets > self.bound {
+        let is_pending = elevation.value.status == Status::PendingApproval;
+        if !is_pending || self.octets + octets > self.bound {
             return;
         }
         self.octets += octets;
@@ -173,7 +175,7 @@ impl Records {
 }
 
 /// The octets of all records, which is about half of the memory that they take: some 70,000 elevations. When there is no
-/// more room, a record is not taken in, and is read from the file. Room is made when elevations end.
+/// more room, a record is not taken in, and is read from the file. Room is made when elevations are decided.
 const MAX_OCTETS: usize = 32 * 1024 * 1024;
 
 #[cfg(test)]
@@ -186,7 +188,6 @@ mod tests {
     use crate::domain::event::Channel;
     use crate::domain::moment::{Moment, Seconds};
     use crate::domain::role::Rules;
-    use crate::domain::status::Status;
 
     const ROLE: RoleId = RoleId(Uuid::from_u128(7));
 
@@ -245,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_write_of_a_record_counts_until_it_ends() {
+    fn the_last_write_of_a_record_counts_until_it_is_decided() {
         let cache = Cache::default();
         let pending = elevation(1, Status::PendingApproval);
         cache.apply(&[(pending.clone(), Version(1))]);
@@ -284,12 +285,12 @@ mod tests {
         cache.apply(&[(role(&"x".repeat(1_500)), Version(2))]);
         assert_eq!(versions(&cache, 1), None);
         for number in 1..=100 {
-            cache.apply(&[(elevation(number, Status::Closed), Version(2))]);
+            cache.apply(&[(elevation(number, Status::Active), Version(2))]);
         }
         assert_eq!(cache.0.read().unwrap().octets, 0);
         cache.apply(&[
             (role(""), Version(3)),
-            (elevation(1, Status::Scheduled), Version(3)),
+            (elevation(1, Status::PendingApproval), Version(3)),
         ]);
         assert_eq!(versions(&cache, 1), Some((3, 3)));
     }

@@ -51,7 +51,7 @@ fn elevation_alone(
         .map_err(failed)
 }
 
-/// Fills the cache with the roles and the live elevations, as far as there is room.
+/// Fills the cache with the roles and the pending elevations, as far as there is room.
 pub(super) fn fill(connection: &Connection, cache: &Cache) -> Result<(), Error> {
     let sql = format!("SELECT {ROLE_COLUMNS} FROM role WHERE NOT deleted");
     let mut statement = connection.prepare(&sql).map_err(failed)?;
@@ -60,7 +60,10 @@ pub(super) fn fill(connection: &Connection, cache: &Cache) -> Result<(), Error> 
             return Ok(());
         }
     }
-    let sql = format!("SELECT {ELEVATION_COLUMNS} FROM elevation WHERE ended = 0");
+    let sql = format!(
+        "SELECT {ELEVATION_COLUMNS} FROM elevation INDEXED BY elevation_pending \
+         WHERE state = 'PendingApproval'"
+    );
     let mut statement = connection.prepare(&sql).map_err(failed)?;
     for elevation in statement.query_map([], read_elevation).map_err(failed)? {
         if !cache.load_elevation(elevation.map_err(failed)?) {
@@ -164,8 +167,34 @@ fn read_events(
 
 const EVENTS: &str =
     "SELECT sequence, header, payload FROM event WHERE sequence > ?1 ORDER BY sequence LIMIT ?2";
+// `CROSS JOIN` keeps the order: without it the planner may read all events, in their order, and look each up in the chain.
 const EVENTS_OF: &str = "WITH RECURSIVE chain (number) AS (SELECT since FROM elevation WHERE id = ?1 \
-     UNION ALL SELECT previous FROM event JOIN chain ON sequence = number WHERE previous > 0) \
-     SELECT sequence, header, payload FROM event JOIN chain ON sequence = number ORDER BY sequence";
+     UNION ALL SELECT previous FROM chain CROSS JOIN event ON sequence = number WHERE previous > 0) \
+     SELECT sequence, header, payload FROM chain CROSS JOIN event ON sequence = number ORDER BY sequence";
 const LAST_EVENT: &str =
     "SELECT sequence, header, payload FROM event ORDER BY sequence DESC LIMIT 1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_events_of_an_elevation_are_found_by_their_numbers() {
+        let connection = Connection::open_in_memory().unwrap();
+        let schema = include_str!("../migrations/sqlite/0001_store.sql");
+        connection.execute_batch(schema).unwrap();
+        let mut plan = connection
+            .prepare(&format!("EXPLAIN QUERY PLAN {EVENTS_OF}"))
+            .unwrap();
+        let steps = plan.query_map([[0; 16]], |row| row.get(3)).unwrap();
+        let steps: Vec<String> = steps.collect::<Result<_, _>>().unwrap();
+        let plan = steps.join("; ");
+        assert!(!plan.contains("SCAN event"), "{plan}");
+        assert_eq!(
+            plan.matches("SEARCH event USING INTEGER PRIMARY KEY")
+                .count(),
+            2,
+            "{plan}"
+        );
+    }
+}
