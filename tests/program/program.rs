@@ -4,7 +4,7 @@ use std::env;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -36,8 +36,9 @@ impl Server {
         };
         let mut log = Vec::new();
         while server.address.is_empty() {
-            let Some(line) = lines.next(START_TIME) else {
-                panic!("no server: {log:#?}");
+            let line = match lines.next(START_TIME) {
+                Ok(line) => line,
+                Err(error) => panic!("no server: {error}: {log:#?}"),
             };
             if let Ok(line) = serde_json::from_str::<Value>(&line)
                 && let Some(address) = line["address"].as_str()
@@ -83,9 +84,9 @@ impl Lines {
         Self(lines)
     }
 
-    /// Waits for the next line. Returns `None` if the program prints none in that time, or has ended.
-    pub fn next(&self, time: Duration) -> Option<String> {
-        self.0.recv_timeout(time).ok()
+    /// Waits for the next line. The error says whether the program has ended, or prints none in that time.
+    pub fn next(&self, time: Duration) -> Result<String, RecvTimeoutError> {
+        self.0.recv_timeout(time)
     }
 }
 

@@ -6,6 +6,7 @@ use std::fs;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -22,6 +23,8 @@ const INSTALL: &str = "cargo install --locked --path .";
 const ADDRESS: &str = "127.0.0.1:8086";
 /// The maximum time between two lines of the first command, which builds the program.
 const BUILD_TIME: Duration = Duration::from_secs(900);
+/// The maximum time in which a server ends.
+const END_TIME: Duration = Duration::from_secs(60);
 
 #[test]
 #[ignore = "needs git, curl and grpcurl, and builds in a fresh clone; a step of .ci/run"]
@@ -149,22 +152,20 @@ impl Demo {
             .iter()
             .any(|line| line.contains("CreateElevation"))
         {
-            assert!(demo.read_line(BUILD_TIME), "no welcome");
+            demo.read_line(BUILD_TIME).expect("there is a welcome");
         }
         demo
     }
 
-    /// Reads a line, and keeps it if it is a command. Returns false if the server prints none in that time.
-    fn read_line(&mut self, time: Duration) -> bool {
-        let Some(line) = self.lines.next(time) else {
-            return false;
-        };
+    /// Reads a line, and keeps it if it is a command.
+    fn read_line(&mut self, time: Duration) -> Result<(), RecvTimeoutError> {
+        let line = self.lines.next(time)?;
         println!("{line}");
         let command = line.strip_prefix("  ").unwrap_or_default();
         if command.starts_with("curl ") || command.starts_with("grpcurl ") {
             self.commands.push(command.to_owned());
         }
-        true
+        Ok(())
     }
 
     /// The printed command that contains a text. Exactly one does.
@@ -227,12 +228,15 @@ impl Demo {
     fn end(mut self, user: &User) {
         let id = self.child.id().to_string();
         run(Command::new("kill").args(["-TERM", &id]));
-        let ended =
-            run(Command::new("timeout").args(["60", "tail", "--pid", &id, "-f", "/dev/null"]));
-        assert!(ended.status.success(), "the server did not end on SIGTERM");
+        // Its output ends when it does.
+        let mut read = Ok(());
+        while read.is_ok() {
+            read = self.read_line(END_TIME);
+        }
+        let silent = RecvTimeoutError::Timeout;
+        assert_ne!(read, Err(silent), "the server did not end on SIGTERM");
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{status}");
-        while self.read_line(BUILD_TIME) {}
         assert_eq!(self.commands.len(), 8, "all printed commands were tried");
         let left = fs::read_dir(user.folder.path().join("tmp")).unwrap();
         assert_eq!(left.count(), 0, "the server left files behind");
