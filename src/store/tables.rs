@@ -108,7 +108,7 @@ pub(super) const ELEVATION: &[Column<Elevation>] = &[
         None => decisions_to_json(&[]),
     })),
     fixed("channel", ColumnValue::Text(|row| text(channel_name(row.record.channel)))),
-    // Only the last event sets it, by a statement of its own: all indexes of what has not ended depend on it.
+    // Only the last event sets it, by a statement of its own, because the partial indexes of live elevations depend on it.
     fixed("ended", ColumnValue::Integer(|row| Some(i64::from(row.record.due().is_none())))),
     changing("due", ColumnValue::Integer(|row| Some(row.record.due()?.ticks()))),
     changing("stage", ColumnValue::Integer(|row| match approval(row) {
@@ -350,7 +350,7 @@ mod tests {
                 })
                 .collect();
             assert!(indexes.len() >= 5);
-            // SQLite alone pays for an index of what is pending.
+            // SQLite has an index of pending elevations, and moves a row in it at each decision.
             for index in indexes
                 .iter()
                 .filter(|index| !index.contains("elevation_pending"))

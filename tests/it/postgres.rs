@@ -171,6 +171,13 @@ impl Database {
         )
     }
 
+    /// The URL of the same database at other hosts, such as a proxy.
+    pub fn url_at(&self, hosts: &str) -> String {
+        let url = self.url();
+        let (_, options) = url.split_once("&options").unwrap();
+        format!("postgres://countersign@{hosts}/postgres?options{options}")
+    }
+
     pub async fn open(&self) -> Arc<dyn Store> {
         self.open_with(StoreMetrics::default()).await
     }

@@ -62,10 +62,8 @@ async fn pass(
 
 /// Opens a store whose database is reached by the first way that speaks.
 async fn open(database: &Database, ways: [&Way; 2]) -> Arc<dyn Store> {
-    let url = database.url();
-    let (_, options) = url.split_once("&options").unwrap();
-    let [one, other] = ways.map(|way| format!("127.0.0.1:{}", way.port));
-    let url = format!("postgres://countersign@{one},{other}/postgres?options{options}");
+    let hosts = ways.map(|way| format!("127.0.0.1:{}", way.port));
+    let url = database.url_at(&hosts.join(","));
     Arc::new(
         PostgresStore::open(&url, None, None, StoreMetrics::default())
             .await

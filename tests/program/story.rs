@@ -244,7 +244,7 @@ impl Story {
         }
     }
 
-    /// Restarts the server after a kill. What was seen before is seen again.
+    /// Kills the server and starts it again. The callers see the same as before.
     fn survive_a_kill(mut self) -> Self {
         let before = self.seen();
         let mut after = self.restart("data");

@@ -126,9 +126,7 @@ async fn a_connection_that_is_lost_in_a_flight_loses_nothing_and_doubles_nothing
         let database = Database::new().await;
         let cut = Arc::new(AtomicBool::new(false));
         let port = cutting(&database, cut.clone(), forwards_commit).await;
-        let url = database.url();
-        let (_, options) = url.split_once("&options").unwrap();
-        let url = format!("postgres://countersign@127.0.0.1:{port}/postgres?options{options}");
+        let url = database.url_at(&format!("127.0.0.1:{port}"));
         let store: Arc<dyn Store> = Arc::new(
             PostgresStore::open(&url, None, None, StoreMetrics::default())
                 .await

@@ -176,9 +176,7 @@ async fn connections_that_are_never_ready_for_use_are_given_up() {
     let database = Database::new().await;
     let between = Arc::new(AtomicBool::new(true));
     let port = proxy(&database, between.clone()).await;
-    let url = database.url();
-    let (_, options) = url.split_once("&options").unwrap();
-    let url = format!("postgres://countersign@127.0.0.1:{port}/postgres?options{options}");
+    let url = database.url_at(&format!("127.0.0.1:{port}"));
     let store: Arc<dyn Store> = Arc::new(
         PostgresStore::open(&url, None, None, StoreMetrics::default())
             .await
@@ -401,11 +399,8 @@ async fn of_several_hosts_the_first_that_answers_is_taken() {
     let database = Database::new().await;
     let frozen = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = frozen.local_addr().unwrap().port();
-    let url = database.url();
-    let (_, options) = url.split_once("&options").unwrap();
     let folder = database.server.folder().replace('/', "%2F");
-    let url =
-        format!("postgres://countersign@127.0.0.1:{port},{folder}:5432/postgres?options{options}");
+    let url = database.url_at(&format!("127.0.0.1:{port},{folder}:5432"));
     let store: Arc<dyn Store> = Arc::new(
         PostgresStore::open(&url, None, None, StoreMetrics::default())
             .await

@@ -222,7 +222,7 @@ async fn what_is_in_memory_never_decides_against_the_file() {
     assert_eq!(found.role.unwrap().version, Version(9));
 }
 
-/// The writes are rolled back after the first record. What was to be written is not in memory either, nor after a start.
+/// A change is rolled back after its first record was written. Memory holds the record of before, also after a restart.
 #[tokio::test]
 async fn what_was_rolled_back_is_not_in_memory() {
     let file = File::empty().await;

@@ -7,7 +7,7 @@ pub struct Row {
     pub numbers: Vec<u8>,
     /// The subject.
     pub title: String,
-    /// The caller. The caller `nobody` has no credentials.
+    /// The caller; `nobody` for a request without credentials.
     pub caller: String,
     /// The kind of server; empty for the usual one.
     pub server: String,
